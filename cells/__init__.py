@@ -1,0 +1,1 @@
+"""Cells: their topology, the search cell and the derived cell."""

@@ -1,0 +1,1 @@
+"""Data sets by name, splits, batches and augmentation on the device."""

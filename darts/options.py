@@ -1,0 +1,31 @@
+"""Options that every run shares. Torch-free, so that `--help` is instant."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """How and where a run happens.
+
+    Args:
+        seed: Seed of all random streams of the run.
+        device: cpu, cuda, cuda:N, mps, or auto for the best one present.
+        precision: Number format of activations; bf16 uses autocast.
+        threads: CPU threads of torch; 0 leaves torch's choice.
+        run_dir: Directory of the run; by default runs/<time>-<what>.
+        resume: Directory of a run to go on with; its own settings are used.
+        log_every: Steps between two step lines in metrics.jsonl.
+        checkpoint_every: Steps between two checkpoints; 0 writes one an epoch.
+    """
+
+    seed: int = 2
+    device: str = "auto"
+    precision: Literal["fp32", "bf16", "fp64"] = "fp32"
+    threads: int = 0
+    run_dir: str | None = None
+    resume: str | None = None
+    log_every: int = 50
+    checkpoint_every: int = 0

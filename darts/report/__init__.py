@@ -1,0 +1,1 @@
+"""Reports of runs: tables, curves and one HTML page."""

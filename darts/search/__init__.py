@@ -1,0 +1,1 @@
+"""Differentiable search: the bilevel step, the loop around it, and the choice of a genotype."""

@@ -1,0 +1,1 @@
+"""Training of derived networks from scratch: recipe, schedule and loop."""

@@ -1,0 +1,1 @@
+"""What an edge can do: candidate operations, their fused forms, and partial channels."""
