@@ -1,0 +1,90 @@
+"""The supernet: a stem, a stack of search cells that share alpha and beta, and a classifier."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from cells.search_cell import EdgeWeights, SearchCell
+from cells.topology import Topology, reduction_layers
+from darts.stems import create_search_stem
+from ops.partial import Sampling, draw_channels
+
+
+class Supernet(nn.Module):
+    """The weight-sharing network of a search (PC-DARTS, §4.2: 8 cells, C = 16, K = 4).
+
+    Args:
+        topology: Nodes and edges of the cells.
+        operations: Names of the candidates, in the order of alpha's columns.
+        channels: C of the first cell; it doubles at each reduction cell.
+        layers: Number of cells; those at one and two thirds of the depth reduce.
+        k: One Kth of the channels goes through the mixed operations; 1 is plain DARTS.
+        num_classes: Number of classes.
+        stem: "cifar" keeps the resolution, "imagenet" divides it by 8.
+        sampling: "first" takes the first channels and shuffles (the authors' code), "random" those
+            that `sample_channels` has drawn (the paper's S).
+
+    Shapes: images `[B, 3, H, W]`, result `[B, num_classes]`.
+    """
+
+    def __init__(
+        self,
+        topology: Topology,
+        operations: Sequence[str],
+        *,
+        channels: int = 16,
+        layers: int = 8,
+        k: int = 4,
+        num_classes: int = 10,
+        stem: str = "cifar",
+        sampling: Sampling = "first",
+    ) -> None:
+        super().__init__()
+        self.sampling = sampling
+        self.stem = create_search_stem(stem, channels)
+        before_previous, previous = self.stem.out_channels0, self.stem.out_channels1
+        reductions = reduction_layers(layers)
+        previous_reduction = self.stem.reduces
+        self.cells = nn.ModuleList()
+        for layer in range(layers):
+            reduction = layer in reductions
+            channels *= 2 if reduction else 1
+            self.cells.append(
+                SearchCell(
+                    topology,
+                    operations,
+                    before_previous=before_previous,
+                    previous=previous,
+                    channels=channels,
+                    k=k,
+                    reduction=reduction,
+                    previous_reduction=previous_reduction,
+                )
+            )
+            before_previous, previous = previous, topology.nodes * channels
+            previous_reduction = reduction
+        self.classifier = nn.Linear(previous, num_classes)
+        if sampling == "random":
+            self.sample_channels(torch.Generator().manual_seed(0))
+
+    def sample_channels(self, generator: torch.Generator) -> None:
+        """Draw the channels of every state of every cell anew, once a step; nothing if "first".
+
+        The paper's S belongs to an edge; here all edges that leave a state share one draw, so that
+        they go on reading the same channels.
+        """
+        if self.sampling == "first":
+            return
+        for cell in self.cells:
+            drawn = [draw_channels(cell.channels, generator) for _ in cell.fan_outs]
+            cell.select_channels(torch.stack(drawn))
+
+    def forward(self, images: Tensor, tables: Mapping[str, EdgeWeights]) -> Tensor:
+        before_previous, previous = self.stem(images)
+        for cell in self.cells:
+            weights = tables["reduce" if cell.reduction else "normal"]
+            before_previous, previous = previous, cell(before_previous, previous, weights)
+        return self.classifier(previous.mean(dim=(2, 3)))
