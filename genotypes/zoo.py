@@ -1,0 +1,129 @@
+"""Genotypes as YAML files: reading, writing, and the published ones beside this module."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from genotypes.genotype import KINDS, Genotype, Node, parse_genotype
+from genotypes.validation import GenotypeError
+
+_ZOO = Path(__file__).parent
+_SUFFIXES = (".yaml", ".yml")
+_LEGEND = (
+    "# One node a line, as [operation, source] pairs. "
+    "Sources 0 and 1 are the cell's inputs, 2 is node 0.\n"
+)
+
+
+def list_genotypes() -> tuple[str, ...]:
+    """Names of the published genotypes that `load_genotype` knows, sorted."""
+    return tuple(sorted(path.stem for path in _ZOO.glob("*.yaml")))
+
+
+def load_genotype(name_or_path: str | os.PathLike[str]) -> Genotype:
+    """Read and validate a genotype.
+
+    Args:
+        name_or_path: A name of the zoo (see `list_genotypes`), a YAML file, or the directory of a
+            run, whose `genotype.yaml` is meant.
+
+    Raises:
+        GenotypeError: No such genotype, or its file is wrong; the message names file and key.
+    """
+    if name_or_path in list_genotypes():
+        path, where = _ZOO / f"{name_or_path}.yaml", f"genotypes/{name_or_path}.yaml"
+    else:
+        path = Path(name_or_path).expanduser()
+        path = path / "genotype.yaml" if path.is_dir() else path
+        where = str(path)
+    return parse_genotype(_read_yaml(path, where), where)
+
+
+def save_genotype(genotype: Genotype, path: str | os.PathLike[str]) -> None:
+    """Write `genotype` to the YAML file `path`, atomically; missing directories are made.
+
+    Raises:
+        GenotypeError: The provenance holds something that YAML cannot express.
+    """
+    text, path = format_genotype(genotype), Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
+        temporary = Path(folder, path.name)
+        with temporary.open("w", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, path)
+
+
+def format_genotype(genotype: Genotype) -> str:
+    """The YAML text of a genotype, laid out for people: one node a line, provenance last."""
+    head = _dump({"name": genotype.name, "space": genotype.space})
+    normal, reduce = (_format_cell(kind, *genotype.cell(kind)) for kind in KINDS)
+    blocks = [head, _LEGEND + normal, reduce]
+    if genotype.provenance:
+        try:
+            blocks.append(_dump({"provenance": dict(genotype.provenance)}))
+        except yaml.representer.RepresenterError as error:
+            problem = f"provenance: YAML cannot express {error.args[-1]!r}"
+            raise GenotypeError(f"genotype {genotype.name!r}: {problem}") from error
+    return "\n".join(blocks)
+
+
+def _format_cell(kind: str, nodes: tuple[Node, ...], concat: tuple[int, ...]) -> str:
+    pairs = (", ".join(f"[{op}, {source}]" for op, source in node) for node in nodes)
+    lines = "".join(f"  - [{node}]\n" for node in pairs)
+    return f"{kind}:\n{lines}{kind}_concat: [{', '.join(map(str, concat))}]\n"
+
+
+def _dump(mapping: dict[str, Any]) -> str:
+    return yaml.safe_dump(mapping, sort_keys=False, allow_unicode=True, width=96)
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML's safe loader, which also refuses a key that stands twice (YAML keeps the last)."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value]
+        for index, key in enumerate(keys):
+            if key in keys[:index]:
+                mark = node.value[index][0].start_mark
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key!r} stands twice", mark
+                )
+        return super().construct_mapping(node, deep)
+
+
+def _read_yaml(path: Path, where: str) -> Any:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise GenotypeError(_not_found(path)) from None
+    except UnicodeDecodeError as error:
+        raise GenotypeError(f"{where}: not a text file: {error.reason}") from error
+    except OSError as error:
+        raise GenotypeError(f"{where}: cannot be read: {error.strerror}") from error
+    try:
+        return yaml.load(text, Loader=_Loader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        place = f" in line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise GenotypeError(f"{where}: not valid YAML{place}: {error.problem}") from error
+    except yaml.YAMLError as error:
+        raise GenotypeError(f"{where}: not valid YAML: {error}") from error
+
+
+def _not_found(path: Path) -> str:
+    zoo, word = list_genotypes(), path.stem.lower()
+    close = [name for name in zoo if name.startswith(word)]
+    close = close or difflib.get_close_matches(word, zoo, n=1)
+    hint = f" (did you mean {close[0]!r}?)" if close else ""
+    is_name = path.suffix not in _SUFFIXES and len(path.parts) == 1
+    problem = "no such file or name" if is_name else "no such file"
+    return f"no genotype {str(path)!r}{hint}: {problem} (names: {', '.join(zoo)})"
