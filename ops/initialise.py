@@ -1,0 +1,29 @@
+"""Initial weights from an explicit random stream."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import nn
+
+
+@torch.no_grad()
+def initialise(module: nn.Module, generator: torch.Generator) -> None:
+    """Draw every kernel of `module` anew, in module order, exactly as torch does by default.
+
+    A kernel is a parameter `weight` of two or more dimensions, with or without a `bias`: both are
+    uniform within 1/sqrt(fan in). Norms begin as constants and stay. The numbers are drawn where
+    the generator lives and then copied, so a seed gives the same network on every device and in
+    every memory layout.
+    """
+    for part in module.modules():
+        kernel, bias = (part._parameters.get(name) for name in ("weight", "bias"))
+        if kernel is None or kernel.dim() < 2:
+            continue
+        drawn = torch.empty(kernel.shape, dtype=kernel.dtype, device=generator.device)
+        kernel.copy_(nn.init.kaiming_uniform_(drawn, a=math.sqrt(5), generator=generator))
+        if bias is not None:
+            bound = 1 / math.sqrt(kernel[0].numel())
+            drawn = torch.empty(bias.shape, dtype=bias.dtype, device=generator.device)
+            bias.copy_(drawn.uniform_(-bound, bound, generator=generator))

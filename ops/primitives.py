@@ -1,0 +1,192 @@
+"""The candidate operations of an edge, one small class each, and their registry.
+
+The set and the layers of each operation are those of DARTS (arXiv 1806.09055, §3.1), used
+unchanged by PC-DARTS; `sep_conv_7x7` and `conv_7x1_1x7` only occur in the NASNet and AmoebaNet
+cells. All convolutions are free of biases. Every operation maps `[B, C, H, W]` to `[B, C, H, W]`
+with stride 1 and to `[B, C, H/2, W/2]` with stride 2; height and width must then be even.
+
+Norms have affine parameters in a network that is trained from scratch and none in a supernet,
+where they would rescale the architecture's weights away (DARTS, appendix A.1.1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from ops.partial import ChannelError
+
+
+def pointwise(c_in: int, c_out: int, stride: int = 1) -> nn.Conv2d:
+    """A 1x1 convolution without bias."""
+    return nn.Conv2d(c_in, c_out, 1, stride, bias=False)
+
+
+def depthwise(channels: int, kernel: int, stride: int = 1, dilation: int = 1) -> nn.Conv2d:
+    """A convolution of each channel by itself, padded to keep the image size, without bias."""
+    padding = dilation * (kernel - 1) // 2
+    return nn.Conv2d(
+        channels, channels, kernel, stride, padding, dilation, groups=channels, bias=False
+    )
+
+
+class Zero(nn.Module):
+    """`none`: the absent edge, as the input times 0."""
+
+    def __init__(self, stride: int) -> None:
+        super().__init__()
+        self.stride = stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x[:, :, :: self.stride, :: self.stride] * 0.0
+
+
+class Pool(nn.Module):
+    """3x3 max or average pooling; padding does not count in the average.
+
+    Args:
+        normalised: Whether a norm without affine parameters follows, as it does in a supernet.
+    """
+
+    def __init__(
+        self, kind: Literal["max", "avg"], channels: int, stride: int, normalised: bool
+    ) -> None:
+        super().__init__()
+        self.pool = (
+            nn.MaxPool2d(3, stride, padding=1)
+            if kind == "max"
+            else nn.AvgPool2d(3, stride, padding=1, count_include_pad=False)
+        )
+        self.norm = nn.BatchNorm2d(channels, affine=False) if normalised else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.norm(self.pool(x))
+
+
+class ReluConvBn(nn.Module):
+    """ReLU, 1x1 convolution, norm: brings a cell's input to the cell's width."""
+
+    def __init__(self, c_in: int, c_out: int, affine: bool) -> None:
+        super().__init__()
+        self.relu = nn.ReLU()
+        self.conv = pointwise(c_in, c_out)
+        self.norm = nn.BatchNorm2d(c_out, affine=affine)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.norm(self.conv(self.relu(x)))
+
+
+class FactorizedReduce(nn.Module):
+    """Halves height and width by two 1x1 convolutions that read complementary pixels.
+
+    The second convolution sees the input shifted by one pixel in both axes; each gives half of
+    the output channels.
+
+    Raises:
+        ChannelError: c_out is odd.
+    """
+
+    def __init__(self, c_in: int, c_out: int, affine: bool) -> None:
+        super().__init__()
+        if c_out % 2:
+            raise ChannelError(
+                f"A factorised reduction gives an even number of channels, not {c_out}; "
+                "choose the number of channels such that its parts are even."
+            )
+        self.relu = nn.ReLU()
+        self.conv1 = pointwise(c_in, c_out // 2, stride=2)
+        self.conv2 = pointwise(c_in, c_out // 2, stride=2)
+        self.norm = nn.BatchNorm2d(c_out, affine=affine)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.relu(x)
+        return self.norm(torch.cat([self.conv1(x), self.conv2(x[:, :, 1:, 1:])], dim=1))
+
+
+class SeparableConv(nn.Module):
+    """`sep_conv_kxk`: ReLU, depthwise, pointwise, norm, all of it twice; the first one strided."""
+
+    def __init__(self, channels: int, kernel: int, stride: int, affine: bool) -> None:
+        super().__init__()
+        self.relu = nn.ReLU()
+        self.depthwise1 = depthwise(channels, kernel, stride)
+        self.pointwise1 = pointwise(channels, channels)
+        self.norm1 = nn.BatchNorm2d(channels, affine=affine)
+        self.depthwise2 = depthwise(channels, kernel)
+        self.pointwise2 = pointwise(channels, channels)
+        self.norm2 = nn.BatchNorm2d(channels, affine=affine)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.norm1(self.pointwise1(self.depthwise1(self.relu(x))))
+        return self.norm2(self.pointwise2(self.depthwise2(self.relu(x))))
+
+
+class DilatedConv(nn.Module):
+    """`dil_conv_kxk`: ReLU, depthwise with dilation 2, pointwise, norm."""
+
+    def __init__(self, channels: int, kernel: int, stride: int, affine: bool) -> None:
+        super().__init__()
+        self.relu = nn.ReLU()
+        self.depthwise = depthwise(channels, kernel, stride, dilation=2)
+        self.pointwise = pointwise(channels, channels)
+        self.norm = nn.BatchNorm2d(channels, affine=affine)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.norm(self.pointwise(self.depthwise(self.relu(x))))
+
+
+class FactorizedConv7(nn.Module):
+    """`conv_7x1_1x7` of AmoebaNet: ReLU, full 1x7 then 7x1 convolution, norm."""
+
+    def __init__(self, channels: int, stride: int, affine: bool) -> None:
+        super().__init__()
+        self.relu = nn.ReLU()
+        self.conv1x7 = nn.Conv2d(channels, channels, (1, 7), (1, stride), (0, 3), bias=False)
+        self.conv7x1 = nn.Conv2d(channels, channels, (7, 1), (stride, 1), (3, 0), bias=False)
+        self.norm = nn.BatchNorm2d(channels, affine=affine)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.norm(self.conv7x1(self.conv1x7(self.relu(x))))
+
+
+# (channels, stride, affine, normalised) -> the operation.
+Factory = Callable[[int, int, bool, bool], nn.Module]
+
+OPERATIONS: Mapping[str, Factory] = MappingProxyType(
+    {
+        "none": lambda c, stride, affine, normalised: Zero(stride),
+        "max_pool_3x3": lambda c, stride, affine, normalised: Pool("max", c, stride, normalised),
+        "avg_pool_3x3": lambda c, stride, affine, normalised: Pool("avg", c, stride, normalised),
+        "skip_connect": lambda c, stride, affine, normalised: (
+            nn.Identity() if stride == 1 else FactorizedReduce(c, c, affine)
+        ),
+        "sep_conv_3x3": lambda c, stride, affine, normalised: SeparableConv(c, 3, stride, affine),
+        "sep_conv_5x5": lambda c, stride, affine, normalised: SeparableConv(c, 5, stride, affine),
+        "dil_conv_3x3": lambda c, stride, affine, normalised: DilatedConv(c, 3, stride, affine),
+        "dil_conv_5x5": lambda c, stride, affine, normalised: DilatedConv(c, 5, stride, affine),
+        "sep_conv_7x7": lambda c, stride, affine, normalised: SeparableConv(c, 7, stride, affine),
+        "conv_7x1_1x7": lambda c, stride, affine, normalised: FactorizedConv7(c, stride, affine),
+    }
+)
+
+
+def create_operation(
+    name: str, channels: int, stride: int, affine: bool, *, normalised: bool = False
+) -> nn.Module:
+    """The operation `name` on `channels` channels.
+
+    Args:
+        affine: Whether its norms scale and shift (networks trained from scratch).
+        normalised: Whether pooling is followed by a norm without affine parameters (supernets).
+
+    Raises:
+        ValueError: There is no such operation.
+        ChannelError: `skip_connect` with stride 2 on an odd number of channels.
+    """
+    if name not in OPERATIONS:
+        raise ValueError(f"Unknown operation {name!r} (choices: {', '.join(OPERATIONS)}).")
+    return OPERATIONS[name](channels, stride, affine, normalised)

@@ -1,0 +1,51 @@
+"""Drop path: a mask a sample, with the expected value kept."""
+
+import pytest
+import torch
+
+from ops.regularize import drop_path
+
+
+def test_samples_are_whole_or_gone_and_scaled() -> None:
+    x = torch.rand(64, 3, 2, 2, generator=torch.Generator().manual_seed(1)) + 1
+    out = drop_path(x, 0.25, torch.Generator().manual_seed(0))
+    kept = out.flatten(1).ne(0).all(1)
+    gone = out.flatten(1).eq(0).all(1)
+    assert (kept ^ gone).all()
+    assert kept.any()
+    assert gone.any()
+    torch.testing.assert_close(out[kept], x[kept] / 0.75)
+
+
+def test_share_of_dropped_samples() -> None:
+    out = drop_path(torch.ones(20_000, 1), 0.3, torch.Generator().manual_seed(0))
+    # Five standard deviations: 5 * sqrt(0.3 * 0.7 / 20000) = 0.0162.
+    assert abs(out.eq(0).double().mean().item() - 0.3) < 0.0162
+    assert abs(out.mean().item() - 1) < 0.0162 / 0.7
+
+
+def test_dropped_samples_get_no_gradient() -> None:
+    x = torch.ones(16, 2, 3, 3, requires_grad=True)
+    out = drop_path(x, 0.5, torch.Generator().manual_seed(0))
+    out.sum().backward()
+    torch.testing.assert_close(x.grad, out.detach())
+
+
+def test_probability_zero_draws_nothing() -> None:
+    generator = torch.Generator().manual_seed(0)
+    state = generator.get_state()
+    x = torch.randn(2, 3, generator=torch.Generator().manual_seed(1))
+    assert drop_path(x, 0.0, generator) is x
+    assert torch.equal(generator.get_state(), state)
+
+
+def test_reproducible() -> None:
+    x = torch.ones(32, 1)
+    first, second = (drop_path(x, 0.5, torch.Generator().manual_seed(5)) for _ in range(2))
+    assert torch.equal(first, second)
+
+
+@pytest.mark.parametrize("probability", [-0.1, 1.0, float("nan")])
+def test_impossible_probability(probability: float) -> None:
+    with pytest.raises(ValueError, match=r"in \[0, 1\)"):
+        drop_path(torch.ones(2, 1), probability, torch.Generator())
