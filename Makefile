@@ -1,0 +1,43 @@
+# From nothing: `make demo` or `make test`. Needs Python 3.10 or newer; everything lands in .venv.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO := runs/demo-$(shell date +%Y%m%d-%H%M%S)
+
+.PHONY: help install test lint demo tensorboard wheel clean
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+
+install: $(VENV)/.installed ## set up .venv with the tested versions
+
+$(VENV)/.installed: setup.cfg pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+test: lint ## everything that CI checks
+	$(BIN)/pytest --quiet --numprocesses 2
+
+lint: install ## style, types, floors
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+demo: install ## search a cell on digits, draw it, retrain it
+	$(BIN)/python search.py --dataset digits --preset quick --run-dir $(DEMO)/search
+	$(BIN)/python -m darts draw $(DEMO)/search/genotype.yaml -o $(DEMO)/search/cells
+	$(BIN)/python evaluate.py --genotype $(DEMO)/search/genotype.yaml --dataset digits --preset quick --run-dir $(DEMO)/evaluate
+
+tensorboard: install ## watch all runs in the browser
+	$(BIN)/tensorboard --logdir runs
+
+wheel: install ## build dist/*.whl
+	$(BIN)/python -m build --wheel
+
+clean: ## remove .venv, builds and caches; runs stay
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
