@@ -32,7 +32,9 @@ def random_genotype(
     def node(states: int) -> Node:
         sources = torch.randperm(states, generator=generator)[:2].sort().values.tolist()
         choices = torch.randint(len(operations), (2,), generator=generator).tolist()
-        return tuple((operations[choice], source) for choice, source in zip(choices, sources))
+        return tuple(
+            (operations[choice], source) for choice, source in zip(choices, sources, strict=True)
+        )
 
     cells = [tuple(node(2 + number) for number in range(nodes)) for _ in range(2)]
     concat = tuple(range(2, 2 + nodes))

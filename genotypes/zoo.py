@@ -59,7 +59,7 @@ def save_genotype(genotype: Genotype, path: str | os.PathLike[str]) -> None:
             stream.write(text)
             stream.flush()
             os.fsync(stream.fileno())
-        os.replace(temporary, path)
+        temporary.replace(path)
 
 
 def format_genotype(genotype: Genotype) -> str:

@@ -143,7 +143,7 @@ def test_one_source_twice_is_legal_in_the_space_of_nasnet() -> None:
 
 def test_a_genotype_cannot_be_constructed_invalid() -> None:
     genotype = load_genotype("darts_v2")
-    with pytest.raises(GenotypeError, match="^genotype 'darts_v2': reduce_concat: 9 is no inner"):
+    with pytest.raises(GenotypeError, match=r"^genotype 'darts_v2': reduce_concat: 9 is no inner"):
         dataclasses.replace(genotype, reduce_concat=(9,))
 
 

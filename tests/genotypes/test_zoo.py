@@ -161,5 +161,5 @@ def test_messages_about_the_zoo_name_its_files(
 ) -> None:
     (tmp_path / "mine.yaml").write_text("name: mine\n")
     monkeypatch.setattr(genotypes.zoo, "_ZOO", tmp_path)
-    with pytest.raises(GenotypeError, match="^genotypes/mine.yaml: missing key 'normal'"):
+    with pytest.raises(GenotypeError, match=r"^genotypes/mine\.yaml: missing key 'normal'"):
         load_genotype("mine")
