@@ -1,0 +1,164 @@
+"""Checkpoints that are whole or refused: written atomically, the one before kept, read with care.
+
+The file is a `torch.save` archive, readable by `torch.load`, with a SHA-256 digest behind it. The
+archive's own checksums would not do: `torch.load` does not compare them, and they leave out the
+archive's directory, where one flipped bit can shorten a tensor without an error.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import shutil
+import warnings
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from darts.errors import UserError
+from darts.files import atomic_write
+
+NEWEST = "checkpoint.pt"
+PREVIOUS = "checkpoint.previous.pt"
+_FORMAT_KEY = "darts_checkpoint"
+_FORMAT = 1
+_MARK = b"darts-checkpoint-sha256:"
+
+_LEAVES = (type(None), bool, int, float, str, bytes, torch.Tensor, torch.nn.Parameter, torch.Size)
+
+
+class _Unreadable(Exception):
+    """Why a file cannot be taken as a checkpoint; completes the sentence "FILE …"."""
+
+
+def save(state: Mapping[str, Any], directory: Path | str) -> None:
+    """Write `state` to `directory/checkpoint.pt` and keep the one before as the previous.
+
+    `checkpoint.pt` exists and is whole at every instant after its first writing. A directory has
+    one writer; what a killed one left half-written is removed.
+
+    Args:
+        state: Tensors and plain values (numbers, text, None) in dicts, lists and tuples. The key
+            `step`, the number of finished steps, is required.
+
+    Raises:
+        TypeError: Something in `state` could not be read back with `weights_only=True`.
+        ValueError: The key `step` is missing.
+    """
+    if "step" not in state:
+        raise ValueError("the state of a checkpoint needs the key 'step'")
+    _check_readable(state, "state")
+    directory = Path(directory)
+    for leftover in directory.glob(f".{NEWEST}.*"):
+        leftover.unlink(missing_ok=True)
+    newest, previous = directory / NEWEST, directory / PREVIOUS
+    retired = directory / f".{PREVIOUS}"
+    retired.unlink(missing_ok=True)
+    if newest.exists():
+        _duplicate(newest, retired)
+    archive = io.BytesIO()
+    torch.save({_FORMAT_KEY: _FORMAT, **state}, archive)
+    with atomic_write(newest, "wb") as stream:
+        stream.write(archive.getbuffer())
+        stream.write(_MARK + hashlib.sha256(archive.getbuffer()).digest())
+    # Last, so that the older file stays until the newer one stands: were the present
+    # checkpoint.pt damaged, the previous one would be the only whole file.
+    if retired.exists():
+        os.replace(retired, previous)
+
+
+def load(directory: Path | str, required: Iterable[str] = ()) -> dict[str, Any]:
+    """Read the newest whole checkpoint of a run, its tensors on the CPU.
+
+    Where `checkpoint.pt` is damaged, a warning names it and the one before is read.
+
+    Args:
+        required: Keys that the state must have, besides `step`.
+
+    Raises:
+        UserError: There is no checkpoint, or none is whole.
+    """
+    directory = Path(directory)
+    newest, previous = directory / NEWEST, directory / PREVIOUS
+    if not newest.exists() and not previous.exists():
+        raise UserError(f"There is no checkpoint in {directory}: the run must start again.")
+    try:
+        return _read(newest, required)
+    except _Unreadable as reason:
+        damage = f"{newest} {reason}"
+    try:
+        state = _read(previous, required)
+    except _Unreadable as reason:
+        raise UserError(
+            f"No checkpoint in {directory} can be used: {damage}; {previous} {reason}."
+        ) from None
+    warnings.warn(
+        f"{damage}; going on from the one before, {previous} (step {state['step']}).",
+        stacklevel=2,
+    )
+    return state
+
+
+def load_file(path: Path | str, required: Iterable[str] = ()) -> dict[str, Any]:
+    """Read one checkpoint file, or the newest whole one of a run directory, on the CPU.
+
+    Raises:
+        UserError: The file is missing, damaged, or not a checkpoint of this toolkit.
+    """
+    path = Path(path)
+    if path.is_dir():
+        return load(path, required)
+    try:
+        return _read(path, required)
+    except _Unreadable as reason:
+        raise UserError(f"{path} {reason}. Give a checkpoint.pt or a run directory.") from None
+
+
+def _read(path: Path, required: Iterable[str]) -> dict[str, Any]:
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise _Unreadable("does not exist") from None
+    except OSError as error:
+        raise _Unreadable(f"cannot be read ({error.strerror or error})") from None
+    archive, mark, digest = data.rpartition(_MARK)
+    if not mark:
+        raise _Unreadable("is damaged, or no checkpoint of this toolkit")
+    if hashlib.sha256(archive).digest() != digest:
+        raise _Unreadable("is damaged (its checksum differs)")
+    try:
+        state = torch.load(io.BytesIO(archive), map_location="cpu", weights_only=True)
+    except Exception as error:  # What torch raises for an archive of another version is open.
+        raise _Unreadable(f"cannot be read by torch {torch.__version__} ({error})") from None
+    version = state.pop(_FORMAT_KEY, None)
+    if version != _FORMAT:
+        raise _Unreadable(f"has format {version}, this version of the toolkit reads {_FORMAT}")
+    missing = sorted({"step", *required} - state.keys())
+    if missing:
+        raise _Unreadable(f"lacks {', '.join(missing)}: it is a checkpoint of another kind of run")
+    return state
+
+
+def _check_readable(value: Any, where: str) -> None:
+    if type(value) in (dict, OrderedDict) or (where == "state" and isinstance(value, Mapping)):
+        for key, part in value.items():
+            _check_readable(key, f"a key of {where}")
+            _check_readable(part, f"{where}[{key!r}]")
+    elif type(value) in (list, tuple):
+        for index, part in enumerate(value):
+            _check_readable(part, f"{where}[{index}]")
+    elif type(value) not in _LEAVES:
+        raise TypeError(
+            f"{where} is a {type(value).__name__}; checkpoints hold tensors and plain values only"
+        )
+
+
+def _duplicate(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # Some file systems know no hard links.
+        shutil.copyfile(source, target)

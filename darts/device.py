@@ -1,0 +1,124 @@
+"""Where and in which number format a run computes."""
+
+from __future__ import annotations
+
+import contextlib
+import platform
+import sys
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import torch
+
+from darts.errors import UserError
+
+# Under autocast the weights, their gradients and the images stay in float32.
+_DTYPES = {"fp32": torch.float32, "bf16": torch.float32, "fp64": torch.float64}
+
+
+def available_devices() -> list[str]:
+    """Names of the devices of this machine, the best one first."""
+    devices = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
+    if torch.backends.mps.is_available():
+        devices.append("mps")
+    return [*devices, "cpu"]
+
+
+def resolve_device(name: str) -> torch.device:
+    """The device called `name`: cpu, cuda, cuda:N, mps, or auto for the best one present.
+
+    Raises:
+        UserError: It is unknown or absent; the message lists those present.
+    """
+    present = available_devices()
+    wanted = {"auto": present[0], "cuda": "cuda:0"}.get(name, name)
+    if wanted not in present:
+        raise UserError(
+            f"There is no device {name!r} here; choose from: auto, {', '.join(present)}."
+        )
+    return torch.device(wanted)
+
+
+def check_precision(precision: str, device: torch.device) -> None:
+    """Refuse a number format that `device` cannot compute in.
+
+    Raises:
+        UserError: The format is unknown, or the device lacks it.
+    """
+    if precision not in _DTYPES:
+        raise UserError(f"Unknown precision {precision!r}; choose from: {', '.join(_DTYPES)}.")
+    if precision == "fp64" and device.type == "mps":
+        raise UserError("This device (mps) has no fp64; use --precision fp32 or --device cpu.")
+    if precision == "bf16" and not _has_bf16(device):
+        raise UserError(f"This device ({device}) has no bf16; use --precision fp32.")
+
+
+def _has_bf16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        with torch.cuda.device(device):
+            return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type == "mps":
+        try:
+            torch.zeros(1, dtype=torch.bfloat16, device=device)
+        except (RuntimeError, TypeError):
+            return False
+    return True
+
+
+def dtype_of(precision: str) -> torch.dtype:
+    """Number format of weights and images: float64 for fp64, else float32, for bf16 too."""
+    return _DTYPES[precision]
+
+
+def precision_context(precision: str, device: torch.device) -> AbstractContextManager[object]:
+    """Context of a forward pass: autocast for bf16, and nothing otherwise."""
+    if precision == "bf16":
+        return torch.autocast(device.type, dtype=torch.bfloat16)
+    return contextlib.nullcontext()
+
+
+def set_threads(number: int) -> None:
+    """Use `number` CPU threads inside an operation; 0 leaves torch's choice.
+
+    Raises:
+        UserError: `number` is negative.
+    """
+    if number < 0:
+        raise UserError(f"--threads must be 0 or more, not {number}.")
+    if number:
+        torch.set_num_threads(number)
+
+
+def synchronise(device: torch.device) -> None:
+    """Wait until `device` has finished what it was given, as a timing needs."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
+
+
+def peak_memory(device: torch.device) -> int:
+    """Largest memory so far, in bytes: tensors on CUDA, the whole process on a CPU.
+
+    MPS keeps no peak; its present amount is given.
+    """
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    if device.type == "mps":
+        return torch.mps.driver_allocated_memory()
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # Linux counts in KiB.
+
+
+def device_name(device: torch.device) -> str:
+    """The maker's name of the device, for tables of measurements."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return models[0] if models else platform.processor() or platform.machine()

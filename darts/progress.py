@@ -1,0 +1,181 @@
+"""Progress of a run: a live display on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+import time
+from collections.abc import Callable
+from typing import IO
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+_SMOOTHING_SECONDS = 60.0
+
+
+class Rate:
+    """Steps and images per second, averaged with weights that fade over about a minute.
+
+    The first step already gives the plain average; steps of an earlier process never count.
+    """
+
+    def __init__(self) -> None:
+        self._seconds = self._steps = self._images = 0.0
+
+    def update(self, seconds: float, steps: int, images: int) -> None:
+        """Count `steps` and `images` that took `seconds`."""
+        fade = math.exp(-seconds / _SMOOTHING_SECONDS)
+        self._seconds = self._seconds * fade + seconds
+        self._steps = self._steps * fade + steps
+        self._images = self._images * fade + images
+
+    @property
+    def images_per_second(self) -> float | None:
+        return self._images / self._seconds if self._seconds > 0 else None
+
+    def time_left(self, steps: int) -> float | None:
+        """Seconds that `steps` more steps will take; None before anything is known."""
+        return steps * self._seconds / self._steps if self._steps > 0 else None
+
+
+class Progress:
+    """Shows epoch, step, loss, accuracy, learning rate, images/s and the time left of the run.
+
+    Without a terminal it prints one line an epoch, and one every `interval` seconds inside longer
+    epochs, free of control codes.
+
+    Args:
+        total_steps: Steps of the whole run.
+        steps_per_epoch: Steps of an epoch.
+        epochs: Epochs of the whole run.
+        title: What is running.
+        start_step: Steps that a resumed run has behind it.
+        stream: Where to write; standard error by default.
+        interval: Seconds between two plain lines of one epoch.
+        clock: Present time in seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        total_steps: int,
+        steps_per_epoch: int,
+        epochs: int,
+        title: str,
+        start_step: int = 0,
+        stream: IO[str] | None = None,
+        interval: float = 60.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.step = start_step
+        self._total, self._per_epoch, self._epochs = total_steps, steps_per_epoch, epochs
+        self._title, self._interval, self._clock = title, interval, clock
+        self._stream = sys.stderr if stream is None else stream
+        self._rate = Rate()
+        self._fields: dict[str, str] = {}
+        self._now = self._printed = clock()
+        self._live: Live | None = None
+        # Not rich's own test: it takes a pipe for a terminal where FORCE_COLOR is set.
+        if self._stream.isatty() and os.environ.get("TERM") != "dumb":
+            console = Console(file=self._stream, force_terminal=True)
+            self._live = Live(console=console, get_renderable=self._display, refresh_per_second=4)
+
+    def __enter__(self) -> Progress:
+        self._now = self._printed = self._clock()
+        if self._live is not None:
+            self._live.start(refresh=True)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    @property
+    def images_per_second(self) -> float | None:
+        return self._rate.images_per_second
+
+    @property
+    def time_left(self) -> float | None:
+        """Seconds to the end of the run; None before the first step."""
+        return self._rate.time_left(max(self._total - self.step, 0))
+
+    def advance(
+        self,
+        *,
+        images: int,
+        steps: int = 1,
+        loss: float | None = None,
+        accuracy: float | None = None,
+        learning_rate: float | None = None,
+        **extra: object,
+    ) -> None:
+        """Count finished steps over `images` images and show the values given.
+
+        A value left out stays as it was shown, so that it need not be fetched from a device at
+        every step. `accuracy` goes from 0 to 1; `extra` is shown as `name value`.
+        """
+        now = self._clock()
+        self._rate.update(now - self._now, steps, images)
+        self._now = now
+        epochs_before = self.step // self._per_epoch
+        self.step += steps
+        if loss is not None:
+            self._fields["loss"] = f"{loss:.4f}"
+        if accuracy is not None:
+            self._fields["accuracy"] = f"{100 * accuracy:.2f} %"
+        if learning_rate is not None:
+            self._fields["lr"] = f"{learning_rate:.4g}"
+        self._fields.update({name.replace("_", " "): str(value) for name, value in extra.items()})
+        epoch_ended = self.step // self._per_epoch > epochs_before
+        if self._live is None and (epoch_ended or now - self._printed >= self._interval):
+            self._printed = now
+            self.message("  ".join([self._title, self._position(), self._values(), self._left()]))
+
+    def message(self, text: str) -> None:
+        """Print a line, above the live display."""
+        if self._live is not None:
+            self._live.console.print(text, markup=False, highlight=False)
+        else:
+            print(text, file=self._stream, flush=True)
+
+    def _position(self) -> str:
+        epoch = min(max(math.ceil(self.step / self._per_epoch), 1), self._epochs)
+        return f"epoch {epoch}/{self._epochs}  step {self.step}/{self._total}"
+
+    def _values(self) -> str:
+        fields = dict(self._fields)
+        if (speed := self.images_per_second) is not None:
+            fields["images/s"] = f"{speed:.0f}" if speed >= 10 else f"{speed:.2f}"
+        return "  ".join(f"{name} {value}" for name, value in fields.items())
+
+    def _left(self) -> str:
+        return f"left {format_time(self.time_left)}"
+
+    def _display(self) -> Group:
+        line = Table.grid(padding=(0, 2), expand=True)
+        line.add_column(no_wrap=True)
+        line.add_column(ratio=1)
+        line.add_column(no_wrap=True)
+        line.add_column(no_wrap=True)
+        line.add_row(
+            Text(self._title, style="bold"),
+            ProgressBar(total=max(self._total, 1), completed=self.step),
+            Text(self._position()),
+            Text(self._left(), style="cyan"),
+        )
+        return Group(line, Text(self._values()))
+
+
+def format_time(seconds: float | None) -> str:
+    """`h:mm:ss`, with days before it where there are any; `-:--:--` for None."""
+    if seconds is None:
+        return "-:--:--"
+    minutes, second = divmod(round(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    days, hour = divmod(hours, 24)
+    return (f"{days}d " if days else "") + f"{hour}:{minute:02d}:{second:02d}"
