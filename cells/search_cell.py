@@ -126,8 +126,10 @@ class SearchCell(nn.Module):
             for number, edge in enumerate(edges):
                 part = _as_matrix(mixed[number])
                 total = sums.get(edge.target)
-                total = part @ processed_places if total is None else total.addmm_(
-                    part, processed_places
+                total = (
+                    part @ processed_places
+                    if total is None
+                    else total.addmm_(part, processed_places)
                 )
                 if passing.shape[1]:
                     places = bypassed_places

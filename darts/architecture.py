@@ -68,8 +68,9 @@ class Architecture(nn.Module):
     @torch.no_grad()
     def derive(self, name: str) -> Genotype:
         """The genotype that alpha and beta stand for now (PC-DARTS, §3.3; DARTS, §2.4)."""
-        normal, reduce = (derive_cell(self.strengths(kind), self.topology, self.operations)
-                          for kind in KINDS)
+        normal, reduce = (
+            derive_cell(self.strengths(kind), self.topology, self.operations) for kind in KINDS
+        )
         concat = tuple(self.topology.inner)
         return Genotype(
             name=name,

@@ -26,15 +26,6 @@ DENSE_UP_TO = 16
 GROUPED_DENSE_UP_TO = 8
 
 
-class _Weight(nn.Module):
-    """A convolution kernel `[out, in, k, k]` drawn like that of an `nn.Conv2d`."""
-
-    def __init__(self, *shape: int) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.empty(shape))
-        nn.init.kaiming_uniform_(self.weight, a=5**0.5)
-
-
 class SeparableFan(nn.Module):
     """Depthwise then pointwise convolution on E edges, without the ReLU before and the norm after.
 
@@ -47,11 +38,13 @@ class SeparableFan(nn.Module):
     ) -> None:
         super().__init__()
         self.channels, self.edges, self.shared = channels, edges, shared
-        self.stride, self.dilation = stride, dilation
-        self.padding = dilation * (kernel - 1) // 2
+        padding = dilation * (kernel - 1) // 2
         self.dense = channels <= (DENSE_UP_TO if shared else GROUPED_DENSE_UP_TO)
-        self.depthwise = _Weight(edges * channels, 1, kernel, kernel)
-        self.pointwise = _Weight(edges * channels, channels, 1, 1)
+        width = edges * channels
+        self.depthwise = nn.Conv2d(
+            width, width, kernel, stride, padding, dilation, groups=width, bias=False
+        )
+        self.pointwise = nn.Conv2d(width, width, 1, groups=edges, bias=False)
 
     def merged_kernel(self) -> Tensor:
         """The product of both kernels, `[E·C, C, k, k]`: W[e, o, c] = pointwise · depthwise."""
@@ -60,14 +53,19 @@ class SeparableFan(nn.Module):
         return (pointwise * depthwise).flatten(0, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        window = {"stride": self.stride, "padding": self.padding, "dilation": self.dilation}
         if self.dense:
-            groups = 1 if self.shared else self.edges
-            return functional.conv2d(x, self.merged_kernel(), groups=groups, **window)
-        if self.shared and self.edges > 1:
+            window = self.depthwise
+            return functional.conv2d(
+                x,
+                self.merged_kernel(),
+                stride=window.stride,
+                padding=window.padding,
+                dilation=window.dilation,
+                groups=1 if self.shared else self.edges,
+            )
+        if self.shared:
             x = x.repeat(1, self.edges, 1, 1)
-        x = functional.conv2d(x, self.depthwise.weight, groups=x.shape[1], **window)
-        return functional.conv2d(x, self.pointwise.weight, groups=self.edges)
+        return self.pointwise(self.depthwise(x))
 
 
 class SeparableConvFan(nn.Module):
@@ -107,8 +105,8 @@ class FactorizedReduceFan(nn.Module):
     def __init__(self, channels: int, edges: int) -> None:
         super().__init__()
         self.edges, self.half = edges, channels // 2
-        self.conv1 = _Weight(edges * self.half, channels, 1, 1)
-        self.conv2 = _Weight(edges * self.half, channels, 1, 1)
+        self.conv1 = nn.Conv2d(channels, edges * self.half, 1, stride=2, bias=False)
+        self.conv2 = nn.Conv2d(channels, edges * self.half, 1, stride=2, bias=False)
         self.norm = WeightedNorm(edges * channels)
 
     def merged_kernel(self) -> Tensor:
@@ -128,7 +126,8 @@ class SeparateEdges(nn.Module):
     def __init__(self, name: str, channels: int, edges: int, stride: int) -> None:
         super().__init__()
         self.edges = nn.ModuleList(
-            create_operation(name, channels, stride, affine=False, normalised=True) for _ in range(edges)
+            create_operation(name, channels, stride, affine=False, normalised=True)
+            for _ in range(edges)
         )
 
     def forward(self, x: Tensor, weights: Tensor) -> Tensor:
@@ -169,9 +168,7 @@ class FanOut(nn.Module):
     Shapes: x `[B, C/K, H, W]`, weights `[E, O]`; the result is one `[B, C/K, H', W']` an edge.
     """
 
-    def __init__(
-        self, operations: Sequence[str], channels: int, edges: int, stride: int
-    ) -> None:
+    def __init__(self, operations: Sequence[str], channels: int, edges: int, stride: int) -> None:
         super().__init__()
         self.channels, self.edges, self.stride = channels, edges, stride
         self.columns = {name: column for column, name in enumerate(operations)}
@@ -205,7 +202,7 @@ class FanOut(nn.Module):
         chosen = weights[:, [self.columns[name] for name in names]]
         unit = torch.eye(self.channels, dtype=x.dtype, device=x.device)
         # [S·C, E·C]: branch s, channel c feeds channel c of edge e with weight chosen[e, s].
-        matrix = torch.kron(chosen.t().contiguous().to(x.dtype), unit)
+        matrix = (chosen.t()[:, None, :, None] * unit[None, :, None, :]).flatten(2).flatten(0, 1)
         stacked = torch.cat(branches, dim=1).permute(0, 2, 3, 1)
         return (stacked @ matrix).permute(0, 3, 1, 2)
 

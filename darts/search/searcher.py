@@ -1,0 +1,331 @@
+"""The search: data in two halves, the supernet, the bilevel step, a genotype every epoch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from cells.topology import Topology
+from darts.architecture import KINDS, Architecture
+from darts.data.catalogue import open_dataset
+from darts.data.dataset import Dataset
+from darts.data.loader import BatchLoader, evaluation_batches
+from darts.data.splits import split_training
+from darts.device import (
+    check_precision,
+    dtype_of,
+    peak_memory,
+    precision_context,
+    resolve_device,
+    set_threads,
+)
+from darts.errors import UserError
+from darts.loop import Loop
+from darts.randomness import RandomStreams
+from darts.runs import RunDirectory
+from darts.search.bilevel import ArchitectureStep, Batch, Outcome, WeightStep
+from darts.search.options import SearchOptions
+from darts.supernet import Supernet
+from darts.tracking import Tracker
+from genotypes import Genotype, save_genotype
+from ops.initialise import initialise
+
+STREAMS = (
+    "weights",
+    "architecture",
+    "split",
+    "training order",
+    "training noise",
+    "validation order",
+    "validation noise",
+    "channels",
+)
+
+EpochHook = Callable[[RunDirectory, Tracker, int, int, Genotype], None]
+"""Called after each epoch with the run, its tracker, the epoch, the step and the genotype."""
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """What a search ends with.
+
+    Args:
+        genotype: That of the last epoch, as in the authors' experiments.
+        run_dir: Where everything about the search is kept.
+        validation_accuracy: Of the supernet on the architecture's images after the last epoch, %.
+        seconds: Time of the loop, all parts of a resumed run together.
+        peak_memory: Bytes; see `darts.device.peak_memory`.
+    """
+
+    genotype: Genotype
+    run_dir: Path
+    validation_accuracy: float
+    seconds: float
+    peak_memory: int
+
+
+class SearchTask:
+    """One search as a task of `darts.loop.Loop`."""
+
+    title = "search"
+
+    def __init__(self, options: SearchOptions, on_epoch: EpochHook | None = None) -> None:
+        self.options, self.on_epoch = options, on_epoch
+        self.device = resolve_device(options.device)
+        check_precision(options.precision, self.device)
+        set_threads(options.threads)
+        self.epochs, self.images_per_step = options.epochs, options.batch_size
+        self.streams = RandomStreams(options.seed, STREAMS)
+        self.dataset = open_dataset(options, options.seed)
+        self._build_loaders()
+        self._build_networks()
+
+    def _build_loaders(self) -> None:
+        options, dataset = self.options, self.dataset
+        ours, theirs = split_training(
+            dataset.train.labels, 1 - options.arch_fraction, self.streams["split"]
+        )
+        dataset = self.dataset = dataset.normalised_by(ours)
+        self.steps_per_epoch = len(ours) // options.batch_size
+
+        def loader(indices: Tensor, name: str) -> BatchLoader:
+            return BatchLoader(
+                dataset.train,
+                indices,
+                options.batch_size,
+                device=self.device,
+                transform=dataset.training_transform(options),
+                order=self.streams[f"{name} order"],
+                noise=self.streams[f"{name} noise"],
+                dtype=dtype_of(options.precision),
+            )
+
+        self.training = loader(ours, "training")
+        self.validation = loader(theirs, "validation")
+        self.validation_indices = theirs
+
+    def _build_networks(self) -> None:
+        options = self.options
+        stem = options.stem
+        if stem == "auto":
+            stem = "imagenet" if self.dataset.image_size >= 96 else "cifar"
+        topology = Topology(options.nodes)
+        self.architecture = Architecture(
+            topology,
+            edge_normalisation=options.edge_normalisation,
+            generator=self.streams["architecture"],
+        )
+        self.supernet = Supernet(
+            topology,
+            self.architecture.operations,
+            channels=options.channels,
+            layers=options.layers,
+            k=options.k,
+            num_classes=self.dataset.num_classes,
+            stem=stem,
+            sampling=options.sampling,
+        )
+        initialise(self.supernet, self.streams["weights"])
+        dtype = dtype_of(options.precision)
+        self.supernet.to(self.device, dtype, memory_format=torch.channels_last)
+        self.architecture.to(self.device, dtype)
+        self.weight_optimiser = torch.optim.SGD(
+            self.supernet.parameters(),
+            lr=options.learning_rate,
+            momentum=options.momentum,
+            weight_decay=options.weight_decay,
+        )
+        self.architecture_optimiser = torch.optim.Adam(
+            self.architecture.parameters(),
+            lr=options.arch_learning_rate,
+            betas=options.arch_betas,
+            weight_decay=options.arch_weight_decay,
+        )
+
+        def criterion(logits: Tensor, labels: Tensor) -> Tensor:
+            return functional.cross_entropy(logits, labels)
+
+        self.weight_step = WeightStep(
+            self.supernet,
+            self.architecture,
+            self.weight_optimiser,
+            criterion,
+            options.grad_clip or None,
+        )
+        self.architecture_step = ArchitectureStep(
+            self.supernet,
+            self.architecture,
+            self.architecture_optimiser,
+            self.weight_optimiser,
+            criterion,
+            order=options.order,
+            clip=options.arch_grad_clip or None,
+        )
+
+    @property
+    def learning_rate(self) -> float:
+        return self.weight_optimiser.param_groups[0]["lr"]
+
+    def begin_epoch(self, epoch: int) -> None:
+        options = self.options
+        rate = cosine(options.learning_rate, options.learning_rate_min, epoch, options.epochs)
+        self.weight_optimiser.param_groups[0]["lr"] = rate
+        self.searching = epoch >= options.arch_warmup_epochs
+        self.supernet.train()
+
+    def step(self) -> Mapping[str, Tensor]:
+        scalars = {}
+        batch = Batch(*self.training.next_batch())
+        with precision_context(self.options.precision, self.device):
+            self.supernet.sample_channels(self.streams["channels"])
+            if self.searching:
+                validation = Batch(*self.validation.next_batch())
+                outcome = self.architecture_step(validation, batch)
+                scalars["architecture_loss"] = outcome.loss
+                scalars["architecture_accuracy"] = percent_correct(outcome, validation)
+            outcome = self.weight_step(batch)
+        scalars["loss"] = outcome.loss
+        scalars["accuracy"] = percent_correct(outcome, batch)
+        return scalars
+
+    def end_epoch(
+        self, run: RunDirectory, tracker: Tracker, epoch: int, step: int
+    ) -> Mapping[str, Any]:
+        every = self.options.validate_every
+        last = epoch + 1 == self.epochs
+        metrics: dict[str, Any] = {}
+        if last or (every and (epoch + 1) % every == 0):
+            metrics.update(self.validate())
+        genotype = self.architecture.derive(f"{run.path.name}-epoch-{epoch + 1:03d}")
+        save_genotype(genotype, run.epoch_genotype(epoch + 1))
+        save_genotype(genotype, run.genotype)
+        tables = self.architecture.fixed_tables()
+        histograms = {}
+        described: dict[str, Any] = {}
+        for kind in KINDS:
+            table = tables[kind]
+            histograms[f"alpha/{kind}"] = table.operations
+            described[kind] = {"operations": table.operations.tolist()}
+            if table.edges is not None:
+                histograms[f"beta/{kind}"] = table.edges
+                described[kind]["edges"] = table.edges.tolist()
+        tracker.histograms(histograms, step)
+        if self.on_epoch is not None:
+            self.on_epoch(run, tracker, epoch + 1, step, genotype)
+        return {**metrics, "architecture": described, "genotype": genotype.as_dict()}
+
+    @torch.no_grad()
+    def validate(self) -> dict[str, float]:
+        """Loss and accuracy (%) of the supernet on the architecture's images, not augmented."""
+        self.supernet.eval()
+        tables = self.architecture.tables()
+        loss = correct = 0.0
+        for images, labels in evaluation_batches(
+            self.dataset.train,
+            self.validation_indices,
+            self.options.batch_size,
+            device=self.device,
+            transform=self.dataset.evaluation_transform(),
+            dtype=dtype_of(self.options.precision),
+        ):
+            with precision_context(self.options.precision, self.device):
+                logits = self.supernet(images, tables)
+            loss += functional.cross_entropy(logits, labels, reduction="sum").item()
+            correct += (logits.argmax(1) == labels).sum().item()
+        self.supernet.train()
+        total = len(self.validation_indices)
+        return {"validation_loss": loss / total, "validation_accuracy": 100 * correct / total}
+
+    def is_finite(self) -> bool:
+        parameters = (*self.supernet.parameters(), *self.architecture.parameters())
+        return all(torch.isfinite(parameter).all().item() for parameter in parameters)
+
+    _PARTS = (
+        "supernet",
+        "architecture",
+        "weight_optimiser",
+        "architecture_optimiser",
+        "training",
+        "validation",
+        "streams",
+    )
+
+    def state_dict(self) -> dict[str, Any]:
+        return {part: getattr(self, part).state_dict() for part in self._PARTS}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        for part in self._PARTS:
+            getattr(self, part).load_state_dict(state[part])
+
+
+def cosine(start: float, end: float, epoch: int, epochs: int) -> float:
+    """Learning rate of `epoch` (from 0): the cosine evaluated at pi·epoch/epochs."""
+    return end + (start - end) * (1 + math.cos(math.pi * epoch / epochs)) / 2
+
+
+def percent_correct(outcome: Outcome, batch: Batch) -> Tensor:
+    """Share of a batch that is classified correctly, in %, as a scalar on the device."""
+    return (outcome.logits.argmax(1) == batch.labels).float().mean() * 100
+
+
+def check_options(options: SearchOptions) -> None:
+    """Refuse settings that cannot work, before anything is read or written.
+
+    Raises:
+        UserError: It names the option and the choices.
+    """
+    from ops.partial import ChannelError, partial_size
+
+    try:
+        partial_size(options.channels, options.k)
+    except ChannelError as error:
+        raise UserError(f"--k: {error}") from None
+    for name in ("epochs", "batch_size", "layers", "log_every"):
+        if getattr(options, name) < 1:
+            raise UserError(f"--{name}: must be 1 or more, not {getattr(options, name)}.")
+    if not 2 <= options.nodes <= 6:
+        raise UserError(f"--nodes: a cell has 2 to 6 inner nodes, not {options.nodes}.")
+    if not 0 < options.arch_fraction < 1:
+        raise UserError(f"--arch-fraction: a share between 0 and 1, not {options.arch_fraction}.")
+
+
+def run_search(options: SearchOptions, on_epoch: EpochHook | None = None) -> SearchResult:
+    """Search a cell; with `options.resume`, go on with the search in that run directory.
+
+    `options` of a resumed run must be those that its `config.yaml` holds.
+
+    Raises:
+        UserError: A setting, the data or the run directory is wrong, or the loss diverged.
+        Interrupted: SIGINT or SIGTERM came; the checkpoint is written.
+    """
+    check_options(options)
+    # Before anything is written: wrong settings or data leave no run directory behind.
+    task = SearchTask(options, on_epoch)
+    run, loop = run_task(task, "search", options)
+    accuracy = run.read_metrics()[-1]["validation_accuracy"]
+    result = SearchResult(
+        genotype=task.architecture.derive(run.path.name),
+        run_dir=run.path,
+        validation_accuracy=accuracy,
+        seconds=loop.seconds,
+        peak_memory=peak_memory(task.device),
+    )
+    save_genotype(result.genotype, run.genotype)
+    run.write_result(
+        {
+            "genotype": result.genotype.as_dict(),
+            "epoch": options.epochs,
+            "validation_accuracy": accuracy,
+            "seconds": result.seconds,
+            "peak_memory": result.peak_memory,
+            "parameters": sum(p.numel() for p in task.supernet.parameters()),
+        }
+    )
+    return result

@@ -1,0 +1,71 @@
+"""Which tensors of the fused supernet stand for which of the literal one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor, nn
+
+from cells.topology import Topology
+from darts.supernet import Supernet
+from tests.reference.supernet import OPERATIONS, ReferenceSupernet
+
+_SEPARABLE = {
+    "first.depthwise": "depthwise1",
+    "first.pointwise": "pointwise1",
+    "norm1": "norm1",
+    "second.depthwise": "depthwise2",
+    "second.pointwise": "pointwise2",
+    "norm2": "norm2",
+}
+_DILATED = {"conv.depthwise": "depthwise", "conv.pointwise": "pointwise", "norm": "norm"}
+_REDUCE = {"conv1": "conv1", "conv2": "conv2", "norm": "norm"}
+
+
+def parts(fused: Supernet, literal: ReferenceSupernet) -> Iterator[tuple[nn.Module, list]]:
+    """Pairs of a fused layer and the literal layers, edge by edge, whose tensors it stacks."""
+    yield fused.stem, [literal.stem]
+    yield fused.classifier, [literal.classifier]
+    for ours, theirs in zip(fused.cells, literal.cells, strict=True):
+        yield ours.preprocess0, [theirs.preprocess0]
+        yield ours.preprocess1, [theirs.preprocess1]
+        topology: Topology = ours.topology
+        for source, fan_out in enumerate(ours.fan_outs):
+            rows = [edge.index for edge in topology.outgoing(source)]
+            for name, branch in fan_out.shared.items():
+                yield branch.norm, _operations(theirs, rows, name, "norm")[:1]
+            for name, branch in fan_out.rectified.items():
+                names = {"sep": _SEPARABLE, "dil": _DILATED, "ski": _REDUCE}[name[:3]]
+                for ours_at, theirs_at in names.items():
+                    yield branch.get_submodule(ours_at), _operations(theirs, rows, name, theirs_at)
+
+
+def _operations(cell: nn.Module, rows: list[int], name: str, layer: str) -> list:
+    column = OPERATIONS.index(name)
+    return [cell.edges[row].operations[column].get_submodule(layer) for row in rows]
+
+
+def pairs(
+    fused: Supernet, literal: ReferenceSupernet, read: Callable[[Tensor], Tensor] = lambda t: t
+) -> Iterator[tuple[str, Tensor, Tensor]]:
+    """Name, fused tensor and stacked literal tensor of every parameter and running statistic."""
+    for ours, theirs in parts(fused, literal):
+        for name, tensor in [*ours.named_parameters(), *ours.named_buffers()]:
+            if tensor.is_floating_point():
+                stacked = [
+                    read(
+                        layer.get_parameter(name)
+                        if isinstance(tensor, nn.Parameter)
+                        else layer.get_buffer(name)
+                    )
+                    for layer in theirs
+                ]
+                yield f"{type(ours).__name__}.{name}", tensor, torch.cat(stacked)
+
+
+@torch.no_grad()
+def copy_weights(literal: ReferenceSupernet, fused: Supernet) -> None:
+    """Give the fused supernet the weights and statistics of the literal one."""
+    for _, ours, theirs in pairs(fused, literal):
+        ours.copy_(theirs)
