@@ -106,19 +106,31 @@ def peak_memory(device: torch.device) -> int:
         return torch.cuda.max_memory_allocated(device)
     if device.type == "mps":
         return torch.mps.driver_allocated_memory()
+    return _process_peak()
+
+
+def _process_peak() -> int:
+    # First choice, because Linux's getrusage begins with the peak of the process that started this.
+    mark = _proc_values("/proc/self/status", "VmHWM")
+    if mark:
+        return int(mark[0].split()[0]) * 1024
     import resource
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024  # Linux counts in KiB.
+    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def device_name(device: torch.device) -> str:
     """The maker's name of the device, for tables of measurements."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
-    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    models = _proc_values("/proc/cpuinfo", "model name")
     return models[0] if models else platform.processor() or platform.machine()
+
+
+def _proc_values(file: str, key: str) -> list[str]:
+    try:
+        lines = Path(file).read_text().splitlines()
+    except OSError:
+        return []
+    return [line.partition(":")[2].strip() for line in lines if line.startswith(key)]

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from typing import IO
 
+from rich.columns import Columns
 from rich.console import Console, Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
@@ -117,7 +118,7 @@ class Progress:
         """Count finished steps over `images` images and show the values given.
 
         A value left out stays as it was shown, so that it need not be fetched from a device at
-        every step. `accuracy` goes from 0 to 1; `extra` is shown as `name value`.
+        every step. `accuracy` is in %; `extra` is shown as `name value`.
         """
         now = self._clock()
         self._rate.update(now - self._now, steps, images)
@@ -127,14 +128,18 @@ class Progress:
         if loss is not None:
             self._fields["loss"] = f"{loss:.4f}"
         if accuracy is not None:
-            self._fields["accuracy"] = f"{100 * accuracy:.2f} %"
+            self._fields["accuracy"] = f"{accuracy:.2f} %"
         if learning_rate is not None:
             self._fields["lr"] = f"{learning_rate:.4g}"
         self._fields.update({name.replace("_", " "): str(value) for name, value in extra.items()})
         epoch_ended = self.step // self._per_epoch > epochs_before
         if self._live is None and (epoch_ended or now - self._printed >= self._interval):
             self._printed = now
-            self.message("  ".join([self._title, self._position(), self._values(), self._left()]))
+            self.message("  ".join([self._title, self._position(), *self._values(), self._left()]))
+
+    def restart_clock(self) -> None:
+        """Leave out the time since the last step, as of a validation, from the pace of steps."""
+        self._now = self._clock()
 
     def message(self, text: str) -> None:
         """Print a line, above the live display."""
@@ -147,11 +152,11 @@ class Progress:
         epoch = min(max(math.ceil(self.step / self._per_epoch), 1), self._epochs)
         return f"epoch {epoch}/{self._epochs}  step {self.step}/{self._total}"
 
-    def _values(self) -> str:
+    def _values(self) -> list[str]:
         fields = dict(self._fields)
         if (speed := self.images_per_second) is not None:
             fields["images/s"] = f"{speed:.0f}" if speed >= 10 else f"{speed:.2f}"
-        return "  ".join(f"{name} {value}" for name, value in fields.items())
+        return [f"{name} {value}" for name, value in fields.items()]
 
     def _left(self) -> str:
         return f"left {format_time(self.time_left)}"
@@ -168,7 +173,7 @@ class Progress:
             Text(self._position()),
             Text(self._left(), style="cyan"),
         )
-        return Group(line, Text(self._values()))
+        return Group(line, Columns(map(Text, self._values()), padding=(0, 2)))
 
 
 def format_time(seconds: float | None) -> str:

@@ -13,8 +13,8 @@
 | `report.html` | the report |
 
 A line of `metrics.jsonl` has `kind` (`step`, `epoch` …), `step` (finished steps), `epoch`, and what
-was measured: `loss`, `accuracy` (0 to 1), `learning_rate`, `images_per_second` … A number that is
-not finite is written as null, because JSON knows none.
+was measured: `loss`, `accuracy` (%), `learning_rate`, `images_per_second` … A number that is not
+finite is written as null, because JSON knows none.
 """
 
 from __future__ import annotations
