@@ -85,7 +85,10 @@ def load(directory: Path | str, required: Iterable[str] = ()) -> dict[str, Any]:
     directory = Path(directory)
     newest, previous = directory / NEWEST, directory / PREVIOUS
     if not newest.exists() and not previous.exists():
-        raise UserError(f"There is no checkpoint in {directory}: the run must start again.")
+        raise UserError(
+            f"There is no checkpoint in {directory}: it was stopped before the first. "
+            "Start again in another directory, or delete this one first."
+        )
     try:
         return _read(newest, required)
     except _Unreadable as reason:
