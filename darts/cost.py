@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from cells.topology import Topology, reduction_layers
-from darts.stems import create_search_stem
+from darts.stems import check_image_size, create_search_stem
 from ops.partial import partial_size
 from ops.primitives import FactorizedReduce, ReluConvBn, create_operation
 
@@ -113,17 +113,18 @@ def supernet_cost(
     mixing costs (splits, shuffles, the bypass) counts nothing.
 
     Raises:
-        UserError: There is no such stem.
+        UserError: There is no such stem, or the resolution does not come out even.
         ChannelError: K does not split the channels.
     """
-    topology = Topology(nodes)
+    topology, reductions = Topology(nodes), reduction_layers(layers)
     first = create_search_stem(stem, channels)
+    check_image_size(resolution, resolution, first.multiple * 2 ** len(reductions))
     total = count(first, resolution)
     size = resolution // first.multiple
     before_previous, previous = first.out_channels0, first.out_channels1
     previous_reduction = first.reduces
     for layer in range(layers):
-        reduction = layer in reduction_layers(layers)
+        reduction = layer in reductions
         channels *= 2 if reduction else 1
         selected = partial_size(channels, k)
         total += _preprocessing_cost(before_previous, channels, size, previous_reduction)

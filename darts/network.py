@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from cells.derived_cell import DerivedCell
 from cells.topology import reduction_layers
 from darts.errors import UserError
-from darts.stems import create_network_stem
+from darts.stems import check_image_size, create_network_stem
 from genotypes import Genotype, load_genotype, parse_genotype
 from ops.initialise import initialise
 
@@ -137,15 +137,9 @@ class Network(nn.Module):
 
     def check_image_size(self, height: int, width: int) -> None:
         """Raise UserError unless the network takes such images (in training: its head as well)."""
-        multiple = self.image_multiple
-        if height % multiple or width % multiple:
-            raise UserError(
-                f"This network takes images whose height and width are multiples of {multiple}, "
-                f"because its stem and its reduction cells divide them by that; {height}x{width} "
-                "is not. Resize the images, or choose another stem or number of layers."
-            )
+        check_image_size(height, width, self.image_multiple)
         if self.training and self.auxiliary_head is not None:
-            smallest = self.auxiliary_head.smallest * multiple
+            smallest = self.auxiliary_head.smallest * self.image_multiple
             if min(height, width) < smallest:
                 raise UserError(
                     f"The auxiliary head needs images of at least {smallest}x{smallest} pixels "

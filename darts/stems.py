@@ -97,6 +97,16 @@ def create_network_stem(name: str, channels: int) -> Stem:
     return _stem_class(name)(channels if name == "imagenet" else MULTIPLIER * channels)
 
 
+def check_image_size(height: int, width: int, multiple: int) -> None:
+    """Raise UserError unless `multiple`, which stem and reduction cells divide by, goes in."""
+    if height % multiple or width % multiple:
+        raise UserError(
+            f"This network takes images whose height and width are multiples of {multiple}, "
+            f"because its stem and its reduction cells divide them by that; {height}x{width} is "
+            "not. Resize the images, or choose another stem or number of layers."
+        )
+
+
 def _stem_class(name: str) -> type[CifarStem] | type[ImageNetStem]:
     if name not in STEMS:
         raise UserError(f"There is no stem {name!r}; the stems are {', '.join(STEMS)}.")
