@@ -144,11 +144,15 @@ def test_receptive_fields() -> None:
 def test_nothing_between_depthwise_and_pointwise() -> None:
     """Two negative kernels in a row give back the rectified input; a ReLU between would give 0."""
     x = torch.tensor([-1.0, 2.0], dtype=torch.float64).view(1, 2, 1, 1).expand(1, 2, 5, 5)
-    operation = DilatedConv(2, 3, 1, affine=False).double().eval()
-    with torch.no_grad():
-        operation.depthwise.weight.zero_()[:, :, 1, 1] = -1
-        operation.pointwise.weight.copy_(-torch.eye(2).view(2, 2, 1, 1))
-    torch.testing.assert_close(operation(x), x.clamp(min=0) * SCALE)
+    dilated, separable = DilatedConv(2, 3, 1, affine=False), SeparableConv(2, 3, 1, affine=False)
+    for operation, scale in ((dilated, SCALE), (separable, SCALE**2)):
+        for name, kernel in operation.double().eval().named_parameters():
+            with torch.no_grad():
+                if name.startswith("depthwise"):
+                    kernel.zero_()[:, :, 1, 1] = -1
+                else:
+                    kernel.copy_(-torch.eye(2).view(2, 2, 1, 1))
+        torch.testing.assert_close(operation(x), x.clamp(min=0) * scale)
 
 
 def test_second_half_of_a_separable_convolution_is_rectified() -> None:
