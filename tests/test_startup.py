@@ -1,0 +1,36 @@
+"""`--help` answers at once: it loads none of the heavy libraries."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).parents[1]
+HEAVY = {"torch", "torchvision", "matplotlib", "scipy", "sklearn", "graphviz", "tensorboard"}
+COMMANDS = [
+    ["-m", "darts"],
+    ["-m", "darts", "search"],
+    ["-m", "darts", "evaluate"],
+    ["search.py"],
+    ["evaluate.py"],
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_help_needs_no_heavy_library(command: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", *command, "--help"],
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    timings, messages = [], []
+    for line in done.stderr.splitlines():
+        (timings if line.startswith("import time:") else messages).append(line)
+    assert done.returncode == 0, messages
+    assert "usage" in done.stdout.lower()
+    loaded = {line.rpartition("|")[2].strip() for line in timings}
+    assert "darts" in loaded
+    assert not loaded & HEAVY
