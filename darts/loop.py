@@ -130,6 +130,8 @@ class Loop:
         )
         self._clock = time.monotonic()
         with InterruptGuard() as guard, progress:
+            if self.stored is None:
+                self._store()  # A run killed before its first epoch's end can be resumed, too.
             if self.step < total:
                 task.begin_epoch(self.step // per_epoch)
             while self.step < total:
@@ -144,10 +146,11 @@ class Loop:
                 values = {name: value.item() for name, value in scalars.items()} if read else {}
                 if read:
                     self._check_means()
+                means = self.means.values() if read else {}
                 progress.advance(
                     images=task.images_per_step,
-                    loss=values.get("loss"),
-                    accuracy=values.get("accuracy"),
+                    loss=means.get("loss"),
+                    accuracy=means.get("accuracy"),
                     learning_rate=task.learning_rate,
                 )
                 if logs:

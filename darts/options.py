@@ -11,6 +11,7 @@ class RunOptions:
     """How and where a run happens.
 
     Args:
+        preset: paper takes published settings; quick and smoke make a run small.
         seed: Seed of all random streams of the run.
         device: cpu, cuda, cuda:N, mps, or auto for the best one present.
         precision: Number format of activations; bf16 uses autocast.
@@ -21,6 +22,7 @@ class RunOptions:
         checkpoint_every: Steps between two checkpoints; 0 writes one an epoch.
     """
 
+    preset: Literal["paper", "quick", "smoke"] = "paper"
     seed: int = 2
     device: str = "auto"
     precision: Literal["fp32", "bf16", "fp64"] = "fp32"

@@ -16,7 +16,7 @@ class TrainingOptions(DataOptions, RunOptions):
 
     Args:
         genotype: Name in the zoo, or a YAML file.
-        dataset: auto takes the data set that the genotype was searched on.
+        dataset: As for a search; by default what the genotype was searched on, else cifar10.
         stem: cifar keeps the resolution, imagenet divides it by 8, auto goes by the image size.
         channels: Channels of the first cell; by default 36 (cifar stem) or 48 (imagenet stem).
         layers: Number of cells; by default 20 (cifar stem) or 14 (imagenet stem).
@@ -39,7 +39,7 @@ class TrainingOptions(DataOptions, RunOptions):
     """
 
     genotype: str | None = None
-    dataset: str = "auto"
+    dataset: str | None = None  # type: ignore[assignment]
     stem: Literal["auto", "cifar", "imagenet"] = "auto"
     channels: int | None = None
     layers: int | None = None

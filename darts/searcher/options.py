@@ -28,6 +28,7 @@ class SearchOptions(DataOptions, RunOptions):
         batch_size: Images of a step; the architecture step takes as many more.
         learning_rate: Learning rate of the weights at the start of the cosine.
         learning_rate_min: Learning rate at the end of the cosine.
+        lr_warmup_epochs: Epochs in which the learning rate first grows in equal steps.
         momentum: Momentum of the weights' SGD.
         weight_decay: Weight decay of the weights.
         grad_clip: Largest norm of the weights' gradient; 0 for no limit.
@@ -55,6 +56,7 @@ class SearchOptions(DataOptions, RunOptions):
     batch_size: int = 256
     learning_rate: float = 0.1
     learning_rate_min: float = 0.0
+    lr_warmup_epochs: int = 0
     momentum: float = 0.9
     weight_decay: float = 3e-4
     grad_clip: float = 5.0

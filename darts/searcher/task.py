@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +13,11 @@ from torch.nn import functional
 
 from cells.topology import Topology
 from darts.architecture import KINDS, Architecture
-from darts.data.catalogue import open_dataset
-from darts.data.dataset import Dataset
 from darts.data.loader import BatchLoader, evaluation_batches
-from darts.data.splits import split_training
+from darts.data.sources import open_dataset
+from darts.data.splits import split_halves
+from darts.data.statistics import measured_on
+from darts.data.transforms import evaluation_transform, training_transform
 from darts.device import (
     check_precision,
     dtype_of,
@@ -27,11 +27,12 @@ from darts.device import (
     set_threads,
 )
 from darts.errors import UserError
-from darts.loop import Loop
+from darts.loop import run_task
 from darts.randomness import RandomStreams
 from darts.runs import RunDirectory
-from darts.search.bilevel import ArchitectureStep, Batch, Outcome, WeightStep
-from darts.search.options import SearchOptions
+from darts.schedules import cosine, warm_up
+from darts.searcher.bilevel import ArchitectureStep, Batch, Outcome, WeightStep
+from darts.searcher.options import SearchOptions
 from darts.supernet import Supernet
 from darts.tracking import Tracker
 from genotypes import Genotype, save_genotype
@@ -83,33 +84,28 @@ class SearchTask:
         set_threads(options.threads)
         self.epochs, self.images_per_step = options.epochs, options.batch_size
         self.streams = RandomStreams(options.seed, STREAMS)
-        self.dataset = open_dataset(options, options.seed)
-        self._build_loaders()
+        dataset = open_dataset(options, options.seed, self.device)
+        ours, theirs = split_halves(
+            dataset.train.labels, 1 - options.arch_fraction, self.streams["split"], options.split
+        )
+        self.dataset = measured_on(dataset, ours)
+        self.validation_indices = theirs
+        self.training = self._loader(ours, "training")
+        self.validation = self._loader(theirs, "validation")
+        self.steps_per_epoch = self.training.steps_per_epoch
         self._build_networks()
 
-    def _build_loaders(self) -> None:
-        options, dataset = self.options, self.dataset
-        ours, theirs = split_training(
-            dataset.train.labels, 1 - options.arch_fraction, self.streams["split"]
+    def _loader(self, indices: Tensor, name: str) -> BatchLoader:
+        return BatchLoader(
+            self.dataset.train,
+            indices,
+            self.options.batch_size,
+            self.device,
+            training_transform(self.dataset, self.options),
+            self.streams[f"{name} order"],
+            self.streams[f"{name} noise"],
+            dtype=dtype_of(self.options.precision),
         )
-        dataset = self.dataset = dataset.normalised_by(ours)
-        self.steps_per_epoch = len(ours) // options.batch_size
-
-        def loader(indices: Tensor, name: str) -> BatchLoader:
-            return BatchLoader(
-                dataset.train,
-                indices,
-                options.batch_size,
-                device=self.device,
-                transform=dataset.training_transform(options),
-                order=self.streams[f"{name} order"],
-                noise=self.streams[f"{name} noise"],
-                dtype=dtype_of(options.precision),
-            )
-
-        self.training = loader(ours, "training")
-        self.validation = loader(theirs, "validation")
-        self.validation_indices = theirs
 
     def _build_networks(self) -> None:
         options = self.options
@@ -176,6 +172,7 @@ class SearchTask:
     def begin_epoch(self, epoch: int) -> None:
         options = self.options
         rate = cosine(options.learning_rate, options.learning_rate_min, epoch, options.epochs)
+        rate = warm_up(rate, options.learning_rate, epoch, options.lr_warmup_epochs)
         self.weight_optimiser.param_groups[0]["lr"] = rate
         self.searching = epoch >= options.arch_warmup_epochs
         self.supernet.train()
@@ -203,7 +200,7 @@ class SearchTask:
         metrics: dict[str, Any] = {}
         if last or (every and (epoch + 1) % every == 0):
             metrics.update(self.validate())
-        genotype = self.architecture.derive(f"{run.path.name}-epoch-{epoch + 1:03d}")
+        genotype = self.derive(run, epoch + 1)
         save_genotype(genotype, run.epoch_genotype(epoch + 1))
         save_genotype(genotype, run.genotype)
         tables = self.architecture.fixed_tables()
@@ -221,6 +218,17 @@ class SearchTask:
             self.on_epoch(run, tracker, epoch + 1, step, genotype)
         return {**metrics, "architecture": described, "genotype": genotype.as_dict()}
 
+    def derive(self, run: RunDirectory, epochs: int) -> Genotype:
+        """The genotype after so many epochs, with its provenance."""
+        options = self.options
+        provenance = {
+            "source": f"searched by {options.method}, order {options.order}, K = {options.k}",
+            "searched_on": options.dataset,
+            "epochs": epochs,
+            "seed": options.seed,
+        }
+        return replace(self.architecture.derive(run.path.name), provenance=provenance)
+
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
         """Loss and accuracy (%) of the supernet on the architecture's images, not augmented."""
@@ -229,10 +237,10 @@ class SearchTask:
         loss = correct = 0.0
         for images, labels in evaluation_batches(
             self.dataset.train,
-            self.validation_indices,
             self.options.batch_size,
-            device=self.device,
-            transform=self.dataset.evaluation_transform(),
+            self.device,
+            evaluation_transform(self.dataset),
+            indices=self.validation_indices,
             dtype=dtype_of(self.options.precision),
         ):
             with precision_context(self.options.precision, self.device):
@@ -263,11 +271,6 @@ class SearchTask:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         for part in self._PARTS:
             getattr(self, part).load_state_dict(state[part])
-
-
-def cosine(start: float, end: float, epoch: int, epochs: int) -> float:
-    """Learning rate of `epoch` (from 0): the cosine evaluated at pi·epoch/epochs."""
-    return end + (start - end) * (1 + math.cos(math.pi * epoch / epochs)) / 2
 
 
 def percent_correct(outcome: Outcome, batch: Batch) -> Tensor:
@@ -311,7 +314,7 @@ def run_search(options: SearchOptions, on_epoch: EpochHook | None = None) -> Sea
     run, loop = run_task(task, "search", options)
     accuracy = run.read_metrics()[-1]["validation_accuracy"]
     result = SearchResult(
-        genotype=task.architecture.derive(run.path.name),
+        genotype=task.derive(run, options.epochs),
         run_dir=run.path,
         validation_accuracy=accuracy,
         seconds=loop.seconds,

@@ -1,0 +1,30 @@
+"""Differentiable architecture search: PC-DARTS at its heart, honest baselines around it.
+
+From Python: `darts.search`, `darts.evaluate`, `darts.load_genotype`, `darts.create_network`.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from darts.api import evaluate, search
+    from darts.network import create_network
+    from genotypes import load_genotype
+
+__all__ = ["create_network", "evaluate", "load_genotype", "search"]
+
+# Found on first use, because torch takes seconds to import and `--help` must not wait for it.
+_HOMES = {
+    "create_network": "darts.network",
+    "evaluate": "darts.api",
+    "load_genotype": "genotypes",
+    "search": "darts.api",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'darts' has no attribute {name!r}")

@@ -1,0 +1,7 @@
+"""`python -m darts`."""
+
+import sys
+
+from darts.cli import main
+
+sys.exit(main())

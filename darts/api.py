@@ -1,0 +1,160 @@
+"""What the commands do, as functions: the same from Python and from the shell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from darts.errors import UserError
+from darts.parsing import options_from
+from darts.resources import config_path
+from darts.searcher.options import METHODS, SearchOptions
+from darts.searcher.options import PRESETS as SEARCH_PRESETS
+from darts.training.options import PRESETS as TRAINING_PRESETS
+from darts.training.options import TrainingOptions
+from genotypes import Genotype, load_genotype
+
+if TYPE_CHECKING:
+    from darts.runs import RunDirectory
+    from darts.searcher.task import SearchResult
+    from darts.tracking import Tracker
+    from darts.training.trainer import Scores, TrainingResult
+
+
+def search_overlay(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What a search's method, data set and preset imply."""
+    recipe = _recipe("search_imagenet") if settings["dataset"] == "imagenet" else {}
+    return {**METHODS[settings["method"]], **recipe, **SEARCH_PRESETS[settings["preset"]]}
+
+
+def training_overlay(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What a retraining's genotype and preset imply: the data set, and the recipe for it."""
+    dataset = settings["dataset"]
+    if dataset is None and settings["genotype"] is not None:
+        dataset = load_genotype(settings["genotype"]).provenance.get("searched_on")
+    dataset = dataset or "cifar10"
+    recipe = _recipe("evaluate_imagenet") if dataset == "imagenet" else {}
+    return {**recipe, **TRAINING_PRESETS[settings["preset"]], "dataset": dataset}
+
+
+def _recipe(name: str) -> dict[str, Any]:
+    return yaml.safe_load(config_path(name).read_text(encoding="utf-8"))
+
+
+def search(**settings: Any) -> SearchResult:
+    """Search a cell; settings are those of `python search.py --help`, with underscores.
+
+    >>> result = search(dataset="digits", preset="smoke", run_dir="/tmp/my-search")  # doctest: +SKIP
+    >>> result.genotype.normal                                                       # doctest: +SKIP
+
+    Raises:
+        UserError: A setting, the data or the run directory is wrong, or the loss diverged.
+        Interrupted: SIGINT or SIGTERM came; the checkpoint is written.
+    """
+    return run_search(options_from(SearchOptions, settings, search_overlay))
+
+
+def run_search(options: SearchOptions) -> SearchResult:
+    """Search with these options, drawing the cells of every epoch and reporting at the end."""
+    from darts.report.page import write_report
+    from darts.searcher import task
+
+    result = task.run_search(options, on_epoch=draw_epoch)
+    write_report(result.run_dir)
+    return result
+
+
+def draw_epoch(
+    run: RunDirectory, tracker: Tracker, epoch: int, step: int, genotype: Genotype
+) -> None:
+    """Keep a drawing of both cells of an epoch, in the run and in TensorBoard."""
+    from darts.draw import draw_genotype
+
+    draw_genotype(genotype, run.cells, formats=("svg", "png"))
+    for kind in ("normal", "reduce"):
+        kept = run.cells / f"epoch-{epoch:03d}-{kind}.svg"
+        kept.write_bytes((run.cells / f"{kind}.svg").read_bytes())
+        tracker.image(f"cells/{kind}", run.cells / f"{kind}.png", step)
+
+
+def evaluate(**settings: Any) -> TrainingResult:
+    """Retrain a genotype; settings are those of `python evaluate.py --help`, with underscores.
+
+    Raises:
+        UserError: A setting, the data or the run directory is wrong, or the loss diverged.
+        Interrupted: SIGINT or SIGTERM came; the checkpoint is written.
+    """
+    return run_training(options_from(TrainingOptions, settings, training_overlay))
+
+
+def run_training(options: TrainingOptions) -> TrainingResult:
+    """Retrain with these options and write the report."""
+    from darts.report.page import write_report
+    from darts.training import trainer
+
+    result = trainer.run_training(options, chosen_genotype(options))
+    write_report(result.run_dir)
+    return result
+
+
+def chosen_genotype(options: TrainingOptions) -> Genotype:
+    """The genotype that the options name.
+
+    Raises:
+        UserError: They name none.
+        GenotypeError: There is no such genotype, or its file is wrong.
+    """
+    if options.genotype is None:
+        raise UserError(
+            "--genotype: which cell? Give a name (python -m darts genotypes lists them) or a "
+            "file, such as RUN_DIR/genotype.yaml of a search."
+        )
+    return load_genotype(options.genotype)
+
+
+def score_checkpoint(options: TrainingOptions) -> Scores:
+    """Test the network in `options.checkpoint` on the test images of `options.dataset`.
+
+    Raises:
+        UserError: There is no such checkpoint, or it does not fit the data set.
+    """
+    from darts.data.sources import open_dataset
+    from darts.device import resolve_device
+    from darts.training.predict import load_trained
+    from darts.training.trainer import score
+
+    if options.checkpoint is None:
+        raise UserError("--test-only needs --checkpoint: a checkpoint.pt or a run directory.")
+    device = resolve_device(options.device)
+    trained = load_trained(options.checkpoint, device)
+    # The network fixes the size of its images; statistics are those that it was trained with.
+    card = trained.card
+    options = replace(options, image_size=options.image_size or card["image_size"])
+    dataset = open_dataset(options, options.seed, device)
+    if dataset.classes != trained.classes:
+        raise UserError(
+            f"{options.checkpoint} tells apart {len(trained.classes)} classes "
+            f"({', '.join(trained.classes[:3])}, …), but {options.dataset} has "
+            f"{dataset.num_classes} ({', '.join(dataset.classes[:3])}, …)."
+        )
+    dataset = replace(dataset, mean=tuple(card["mean"]), std=tuple(card["std"]))
+    return score(
+        trained.network,
+        dataset,
+        batch_size=options.batch_size,
+        device=device,
+        precision=options.precision,
+    )
+
+
+def report(directories: list[Path]) -> Path:
+    """Write the report of one run, or the comparison of several beside the first one."""
+    from darts.report.page import write_comparison, write_report
+
+    if len(directories) == 1:
+        return write_report(directories[0])
+    return write_comparison(directories, directories[0].parent / "comparison.html")

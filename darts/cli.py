@@ -1,0 +1,76 @@
+"""The command line: `python -m darts COMMAND …`; `search.py` and `evaluate.py` are two of them.
+
+Exit codes: 0 done, 2 the user's input is wrong (one message, no traceback), 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from darts.errors import UserError
+from genotypes import GenotypeError
+
+COMMANDS = {
+    "search": "search a cell",
+    "evaluate": "retrain a genotype from scratch, or test a checkpoint",
+    "predict": "say what an image shows, by a trained checkpoint",
+    "genotypes": "list the zoo",
+    "draw": "draw both cells of a genotype",
+    "cost": "count a model's parameters, multiply-adds and activations",
+    "datasets": "list data sets and where they are",
+    "report": "write the report of a run, or the comparison of several",
+}
+
+
+def main(arguments: Sequence[str] | None = None, prog: str = "python -m darts") -> int:
+    """Run one command and return its exit code."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        if not arguments or arguments[0] in ("-h", "--help"):
+            print(_usage(prog))
+            return 0
+        name, *rest = arguments
+        if name not in COMMANDS:
+            raise UserError(f"There is no command {name!r}.\n{_usage(prog)}")
+        from darts import commands
+
+        getattr(commands, name)(rest, f"{prog} {name}")
+    except (UserError, GenotypeError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("Interrupted.", file=sys.stderr)
+        return 130
+    except Exception as error:
+        # Imported late: these rooms bring torch, which `--help` does without.
+        return _known_ending(error)
+    return 0
+
+
+def entry(command: str, prog: str) -> int:
+    """Run one command under the name of its own script."""
+    return main([command, *sys.argv[1:]], prog)
+
+
+def _known_ending(error: Exception) -> int:
+    from darts.interrupt import Interrupted
+    from ops.partial import ChannelError
+
+    if isinstance(error, Interrupted):
+        print(error, file=sys.stderr)
+        return 130
+    if isinstance(error, ChannelError):
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    raise error
+
+
+def _usage(prog: str) -> str:
+    width = max(map(len, COMMANDS))
+    listed = "\n".join(f"  {name:{width}}  {what}" for name, what in COMMANDS.items())
+    return (
+        f"usage: {prog} COMMAND [options]\n\n"
+        "Differentiable architecture search: PC-DARTS and honest baselines.\n\n"
+        f"{listed}\n\n{prog} COMMAND --help shows a command's options."
+    )

@@ -1,0 +1,197 @@
+"""The commands: arguments in, one call of the library, a few printed lines out."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import NoReturn
+
+from darts.errors import UserError
+from darts.parsing import parse_options
+
+
+class _Arguments(argparse.ArgumentParser):
+    """Refuses wrong arguments with one message and no usage."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{self.prog}: {message}")
+
+
+def search(arguments: Sequence[str], prog: str) -> None:
+    from darts import api
+    from darts.searcher.options import SearchOptions
+
+    options = parse_options(SearchOptions, arguments, prog=prog, overlay=api.search_overlay)
+    result = api.run_search(options)
+    _print_hint()
+    print(f"genotype             {result.run_dir / 'genotype.yaml'}")
+    print(f"validation accuracy  {result.validation_accuracy:.2f} % (supernet, last epoch)")
+    print(f"time                 {result.seconds:.0f} s")
+    print(f"run directory        {result.run_dir}")
+
+
+def evaluate(arguments: Sequence[str], prog: str) -> None:
+    from darts import api
+    from darts.training.options import TrainingOptions
+
+    options = parse_options(TrainingOptions, arguments, prog=prog, overlay=api.training_overlay)
+    if options.test_only:
+        scores = api.score_checkpoint(options)
+        print(f"test accuracy  {scores.accuracy:.2f} % (top 5: {scores.top5_accuracy:.2f} %)")
+        return
+    result = api.run_training(options)
+    scores = result.scores
+    print(
+        f"test accuracy  {scores.accuracy:.2f} % (last epoch; top 5: {scores.top5_accuracy:.2f} %)"
+    )
+    print(f"time           {result.seconds:.0f} s")
+    print(f"run directory  {result.run_dir}")
+
+
+def predict(arguments: Sequence[str], prog: str) -> None:
+    parser = _Arguments(prog=prog, description="Say what an image file shows.")
+    parser.add_argument("image", type=Path, nargs="+")
+    parser.add_argument(
+        "--checkpoint", type=Path, required=True, help="checkpoint.pt or run directory"
+    )
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--best", type=int, default=5, help="number of classes to print")
+    parsed = parser.parse_args(arguments)
+    from darts.device import resolve_device
+    from darts.training import predict as prediction
+
+    trained = prediction.load_trained(parsed.checkpoint, resolve_device(parsed.device))
+    for image in parsed.image:
+        print(image)
+        for name, probability in prediction.predict(trained, image, parsed.best):
+            print(f"  {100 * probability:6.2f} %  {name}")
+
+
+def genotypes(arguments: Sequence[str], prog: str) -> None:
+    _Arguments(prog=prog, description="List the zoo.").parse_args(arguments)
+    from genotypes import list_genotypes, load_genotype
+
+    rows = [("name", "searched on", "nodes", "source")]
+    for name in list_genotypes():
+        genotype = load_genotype(name)
+        provenance = genotype.provenance
+        source = str(provenance.get("source", ""))
+        searched_on = str(provenance.get("searched_on", ""))
+        rows.append((name, searched_on, str(genotype.nodes), source))
+    _print_table(rows)
+
+
+def draw(arguments: Sequence[str], prog: str) -> None:
+    parser = _Arguments(prog=prog, description="Draw both cells of a genotype.")
+    parser.add_argument("genotype", help="name in the zoo, or a YAML file")
+    parser.add_argument("-o", "--output", type=Path, default=Path("."), help="directory")
+    parser.add_argument("--formats", nargs="+", default=["svg", "png"])
+    parsed = parser.parse_args(arguments)
+    from darts.draw import draw_genotype
+    from genotypes import load_genotype
+
+    for path in draw_genotype(load_genotype(parsed.genotype), parsed.output, parsed.formats):
+        print(path)
+    _print_hint()
+
+
+def cost(arguments: Sequence[str], prog: str) -> None:
+    parser = _Arguments(prog=prog, description="Count a model's cost for one image.")
+    parser.add_argument("model", help="genotype: name in the zoo, or a YAML file")
+    parser.add_argument("--setting", choices=("cifar", "imagenet"))
+    parser.add_argument("--channels", type=int)
+    parser.add_argument("--layers", type=int)
+    parser.add_argument("--classes", type=int)
+    parser.add_argument("--resolution", type=int)
+    parser.add_argument("--auxiliary", action="store_true", help="count the head's parameters")
+    parser.add_argument("--json", action="store_true")
+    parsed = parser.parse_args(arguments)
+    from darts.cost import count
+    from darts.network import create_network
+
+    network = create_network(
+        parsed.model,
+        num_classes=parsed.classes,
+        channels=parsed.channels,
+        layers=parsed.layers,
+        stem=parsed.setting,
+        auxiliary=parsed.auxiliary,
+    )
+    resolution = parsed.resolution or network.resolution
+    counted = count(network, resolution, auxiliary=parsed.auxiliary)
+    table = {
+        "model": parsed.model,
+        "params": counted.params,
+        "macs": counted.macs,
+        "activations": counted.activations,
+        "resolution": resolution,
+        "channels": network.description["channels"],
+        "layers": network.description["layers"],
+        "auxiliary": parsed.auxiliary,
+    }
+    if parsed.json:
+        print(json.dumps(table))
+        return
+    table["macs by the published rule"] = counted.published_macs
+    _print_table(
+        [
+            (name, f"{value:,}" if type(value) is int else str(value))
+            for name, value in table.items()
+        ]
+    )
+
+
+def datasets(arguments: Sequence[str], prog: str) -> None:
+    parser = _Arguments(prog=prog, description="List data sets and where they are.")
+    parser.add_argument("--data-dir")
+    parser.add_argument("--json", action="store_true")
+    parsed = parser.parse_args(arguments)
+    from darts.data.catalogue import list_datasets
+
+    listed = list_datasets(parsed.data_dir)
+    if parsed.json:
+        print(json.dumps([asdict(row) for row in listed]))
+        return
+    rows = [("name", "present", "train", "test", "classes", "pixels", "where")]
+    rows += [
+        (
+            row.name,
+            "yes" if row.present else "no",
+            f"{row.train_images:,}",
+            f"{row.test_images:,}",
+            str(row.classes),
+            str(row.size or "any"),
+            row.where,
+        )
+        for row in listed
+    ]
+    rows.append(("folder:PATH", "", "", "", "", "any", "train/CLASS/* and val/CLASS/*"))
+    rows.append(("array:FILE.npz", "", "", "", "", "any", "x_train, y_train, x_test, y_test"))
+    _print_table(rows)
+
+
+def report(arguments: Sequence[str], prog: str) -> None:
+    parser = _Arguments(prog=prog, description="Write report.html, or a comparison of runs.")
+    parser.add_argument("run", type=Path, nargs="+", help="run directories")
+    parsed = parser.parse_args(arguments)
+    from darts import api
+
+    print(api.report(parsed.run))
+
+
+def _print_hint() -> None:
+    from darts.draw import dot_hint
+
+    if (hint := dot_hint()) is not None:
+        print(hint, file=sys.stderr)
+
+
+def _print_table(rows: Sequence[tuple[str, ...]]) -> None:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        print("  ".join(cells).rstrip())

@@ -1,0 +1,251 @@
+"""Retraining: a derived network from scratch, one recipe, tested after the last epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from darts.data.dataset import Dataset
+from darts.data.loader import BatchLoader, evaluation_batches
+from darts.data.sources import open_dataset
+from darts.data.transforms import evaluation_transform, training_transform
+from darts.device import (
+    check_precision,
+    dtype_of,
+    peak_memory,
+    precision_context,
+    resolve_device,
+    set_threads,
+)
+from darts.loop import run_task
+from darts.network import Network, create_network
+from darts.randomness import RandomStreams
+from darts.runs import RunDirectory
+from darts.schedules import cosine, linear, warm_up
+from darts.tracking import Tracker
+from darts.training.options import TrainingOptions
+from genotypes import Genotype
+
+STREAMS = ("weights", "order", "noise", "drop path")
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What a network reaches on test images: mean loss, and accuracy (%) at 1 and 5 guesses."""
+
+    loss: float
+    accuracy: float
+    top5_accuracy: float
+
+    def as_dict(self) -> dict[str, float]:
+        return {
+            "test_loss": self.loss,
+            "test_accuracy": self.accuracy,
+            "test_top5_accuracy": self.top5_accuracy,
+        }
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """What a retraining ends with; the scores are those of the last epoch, never of the best."""
+
+    scores: Scores
+    run_dir: Path
+    seconds: float
+    peak_memory: int
+
+
+@torch.no_grad()
+def score(
+    network: nn.Module,
+    dataset: Dataset,
+    *,
+    batch_size: int,
+    device: torch.device,
+    precision: str = "fp32",
+) -> Scores:
+    """Test `network`, whose forward gives (logits, …), on all test images of `dataset`."""
+    was_training = network.training
+    network.eval()
+    loss = correct = among_five = 0.0
+    for images, labels in evaluation_batches(
+        dataset.test,
+        batch_size,
+        device,
+        evaluation_transform(dataset),
+        dtype=dtype_of(precision),
+    ):
+        with precision_context(precision, device):
+            logits, _ = network(images)
+        logits = logits.float()
+        loss += functional.cross_entropy(logits, labels, reduction="sum").item()
+        guesses = logits.topk(min(5, logits.shape[1]), dim=1).indices == labels[:, None]
+        correct += guesses[:, 0].sum().item()
+        among_five += guesses.any(dim=1).sum().item()
+    network.train(was_training)
+    total = len(dataset.test)
+    return Scores(loss / total, 100 * correct / total, 100 * among_five / total)
+
+
+class TrainingTask:
+    """One retraining as a task of `darts.loop.Loop`."""
+
+    title = "training"
+
+    def __init__(self, options: TrainingOptions, genotype: Genotype) -> None:
+        self.options = options
+        self.device = resolve_device(options.device)
+        check_precision(options.precision, self.device)
+        set_threads(options.threads)
+        self.epochs, self.images_per_step = options.epochs, options.batch_size
+        self.streams = RandomStreams(options.seed, STREAMS)
+        self.dataset = open_dataset(options, options.seed, self.device)
+        self.network = build_network(options, genotype, self.dataset, self.streams["weights"])
+        dtype = dtype_of(options.precision)
+        self.network.to(self.device, dtype, memory_format=torch.channels_last)
+        self.optimiser = torch.optim.SGD(
+            self.network.parameters(),
+            lr=options.learning_rate,
+            momentum=options.momentum,
+            weight_decay=options.weight_decay,
+        )
+        self.training = BatchLoader(
+            self.dataset.train,
+            torch.arange(len(self.dataset.train)),
+            options.batch_size,
+            self.device,
+            training_transform(self.dataset, options),
+            self.streams["order"],
+            self.streams["noise"],
+            dtype=dtype,
+        )
+        self.steps_per_epoch = self.training.steps_per_epoch
+        self.scores: Scores | None = None
+
+    @property
+    def learning_rate(self) -> float:
+        return self.optimiser.param_groups[0]["lr"]
+
+    def begin_epoch(self, epoch: int) -> None:
+        options = self.options
+        if options.schedule == "cosine":
+            rate = cosine(options.learning_rate, 0.0, epoch, options.epochs)
+        else:
+            rate = linear(options.learning_rate, epoch, options.epochs)
+        rate = warm_up(rate, options.learning_rate, epoch, options.lr_warmup_epochs)
+        self.optimiser.param_groups[0]["lr"] = rate
+        self.drop_path = options.drop_path * epoch / options.epochs
+        self.network.train()
+
+    def _loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        return functional.cross_entropy(
+            logits, labels, label_smoothing=self.options.label_smoothing
+        )
+
+    def step(self) -> Mapping[str, Tensor]:
+        images, labels = self.training.next_batch()
+        self.optimiser.zero_grad(set_to_none=True)
+        with precision_context(self.options.precision, self.device):
+            logits, auxiliary = self.network(images, self.drop_path, self.streams["drop path"])
+            loss = self._loss(logits, labels)
+            total = loss
+            if auxiliary is not None:
+                total = loss + self.options.auxiliary_weight * self._loss(auxiliary, labels)
+        total.backward()
+        if self.options.grad_clip:
+            nn.utils.clip_grad_norm_(self.network.parameters(), self.options.grad_clip)
+        self.optimiser.step()
+        accuracy = (logits.detach().argmax(1) == labels).float().mean() * 100
+        return {"loss": loss.detach(), "accuracy": accuracy}
+
+    def end_epoch(
+        self, run: RunDirectory, tracker: Tracker, epoch: int, step: int
+    ) -> Mapping[str, Any]:
+        every = self.options.test_every
+        if epoch + 1 < self.epochs and not (every and (epoch + 1) % every == 0):
+            return {}
+        self.scores = score(
+            self.network,
+            self.dataset,
+            batch_size=self.options.batch_size,
+            device=self.device,
+            precision=self.options.precision,
+        )
+        return self.scores.as_dict()
+
+    def is_finite(self) -> bool:
+        return all(torch.isfinite(value).all().item() for value in self.network.parameters())
+
+    _PARTS = ("network", "optimiser", "training", "streams")
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            **{part: getattr(self, part).state_dict() for part in self._PARTS},
+            # With these two a checkpoint explains itself: `--test-only` and `predict` need no more.
+            "description": self.network.description,
+            "data": self.dataset.card(),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        for part in self._PARTS:
+            getattr(self, part).load_state_dict(state[part])
+
+
+def build_network(
+    options: TrainingOptions,
+    genotype: Genotype,
+    dataset: Dataset,
+    generator: torch.Generator | None = None,
+) -> Network:
+    """The network that `options` describe, for the classes and image size of `dataset`.
+
+    Raises:
+        UserError: The network cannot take the images; the message says which size it needs.
+    """
+    stem = options.stem
+    if stem == "auto":
+        stem = "imagenet" if dataset.image_size >= 96 else "cifar"
+    network = create_network(
+        genotype,
+        num_classes=dataset.num_classes,
+        channels=options.channels,
+        layers=options.layers,
+        stem=stem,
+        auxiliary=options.auxiliary,
+        generator=generator,
+    )
+    network.train().check_image_size(dataset.image_size, dataset.image_size)
+    return network
+
+
+def run_training(options: TrainingOptions, genotype: Genotype) -> TrainingResult:
+    """Train `genotype`'s network from scratch, or go on with the run in `options.resume`.
+
+    Raises:
+        UserError: A setting, the data or the run directory is wrong, or the loss diverged.
+        Interrupted: SIGINT or SIGTERM came; the checkpoint is written.
+    """
+    task = TrainingTask(options, genotype)
+    run, loop = run_task(task, "evaluate", options)
+    if task.scores is None:  # The run had ended before it was resumed.
+        task.scores = score(
+            task.network, task.dataset, batch_size=options.batch_size, device=task.device
+        )
+    result = TrainingResult(task.scores, run.path, loop.seconds, peak_memory(task.device))
+    run.write_result(
+        {
+            "genotype": genotype.as_dict(),
+            "epoch": options.epochs,
+            **result.scores.as_dict(),
+            "test_images": len(task.dataset.test),
+            "seconds": result.seconds,
+            "peak_memory": result.peak_memory,
+        }
+    )
+    return result
