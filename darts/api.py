@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def search_overlay(settings: Mapping[str, Any]) -> dict[str, Any]:
     """What a search's method, data set and preset imply."""
     recipe = _recipe("search_imagenet") if settings["dataset"] == "imagenet" else {}
-    return {**METHODS[settings["method"]], **recipe, **SEARCH_PRESETS[settings["preset"]]}
+    return {**recipe, **METHODS[settings["method"]], **SEARCH_PRESETS[settings["preset"]]}
 
 
 def training_overlay(settings: Mapping[str, Any]) -> dict[str, Any]:

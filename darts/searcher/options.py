@@ -70,7 +70,7 @@ class SearchOptions(DataOptions, RunOptions):
 
 
 METHODS: Mapping[str, Mapping[str, Any]] = {
-    "pc-darts": {"k": 4, "edge_normalisation": True},
+    "pc-darts": {},
     "darts": {"k": 1, "edge_normalisation": False},
 }
 
