@@ -1,0 +1,160 @@
+"""The data sets that are known by name: their files, shapes and published statistics. Torch-free.
+
+Statistics are those of the training images on the scale 0..1. CIFAR-10: the authors' code
+(yuhuixu1993/PC-DARTS, utils.py); ImageNet: the values that its published models share; the others:
+the values in common use, which are those of the official training files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+from darts.data.options import data_directory
+from darts.errors import UserError
+
+
+@dataclass(frozen=True, kw_only=True)
+class KnownSet:
+    """A data set with a name.
+
+    Args:
+        files: Paths below the data directory that must all exist; none where code embeds it.
+        train: Number of training images.
+        test: Number of test images.
+        classes: Number of classes.
+        size: Side of the images in pixels; None where it varies.
+        flip: Whether a mirror image keeps its class.
+        statistics: Published mean and standard deviation of the channels, or None.
+    """
+
+    files: tuple[str, ...]
+    train: int
+    test: int
+    classes: int
+    size: int | None
+    flip: bool
+    statistics: tuple[tuple[float, float, float], tuple[float, float, float]] | None
+
+
+def _grey(mean: float, std: float) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
+    return (mean, mean, mean), (std, std, std)
+
+
+KNOWN: Mapping[str, KnownSet] = MappingProxyType(
+    {
+        "digits": KnownSet(
+            files=(), train=1442, test=355, classes=10, size=8, flip=False, statistics=None
+        ),
+        "cifar10": KnownSet(
+            files=("cifar-10-batches-py",),
+            train=50_000,
+            test=10_000,
+            classes=10,
+            size=32,
+            flip=True,
+            statistics=(
+                (0.49139968, 0.48215827, 0.44653124),
+                (0.24703233, 0.24348505, 0.26158768),
+            ),
+        ),
+        "cifar100": KnownSet(
+            files=("cifar-100-python",),
+            train=50_000,
+            test=10_000,
+            classes=100,
+            size=32,
+            flip=True,
+            statistics=(
+                (0.50707516, 0.48654887, 0.44091784),
+                (0.26733429, 0.25643846, 0.27615047),
+            ),
+        ),
+        "svhn": KnownSet(
+            files=("train_32x32.mat", "test_32x32.mat"),
+            train=73_257,
+            test=26_032,
+            classes=10,
+            size=32,
+            flip=False,
+            statistics=(
+                (0.43768210, 0.44376970, 0.47280442),
+                (0.19803012, 0.20101562, 0.19703614),
+            ),
+        ),
+        "fashion-mnist": KnownSet(
+            files=("FashionMNIST/raw",),
+            train=60_000,
+            test=10_000,
+            classes=10,
+            size=28,
+            flip=True,
+            statistics=_grey(0.28604060, 0.35302424),
+        ),
+        "imagenet": KnownSet(
+            files=("imagenet/train", "imagenet/val"),
+            train=1_281_167,
+            test=50_000,
+            classes=1000,
+            size=None,
+            flip=True,
+            statistics=((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+        ),
+    }
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetRow:
+    """One line of the listing: what a data set holds, and whether it is on this machine."""
+
+    name: str
+    present: bool
+    where: str
+    train_images: int
+    test_images: int
+    classes: int
+    size: int | None
+
+
+def find(name: str, directory: Path) -> tuple[Path, ...] | None:
+    """The files of the data set `name`, or None; ImageNet may be `directory` itself."""
+    known = KNOWN[name]
+    places = [tuple(directory / file for file in known.files)]
+    if name == "imagenet":
+        places.append((directory / "train", directory / "val"))
+    return next((paths for paths in places if all(path.exists() for path in paths)), None)
+
+
+def list_datasets(data_dir: str | None = None) -> tuple[DatasetRow, ...]:
+    """All data sets with a name, and where they are or would be; opens no image."""
+    directory = data_directory(data_dir)
+    rows = []
+    for name, known in KNOWN.items():
+        found = find(name, directory)
+        paths = found or [directory / file for file in known.files]
+        rows.append(
+            DatasetRow(
+                name=name,
+                present=found is not None,
+                where=", ".join(map(str, paths)) or "comes with scikit-learn",
+                train_images=known.train,
+                test_images=known.test,
+                classes=known.classes,
+                size=known.size,
+            )
+        )
+    return tuple(rows)
+
+
+def absent(name: str, directory: Path, reason: str) -> UserError:
+    """The error that says where a data set was looked for and which choices remain."""
+    looked = ", ".join(str(directory / file) for file in KNOWN[name].files)
+    present = [other for other in KNOWN if find(other, directory) is not None]
+    return UserError(
+        f"{name} is not on this machine: looked for {looked}; {reason}. "
+        f"Give its place by --data-dir, or choose among {', '.join(present)}, folder:PATH "
+        "and array:FILE.npz"
+    )

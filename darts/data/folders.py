@@ -1,0 +1,112 @@
+"""Data sets that are folders of image files, one folder a class; ImageNet is one of them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from darts.data.dataset import ImageSet
+from darts.data.source import Source
+from darts.data.splits import hold_out
+from darts.data.streaming import ImageFiles
+from darts.errors import UserError
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
+LARGE = 224
+SMALL = 64
+
+
+def open_folder(root: Path, workers: int, name: str) -> Source:
+    """Open train/CLASS/* and val/CLASS/* (or test/), or one of CLASS/* and train/CLASS/* alone.
+
+    Without test images, every fifth of each class is set aside (`splits.hold_out`). Of val/ and
+    test/, val/ is used, since ImageNet's test/ has no labels. No image is read, only the size of
+    small ones: the set is shown at its own size if that is square, the same everywhere and at most
+    64 pixels, else at 224.
+
+    Raises:
+        UserError: no such folder, no classes or only one, a class without images, or different
+            classes for training and test; the folder is named.
+    """
+    if not root.is_dir():
+        raise UserError(f"{name}: there is no folder {root}")
+    train_root = root / "train" if (root / "train").is_dir() else root
+    test_root = next((root / part for part in ("val", "test") if (root / part).is_dir()), None)
+    if test_root is not None and train_root is root:
+        raise UserError(f"{root} has {test_root.name}/ but no train/")
+    classes = _classes(train_root)
+    train = _scan(train_root, classes, workers)
+    test: ImageSet
+    if test_root is None:
+        train_part, test_part = hold_out(train.labels, classes)
+        train, test = train.subset(train_part), train.subset(test_part)
+    else:
+        _check_same(classes, _classes(test_root), train_root, test_root)
+        test = _scan(test_root, classes, workers)
+    return Source(
+        classes=classes, train=train, test=test, flip=True, size=_own_size(train.paths) or LARGE
+    )
+
+
+def _classes(root: Path) -> tuple[str, ...]:
+    found = sorted(e.name for e in os.scandir(root) if e.is_dir() and not e.name.startswith("."))
+    if len(found) < 2:
+        raise UserError(
+            f"{root} has {len(found)} class folders; a data set needs one folder for each of two "
+            "or more classes"
+        )
+    return tuple(found)
+
+
+def _scan(root: Path, classes: tuple[str, ...], workers: int) -> ImageFiles:
+    paths: list[str] = []
+    counts: list[int] = []
+    for name in classes:
+        files = sorted(_images(root / name))
+        if not files:
+            raise UserError(f"the class folder {root / name} holds no image")
+        paths += files
+        counts.append(len(files))
+    labels: Tensor = torch.arange(len(classes)).repeat_interleave(torch.tensor(counts))
+    return ImageFiles(tuple(paths), labels, LARGE, workers)
+
+
+def _images(root: Path) -> list[str]:
+    return [
+        os.path.join(folder, file)
+        for folder, _, files in os.walk(root, followlinks=True)
+        for file in files
+        if file.lower().endswith(SUFFIXES) and not file.startswith(".")
+    ]
+
+
+def _check_same(
+    train: tuple[str, ...], test: tuple[str, ...], train_root: Path, test_root: Path
+) -> None:
+    for here, there, root in ((train, test, train_root), (test, train, test_root)):
+        extra = sorted(set(here) - set(there))
+        if extra:
+            raise UserError(
+                f"classes differ: {root} has {', '.join(extra[:5])}"
+                f"{' and more' if len(extra) > 5 else ''}, which the other part of the data lacks"
+            )
+
+
+def _own_size(paths: tuple[str, ...]) -> int | None:
+    """Side of the images if they are square, small and of one size; only headers are read."""
+    first = _header_size(paths[0])
+    if first is None or first[0] != first[1] or first[0] > SMALL:
+        return None
+    return first[0] if all(_header_size(path) == first for path in paths[1:]) else None
+
+
+def _header_size(path: str) -> tuple[int, int] | None:
+    try:
+        with Image.open(path) as image:
+            return image.size
+    except OSError:
+        return None  # decoding will name the file and say what is wrong

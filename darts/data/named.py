@@ -1,0 +1,115 @@
+"""CIFAR-10, CIFAR-100, SVHN and Fashion-MNIST, read and fetched by torchvision."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from darts.data.catalogue import KNOWN, absent, find
+from darts.data.dataset import ImageTensor
+from darts.data.source import Source
+from darts.errors import UserError
+
+TIMEOUT = 20.0  # seconds without an answer before a download is given up
+
+
+def open_named(name: str, directory: Path, download: bool) -> Source:
+    """Open a data set that torchvision knows, below `directory`, in torchvision's own layout.
+
+    Raises:
+        UserError: it is absent and cannot be downloaded, or its files are damaged.
+    """
+    if find(name, directory) is None:
+        if not download:
+            raise absent(name, directory, "downloading is switched off")
+        _download(name, directory)
+    try:
+        parts = [_torchvision(name, directory, train) for train in (True, False)]
+    except (RuntimeError, OSError, ValueError, EOFError) as error:
+        raise UserError(
+            f"the files of {name} in {directory} are incomplete or damaged ({error}); "
+            "delete them to have them downloaded again"
+        ) from error
+    known = KNOWN[name]
+    train, test = map(_tensor, parts)
+    return Source(
+        classes=tuple(getattr(parts[0], "classes", map(str, range(known.classes)))),
+        train=train,
+        test=test,
+        flip=known.flip,
+        size=known.size,
+        statistics=known.statistics,
+    )
+
+
+def _torchvision(name: str, root: Path, train: bool, download: bool = False) -> Any:
+    from darts.torchvision_compat import torchvision  # heavy, and needed for these sets alone
+
+    datasets = torchvision.datasets
+    if name == "svhn":
+        return datasets.SVHN(root, split="train" if train else "test", download=download)
+    kinds = {
+        "cifar10": datasets.CIFAR10,
+        "cifar100": datasets.CIFAR100,
+        "fashion-mnist": datasets.FashionMNIST,
+    }
+    return kinds[name](root, train=train, download=download)
+
+
+def _tensor(dataset: Any) -> ImageTensor:
+    """torchvision keeps [N, H, W, 3], [N, 3, H, W] (SVHN) or [N, H, W] (Fashion-MNIST)."""
+    pixels = torch.as_tensor(np.ascontiguousarray(dataset.data))
+    if pixels.dim() == 3:
+        pixels = pixels[:, None]
+    elif pixels.shape[-1] == 3:
+        pixels = pixels.permute(0, 3, 1, 2).contiguous()
+    labels = dataset.labels if hasattr(dataset, "labels") else dataset.targets
+    return ImageTensor(pixels, torch.as_tensor(labels, dtype=torch.int64))
+
+
+def _download(name: str, directory: Path) -> None:
+    """Fetch into a hidden neighbour and move over what is complete, or leave nothing behind."""
+    try:
+        with _scratch(directory) as scratch, _patience(TIMEOUT):
+            for train in (True, False):
+                _torchvision(name, scratch, train, download=True)
+            for file in KNOWN[name].files:
+                target = directory / file
+                target.parent.mkdir(parents=True, exist_ok=True)
+                (scratch / file).rename(target)
+    except (OSError, RuntimeError, HTTPException) as error:  # URLError is an OSError
+        reason = str(error).strip().splitlines()[-1] if str(error).strip() else repr(error)
+        raise absent(name, directory, f"downloading failed ({reason})") from error
+
+
+@contextmanager
+def _scratch(directory: Path) -> Iterator[Path]:
+    created = next((p for p in (*reversed(directory.parents), directory) if not p.exists()), None)
+    directory.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(dir=directory, prefix=".download-"))
+    try:
+        yield scratch
+    except BaseException:
+        shutil.rmtree(created or scratch)
+        raise
+    shutil.rmtree(scratch)
+
+
+@contextmanager
+def _patience(seconds: float) -> Iterator[None]:
+    """torchvision sets no time-out of its own; without one a dead network hangs for minutes."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(seconds)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)

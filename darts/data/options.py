@@ -1,0 +1,58 @@
+"""Which images a run uses and how they are changed. Torch-free, so that `--help` is instant."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataOptions:
+    """Which images a run uses and how they are changed on their way into the network.
+
+    Args:
+        dataset: cifar10, cifar100, svhn, fashion-mnist, imagenet, digits, folder:PATH (it holds
+            train/CLASS/* and val/CLASS/* or test/CLASS/*, or CLASS/* alone) or array:FILE.npz (it
+            holds x_train, y_train, x_test, y_test).
+        data_dir: Directory that holds the named data sets and receives downloads; by default
+            $DARTS_DATA or else ~/.cache/darts/data.
+        download: Fetch a named data set that is absent.
+        image_size: Side of the square images that the network sees, in pixels; by default their
+            own, or 224 where they are large or differ.
+        train_images: Train on this many images, drawn from the seed with classes as equal as can
+            be; by default on all.
+        test_images: Test on this many images, drawn likewise; by default on all.
+        split: How the training images are divided between weights and architecture; balanced draws
+            each class in proportion, paper takes the first and the last part in file order.
+        augment: Random changes of training images; cifar crops from a padded image, imagenet
+            crops and resizes, none leaves them as they are, auto means imagenet above 64 pixels and
+            cifar below.
+        flip: Mirror training images at random; by default where mirror images keep their class.
+        cutout: Side in pixels of the square that is blanked in each training image; 0 is none.
+        color_jitter: Strength of random brightness, contrast and saturation (and half of it for
+            hue) with imagenet augmentation; the paper's retraining uses 0.4.
+        workers: Processes that decode image files.
+        memory: Folders that fit into this many GiB once decoded are kept in memory.
+    """
+
+    dataset: str = "digits"
+    data_dir: str | None = None
+    download: bool = True
+    image_size: int | None = None
+    train_images: int | None = None
+    test_images: int | None = None
+    split: Literal["balanced", "paper"] = "balanced"
+    augment: Literal["auto", "cifar", "imagenet", "none"] = "auto"
+    flip: bool | None = None
+    cutout: int = 0
+    color_jitter: float = 0.0
+    workers: int = 2
+    memory: float = 1.0
+
+
+def data_directory(data_dir: str | None = None) -> Path:
+    """The directory of the named data sets: `data_dir`, $DARTS_DATA or ~/.cache/darts/data."""
+    chosen = data_dir or os.environ.get("DARTS_DATA") or "~/.cache/darts/data"
+    return Path(chosen).expanduser()

@@ -1,0 +1,29 @@
+"""What every kind of data set gives before size, subsets and statistics are settled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from darts.data.dataset import Channels, ImageSet
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Source:
+    """A data set as it was found.
+
+    Args:
+        classes: One name a class.
+        train: Training images.
+        test: Test images.
+        flip: Whether a mirror image keeps its class.
+        size: Side in pixels at which to show the images, unless the user wants another; None where
+            they are not square.
+        statistics: Published mean and standard deviation of the channels, if there are any.
+    """
+
+    classes: tuple[str, ...]
+    train: ImageSet
+    test: ImageSet
+    flip: bool
+    size: int | None
+    statistics: tuple[Channels, Channels] | None = None

@@ -1,0 +1,169 @@
+"""Images that stay in files: decoded ahead of time by worker processes, in a known order.
+
+A worker only decodes, resizes and cuts out the middle square; all randomness comes later, on the
+device, so the number of workers never changes a result.
+"""
+
+from __future__ import annotations
+
+import signal
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from darts.data.dataset import ImageTensor, Reader
+from darts.errors import UserError
+
+# What Pillow raises on files that are truncated, damaged or no images at all.
+_BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
+
+
+def decode(path: Path | str, size: int) -> np.ndarray:
+    """One image file as [size, size, 3] uint8: shorter side to `size`, then the middle square.
+
+    Grey, palette and transparent images become RGB.
+
+    Raises:
+        UserError: the file cannot be read as an image; it is named.
+    """
+    try:
+        with Image.open(path) as image:
+            # JPEG can decode at a half or a quarter; twice the wanted size loses nothing visible.
+            image.draft(None, (2 * size, 2 * size))
+            square = _square(image.convert("RGB"), size)
+            return np.asarray(square)
+    except _BROKEN as error:
+        raise UserError(
+            f"{path} cannot be read as an image ({error}); repair or remove it"
+        ) from error
+
+
+def _square(image: Image.Image, size: int) -> Image.Image:
+    width, height = image.size
+    short = min(width, height)
+    width, height = size * width // short, size * height // short
+    left, top = round((width - size) / 2), round((height - size) / 2)
+    image = image.resize((width, height), Image.Resampling.BILINEAR)
+    return image.crop((left, top, left + size, top + size))
+
+
+@dataclass(frozen=True, eq=False)
+class ImageFiles:
+    """Images in files, brought to `size` pixels when they are read.
+
+    Args:
+        paths: One file an image.
+        labels: Class numbers [N], int64.
+        size: Side in pixels of the images that `fetch` and the readers give.
+        workers: Processes that decode for each reader; 0 decodes in this one.
+    """
+
+    paths: tuple[str, ...]
+    labels: Tensor
+    size: int
+    workers: int = 2
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def fetch(self, indices: Tensor) -> Tensor:
+        batch = np.empty((len(indices), self.size, self.size, 3), np.uint8)
+        for row, index in enumerate(indices.tolist()):
+            batch[row] = decode(self.paths[index], self.size)
+        return torch.from_numpy(batch).permute(0, 3, 1, 2)
+
+    def reader(self, pin: bool = False) -> Reader:
+        return _WorkerReader(self, pin)
+
+    def subset(self, indices: Tensor) -> ImageFiles:
+        paths = tuple(self.paths[index] for index in indices.tolist())
+        return replace(self, paths=paths, labels=self.labels[indices])
+
+    def resized(self, size: int) -> ImageFiles:
+        return replace(self, size=size)
+
+    def to(self, device: torch.device | str) -> ImageFiles:
+        return self
+
+    @property
+    def decoded_bytes(self) -> int:
+        """Memory that all images would take."""
+        return len(self) * self.size * self.size * 3
+
+    def in_memory(self) -> ImageTensor:
+        """All images, decoded once."""
+        # A process is worth starting for a few dozen images or more.
+        files = replace(self, workers=min(self.workers, len(self) // 64))
+        pixels = torch.empty((len(self), 3, self.size, self.size), dtype=torch.uint8)
+        parts = torch.arange(len(self)).split(32)
+        for part, batch in zip(parts, files.reader()(parts), strict=True):
+            pixels[part] = batch
+        return ImageTensor(pixels, self.labels)
+
+
+class _WorkerReader:
+    """Reads batches of files through processes that live as long as the reader."""
+
+    def __init__(self, files: ImageFiles, pin: bool) -> None:
+        self._plan: list[Tensor] = []
+        self._loader: DataLoader[Any] = DataLoader(
+            _Fetch(files),  # type: ignore[arg-type]
+            sampler=self._plan,
+            batch_size=None,
+            collate_fn=_as_it_is,
+            num_workers=files.workers,
+            persistent_workers=files.workers > 0,
+            pin_memory=pin,
+            worker_init_fn=_leave_signals_to_the_parent,
+            # Unused, but without it each epoch would draw a number from torch's global generator.
+            generator=torch.Generator(),
+        )
+
+    def __call__(self, batches: Sequence[Tensor]) -> Iterator[Tensor]:
+        self._plan[:] = batches
+        try:
+            for batch in self._loader:
+                if isinstance(batch, UserError):
+                    raise batch
+                yield batch
+        except RuntimeError as error:
+            if "DataLoader worker" not in str(error):
+                raise
+            raise UserError(
+                f"a process that decodes images has died ({error}); where shared memory is small, "
+                "as in many containers, enlarge it or use --workers 0"
+            ) from error
+
+
+@dataclass(frozen=True)
+class _Fetch:
+    """What a worker does: one whole batch, or the error that names the file it stopped at.
+
+    The error travels as a value, because the loader would bury its message in a traceback.
+    """
+
+    files: ImageFiles
+
+    def __getitem__(self, indices: Tensor) -> Tensor | UserError:
+        try:
+            return self.files.fetch(indices)
+        except UserError as error:
+            return error
+
+
+def _as_it_is(batch: Any) -> Any:
+    return batch
+
+
+def _leave_signals_to_the_parent(worker: int) -> None:
+    """An interrupt reaches the whole process group, but the parent still has a step to finish."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
