@@ -72,7 +72,15 @@ def predict(arguments: Sequence[str], prog: str) -> None:
 
 
 def genotypes(arguments: Sequence[str], prog: str) -> None:
-    _Arguments(prog=prog, description="List the zoo.").parse_args(arguments)
+    parser = _Arguments(prog=prog, description="List the zoo, or draw random genotypes.")
+    parser.add_argument("--random", type=int, metavar="N", help="write N random genotypes instead")
+    parser.add_argument("--nodes", type=int, default=4, help="inner nodes of a random one")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("-o", "--output", type=Path, default=Path("."), help="directory")
+    parsed = parser.parse_args(arguments)
+    if parsed.random is not None:
+        _write_random(parsed.random, parsed.nodes, parsed.seed, parsed.output)
+        return
     from genotypes import list_genotypes, load_genotype
 
     rows = [("name", "searched on", "nodes", "source")]
@@ -83,6 +91,18 @@ def genotypes(arguments: Sequence[str], prog: str) -> None:
         searched_on = str(provenance.get("searched_on", ""))
         rows.append((name, searched_on, str(genotype.nodes), source))
     _print_table(rows)
+
+
+def _write_random(count: int, nodes: int, seed: int, directory: Path) -> None:
+    from darts.randomness import RandomStreams
+    from genotypes import random_genotype, save_genotype
+
+    generator = RandomStreams(seed, ["genotypes"])["genotypes"]
+    for number in range(count):
+        genotype = random_genotype(nodes, generator, f"random-{seed}-{number}")
+        path = directory / f"{genotype.name}.yaml"
+        save_genotype(genotype, path)
+        print(path)
 
 
 def draw(arguments: Sequence[str], prog: str) -> None:

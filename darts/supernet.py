@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from cells.search_cell import EdgeWeights, SearchCell
 from cells.topology import Topology, reduction_layers
-from darts.stems import create_search_stem
+from darts.stems import check_image_size, create_search_stem
 from ops.partial import Sampling, draw_channels
 
 
@@ -27,7 +27,8 @@ class Supernet(nn.Module):
         sampling: "first" takes the first channels and shuffles (the authors' code), "random" those
             that `sample_channels` has drawn (the paper's S).
 
-    Shapes: images `[B, 3, H, W]`, result `[B, num_classes]`.
+    Shapes: images `[B, 3, H, W]`, result `[B, num_classes]`. Raises UserError for images that the
+    stem and the reduction cells cannot divide.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Supernet(nn.Module):
             before_previous, previous = previous, topology.nodes * channels
             previous_reduction = reduction
         self.classifier = nn.Linear(previous, num_classes)
+        self.image_multiple = self.stem.multiple * 2 ** len(reductions)
         if sampling == "random":
             self.sample_channels(torch.Generator().manual_seed(0))
 
@@ -83,6 +85,7 @@ class Supernet(nn.Module):
             cell.select_channels(torch.stack(drawn))
 
     def forward(self, images: Tensor, tables: Mapping[str, EdgeWeights]) -> Tensor:
+        check_image_size(*images.shape[-2:], self.image_multiple)
         before_previous, previous = self.stem(images)
         for cell in self.cells:
             weights = tables["reduce" if cell.reduction else "normal"]

@@ -33,6 +33,7 @@ from darts.runs import RunDirectory
 from darts.schedules import cosine, warm_up
 from darts.searcher.bilevel import ArchitectureStep, Batch, Outcome, WeightStep
 from darts.searcher.options import SearchOptions
+from darts.stems import check_image_size
 from darts.supernet import Supernet
 from darts.tracking import Tracker
 from genotypes import Genotype, save_genotype
@@ -128,6 +129,8 @@ class SearchTask:
             stem=stem,
             sampling=options.sampling,
         )
+        size = self.dataset.image_size
+        check_image_size(size, size, self.supernet.image_multiple)
         initialise(self.supernet, self.streams["weights"])
         dtype = dtype_of(options.precision)
         self.supernet.to(self.device, dtype, memory_format=torch.channels_last)
@@ -290,9 +293,12 @@ def check_options(options: SearchOptions) -> None:
         partial_size(options.channels, options.k)
     except ChannelError as error:
         raise UserError(f"--k: {error}") from None
-    for name in ("epochs", "batch_size", "layers", "log_every"):
-        if getattr(options, name) < 1:
-            raise UserError(f"--{name}: must be 1 or more, not {getattr(options, name)}.")
+    # With three cells one is normal and two reduce; with fewer, a kind would be missing.
+    for name, least in (("epochs", 1), ("batch_size", 1), ("log_every", 1), ("layers", 3)):
+        value = getattr(options, name)
+        if value < least:
+            flag = name.replace("_", "-")
+            raise UserError(f"--{flag}: must be {least} or more, not {value}.")
     if not 2 <= options.nodes <= 6:
         raise UserError(f"--nodes: a cell has 2 to 6 inner nodes, not {options.nodes}.")
     if not 0 < options.arch_fraction < 1:
