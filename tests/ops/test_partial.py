@@ -1,0 +1,55 @@
+"""Which channels a mixed operation sees, and where they end up."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from ops.partial import (
+    ChannelError,
+    draw_channels,
+    merge_matrices,
+    partial_size,
+    shuffle_order,
+    valid_k,
+)
+
+
+def test_shuffle_order_is_that_of_the_authors() -> None:
+    assert shuffle_order(16, 4).tolist() == [0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15]
+    assert shuffle_order(16, 2).tolist() == [0, 8, 1, 9, 2, 10, 3, 11, 4, 12, 5, 13, 6, 14, 7, 15]
+    assert shuffle_order(6, 1).tolist() == [0, 1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize(("channels", "choices"), [(16, (1, 2, 4, 8)), (12, (1, 2, 3, 6)), (7, ())])
+def test_valid_k_leave_parts_of_an_even_size(channels: int, choices: tuple[int, ...]) -> None:
+    assert valid_k(channels) == choices
+
+
+def test_partial_size_refuses_with_the_choices() -> None:
+    assert partial_size(16, 4) == 4
+    with pytest.raises(ChannelError, match=r"K = 5 .* 16 .* valid K: 1, 2, 4, 8\."):
+        partial_size(16, 5)
+    with pytest.raises(ChannelError, match="must be even"):
+        partial_size(7, 1)
+
+
+@pytest.mark.parametrize("k", [1, 2, 4])
+def test_merging_equals_concatenation_and_shuffle(k: int, generator: torch.Generator) -> None:
+    state = torch.randn(5, 8, generator=generator)
+    processed, bypassed = merge_matrices(8, 8 // k, None)
+    merged = state[:, : 8 // k] @ processed + state[:, 8 // k :] @ bypassed
+    table = state.view(5, k, 8 // k).transpose(1, 2).reshape(5, 8)
+    assert merged.equal(table)
+
+
+def test_merging_a_random_selection_returns_channels_to_their_places(
+    generator: torch.Generator,
+) -> None:
+    state = torch.randn(5, 8, generator=generator)
+    selection = draw_channels(8, generator)
+    assert selection.sort().values.equal(torch.arange(8))
+    processed, bypassed = merge_matrices(8, 2, selection)
+    assert processed.shape == (2, 8)
+    merged = state[:, selection[:2]] @ processed + state[:, selection[2:]] @ bypassed
+    assert merged.equal(state)
