@@ -6,8 +6,10 @@ device, so the number of workers never changes a result.
 
 from __future__ import annotations
 
+import os
 import signal
 import struct
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -39,7 +41,7 @@ def decode(path: Path | str, size: int) -> np.ndarray:
             # JPEG can decode at a half or a quarter; twice the wanted size loses nothing visible.
             image.draft(None, (2 * size, 2 * size))
             square = _square(image.convert("RGB"), size)
-            return np.asarray(square)
+            return np.array(square)  # A copy: Pillow hands out read-only memory.
     except _BROKEN as error:
         raise UserError(
             f"{path} cannot be read as an image ({error}); repair or remove it"
@@ -113,8 +115,9 @@ class _WorkerReader:
     """Reads batches of files through processes that live as long as the reader."""
 
     def __init__(self, files: ImageFiles, pin: bool) -> None:
+        self._files = files
         self._plan: list[Tensor] = []
-        self._loader: DataLoader[Any] = DataLoader(
+        self._loader: DataLoader[Any] | None = DataLoader(
             _Fetch(files),  # type: ignore[arg-type]
             sampler=self._plan,
             batch_size=None,
@@ -122,25 +125,30 @@ class _WorkerReader:
             num_workers=files.workers,
             persistent_workers=files.workers > 0,
             pin_memory=pin,
-            worker_init_fn=_leave_signals_to_the_parent,
+            worker_init_fn=_die_quietly,
             # Unused, but without it each epoch would draw a number from torch's global generator.
             generator=torch.Generator(),
         )
 
     def __call__(self, batches: Sequence[Tensor]) -> Iterator[Tensor]:
         self._plan[:] = batches
+        done = 0
         try:
-            for batch in self._loader:
+            for batch in self._loader or ():
                 if isinstance(batch, UserError):
                     raise batch
                 yield batch
+                done += 1
         except RuntimeError as error:
             if "DataLoader worker" not in str(error):
                 raise
-            raise UserError(
-                f"a process that decodes images has died ({error}); where shared memory is small, "
-                "as in many containers, enlarge it or use --workers 0"
-            ) from error
+            self._loader = None
+            warnings.warn(
+                f"{error}: going on without processes that decode images, which is slower. Where "
+                "shared memory is small, as in many containers, enlarge it",
+                stacklevel=2,
+            )
+        yield from map(self._files.fetch, batches[done:])
 
 
 @dataclass(frozen=True)
@@ -163,7 +171,11 @@ def _as_it_is(batch: Any) -> Any:
     return batch
 
 
-def _leave_signals_to_the_parent(worker: int) -> None:
-    """An interrupt reaches the whole process group, but the parent still has a step to finish."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
+def _die_quietly(worker: int) -> None:
+    """Signals may reach the whole process group, while the parent still has a step to finish.
+
+    An interrupt is left to the parent. A request to terminate has to be obeyed, since Python ends
+    workers that way too; but only with exit code 0 does torch not raise in the parent at once.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
