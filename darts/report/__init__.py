@@ -1,1 +1,1 @@
-"""Reports of runs: tables, curves and one HTML page."""
+"""Pictures of cells and reports of runs."""

@@ -1,0 +1,62 @@
+"""What a picture of a cell shows, whoever draws it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cells.topology import Topology
+from darts.report.style import FAMILIES, Family, operation_family, operation_label
+from genotypes.genotype import Genotype
+
+
+@dataclass(frozen=True)
+class Pill:
+    """An operation on its edge: from state `source` to inner node `target` (a state number)."""
+
+    source: int
+    target: int
+    text: str
+    family: Family
+    width: float
+
+
+@dataclass(frozen=True)
+class CellGraph:
+    """One cell, ready to be drawn. States are numbered as in a genotype."""
+
+    name: str
+    kind: str
+    inner: range
+    pills: tuple[Pill, ...]
+    concat: tuple[int, ...]
+    families: tuple[Family, ...]
+    strided: bool
+
+
+def cell_graph(
+    genotype: Genotype, kind: str, strengths: Sequence[Sequence[float]] | None = None
+) -> CellGraph:
+    """Prepare a cell; `strengths` holds a number (≥ 0) for each input of each inner node.
+
+    Raises:
+        ValueError: `strengths` does not have the shape of the cell.
+    """
+    nodes, concat = genotype.cell(kind)
+    topology = Topology(genotype.nodes)
+    if strengths is not None and [len(row) for row in strengths] != [len(node) for node in nodes]:
+        raise ValueError("Strengths are one number for each input of each inner node.")
+    strongest = max((value for row in strengths or () for value in row), default=0) or 1
+    pills, strided = [], False
+    for number, (target, node) in enumerate(zip(topology.inner, nodes, strict=True)):
+        for index, (operation, source) in enumerate(node):
+            text, width = operation_label(operation), 1.6
+            if topology.stride(source, kind == "reduce") == 2:
+                text, strided = f"{text}  ↓2", True
+            if strengths is not None:
+                strength = strengths[number][index]
+                text, width = f"{text}  {strength:.2f}", 0.8 + 3.2 * strength / strongest
+            pills.append(Pill(source, target, text, operation_family(operation), width))
+    used = {pill.family for pill in pills}
+    families = tuple(family for family in FAMILIES if family in used)
+    return CellGraph(genotype.name, kind, topology.inner, tuple(pills), concat, families, strided)

@@ -1,0 +1,54 @@
+"""How cells and curves look: one palette and one wording for graphviz, matplotlib and HTML.
+
+The hues are those of Okabe and Ito's colour-blind safe set, darkened until text in them has enough
+contrast on white; a picture never relies on colour alone, every operation is also written out.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+INK = "#1f2937"
+MUTED = "#6b7280"
+LINE = "#98a2b3"
+PAPER = "#ffffff"
+
+
+@dataclass(frozen=True)
+class Family:
+    """A family of operations: its wording in legends, line colour and fill."""
+
+    label: str
+    line: str
+    fill: str
+
+
+POOL = Family("pooling", "#0069a8", "#dcedf9")
+SKIP = Family("skip", "#5b6472", "#eceff3")
+SEPARABLE = Family("separable convolution", "#bd4f00", "#fde8d9")
+DILATED = Family("dilated convolution", "#007a5a", "#d8f2e9")
+OTHER = Family("other operation", "#96437c", "#f7e4f0")
+FAMILIES = (POOL, SKIP, SEPARABLE, DILATED, OTHER)
+
+CURVES = ("#0069a8", "#bd4f00", "#007a5a", "#96437c", "#a07800", "#3a9bd1", "#5b6472", "#7a3b10")
+"""Colours of overlaid curves, in order."""
+
+
+def operation_family(operation: str) -> Family:
+    """The family of an operation, by its name."""
+    if "pool" in operation:
+        return POOL
+    prefixes = {"skip": SKIP, "sep_": SEPARABLE, "dil_": DILATED}
+    return next((prefixes[key] for key in prefixes if operation.startswith(key)), OTHER)
+
+
+def operation_label(operation: str) -> str:
+    """An operation in words: `sep_conv_3x3` is "sep conv 3×3", `skip_connect` is "skip"."""
+    words = operation.replace("skip_connect", "skip").replace("_", " ")
+    return re.sub(r"(?<=\d)x(?=\d)", "×", words)
+
+
+def cell_title(kind: str) -> str:
+    """The kind of a cell in words."""
+    return {"normal": "normal cell", "reduce": "reduction cell"}[kind]
