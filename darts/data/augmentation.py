@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from darts.data.dataset import Channels
+from darts.data.options import PHOTOGRAPH_SIZE
 
 Policy = Literal["cifar", "imagenet", "none"]
 
@@ -27,7 +28,7 @@ class Transform(Protocol):
 def policy_of(augment: Literal["auto", "cifar", "imagenet", "none"], size: int) -> Policy:
     """The policy that `augment` means for images of `size` pixels."""
     if augment == "auto":
-        return "imagenet" if size > 64 else "cifar"
+        return "imagenet" if size >= PHOTOGRAPH_SIZE else "cifar"
     return augment
 
 

@@ -14,8 +14,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from darts.errors import UserError
-
 Reader = Callable[[Sequence[Tensor]], Iterator[Tensor]]
 """Takes index batches [B] and yields their images [B, 3, H, W] uint8, in the same order."""
 
@@ -138,20 +136,3 @@ class Dataset:
             "mean": list(self.mean),
             "std": list(self.std),
         }
-
-
-def check_image_size(size: int, multiple: int) -> None:
-    """Refuse an image size that the network cannot halve as often as it must.
-
-    A factorised reduction needs even sides, so `multiple` is 4 for the CIFAR stem (two reduction
-    cells) and 32 for the ImageNet stems (three halvings before them).
-
-    Raises:
-        UserError: `size` is not a positive multiple of `multiple`.
-    """
-    if size <= 0 or size % multiple:
-        nearest = max(multiple, round(size / multiple) * multiple)
-        raise UserError(
-            f"image size {size}: this network halves its images again and again and needs a size "
-            f"divisible by {multiple}; try --image-size {nearest}"
-        )

@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Literal
 
 
+PHOTOGRAPH_SIZE = 96  # pixels from which on images are treated as ImageNet's are
+
+
 @dataclass(frozen=True, kw_only=True)
 class DataOptions:
     """Which images a run uses and how they are changed on their way into the network.
@@ -27,8 +30,8 @@ class DataOptions:
         split: How the training images are divided between weights and architecture; balanced draws
             each class in proportion, paper takes the first and the last part in file order.
         augment: Random changes of training images; cifar crops from a padded image, imagenet
-            crops and resizes, none leaves them as they are, auto means imagenet above 64 pixels and
-            cifar below.
+            crops and resizes, none leaves them as they are, auto means imagenet from 96 pixels on
+            and cifar below.
         flip: Mirror training images at random; by default where mirror images keep their class.
         cutout: Side in pixels of the square that is blanked in each training image; 0 is none.
         color_jitter: Strength of random brightness, contrast and saturation (and half of it for

@@ -158,8 +158,8 @@ def test_neither_the_images_nor_the_global_generator_are_touched(make_images):
 
 
 def test_auto_goes_by_the_size():
-    assert policy_of("auto", 64) == "cifar"
-    assert policy_of("auto", 65) == "imagenet"
+    assert policy_of("auto", 95) == "cifar"
+    assert policy_of("auto", 96) == "imagenet"
     assert policy_of("none", 224) == "none"
     assert stored_size(224, "imagenet") == 256
     assert stored_size(32, "cifar") == stored_size(32, "none") == 32

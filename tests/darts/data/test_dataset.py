@@ -3,8 +3,7 @@ import pytest
 import torch
 from PIL import Image
 
-from darts.data.dataset import Dataset, ImageTensor, check_image_size
-from darts.errors import UserError
+from darts.data.dataset import Dataset, ImageTensor
 
 
 def test_images_are_fetched_by_number(make_images):
@@ -82,16 +81,3 @@ def test_the_card_is_plain(make_images):
         "std": [1.0, 2.0, 3.0],
     }
     assert dataset.to("cpu").train.fetch(torch.arange(3)).equal(images.pixels)
-
-
-@pytest.mark.parametrize(("size", "multiple"), [(8, 4), (28, 4), (32, 32), (224, 32)])
-def test_sizes_that_can_be_halved_pass(size, multiple):
-    check_image_size(size, multiple)
-
-
-@pytest.mark.parametrize(
-    ("size", "multiple", "hint"), [(30, 4, 32), (2, 4, 4), (0, 4, 4), (-8, 4, 4), (200, 32, 192)]
-)
-def test_other_sizes_are_refused_with_one_that_would_do(size, multiple, hint):
-    with pytest.raises(UserError, match=rf"image size {size}.*--image-size {hint}\b"):
-        check_image_size(size, multiple)
