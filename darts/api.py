@@ -48,8 +48,8 @@ def _recipe(name: str) -> dict[str, Any]:
 def search(**settings: Any) -> SearchResult:
     """Search a cell; settings are those of `python search.py --help`, with underscores.
 
-    >>> result = search(dataset="digits", preset="smoke", run_dir="/tmp/my-search")  # doctest: +SKIP
-    >>> result.genotype.normal                                                       # doctest: +SKIP
+    >>> result = search(dataset="digits", preset="smoke")  # doctest: +SKIP
+    >>> result.genotype.normal  # doctest: +SKIP
 
     Raises:
         UserError: A setting, the data or the run directory is wrong, or the loss diverged.

@@ -5,6 +5,7 @@ Exit codes: 0 done, 2 the user's input is wrong (one message, no traceback), 130
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -35,10 +36,15 @@ def main(arguments: Sequence[str] | None = None, prog: str = "python -m darts") 
             raise UserError(f"There is no command {name!r}.\n{_usage(prog)}")
         from darts import commands
 
-        getattr(commands, name)(rest, f"{prog} {name}")
+        getattr(commands, name)(rest, prog if prog.endswith(".py") else f"{prog} {name}")
+        sys.stdout.flush()
     except (UserError, GenotypeError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:
+        # The reader (`| head`) has seen enough. Python would complain again when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)
         return 130

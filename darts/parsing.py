@@ -83,8 +83,8 @@ def _parser(cls: type, prog: str) -> Any:
     class Parser(ArgumentParser):
         """Shows flags with dashes (both spellings are understood); its errors are short."""
 
-        def format_help(self) -> str:
-            return _dashed(super().format_help())
+        def format_help(self, *arguments: Any, **keywords: Any) -> str:
+            return _dashed(super().format_help(*arguments, **keywords))
 
         def error(self, message: str, ex: Exception | None = None) -> NoReturn:
             raise UserError(_explained(message, [field.name for field in fields(cls)]))

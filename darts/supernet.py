@@ -49,11 +49,11 @@ class Supernet(nn.Module):
         before_previous, previous = self.stem.out_channels0, self.stem.out_channels1
         reductions = reduction_layers(layers)
         previous_reduction = self.stem.reduces
-        self.cells = nn.ModuleList()
+        cells: list[SearchCell] = []
         for layer in range(layers):
             reduction = layer in reductions
             channels *= 2 if reduction else 1
-            self.cells.append(
+            cells.append(
                 SearchCell(
                     topology,
                     operations,
@@ -67,6 +67,7 @@ class Supernet(nn.Module):
             )
             before_previous, previous = previous, topology.nodes * channels
             previous_reduction = reduction
+        self.cells = nn.ModuleList(cells)
         self.classifier = nn.Linear(previous, num_classes)
         self.image_multiple = self.stem.multiple * 2 ** len(reductions)
         if sampling == "random":
@@ -81,11 +82,13 @@ class Supernet(nn.Module):
         if self.sampling == "first":
             return
         for cell in self.cells:
+            assert isinstance(cell, SearchCell)
             drawn = [draw_channels(cell.channels, generator) for _ in cell.fan_outs]
             cell.select_channels(torch.stack(drawn))
 
     def forward(self, images: Tensor, tables: Mapping[str, EdgeWeights]) -> Tensor:
-        check_image_size(*images.shape[-2:], self.image_multiple)
+        height, width = images.shape[-2:]
+        check_image_size(height, width, self.image_multiple)
         before_previous, previous = self.stem(images)
         for cell in self.cells:
             weights = tables["reduce" if cell.reduction else "normal"]

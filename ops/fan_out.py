@@ -104,16 +104,16 @@ class FactorizedReduceFan(nn.Module):
 
     def __init__(self, channels: int, edges: int) -> None:
         super().__init__()
-        self.edges, self.half = edges, channels // 2
-        self.conv1 = nn.Conv2d(channels, edges * self.half, 1, stride=2, bias=False)
-        self.conv2 = nn.Conv2d(channels, edges * self.half, 1, stride=2, bias=False)
+        self.edges, self.part = edges, channels // 2
+        self.conv1 = nn.Conv2d(channels, edges * self.part, 1, stride=2, bias=False)
+        self.conv2 = nn.Conv2d(channels, edges * self.part, 1, stride=2, bias=False)
         self.norm = WeightedNorm(edges * channels)
 
     def merged_kernel(self) -> Tensor:
         """Both kernels as one, `[E·C, C, 2, 2]`, the halves of each edge one after the other."""
         upper = functional.pad(self.conv1.weight, (0, 1, 0, 1))
         lower = functional.pad(self.conv2.weight, (1, 0, 1, 0))
-        halves = [kernel.unflatten(0, (self.edges, self.half)) for kernel in (upper, lower)]
+        halves = [kernel.unflatten(0, (self.edges, self.part)) for kernel in (upper, lower)]
         return torch.cat(halves, dim=1).flatten(0, 1)
 
     def forward(self, activated: Tensor, weights: Tensor) -> Tensor:

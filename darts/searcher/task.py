@@ -133,7 +133,7 @@ class SearchTask:
         check_image_size(size, size, self.supernet.image_multiple)
         initialise(self.supernet, self.streams["weights"])
         dtype = dtype_of(options.precision)
-        self.supernet.to(self.device, dtype, memory_format=torch.channels_last)
+        self.supernet.to(self.device, dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.architecture.to(self.device, dtype)
         self.weight_optimiser = torch.optim.SGD(
             self.supernet.parameters(),

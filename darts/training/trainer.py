@@ -108,7 +108,7 @@ class TrainingTask:
         self.dataset = open_dataset(options, options.seed, self.device)
         self.network = build_network(options, genotype, self.dataset, self.streams["weights"])
         dtype = dtype_of(options.precision)
-        self.network.to(self.device, dtype, memory_format=torch.channels_last)
+        self.network.to(self.device, dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimiser = torch.optim.SGD(
             self.network.parameters(),
             lr=options.learning_rate,

@@ -101,8 +101,17 @@ def test_no_draw_touches_the_global_generator(tmp_path: Path) -> None:
     assert set(states[0]["streams"]) == set(STREAMS)
 
 
-@pytest.mark.parametrize("settings", [{"precision": "fp64"}, {"precision": "bf16"}, {"k": 1},
-                                      {"method": "darts"}, {"nodes": 5, "layers": 4}], ids=str)  # fmt: skip
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"precision": "fp64"},
+        {"precision": "bf16"},
+        {"k": 1},
+        {"method": "darts"},
+        {"nodes": 5, "layers": 4},
+    ],
+    ids=str,
+)
 def test_variants_run(settings: dict, tmp_path: Path) -> None:
     run_search(search_options(tmp_path / "run", epochs=1, arch_warmup_epochs=0, **settings))
 
