@@ -20,12 +20,14 @@ from darts.report.style import INK, LINE, MUTED, PAPER, cell_title
 from genotypes.genotype import KINDS, Genotype
 
 if TYPE_CHECKING:
+    import graphviz
     from matplotlib.figure import Figure
 
 Strengths = Sequence[Sequence[float]]
 """For each inner node, the strengths of its inputs, in the genotype's order."""
 
 _FONT = "Helvetica,Arial,sans-serif"
+_PIXELS, _DPI = ("png", "jpg", "jpeg", "gif", "webp"), 160
 
 
 def draw_genotype(
@@ -113,8 +115,14 @@ def cell_source(genotype: Genotype, kind: str, strengths: Strengths | None = Non
     return dot.source
 
 
-def _add_states(dot, graph: CellGraph) -> None:
-    solid = {"shape": "box", "style": "rounded,filled", "fillcolor": INK, "fontcolor": PAPER}
+def _add_states(dot: graphviz.Digraph, graph: CellGraph) -> None:
+    solid = {
+        "shape": "box",
+        "style": "rounded,filled",
+        "fillcolor": INK,
+        "color": INK,
+        "fontcolor": PAPER,
+    }
     with dot.subgraph() as inputs:
         inputs.attr(rank="min")
         inputs.node("state0", _symbol("k−2"), **solid)
@@ -136,7 +144,7 @@ def _add_states(dot, graph: CellGraph) -> None:
         outputs.node("output", _symbol("k"), **solid)
 
 
-def _add_pill(dot, name: str, pill: Pill) -> None:
+def _add_pill(dot: graphviz.Digraph, name: str, pill: Pill) -> None:
     family, width = pill.family, f"{pill.width:.2f}"
     dot.node(
         name,
@@ -186,6 +194,8 @@ def _legend(graph: CellGraph) -> str:
 def _by_dot(source: str, suffix: str) -> bytes | None:
     import graphviz
 
+    if suffix in _PIXELS:
+        source = f"{source.rstrip().removesuffix('}')}\tgraph [dpi={_DPI}]\n}}\n"
     try:
         return graphviz.Source(source).pipe(format=suffix)
     except (graphviz.ExecutableNotFound, subprocess.CalledProcessError):
@@ -197,5 +207,5 @@ def _by_matplotlib(
 ) -> bytes:
     buffer = io.BytesIO()
     figure = cell_figure(genotype, kind, strengths)
-    figure.savefig(buffer, format=suffix, dpi=150)
+    figure.savefig(buffer, format=suffix, dpi=_DPI)
     return buffer.getvalue()
