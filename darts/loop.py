@@ -235,16 +235,18 @@ def run_task(task: Task, what: str, options: RunOptions) -> tuple[RunDirectory, 
         what: Kind of run, for the name of its directory.
         options: All settings of the run, a dataclass; they are written to `config.yaml`.
     """
-    checkpoint = None
     if options.resume:
         run = RunDirectory.open(options.resume)
-        checkpoint = run.load_checkpoint(("task", "means", "seconds"))
-        run.truncate_metrics(checkpoint["step"])
-        run.record_environment()
     else:
         run = RunDirectory.create(options.run_dir, what, asdict(options))
-    step = None if checkpoint is None else checkpoint["step"]
-    with Tracker(run.tensorboard, resumed_from=step) as tracker:
-        loop = Loop(task, run, options, tracker, checkpoint)
-        loop()
+    with run.locked():
+        checkpoint = None
+        if options.resume:
+            checkpoint = run.load_checkpoint(("task", "means", "seconds"))
+            run.truncate_metrics(checkpoint["step"])
+            run.record_environment()
+        step = None if checkpoint is None else checkpoint["step"]
+        with Tracker(run.tensorboard, resumed_from=step) as tracker:
+            loop = Loop(task, run, options, tracker, checkpoint)
+            loop()
     return run, loop

@@ -25,7 +25,8 @@ import math
 import os
 import platform
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -95,6 +96,30 @@ class RunDirectory:
                 "Give the directory that an earlier run printed."
             )
         return cls(path)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes from working on this run at the same time.
+
+        The lock is the operating system's and ends with the process, however that ends; where the
+        system has none (Windows, some network drives), nothing is locked.
+
+        Raises:
+            UserError: Another process works on this run.
+        """
+        with (self.path / ".lock").open("w") as stream:
+            try:
+                import fcntl
+
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise UserError(
+                    f"Another process is working on {self.path}. Wait for it, stop it, or choose "
+                    "another run directory."
+                ) from None
+            except (ImportError, OSError):
+                pass
+            yield
 
     @property
     def genotype(self) -> Path:

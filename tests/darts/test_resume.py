@@ -18,6 +18,7 @@ import pytest
 from darts.errors import UserError
 from darts.interrupt import Interrupted
 from darts.parsing import options_from
+from darts.runs import RunDirectory
 from darts.searcher import task as searcher
 from darts.searcher.options import SearchOptions
 from darts.training import trainer
@@ -140,3 +141,18 @@ def test_settings_of_a_resumed_run_come_from_its_directory(tmp_path: Path) -> No
     assert resumed.train_images == 200
     with pytest.raises(UserError, match=r"no .*config\.yaml"):
         options_from(SearchOptions, {"resume": str(tmp_path / "absent")}, lambda _: {})
+
+
+def test_a_run_in_progress_is_not_resumed_beside_it(tmp_path: Path) -> None:
+    options = training_options(tmp_path / "run", epochs=1)
+    run_training(options)
+    with RunDirectory(tmp_path / "run").locked():
+        context = multiprocessing.get_context("forkserver")
+        child = context.Process(target=run_training, args=(go_on(options, tmp_path / "run"),))
+        child.start()
+        child.join()
+    assert child.exitcode == 1
+    with pytest.raises(UserError, match="Another process is working on"):
+        first, second = (RunDirectory(tmp_path / "run").locked() for _ in range(2))
+        with first, second:
+            pass

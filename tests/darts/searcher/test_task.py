@@ -24,7 +24,7 @@ def test_a_search_writes_what_the_run_directory_promises(tmp_path: Path) -> None
     names = {path.name for path in run.iterdir()}
     assert names == {
         "config.yaml", "environment.json", "metrics.jsonl", "result.json", "genotype.yaml",
-        "checkpoint.pt", "checkpoint.previous.pt", "genotypes", "tensorboard",
+        "checkpoint.pt", "checkpoint.previous.pt", "genotypes", "tensorboard", ".lock",
     }  # fmt: skip
     assert sorted(path.name for path in (run / "genotypes").iterdir()) == [
         "epoch-001.yaml",
