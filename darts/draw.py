@@ -52,13 +52,20 @@ def draw_genotype(
         source = cell_source(genotype, kind, strength)
         pictures = {"gv": source.encode()}
         for suffix in formats:
-            picture = _by_dot(source, suffix)
-            pictures[suffix] = picture or _by_matplotlib(genotype, kind, strength, suffix)
+            pictures[suffix] = render_cell(genotype, kind, suffix, strength)
         for suffix, content in pictures.items():
             paths.append(Path(directory) / f"{kind}.{suffix}")
             with atomic_write(paths[-1], "wb") as stream:
                 stream.write(content)
     return paths
+
+
+def render_cell(
+    genotype: Genotype, kind: str, suffix: str = "svg", strengths: Strengths | None = None
+) -> bytes:
+    """The cell as the content of a picture file, by `dot` where it works, else by matplotlib."""
+    picture = _by_dot(cell_source(genotype, kind, strengths), suffix)
+    return picture or _by_matplotlib(cell_figure(genotype, kind, strengths), suffix)
 
 
 def dot_hint() -> str | None:
@@ -202,10 +209,10 @@ def _by_dot(source: str, suffix: str) -> bytes | None:
         return None
 
 
-def _by_matplotlib(
-    genotype: Genotype, kind: str, strengths: Strengths | None, suffix: str
-) -> bytes:
+def _by_matplotlib(figure: Figure, suffix: str) -> bytes:
+    import matplotlib
+
     buffer = io.BytesIO()
-    figure = cell_figure(genotype, kind, strengths)
-    figure.savefig(buffer, format=suffix, dpi=_DPI)
+    with matplotlib.rc_context({"svg.hashsalt": "cell"}):
+        figure.savefig(buffer, format=suffix, dpi=_DPI)
     return buffer.getvalue()

@@ -18,7 +18,7 @@ from matplotlib.textpath import TextPath
 
 from darts.report.cell_graph import CellGraph, Pill
 from darts.report.layout import Key, Layout, Point, layered_layout
-from darts.report.style import INK, LINE, MUTED, PAPER, cell_title
+from darts.report.style import INK, LINE, MUTED, PAPER, cell_title, plain_text
 
 _MARGIN, _HEAD, _FOOT = 18.0, 46.0, 34.0
 _NODE, _STATE, _PILL = 30.0, (42.0, 28.0), 22.0
@@ -143,16 +143,11 @@ def _box(axes: Axes, centre: Point, size: Point, fill: str, line: str, radius: f
 
 def _text(axes: Axes, at: Point, text: str, size: float, colour: str, **style: Any) -> None:
     """Text, centred unless `style` says otherwise; symbols of `_SYMBOLS` are set as formulas."""
-    text = text if text in _SYMBOLS.values() else _plain(text)
+    text = text if text in _SYMBOLS.values() else plain_text(text)
     style = {"ha": "center", "va": "center_baseline", **style}
     axes.text(*at, text, fontsize=size, color=colour, zorder=3, **style)
 
 
-def _plain(text: str) -> str:
-    """Text in which matplotlib sees neither formulas nor further lines."""
-    return " ".join(text.split("\n")).replace("$", r"\$")
-
-
 def _width(text: str, size: float, weight: str = "normal") -> float:
     font = FontProperties(family="DejaVu Sans", weight=weight)
-    return TextPath((0, 0), _plain(text), size=size, prop=font).get_extents().width
+    return TextPath((0, 0), plain_text(text), size=size, prop=font).get_extents().width

@@ -34,6 +34,18 @@ FAMILIES = (POOL, SKIP, SEPARABLE, DILATED, OTHER)
 CURVES = ("#0069a8", "#bd4f00", "#007a5a", "#96437c", "#a07800", "#3a9bd1", "#5b6472", "#7a3b10")
 """Colours of overlaid curves, in order."""
 
+OPERATION_COLOURS = {
+    "none": "#9ca3af",
+    "max_pool_3x3": "#0069a8",
+    "avg_pool_3x3": "#56b4e9",
+    "skip_connect": "#3b4250",
+    "sep_conv_3x3": "#bd4f00",
+    "sep_conv_5x5": "#f0a03c",
+    "dil_conv_3x3": "#007a5a",
+    "dil_conv_5x5": "#5cc9a0",
+}
+"""Colours of the candidates' curves: the hue of the family, dark for the smaller kernel."""
+
 
 def operation_family(operation: str) -> Family:
     """The family of an operation, by its name."""
@@ -52,3 +64,13 @@ def operation_label(operation: str) -> str:
 def cell_title(kind: str) -> str:
     """The kind of a cell in words."""
     return {"normal": "normal cell", "reduce": "reduction cell"}[kind]
+
+
+def state_name(state: int) -> str:
+    """A state's name in running text: the inputs are c(k−2) and c(k−1), then node 0, 1, …"""
+    return ("c(k−2)", "c(k−1)")[state] if state < 2 else f"node {state - 2}"
+
+
+def plain_text(text: str) -> str:
+    """One line of text in which matplotlib sees no formula."""
+    return " ".join(text.splitlines()).replace("$", r"\$")

@@ -1,0 +1,227 @@
+"""Curves as inline SVG: crisp, small, and readable without any other file."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import matplotlib
+from markupsafe import Markup
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from cells.topology import Topology
+from darts.report.style import (
+    INK,
+    LINE,
+    MUTED,
+    OPERATION_COLOURS,
+    PAPER,
+    operation_label,
+    plain_text,
+    state_name,
+)
+from genotypes.genotype import Genotype
+from genotypes.spaces import NONE
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One line of a plot: where, how high, called what, in which colour."""
+
+    x: Sequence[float]
+    y: Sequence[float]
+    label: str
+    colour: str
+    faint: bool = False
+    marked: bool = False
+
+
+def plot(
+    curves: Sequence[Curve], *, x_label: str, y_label: str, log: bool = False
+) -> Markup | None:
+    """Curves in one frame, or None when none of them has a point.
+
+    Args:
+        curves: Drawn in order; faint ones are thin, marked ones have a dot at each point.
+        x_label: What runs along the horizontal axis.
+        y_label: What is plotted, with its unit.
+        log: Whether the vertical axis is logarithmic (where all values are positive).
+    """
+    curves = [curve for curve in curves if len(curve.x)]
+    if not curves:
+        return None
+    figure = Figure(figsize=(6.2, 3.3), layout="constrained")
+    axes = figure.add_subplot()
+    lines = []
+    for curve in curves:
+        # A single point has no line to be seen by.
+        marker = "o" if curve.marked or len(curve.x) == 1 else None
+        lines += axes.plot(
+            curve.x,
+            curve.y,
+            color=curve.colour,
+            marker=marker,
+            markersize=4,
+            linewidth=0.8 if curve.faint else 2.0,
+            alpha=0.4 if curve.faint else 1.0,
+        )
+    if log and all(value > 0 for curve in curves for value in curve.y):
+        axes.set_yscale("log")
+    _dress(axes)
+    axes.set_xlabel(x_label)
+    axes.set_ylabel(y_label)
+    if len(curves) > 1:
+        labels = [plain_text(curve.label) for curve in curves]
+        axes.legend(lines, labels, frameon=False, labelcolor=INK)
+    return _svg(figure, y_label)
+
+
+def plot_operations(
+    epochs: Sequence[float],
+    tables: Sequence[Sequence[Sequence[float]]],
+    operations: Sequence[str],
+    genotype: Genotype | None,
+    kind: str,
+) -> Markup:
+    """Softmax of alpha on every edge over the epochs: a row of panels a node, a column a source.
+
+    Args:
+        epochs: Finished epochs, E of them.
+        tables: [E, edges, operations].
+        operations: Names of the columns.
+        genotype: Its kept edges are framed, and their operations drawn bold.
+        kind: normal or reduce.
+    """
+    topology = topology_of(len(tables[0]))
+    kept = kept_operations(genotype, kind)
+    columns = topology.nodes + 1
+    top = max(value for table in tables for row in table for value in row) * 1.08
+    figure = Figure(figsize=(1.0 + 2.1 * columns, 0.9 + 1.35 * topology.nodes))
+    grid = figure.subplots(topology.nodes, columns, sharex=True, sharey=True, squeeze=False)
+    figure.subplots_adjust(0.06, 0.13, 0.995, 0.95, wspace=0.08, hspace=0.12)
+    for axes in grid.flat:
+        axes.set_visible(False)
+    for edge in topology.edges:
+        axes = grid[edge.target - 2, edge.source]
+        axes.set_visible(True)
+        chosen = kept.get((edge.target, edge.source))
+        for column, operation in enumerate(operations):
+            values = [table[edge.index][column] for table in tables]
+            axes.plot(
+                epochs,
+                values,
+                color=OPERATION_COLOURS.get(operation, INK),
+                linestyle=":" if operation == NONE else "-",
+                linewidth=2.6 if operation == chosen else 1.0,
+                marker="o" if len(epochs) == 1 else None,
+            )
+        _dress(axes)
+        axes.set_ylim(0, top)
+        axes.tick_params(labelsize=7, labelbottom=edge.target == topology.inner[-1])
+        axes.tick_params(labelleft=edge.source == 0)
+        if edge.target == topology.inner[max(edge.source - 2 + 1, 0)]:
+            axes.set_title(f"from {state_name(edge.source)}", fontsize=9, color=MUTED)
+        if edge.source == 0:
+            axes.set_ylabel(f"node {edge.target - 2}", fontsize=9, color=INK)
+        if chosen:
+            axes.patch.set_facecolor("#f6f8fa")
+            for side in axes.spines.values():
+                side.set(visible=True, color=INK, linewidth=1.2)
+    handles = [
+        Line2D(
+            [], [], color=OPERATION_COLOURS.get(name, INK), linestyle=":" if name == NONE else "-"
+        )
+        for name in operations
+    ]
+    labels = [operation_label(name) for name in operations]
+    figure.legend(
+        handles, labels, loc="lower center", ncols=8, frameon=False, fontsize=8, labelcolor=INK
+    )
+    return _svg(figure, f"operations {kind}")
+
+
+def plot_edges(
+    epochs: Sequence[float],
+    tables: Sequence[Sequence[float]],
+    genotype: Genotype | None,
+    kind: str,
+    colours: Sequence[str],
+) -> Markup:
+    """Softmax of beta over each node's incoming edges, a panel a node; kept edges are bold.
+
+    Args:
+        epochs: Finished epochs, E of them.
+        tables: [E, edges].
+        genotype: Names the kept edges.
+        kind: normal or reduce.
+        colours: One for each source.
+    """
+    topology = topology_of(len(tables[0]))
+    kept = kept_operations(genotype, kind)
+    figure = Figure(figsize=(1.0 + 2.6 * topology.nodes, 2.5), layout="constrained")
+    panels = figure.subplots(1, topology.nodes, sharey=True, squeeze=False)[0]
+    for target, axes in zip(topology.inner, panels, strict=True):
+        lines = []
+        for edge in topology.incoming(target):
+            lines += axes.plot(
+                epochs,
+                [table[edge.index] for table in tables],
+                color=colours[edge.source % len(colours)],
+                linewidth=2.6 if (target, edge.source) in kept else 1.0,
+                marker="o" if len(epochs) == 1 else None,
+            )
+        _dress(axes)
+        axes.set_ylim(bottom=0)
+        axes.set_title(f"node {target - 2}", fontsize=9, color=INK)
+        labels = [state_name(edge.source) for edge in topology.incoming(target)]
+        axes.legend(lines, labels, frameon=False, fontsize=7, loc="lower left", ncols=2)
+        axes.tick_params(labelsize=7)
+    return _svg(figure, f"edges {kind}")
+
+
+def topology_of(edges: int) -> Topology:
+    """The cell with so many edges.
+
+    Raises:
+        ValueError: No cell has.
+    """
+    for nodes in range(1, edges + 1):
+        if len(Topology(nodes).edges) == edges:
+            return Topology(nodes)
+    raise ValueError(f"No cell has {edges} edges.")
+
+
+def kept_operations(genotype: Genotype | None, kind: str) -> Mapping[tuple[int, int], str]:
+    """The operation on each kept edge, by (target, source)."""
+    nodes = genotype.cell(kind)[0] if genotype else ()
+    return {
+        (target, source): operation
+        for target, node in enumerate(nodes, start=2)
+        for operation, source in node
+    }
+
+
+def _dress(axes: Axes) -> None:
+    axes.grid(color="#e5e7eb", linewidth=0.7)
+    axes.set_axisbelow(True)
+    axes.tick_params(colors=MUTED, length=3)
+    axes.xaxis.label.set_color(MUTED)
+    axes.yaxis.label.set_color(MUTED)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
+    for name, side in axes.spines.items():
+        side.set(visible=name in ("left", "bottom"), color=LINE)
+
+
+def _svg(figure: Figure, salt: str) -> Markup:
+    figure.set_facecolor(PAPER)
+    buffer = io.StringIO()
+    # The salt keeps identifiers of the plots of one page apart, and pages reproducible.
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": salt}):
+        nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        figure.savefig(buffer, format="svg", metadata=nothing)
+    text = buffer.getvalue()
+    return Markup(text[text.index("<svg") :])

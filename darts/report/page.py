@@ -1,0 +1,203 @@
+"""Reports of runs as single HTML files that need nothing else, not even a network."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from darts.draw import render_cell
+from darts.errors import UserError
+from darts.files import atomic_write
+from darts.report import curves
+from darts.report.curves import Curve
+from darts.report.record import RunRecord, read_run, strengths
+from darts.report.style import CURVES, cell_title
+from darts.report.wording import cards, date_and_time, flat, percent, summary
+from genotypes import SPACES, Genotype
+from genotypes.genotype import KINDS
+
+
+def write_report(run_directory: Path | str) -> Path:
+    """Write `report.html` into a run directory, from whatever the run has left so far.
+
+    Raises:
+        UserError: There is no run in `run_directory`.
+    """
+    record = read_run(run_directory)
+    path = record.path / "report.html"
+    context = {
+        "record": record,
+        "summary": summary(record),
+        "cards": cards(record),
+        "plots": list(_training_plots([record])),
+        "architecture": list(_architecture_plots(record)),
+        "cells": _last_cells(record),
+        **_film(record),
+        "config": flat(record.config),
+        "environment": flat(record.environment),
+    }
+    return _render("report.html", path, context)
+
+
+def write_comparison(run_directories: Sequence[Path | str], path: Path | str) -> Path:
+    """Write one page on several runs: a table, overlaid curves, and the settings that differ.
+
+    Raises:
+        UserError: No directories are given, or one of them holds no run.
+    """
+    if not run_directories:
+        raise UserError("A comparison needs run directories.")
+    records = [read_run(directory) for directory in run_directories]
+    context = {
+        "runs": [(name, record, cards(record)) for name, record in _labelled(records)],
+        "plots": list(_training_plots(records)),
+        "differences": _differences(records),
+        "percent": percent,
+    }
+    return _render("comparison.html", Path(path), context)
+
+
+def _render(template: str, path: Path, context: Mapping[str, Any]) -> Path:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("darts.report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    page = environment.get_template(template).render(**context, written=date_and_time())
+    with atomic_write(path) as stream:
+        stream.write(page)
+    return path
+
+
+def _labelled(records: Sequence[RunRecord]) -> list[tuple[str, RunRecord]]:
+    """Each run with its directory's name, or its path where names are not unique."""
+    names = [record.name for record in records]
+    unique = len(set(names)) == len(names)
+    return [(record.name if unique else str(record.path), record) for record in records]
+
+
+_MEASURES = (
+    ("Loss", "loss", ("train", "validation", "test", "architecture"), False),
+    ("Accuracy (%)", "accuracy", ("train", "validation", "test"), False),
+    ("Learning rate", "learning_rate", ("",), False),
+)
+
+
+def _training_plots(records: Sequence[RunRecord]) -> Iterator[tuple[str, Any]]:
+    """Title and plot of each measure; one run by parts, several runs by their means an epoch."""
+    unit = "epoch" if all(record.unit == "epoch" for record in records) else "step"
+    for title, name, parts, log in _MEASURES:
+        lines = []
+        for index, (label, record) in enumerate(_labelled(records)):
+            many = len(records) > 1
+            lines += list(_curves(record, name, parts, label if many else "", index))
+        picture = curves.plot(lines, x_label=unit, y_label=title, log=log)
+        if picture:
+            yield title, picture
+
+
+def _curves(
+    record: RunRecord, name: str, parts: Sequence[str], label: str, index: int
+) -> Iterator[Curve]:
+    if name == "learning_rate":
+        kind = "epoch" if record.epochs else "step"
+        x, y = record.series(name, kind)
+        yield Curve(x, y, label, CURVES[index % len(CURVES)])
+    elif label:
+        # Of several runs only what counts: unseen images where there are any.
+        known = [part for part in parts[1:3] if record.series(f"{part}_{name}")[0]]
+        part = known[-1] if known else "train"
+        x, y = record.series(f"{part}_{name}")
+        yield Curve(x, y, f"{label} ({part})", CURVES[index % len(CURVES)], marked=len(x) < 12)
+    else:
+        colours = dict(zip(parts, CURVES, strict=False))
+        x, y = record.series(name, "step")
+        yield Curve(x, y, "training, single steps", colours["train"], faint=True)
+        names = {
+            "train": (f"train_{name}", "training, mean of the epoch"),
+            "validation": (f"validation_{name}", "images of the architecture step"),
+            "test": (f"test_{name}", "test images"),
+            "architecture": (f"train_architecture_{name}", "architecture step"),
+        }
+        for part in parts:
+            key, words = names[part]
+            x, y = record.series(key)
+            yield Curve(x, y, words, colours[part], marked=len(x) < 12)
+
+
+def _architecture_plots(record: RunRecord) -> Iterator[tuple[str, Any]]:
+    """Heading and plot of alpha and beta of both kinds of cell, where the run has logged them."""
+    lines = record.architecture
+    epochs = [line["epoch"] + 1 for line in lines]
+    space = record.genotype.space if record.genotype else "darts"
+    for kind in KINDS:
+        try:
+            tables = [line["architecture"][kind]["operations"] for line in lines]
+            edges = [line["architecture"][kind].get("edges") for line in lines]
+            if tables:
+                names = SPACES[space]
+                plot = curves.plot_operations(epochs, tables, names, record.genotype, kind)
+                yield f"Operations of the {cell_title(kind)}: softmax of alpha", plot
+            if tables and all(edges):
+                plot = curves.plot_edges(epochs, edges, record.genotype, kind, CURVES)
+                yield f"Edges of the {cell_title(kind)}: softmax of beta", plot
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError):
+            continue  # Tables of another shape than ours: the page does without them.
+
+
+def _last_cells(record: RunRecord) -> list[tuple[str, str]]:
+    genotype = record.genotype
+    if genotype is None:
+        return []
+    line = record.architecture[-1] if record.architecture else {}
+    return [
+        (
+            cell_title(kind),
+            _data_uri(render_cell(genotype, kind, "svg", _or_none(genotype, kind, line))),
+        )
+        for kind in KINDS
+    ]
+
+
+def _or_none(genotype: Genotype, kind: str, line: Mapping[str, Any]) -> list[list[float]] | None:
+    return strengths(genotype, kind, line) if line else None
+
+
+def _film(record: RunRecord) -> dict[str, Any]:
+    """Each epoch's cells as indices into a list of pictures, and the epochs that changed them."""
+    pictures: list[str] = []
+    known: dict[Any, int] = {}
+    frames, changes = [], []
+    for epoch, genotype in record.genotypes.items():
+        frame: dict[str, int] = {"epoch": epoch}
+        for kind in KINDS:
+            key = (kind, genotype.cell(kind))
+            if key not in known:
+                known[key] = len(pictures)
+                kept = record.path / "cells" / f"epoch-{epoch:03d}-{kind}.svg"
+                svg = kept.read_bytes() if kept.is_file() else render_cell(genotype, kind)
+                pictures.append(_data_uri(svg))
+            frame[kind] = known[key]
+        if frames and any(frames[-1][kind] != frame[kind] for kind in KINDS):
+            changes.append(epoch)
+        frames.append(frame)
+    return {"frames": frames, "pictures": pictures, "changes": changes}
+
+
+def _data_uri(svg: bytes) -> str:
+    # As an image, not as markup: nothing in a picture can run, and identifiers cannot collide.
+    return f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"
+
+
+def _differences(records: Sequence[RunRecord]) -> list[tuple[str, list[str]]]:
+    """Settings in which the runs differ, with each run's value."""
+    tables = [dict(flat(record.config)) for record in records]
+    keys = list(dict.fromkeys(key for table in tables for key in table))
+    rows = [(key, [table.get(key, "–") for table in tables]) for key in keys]
+    return [(key, values) for key, values in rows if len(set(values)) > 1]

@@ -1,0 +1,124 @@
+"""Figures of a run in words, for cards and tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from darts.report.record import RunRecord
+
+_NOTHING = "–"
+
+
+@dataclass(frozen=True)
+class Card:
+    """One figure: what it is, its value, and a line of explanation."""
+
+    label: str
+    value: str
+    note: str = ""
+
+
+def summary(record: RunRecord) -> str:
+    """What the run is, in one line."""
+    config = record.config
+    what = "Search of a cell" if record.is_search else "Retraining from scratch"
+    parts = [what]
+    if config.get("dataset"):
+        parts[0] += f" on {config['dataset']}"
+    if record.is_search and config.get("method"):
+        parts.append(f"{config['method']}, K = {config.get('k', _NOTHING)}")
+    if not record.is_search and record.genotype:
+        parts.append(f"genotype {record.genotype.name}")
+    if "seed" in config:
+        parts.append(f"seed {config['seed']}")
+    return " · ".join(parts)
+
+
+def cards(record: RunRecord) -> list[Card]:
+    """The figures that stand on top of a report."""
+    result = record.result or {}
+    last = record.epochs[-1] if record.epochs else {}
+    done = last["epoch"] + 1 if last else 0
+    total = record.total_epochs
+    finished = record.result is not None
+    entries = [_accuracy(record)]
+    if not record.is_search and record.accuracy is not None:
+        images = result.get("test_images")
+        note = f"{images:,} test images" if isinstance(images, int) else ""
+        entries.append(Card("Test error, last epoch", percent(100 - record.accuracy), note))
+    entries.append(
+        Card(
+            "Epochs",
+            f"{done} of {total}" if total else str(done),
+            "finished" if finished else "not finished",
+        )
+    )
+    entries.append(Card("Time", duration(result.get("seconds", last.get("seconds")))))
+    entries.append(Card("Peak memory", size(result.get("peak_memory"))))
+    if isinstance(result.get("parameters"), int):
+        label = "Parameters of the supernet" if record.is_search else "Parameters"
+        entries.append(Card(label, f"{result['parameters']:,}"))
+    if record.genotype:
+        operations = [name for node in record.genotype.normal for name, _ in node]
+        skips = operations.count("skip_connect")
+        note = f"of {len(operations)} operations in the normal cell"
+        entries.append(Card("Skip connections", str(skips), note))
+    return [card for card in entries if card.value != _NOTHING]
+
+
+def _accuracy(record: RunRecord) -> Card:
+    if record.is_search:
+        label, note = "Supernet accuracy, last epoch", "on the architecture step's images"
+    else:
+        label, note = "Test accuracy, last epoch", "not the best epoch's"
+    if record.accuracy is not None:
+        return Card(label, percent(record.accuracy), note)
+    epochs, values = record.series(record.accuracy_name)
+    if not values:
+        return Card(label, "not yet known")
+    return Card(label.replace("last epoch", f"epoch {epochs[-1]:.0f}"), percent(values[-1]), note)
+
+
+def percent(value: float | None) -> str:
+    """A share in %, with two decimals."""
+    return _NOTHING if value is None else f"{value:.2f} %"
+
+
+def duration(seconds: Any) -> str:
+    """Seconds as the largest fitting units."""
+    if not isinstance(seconds, (int, float)):
+        return _NOTHING
+    minutes, hours = seconds / 60, seconds / 3600
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    if minutes < 60:
+        return f"{int(minutes)} min {int(seconds % 60):02d} s"
+    return f"{int(hours)} h {int(minutes % 60):02d} min"
+
+
+def size(count: Any) -> str:
+    """Bytes in MiB or GiB."""
+    if not isinstance(count, (int, float)):
+        return _NOTHING
+    mebibytes = count / 2**20
+    return f"{mebibytes:,.0f} MiB" if mebibytes < 1024 else f"{mebibytes / 1024:,.2f} GiB"
+
+
+def flat(mapping: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    """Nested settings as (dotted name, value) rows."""
+    rows = []
+    for key, value in mapping.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping):
+            rows += flat(value, f"{name}.")
+        else:
+            rows.append((name, _NOTHING if value is None else str(value)))
+    return rows
+
+
+def date_and_time() -> str:
+    """Now, to the minute."""
+    return datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z")
