@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 from torch import Tensor, nn
 
+from darts.data.options import PHOTOGRAPH_SIZE
 from darts.errors import UserError
 
 # The authors' stem multiplier, used everywhere but in the retraining stem for ImageNet.
@@ -95,6 +96,13 @@ def create_network_stem(name: str, channels: int) -> Stem:
         UserError: There is no such stem.
     """
     return _stem_class(name)(channels if name == "imagenet" else MULTIPLIER * channels)
+
+
+def choose_stem(name: str, image_size: int) -> str:
+    """`name`, or for "auto" the stem that suits images of `image_size` pixels."""
+    if name != "auto":
+        return name
+    return "imagenet" if image_size >= PHOTOGRAPH_SIZE else "cifar"
 
 
 def check_image_size(height: int, width: int, multiple: int) -> None:

@@ -16,7 +16,7 @@ from darts.report import curves
 from darts.report.curves import Curve
 from darts.report.record import RunRecord, read_run, strengths
 from darts.report.style import CURVES, cell_title
-from darts.report.wording import cards, date_and_time, flat, percent, summary
+from darts.report.wording import cards, date_and_time, flat, summary
 from genotypes import SPACES, Genotype
 from genotypes.genotype import KINDS
 
@@ -52,11 +52,12 @@ def write_comparison(run_directories: Sequence[Path | str], path: Path | str) ->
     if not run_directories:
         raise UserError("A comparison needs run directories.")
     records = [read_run(directory) for directory in run_directories]
+    figures = [{card.label: card.value for card in cards(record)} for record in records]
     context = {
-        "runs": [(name, record, cards(record)) for name, record in _labelled(records)],
+        "runs": list(zip(_labelled(records), figures, strict=True)),
+        "labels": list(dict.fromkeys(label for known in figures for label in known)),
         "plots": list(_training_plots(records)),
         "differences": _differences(records),
-        "percent": percent,
     }
     return _render("comparison.html", Path(path), context)
 
@@ -173,7 +174,8 @@ def _film(record: RunRecord) -> dict[str, Any]:
     """Each epoch's cells as indices into a list of pictures, and the epochs that changed them."""
     pictures: list[str] = []
     known: dict[Any, int] = {}
-    frames, changes = [], []
+    frames: list[dict[str, int]] = []
+    changes: list[int] = []
     for epoch, genotype in record.genotypes.items():
         frame: dict[str, int] = {"epoch": epoch}
         for kind in KINDS:

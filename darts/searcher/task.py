@@ -33,7 +33,7 @@ from darts.runs import RunDirectory
 from darts.schedules import cosine, warm_up
 from darts.searcher.bilevel import ArchitectureStep, Batch, Outcome, WeightStep
 from darts.searcher.options import SearchOptions
-from darts.stems import check_image_size
+from darts.stems import check_image_size, choose_stem
 from darts.supernet import Supernet
 from darts.tracking import Tracker
 from genotypes import Genotype, save_genotype
@@ -110,9 +110,7 @@ class SearchTask:
 
     def _build_networks(self) -> None:
         options = self.options
-        stem = options.stem
-        if stem == "auto":
-            stem = "imagenet" if self.dataset.image_size >= 96 else "cifar"
+        stem = choose_stem(options.stem, self.dataset.image_size)
         topology = Topology(options.nodes)
         self.architecture = Architecture(
             topology,

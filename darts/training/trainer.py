@@ -28,6 +28,7 @@ from darts.network import Network, create_network
 from darts.randomness import RandomStreams
 from darts.runs import RunDirectory
 from darts.schedules import cosine, linear, warm_up
+from darts.stems import choose_stem
 from darts.tracking import Tracker
 from darts.training.options import TrainingOptions
 from genotypes import Genotype
@@ -208,15 +209,12 @@ def build_network(
     Raises:
         UserError: The network cannot take the images; the message says which size it needs.
     """
-    stem = options.stem
-    if stem == "auto":
-        stem = "imagenet" if dataset.image_size >= 96 else "cifar"
     network = create_network(
         genotype,
         num_classes=dataset.num_classes,
         channels=options.channels,
         layers=options.layers,
-        stem=stem,
+        stem=choose_stem(options.stem, dataset.image_size),
         auxiliary=options.auxiliary,
         generator=generator,
     )
