@@ -15,10 +15,11 @@ def test_seed_is_the_hash_of_seed_and_name():
     assert 0 <= stream_seed(-1, "") < 2**63
 
 
-def test_first_values_are_those_on_record():
+def test_seeds_of_streams_are_those_on_record():
+    """The seeds, not the draws, which torch may change from one version to the next."""
     streams = RandomStreams(2, ["weights", "order"])
-    assert draw(streams, "weights") == [103209394, 1310948808, 626759139]
-    assert draw(streams, "order") == [2018596418, 962776015, 162663231]
+    assert streams["weights"].initial_seed() == 6770326118923693317
+    assert streams["order"].initial_seed() == 3775994083173732037
 
 
 def test_another_stream_changes_nothing():
