@@ -16,7 +16,7 @@ from darts.searcher.options import METHODS, SearchOptions
 from darts.searcher.options import PRESETS as SEARCH_PRESETS
 from darts.training.options import PRESETS as TRAINING_PRESETS
 from darts.training.options import TrainingOptions
-from genotypes import Genotype, load_genotype
+from genotypes import Genotype, load_genotype, parse_genotype
 
 if TYPE_CHECKING:
     from darts.runs import RunDirectory
@@ -93,21 +93,30 @@ def evaluate(**settings: Any) -> TrainingResult:
 
 def run_training(options: TrainingOptions) -> TrainingResult:
     """Retrain with these options and write the report."""
+    from darts.draw import draw_genotype
     from darts.report.page import write_report
     from darts.training import trainer
 
-    result = trainer.run_training(options, chosen_genotype(options))
+    genotype = chosen_genotype(options)
+    result = trainer.run_training(options, genotype)
+    draw_genotype(genotype, result.run_dir / "cells")
     write_report(result.run_dir)
     return result
 
 
 def chosen_genotype(options: TrainingOptions) -> Genotype:
-    """The genotype that the options name.
+    """The genotype that the options name, or that of the run to go on with.
 
     Raises:
-        UserError: They name none.
+        UserError: They name none, or the run has no whole checkpoint.
         GenotypeError: There is no such genotype, or its file is wrong.
     """
+    if options.resume is not None:
+        from darts.checkpoints import load
+
+        # The checkpoint's own: the file may have changed since the run began.
+        network = load(options.resume, ("task",))["task"]["description"]
+        return parse_genotype(network["genotype"], f"the checkpoint in {options.resume}")
     if options.genotype is None:
         raise UserError(
             "--genotype: which cell? Give a name (python -m darts genotypes lists them) or a "

@@ -102,7 +102,7 @@ def cell_source(genotype: Genotype, kind: str, strengths: Strengths | None = Non
         graph_attr={
             "rankdir": "LR",
             "bgcolor": PAPER,
-            "pad": "0.25",
+            "pad": "0.2",
             "nodesep": "0.16",
             "ranksep": "0.6",
             "fontname": _FONT,
@@ -113,7 +113,7 @@ def cell_source(genotype: Genotype, kind: str, strengths: Strengths | None = Non
         edge_attr={"color": LINE, "penwidth": "1.3", "arrowsize": "0.7"},
     )
     with dot.subgraph(name="cluster_cell") as cell:
-        cell.attr(label=_legend(graph), labelloc="b", peripheries="0", margin="12")
+        cell.attr(label=_legend(graph), labelloc="b", peripheries="0", margin="4")
         _add_states(cell, graph)
         for index, pill in enumerate(graph.pills):
             _add_pill(cell, f"operation{index}", pill)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import matplotlib
 from markupsafe import Markup
@@ -26,6 +27,8 @@ from darts.report.style import (
 )
 from genotypes.genotype import Genotype
 from genotypes.spaces import NONE
+
+_Entry = tuple[str, str, Literal["-", ":"]]
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ def plot(
     figure = Figure(figsize=(6.2, 3.3), layout="constrained")
     axes = figure.add_subplot()
     lines = []
-    for curve in curves:
+    for curve in map(_thinned, curves):
         # A single point has no line to be seen by.
         marker = "o" if curve.marked or len(curve.x) == 1 else None
         lines += axes.plot(
@@ -86,6 +89,7 @@ def plot_operations(
     operations: Sequence[str],
     genotype: Genotype | None,
     kind: str,
+    frozen: float = 0,
 ) -> Markup:
     """Softmax of alpha on every edge over the epochs: a row of panels a node, a column a source.
 
@@ -95,6 +99,7 @@ def plot_operations(
         operations: Names of the columns.
         genotype: Its kept edges are framed, and their operations drawn bold.
         kind: normal or reduce.
+        frozen: Epochs, shaded, in which alpha and beta did not move.
     """
     topology = topology_of(len(tables[0]))
     kept = kept_operations(genotype, kind)
@@ -119,7 +124,7 @@ def plot_operations(
                 linewidth=2.6 if operation == chosen else 1.0,
                 marker="o" if len(epochs) == 1 else None,
             )
-        _dress(axes)
+        _dress(axes, frozen)
         axes.set_ylim(0, top)
         axes.tick_params(labelsize=7, labelbottom=edge.target == topology.inner[-1])
         axes.tick_params(labelleft=edge.source == 0)
@@ -131,16 +136,11 @@ def plot_operations(
             axes.patch.set_facecolor("#f6f8fa")
             for side in axes.spines.values():
                 side.set(visible=True, color=INK, linewidth=1.2)
-    handles = [
-        Line2D(
-            [], [], color=OPERATION_COLOURS.get(name, INK), linestyle=":" if name == NONE else "-"
-        )
+    entries: list[_Entry] = [
+        (operation_label(name), OPERATION_COLOURS.get(name, INK), ":" if name == NONE else "-")
         for name in operations
     ]
-    labels = [operation_label(name) for name in operations]
-    figure.legend(
-        handles, labels, loc="lower center", ncols=8, frameon=False, fontsize=8, labelcolor=INK
-    )
+    _legend(figure, entries)
     return _svg(figure, f"operations {kind}")
 
 
@@ -150,6 +150,7 @@ def plot_edges(
     genotype: Genotype | None,
     kind: str,
     colours: Sequence[str],
+    frozen: float = 0,
 ) -> Markup:
     """Softmax of beta over each node's incoming edges, a panel a node; kept edges are bold.
 
@@ -159,28 +160,38 @@ def plot_edges(
         genotype: Names the kept edges.
         kind: normal or reduce.
         colours: One for each source.
+        frozen: Epochs, shaded, in which alpha and beta did not move.
     """
     topology = topology_of(len(tables[0]))
     kept = kept_operations(genotype, kind)
-    figure = Figure(figsize=(1.0 + 2.6 * topology.nodes, 2.5), layout="constrained")
+    figure = Figure(figsize=(1.0 + 2.6 * topology.nodes, 2.6))
     panels = figure.subplots(1, topology.nodes, sharey=True, squeeze=False)[0]
+    figure.subplots_adjust(0.06, 0.24, 0.995, 0.9, wspace=0.08)
     for target, axes in zip(topology.inner, panels, strict=True):
-        lines = []
         for edge in topology.incoming(target):
-            lines += axes.plot(
+            axes.plot(
                 epochs,
                 [table[edge.index] for table in tables],
                 color=colours[edge.source % len(colours)],
                 linewidth=2.6 if (target, edge.source) in kept else 1.0,
                 marker="o" if len(epochs) == 1 else None,
             )
-        _dress(axes)
+        _dress(axes, frozen)
         axes.set_ylim(bottom=0)
         axes.set_title(f"node {target - 2}", fontsize=9, color=INK)
-        labels = [state_name(edge.source) for edge in topology.incoming(target)]
-        axes.legend(lines, labels, frameon=False, fontsize=7, loc="lower left", ncols=2)
         axes.tick_params(labelsize=7)
+    sources = range(topology.inner[-1])
+    entries: list[_Entry] = [
+        (f"from {state_name(source)}", colours[source % len(colours)], "-") for source in sources
+    ]
+    _legend(figure, entries)
     return _svg(figure, f"edges {kind}")
+
+
+def _thinned(curve: Curve, most: int = 2000) -> Curve:
+    """The curve with at most so many points, evenly taken."""
+    stride = -(-len(curve.x) // most)
+    return replace(curve, x=curve.x[::stride], y=curve.y[::stride])
 
 
 def topology_of(edges: int) -> Topology:
@@ -205,7 +216,17 @@ def kept_operations(genotype: Genotype | None, kind: str) -> Mapping[tuple[int, 
     }
 
 
-def _dress(axes: Axes) -> None:
+def _legend(figure: Figure, entries: Sequence[_Entry]) -> None:
+    """A legend under the panels: label, colour and line style of each entry."""
+    handles = [Line2D([], [], color=colour, linestyle=style) for _, colour, style in entries]
+    labels = [label for label, *_ in entries]
+    style = {"frameon": False, "fontsize": 8, "labelcolor": INK}
+    figure.legend(handles, labels, loc="lower center", ncols=len(entries), **style)
+
+
+def _dress(axes: Axes, frozen: float = 0) -> None:
+    if frozen:
+        axes.axvspan(0, frozen, color="#eef1f5", linewidth=0, zorder=0)
     axes.grid(color="#e5e7eb", linewidth=0.7)
     axes.set_axisbelow(True)
     axes.tick_params(colors=MUTED, length=3)

@@ -17,7 +17,7 @@ from darts.report.curves import Curve
 from darts.report.record import RunRecord, read_run, strengths
 from darts.report.style import CURVES, cell_title
 from darts.report.wording import cards, date_and_time, flat, summary
-from genotypes import SPACES, Genotype
+from genotypes import SPACES
 from genotypes.genotype import KINDS
 
 
@@ -83,53 +83,57 @@ def _labelled(records: Sequence[RunRecord]) -> list[tuple[str, RunRecord]]:
     return [(record.name if unique else str(record.path), record) for record in records]
 
 
-_MEASURES = (
-    ("Loss", "loss", ("train", "validation", "test", "architecture"), False),
-    ("Accuracy (%)", "accuracy", ("train", "validation", "test"), False),
-    ("Learning rate", "learning_rate", ("",), False),
-)
+_PARTS = {
+    "train": "training, mean of the epoch",
+    "validation": "images of the architecture step",
+    "test": "test images",
+    "train_architecture": "architecture step, mean of the epoch",
+}
+_MEASURES = {
+    "loss": "Loss",
+    "accuracy": "Accuracy (%)",
+    "learning_rate": "Learning rate",
+    "images_per_second": "Images per second",
+}
 
 
 def _training_plots(records: Sequence[RunRecord]) -> Iterator[tuple[str, Any]]:
-    """Title and plot of each measure; one run by parts, several runs by their means an epoch."""
+    """Title and plot of each measure, of one run in all its parts or of several overlaid."""
     unit = "epoch" if all(record.unit == "epoch" for record in records) else "step"
-    for title, name, parts, log in _MEASURES:
-        lines = []
-        for index, (label, record) in enumerate(_labelled(records)):
-            many = len(records) > 1
-            lines += list(_curves(record, name, parts, label if many else "", index))
-        picture = curves.plot(lines, x_label=unit, y_label=title, log=log)
+    for name, title in _MEASURES.items():
+        if len(records) == 1:
+            lines = list(_parts(records[0], name))
+        else:
+            lines = list(_overlay(records, name))
+        picture = curves.plot(lines, x_label=unit, y_label=title)
         if picture:
             yield title, picture
 
 
-def _curves(
-    record: RunRecord, name: str, parts: Sequence[str], label: str, index: int
-) -> Iterator[Curve]:
-    if name == "learning_rate":
-        kind = "epoch" if record.epochs else "step"
-        x, y = record.series(name, kind)
-        yield Curve(x, y, label, CURVES[index % len(CURVES)])
-    elif label:
-        # Of several runs only what counts: unseen images where there are any.
-        known = [part for part in parts[1:3] if record.series(f"{part}_{name}")[0]]
-        part = known[-1] if known else "train"
-        x, y = record.series(f"{part}_{name}")
-        yield Curve(x, y, f"{label} ({part})", CURVES[index % len(CURVES)], marked=len(x) < 12)
-    else:
-        colours = dict(zip(parts, CURVES, strict=False))
-        x, y = record.series(name, "step")
-        yield Curve(x, y, "training, single steps", colours["train"], faint=True)
-        names = {
-            "train": (f"train_{name}", "training, mean of the epoch"),
-            "validation": (f"validation_{name}", "images of the architecture step"),
-            "test": (f"test_{name}", "test images"),
-            "architecture": (f"train_architecture_{name}", "architecture step"),
-        }
-        for part in parts:
-            key, words = names[part]
-            x, y = record.series(key)
-            yield Curve(x, y, words, colours[part], marked=len(x) < 12)
+def _parts(record: RunRecord, name: str) -> Iterator[Curve]:
+    x, y = record.series(name)
+    if x:  # One value an epoch.
+        yield Curve(x, y, "", CURVES[0])
+        return
+    x, y = record.series(name, "step")
+    means = [(words, *record.series(f"{part}_{name}")) for part, words in _PARTS.items()]
+    has_means = any(points for _, points, _ in means)
+    yield Curve(x, y, "training, single steps", CURVES[0], faint=has_means)
+    for (words, points, values), colour in zip(means, CURVES, strict=False):
+        yield Curve(points, values, words, colour, marked=len(points) < 12)
+
+
+def _overlay(records: Sequence[RunRecord], name: str) -> Iterator[Curve]:
+    """Of each run only what counts: test images, else the architecture's, else training."""
+    for index, (label, record) in enumerate(_labelled(records)):
+        known = (
+            (f"{label} ({part})", points)
+            for part in ("test", "validation", "train")
+            if (points := record.series(f"{part}_{name}"))[0]
+        )
+        plain = (label, record.series(name) if record.epochs else record.series(name, "step"))
+        words, (x, y) = next(known, plain)
+        yield Curve(x, y, words, CURVES[index % len(CURVES)], marked=len(x) < 12)
 
 
 def _architecture_plots(record: RunRecord) -> Iterator[tuple[str, Any]]:
@@ -137,16 +141,18 @@ def _architecture_plots(record: RunRecord) -> Iterator[tuple[str, Any]]:
     lines = record.architecture
     epochs = [line["epoch"] + 1 for line in lines]
     space = record.genotype.space if record.genotype else "darts"
+    frozen = record.config.get("arch_warmup_epochs")
+    frozen = frozen if isinstance(frozen, int) else 0
     for kind in KINDS:
         try:
             tables = [line["architecture"][kind]["operations"] for line in lines]
             edges = [line["architecture"][kind].get("edges") for line in lines]
             if tables:
                 names = SPACES[space]
-                plot = curves.plot_operations(epochs, tables, names, record.genotype, kind)
+                plot = curves.plot_operations(epochs, tables, names, record.genotype, kind, frozen)
                 yield f"Operations of the {cell_title(kind)}: softmax of alpha", plot
             if tables and all(edges):
-                plot = curves.plot_edges(epochs, edges, record.genotype, kind, CURVES)
+                plot = curves.plot_edges(epochs, edges, record.genotype, kind, CURVES, frozen)
                 yield f"Edges of the {cell_title(kind)}: softmax of beta", plot
         except (KeyError, IndexError, TypeError, ValueError, AttributeError):
             continue  # Tables of another shape than ours: the page does without them.
@@ -156,18 +162,11 @@ def _last_cells(record: RunRecord) -> list[tuple[str, str]]:
     genotype = record.genotype
     if genotype is None:
         return []
-    line = record.architecture[-1] if record.architecture else {}
-    return [
-        (
-            cell_title(kind),
-            _data_uri(render_cell(genotype, kind, "svg", _or_none(genotype, kind, line))),
-        )
-        for kind in KINDS
-    ]
-
-
-def _or_none(genotype: Genotype, kind: str, line: Mapping[str, Any]) -> list[list[float]] | None:
-    return strengths(genotype, kind, line) if line else None
+    last = record.architecture[-1] if record.architecture else {}
+    pictures = (
+        render_cell(genotype, kind, "svg", strengths(genotype, kind, last)) for kind in KINDS
+    )
+    return [(cell_title(kind), _data_uri(svg)) for kind, svg in zip(KINDS, pictures, strict=True)]
 
 
 def _film(record: RunRecord) -> dict[str, Any]:

@@ -77,6 +77,7 @@ METHODS: Mapping[str, Mapping[str, Any]] = {
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "paper": {},
     "quick": {
+        "log_every": 10,
         "channels": 8,
         "layers": 5,
         "epochs": 12,
@@ -85,6 +86,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "arch_learning_rate": 6e-3,
     },
     "smoke": {
+        "log_every": 5,
         "channels": 8,
         "layers": 3,
         "nodes": 3,

@@ -65,6 +65,7 @@ class TrainingOptions(DataOptions, RunOptions):
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "paper": {},
     "quick": {
+        "log_every": 10,
         "channels": 16,
         "layers": 5,
         "epochs": 30,
@@ -74,6 +75,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "cutout": 0,
     },
     "smoke": {
+        "log_every": 5,
         "channels": 8,
         "layers": 3,
         "epochs": 2,

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from darts.cost import count
 from darts.data.dataset import Dataset
 from darts.data.loader import BatchLoader, evaluation_batches
 from darts.data.sources import open_dataset
@@ -31,7 +32,7 @@ from darts.schedules import cosine, linear, warm_up
 from darts.stems import choose_stem
 from darts.tracking import Tracker
 from darts.training.options import TrainingOptions
-from genotypes import Genotype
+from genotypes import Genotype, save_genotype
 
 STREAMS = ("weights", "order", "noise", "drop path")
 
@@ -233,15 +234,23 @@ def run_training(options: TrainingOptions, genotype: Genotype) -> TrainingResult
     run, loop = run_task(task, "evaluate", options)
     if task.scores is None:  # The run had ended before it was resumed.
         task.scores = score(
-            task.network, task.dataset, batch_size=options.batch_size, device=task.device
+            task.network,
+            task.dataset,
+            batch_size=options.batch_size,
+            device=task.device,
+            precision=options.precision,
         )
     result = TrainingResult(task.scores, run.path, loop.seconds, peak_memory(task.device))
+    save_genotype(genotype, run.genotype)
+    cost = count(task.network, task.dataset.image_size)
     run.write_result(
         {
             "genotype": genotype.as_dict(),
             "epoch": options.epochs,
             **result.scores.as_dict(),
             "test_images": len(task.dataset.test),
+            "parameters": cost.params,
+            "macs": cost.macs,
             "seconds": result.seconds,
             "peak_memory": result.peak_memory,
         }

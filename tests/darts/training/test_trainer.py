@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,12 @@ from PIL import Image
 
 from darts import api
 from darts.checkpoints import load
+from darts.cost import count
 from darts.errors import UserError
+from darts.network import create_network
 from darts.training.predict import load_trained, predict
 from darts.training.trainer import TrainingTask, run_training
-from genotypes import load_genotype
+from genotypes import load_genotype, save_genotype
 from tests.darts.runs_support import search_options, training_options
 
 CELL = load_genotype("pcdarts_cifar10")
@@ -32,6 +35,11 @@ def test_the_result_is_the_last_epochs_and_is_found_again(tmp_path: Path) -> Non
     stored = json.loads((tmp_path / "run" / "result.json").read_text())
     assert stored["test_accuracy"] == tests[-1]
     assert stored["epoch"] == 3
+    # 3 cells of 8 channels at 8x8 pixels, as `python -m darts cost` counts them.
+    network = create_network(CELL, channels=8, layers=3)
+    cost = count(network, 8)
+    assert (stored["parameters"], stored["macs"]) == (cost.params, cost.macs)
+    assert load_genotype(str(tmp_path / "run" / "genotype.yaml")) == CELL
 
     again = training_options(tmp_path / "none", test_only=True, checkpoint=str(tmp_path / "run"))
     assert api.score_checkpoint(again).accuracy == tests[-1]
@@ -148,3 +156,15 @@ def test_the_checkpoint_keeps_what_rebuilds_the_network(tmp_path: Path) -> None:
     task = load(tmp_path / "run")["task"]
     assert task["description"]["channels"] == 8
     assert task["data"]["classes"] == [str(digit) for digit in range(10)]
+
+
+def test_a_resumed_retraining_takes_its_genotype_from_the_checkpoint(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    save_genotype(CELL, file)
+    options = training_options(tmp_path / "run", genotype=str(file), epochs=1)
+    api.run_training(options)
+    save_genotype(load_genotype("darts_v1"), file)
+    resumed = replace(options, run_dir=None, resume=str(tmp_path / "run"))
+    assert api.chosen_genotype(resumed) == CELL
+    assert (tmp_path / "run" / "cells" / "normal.svg").exists()
+    assert (tmp_path / "run" / "report.html").exists()
