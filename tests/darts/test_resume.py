@@ -152,7 +152,6 @@ def test_a_run_in_progress_is_not_resumed_beside_it(tmp_path: Path) -> None:
         child.start()
         child.join()
     assert child.exitcode == 1
-    with pytest.raises(UserError, match="Another process is working on"):
-        first, second = (RunDirectory(tmp_path / "run").locked() for _ in range(2))
-        with first, second:
-            pass
+    run = RunDirectory(tmp_path / "run")
+    with run.locked(), pytest.raises(UserError, match="Another process is working on"):
+        run.locked().__enter__()
