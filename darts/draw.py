@@ -205,7 +205,7 @@ def _by_dot(source: str, suffix: str) -> bytes | None:
         source = f"{source.rstrip().removesuffix('}')}\tgraph [dpi={_DPI}]\n}}\n"
     try:
         return graphviz.Source(source).pipe(format=suffix)
-    except (graphviz.ExecutableNotFound, subprocess.CalledProcessError):
+    except (graphviz.ExecutableNotFound, subprocess.CalledProcessError, BrokenPipeError):
         return None
 
 

@@ -67,8 +67,10 @@ def options_from(cls: type[Options], settings: Mapping[str, Any], overlay: Overl
         return _continued(cls, settings)
     parser = _parser(cls, "settings")
     defaults = parser.get_defaults().as_dict()
-    layered = {**defaults, **overlay({**defaults, **settings}), **settings}
-    return _checked(cls, parser, layered, "settings")
+    # Checked before the overlay looks at them, and with it afterwards.
+    plain = {**defaults, **settings}
+    _checked(cls, parser, plain, "settings")
+    return _checked(cls, parser, {**defaults, **overlay(plain), **settings}, "settings")
 
 
 def build(cls: type[Options], values: Mapping[str, Any]) -> Options:

@@ -7,12 +7,14 @@ them (the method of Sugiyama, Tagawa and Toda).
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import inf
+from typing import Any, TypeAlias
 
-Key = Hashable
+Key: TypeAlias = Any
+"""Anything hashable."""
 Point = tuple[float, float]
 Columns = list[list[Key]]
 
