@@ -150,4 +150,4 @@ def _text(axes: Axes, at: Point, text: str, size: float, colour: str, **style: A
 
 def _width(text: str, size: float, weight: str = "normal") -> float:
     font = FontProperties(family="DejaVu Sans", weight=weight)
-    return TextPath((0, 0), plain_text(text), size=size, prop=font).get_extents().width
+    return float(TextPath((0, 0), plain_text(text), size=size, prop=font).get_extents().width)

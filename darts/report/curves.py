@@ -106,13 +106,12 @@ def plot_operations(
     columns = topology.nodes + 1
     top = max(value for table in tables for row in table for value in row) * 1.08
     figure = Figure(figsize=(1.0 + 2.1 * columns, 0.9 + 1.35 * topology.nodes))
-    grid = figure.subplots(topology.nodes, columns, sharex=True, sharey=True, squeeze=False)
-    figure.subplots_adjust(0.06, 0.13, 0.995, 0.95, wspace=0.08, hspace=0.12)
-    for axes in grid.flat:
-        axes.set_visible(False)
+    margins = {"left": 0.06, "bottom": 0.13, "right": 0.995, "top": 0.95}
+    grid = figure.add_gridspec(topology.nodes, columns, wspace=0.08, hspace=0.12, **margins)
+    shared: Axes | None = None
     for edge in topology.edges:
-        axes = grid[edge.target - 2, edge.source]
-        axes.set_visible(True)
+        axes = figure.add_subplot(grid[edge.target - 2, edge.source], sharex=shared, sharey=shared)
+        shared = axes
         chosen = kept.get((edge.target, edge.source))
         for column, operation in enumerate(operations):
             values = [table[edge.index][column] for table in tables]

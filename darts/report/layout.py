@@ -97,7 +97,9 @@ def layered_layout(
         start = [(x0 + sizes[source][0] / 2, y0), (left[1], y0)]
         passes = [(x, y[point] - bottom) for point in way for x in spans[point.column]]
         end = [(right[0], y1), (x1 - sizes[target][0] / 2, y1)]
-        return list(dict.fromkeys([*start, *passes, *end]))
+        # Rounded, so that points that coincide are equal, and a route has each of them once.
+        points = ((round(x, 6), round(height, 6)) for x, height in (*start, *passes, *end))
+        return list(dict.fromkeys(points))
 
     routes = [route(edge, way) for edge, way in zip(edges, ways, strict=True)]
     return Layout(centres, routes, spans[-1][1], top - bottom)
@@ -129,7 +131,9 @@ def _untangle(
                 known = [place[other] for other in neighbours.get(key, ()) if other in place]
                 return sum(known) / len(known) if known else own[key]
 
-            stacks[column] = sorted(stacks[column], key=barycentre)
+            # Ties keep their order in one sweep and turn it in another, or they would stick.
+            stack = stacks[column] if sweep % 4 < 2 else stacks[column][::-1]
+            stacks[column] = sorted(stack, key=barycentre)
         crossings = _crossings(stacks, links)
         if crossings < fewest:
             best, fewest = [list(stack) for stack in stacks], crossings

@@ -131,7 +131,8 @@ def _overlay(records: Sequence[RunRecord], name: str) -> Iterator[Curve]:
             for part in ("test", "validation", "train")
             if (points := record.series(f"{part}_{name}"))[0]
         )
-        plain = (label, record.series(name) if record.epochs else record.series(name, "step"))
+        series = record.series(name)
+        plain = (label, series if series[0] else record.series(name, "step"))
         words, (x, y) = next(known, plain)
         yield Curve(x, y, words, CURVES[index % len(CURVES)], marked=len(x) < 12)
 
