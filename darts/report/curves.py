@@ -43,16 +43,13 @@ class Curve:
     marked: bool = False
 
 
-def plot(
-    curves: Sequence[Curve], *, x_label: str, y_label: str, log: bool = False
-) -> Markup | None:
+def plot(curves: Sequence[Curve], *, x_label: str, y_label: str) -> Markup | None:
     """Curves in one frame, or None when none of them has a point.
 
     Args:
         curves: Drawn in order; faint ones are thin, marked ones have a dot at each point.
         x_label: What runs along the horizontal axis.
         y_label: What is plotted, with its unit.
-        log: Whether the vertical axis is logarithmic (where all values are positive).
     """
     curves = [curve for curve in curves if len(curve.x)]
     if not curves:
@@ -72,8 +69,6 @@ def plot(
             linewidth=0.8 if curve.faint else 2.0,
             alpha=0.4 if curve.faint else 1.0,
         )
-    if log and all(value > 0 for curve in curves for value in curve.y):
-        axes.set_yscale("log")
     _dress(axes)
     axes.set_xlabel(x_label)
     axes.set_ylabel(y_label)
@@ -104,7 +99,8 @@ def plot_operations(
     topology = topology_of(len(tables[0]))
     kept = kept_operations(genotype, kind)
     columns = topology.nodes + 1
-    top = max(value for table in tables for row in table for value in row) * 1.08
+    values = [value for table in tables for row in table for value in row]
+    room = 0.06 * (max(values) - min(values)) + 1e-3
     figure = Figure(figsize=(1.0 + 2.1 * columns, 0.9 + 1.35 * topology.nodes))
     margins = {"left": 0.06, "bottom": 0.13, "right": 0.995, "top": 0.95}
     grid = figure.add_gridspec(topology.nodes, columns, wspace=0.08, hspace=0.12, **margins)
@@ -114,20 +110,19 @@ def plot_operations(
         shared = axes
         chosen = kept.get((edge.target, edge.source))
         for column, operation in enumerate(operations):
-            values = [table[edge.index][column] for table in tables]
             axes.plot(
                 epochs,
-                values,
+                [table[edge.index][column] for table in tables],
                 color=OPERATION_COLOURS.get(operation, INK),
                 linestyle=":" if operation == NONE else "-",
                 linewidth=2.6 if operation == chosen else 1.0,
                 marker="o" if len(epochs) == 1 else None,
             )
         _dress(axes, frozen)
-        axes.set_ylim(0, top)
+        axes.set_ylim(min(values) - room, max(values) + room)
         axes.tick_params(labelsize=7, labelbottom=edge.target == topology.inner[-1])
         axes.tick_params(labelleft=edge.source == 0)
-        if edge.target == topology.inner[max(edge.source - 2 + 1, 0)]:
+        if edge.target == topology.inner[max(edge.source - 1, 0)]:
             axes.set_title(f"from {state_name(edge.source)}", fontsize=9, color=MUTED)
         if edge.source == 0:
             axes.set_ylabel(f"node {edge.target - 2}", fontsize=9, color=INK)
@@ -176,7 +171,7 @@ def plot_edges(
                 marker="o" if len(epochs) == 1 else None,
             )
         _dress(axes, frozen)
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(0, 1.06 * max(value for table in tables for value in table))
         axes.set_title(f"node {target - 2}", fontsize=9, color=INK)
         axes.tick_params(labelsize=7)
     sources = range(topology.inner[-1])

@@ -85,9 +85,9 @@ def _labelled(records: Sequence[RunRecord]) -> list[tuple[str, RunRecord]]:
 
 _PARTS = {
     "train": "training, mean of the epoch",
-    "validation": "images of the architecture step",
+    "validation": "architecture's images, after the epoch",
     "test": "test images",
-    "train_architecture": "architecture step, mean of the epoch",
+    "train_architecture": "architecture's images, mean of the epoch",
 }
 _MEASURES = {
     "loss": "Loss",
