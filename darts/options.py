@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+# Pixels from which on images are treated as ImageNet's are: stem, crops, storage.
+PHOTOGRAPH_SIZE = 96
+
 
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:

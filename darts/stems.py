@@ -11,8 +11,8 @@ from types import MappingProxyType
 
 from torch import Tensor, nn
 
-from darts.data.options import PHOTOGRAPH_SIZE
 from darts.errors import UserError
+from darts.options import PHOTOGRAPH_SIZE
 
 # The authors' stem multiplier, used everywhere but in the retraining stem for ImageNet.
 MULTIPLIER = 3

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from darts.data.dataset import Channels
-from darts.data.options import PHOTOGRAPH_SIZE
+from darts.options import PHOTOGRAPH_SIZE
 
 Policy = Literal["cifar", "imagenet", "none"]
 

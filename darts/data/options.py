@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-PHOTOGRAPH_SIZE = 96  # pixels from which on images are treated as ImageNet's are
-
 
 @dataclass(frozen=True, kw_only=True)
 class DataOptions:
