@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
@@ -41,7 +41,7 @@ def parse_options(
     Raises:
         UserError: An argument is wrong, or the file of `--config` or the run of `--resume`.
     """
-    arguments = _normalised(arguments)
+    arguments = _normalised(arguments, {f.name for f in fields(cls) if f.type == "bool"})
     given = {_name(argument) for argument in arguments if argument.startswith("--")}
     if "resume" in given and not given & {"help", "print_config"}:
         return _resumed(cls, arguments, given, prog)
@@ -119,22 +119,32 @@ def _name(argument: str) -> str:
     return argument[2:].split("=")[0] if argument.startswith("--") else ""
 
 
-def _normalised(arguments: Iterable[str]) -> list[str]:
-    """Flags with underscores, `--config` first so that other flags win, its file found."""
+def _normalised(arguments: Sequence[str], switches: set[str]) -> list[str]:
+    """Flags as the parser knows them.
+
+    Underscores for dashes; `--config` first, so that other flags win, and its file found; a value
+    for each of the `switches` that stands alone (`--test-only`) or in the negative
+    (`--no-auxiliary`).
+    """
     configs: list[str] = []
     others: list[str] = []
-    pending = iter(arguments)
-    for argument in pending:
-        flag, equals, value = argument.partition("=")
+    rest = list(arguments)
+    while rest:
+        flag, equals, value = rest.pop(0).partition("=")
         if not flag.startswith("--"):
-            others.append(argument)
-            continue
-        flag = "--" + flag[2:].replace("-", "_")
-        if flag == "--config":
-            value = value if equals else next(pending, "")
-            configs += ["--config", str(config_path(value))]
-        else:
             others.append(flag + equals + value)
+            continue
+        name = flag[2:].replace("-", "_")
+        follows = rest and not rest[0].startswith("--")
+        if name == "config":
+            value = value if equals else (rest.pop(0) if rest else "")
+            configs += ["--config", str(config_path(value))]
+        elif name in switches and not equals and not (follows and rest[0] in ("true", "false")):
+            others.append(f"--{name}=true")
+        elif name.startswith("no_") and name[3:] in switches and not equals:
+            others.append(f"--{name[3:]}=false")
+        else:
+            others.append(f"--{name}{equals}{value}")
     return configs + others
 
 

@@ -27,3 +27,28 @@ def initialise(module: nn.Module, generator: torch.Generator) -> None:
             bound = 1 / math.sqrt(kernel[0].numel())
             drawn = torch.empty(bias.shape, dtype=bias.dtype, device=generator.device)
             bias.copy_(drawn.uniform_(-bound, bound, generator=generator))
+
+
+@torch.no_grad()
+def initialise_by_fan_out(module: nn.Module, generator: torch.Generator | None = None) -> None:
+    """Draw every kernel of `module` anew, in module order, as RegNet's authors (pycls) do.
+
+    Convolutions are normal with standard deviation sqrt(2 / (k² · outputs)), a fan-out that
+    ignores groups; linear layers normal with 0.01. Their biases are zero, those of convolutions
+    uniform within 1/sqrt(fan in), torch's default. Numbers are drawn where the generator lives,
+    without one where the parameter lives, from torch's global stream.
+    """
+    for part in module.modules():
+        if isinstance(part, nn.Linear):
+            deviation, bound = 0.01, 0.0
+        elif isinstance(part, nn.Conv2d):
+            deviation = math.sqrt(2 / part.weight[:, 0].numel())
+            bound = 1 / math.sqrt(part.weight[0].numel())
+        else:
+            continue
+        device = part.weight.device if generator is None else generator.device
+        drawn = torch.empty(part.weight.shape, dtype=part.weight.dtype, device=device)
+        part.weight.copy_(drawn.normal_(0.0, deviation, generator=generator))
+        if part.bias is not None:
+            drawn = torch.empty(part.bias.shape, dtype=part.bias.dtype, device=device)
+            part.bias.copy_(drawn.uniform_(-bound, bound, generator=generator))

@@ -171,6 +171,23 @@ def test_flags_win_over_config_over_preset_over_method(
     assert settings["weight_decay"] == 3e-4  # The default.
 
 
+@pytest.mark.parametrize(
+    ("flags", "auxiliary"),
+    [
+        (["--auxiliary"], True),
+        (["--no-auxiliary"], False),
+        (["--auxiliary", "false"], False),
+        (["--auxiliary=false"], False),
+        (["--auxiliary", "--epochs", "3"], True),
+    ],
+    ids=" ".join,
+)
+def test_switches_stand_alone_or_take_a_value(
+    flags: list[str], auxiliary: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert shown(["evaluate", "--genotype", "darts_v1", *flags], capsys)["auxiliary"] is auxiliary
+
+
 def test_the_shipped_recipes_are_the_defaults_of_the_paper(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
