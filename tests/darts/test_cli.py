@@ -180,7 +180,6 @@ def test_flags_win_over_config_over_preset_over_method(
         (["--auxiliary=false"], False),
         (["--auxiliary", "--epochs", "3"], True),
     ],
-    ids=" ".join,
 )
 def test_switches_stand_alone_or_take_a_value(
     flags: list[str], auxiliary: bool, capsys: pytest.CaptureFixture[str]
