@@ -15,6 +15,7 @@ running statistics are not touched.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 
 import torch
@@ -24,6 +25,8 @@ from torch.func import functional_call
 from darts.architecture import Architecture
 
 Criterion = Callable[[Tensor, Tensor], Tensor]
+Context = Callable[[], AbstractContextManager[object]]
+"""Makes the context of a forward pass, such as autocast."""
 
 
 class Batch(NamedTuple):
@@ -50,14 +53,16 @@ class WeightStep:
         optimiser: torch.optim.SGD,
         criterion: Criterion,
         clip: float | None,
+        context: Context = nullcontext,
     ) -> None:
-        self.supernet, self.architecture = supernet, architecture
+        self.supernet, self.architecture, self.context = supernet, architecture, context
         self.optimiser, self.criterion, self.clip = optimiser, criterion, clip
 
     def __call__(self, batch: Batch) -> Outcome:
         self.optimiser.zero_grad(set_to_none=True)
-        logits = self.supernet(batch.images, self.architecture.fixed_tables())
-        loss = self.criterion(logits, batch.labels)
+        with self.context():
+            logits = self.supernet(batch.images, self.architecture.fixed_tables())
+            loss = self.criterion(logits, batch.labels)
         loss.backward()
         if self.clip is not None:
             nn.utils.clip_grad_norm_(self.supernet.parameters(), self.clip)
@@ -72,6 +77,7 @@ class ArchitectureStep:
         order: 1, or 2 for the unrolled gradient, which also needs the training batch and the state
             of the weights' optimiser (learning rate, momentum, weight decay).
         clip: Largest norm of the architecture's gradient, or None (ImageNet: 5).
+        context: Context of each forward pass.
     """
 
     def __init__(
@@ -84,8 +90,9 @@ class ArchitectureStep:
         *,
         order: int = 1,
         clip: float | None = None,
+        context: Context = nullcontext,
     ) -> None:
-        self.supernet, self.architecture = supernet, architecture
+        self.supernet, self.architecture, self.context = supernet, architecture, context
         self.optimiser, self.weight_optimiser = optimiser, weight_optimiser
         self.criterion, self.order, self.clip = criterion, order, clip
 
@@ -93,7 +100,7 @@ class ArchitectureStep:
         parameters = list(self.architecture.parameters())
         if self.order == 1:
             outcome, gradients = first_order(
-                self.supernet, self.architecture, self.criterion, validation
+                self.supernet, self.architecture, self.criterion, validation, self.context
             )
         else:
             outcome, gradients = second_order(
@@ -103,6 +110,7 @@ class ArchitectureStep:
                 validation,
                 training,
                 self.weight_optimiser,
+                self.context,
             )
         for parameter, gradient in zip(parameters, gradients, strict=True):
             parameter.grad = gradient
@@ -113,15 +121,20 @@ class ArchitectureStep:
 
 
 def first_order(
-    supernet: nn.Module, architecture: Architecture, criterion: Criterion, validation: Batch
+    supernet: nn.Module,
+    architecture: Architecture,
+    criterion: Criterion,
+    validation: Batch,
+    context: Context = nullcontext,
 ) -> tuple[Outcome, tuple[Tensor, ...]]:
     """dL_val(w, A)/dA at the present weights, in the order of `architecture.parameters()`.
 
     Running statistics of the supernet's normalisations move, as in the authors' code.
     """
     with _frozen(supernet):
-        logits = supernet(validation.images, architecture.tables())
-        loss = criterion(logits, validation.labels)
+        with context():
+            logits = supernet(validation.images, architecture.tables())
+            loss = criterion(logits, validation.labels)
         gradients = torch.autograd.grad(loss, list(architecture.parameters()))
     return Outcome(loss.detach(), logits.detach()), gradients
 
@@ -133,6 +146,7 @@ def second_order(
     validation: Batch,
     training: Batch,
     optimiser: torch.optim.SGD,
+    context: Context = nullcontext,
 ) -> tuple[Outcome, tuple[Tensor, ...]]:
     """dL_val(w'(A), A)/dA with w'(A) one virtual step ahead (DARTS, Eq. 7 and 8).
 
@@ -148,8 +162,9 @@ def second_order(
         # Statistics of virtual weights must not enter the real running statistics.
         buffers = {name: buffer.clone() for name, buffer in supernet.named_buffers()}
         substitute = {**dict(zip(names, values, strict=True)), **buffers}
-        logits = functional_call(supernet, substitute, (batch.images, tables))
-        return Outcome(criterion(logits, batch.labels), logits)
+        with context():
+            logits = functional_call(supernet, substitute, (batch.images, tables))
+            return Outcome(criterion(logits, batch.labels), logits)
 
     leaves = [weight.clone().requires_grad_() for weight in weights]
     training_loss = evaluate(leaves, training, architecture.fixed_tables()).loss

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -149,12 +150,14 @@ class SearchTask:
         def criterion(logits: Tensor, labels: Tensor) -> Tensor:
             return functional.cross_entropy(logits, labels)
 
+        context = partial(precision_context, options.precision, self.device)
         self.weight_step = WeightStep(
             self.supernet,
             self.architecture,
             self.weight_optimiser,
             criterion,
             options.grad_clip or None,
+            context,
         )
         self.architecture_step = ArchitectureStep(
             self.supernet,
@@ -164,6 +167,7 @@ class SearchTask:
             criterion,
             order=options.order,
             clip=options.arch_grad_clip or None,
+            context=context,
         )
 
     @property
@@ -181,14 +185,13 @@ class SearchTask:
     def step(self) -> Mapping[str, Tensor]:
         scalars = {}
         batch = Batch(*self.training.next_batch())
-        with precision_context(self.options.precision, self.device):
-            self.supernet.sample_channels(self.streams["channels"])
-            if self.searching:
-                validation = Batch(*self.validation.next_batch())
-                outcome = self.architecture_step(validation, batch)
-                scalars["architecture_loss"] = outcome.loss
-                scalars["architecture_accuracy"] = percent_correct(outcome, validation)
-            outcome = self.weight_step(batch)
+        self.supernet.sample_channels(self.streams["channels"])
+        if self.searching:
+            validation = Batch(*self.validation.next_batch())
+            outcome = self.architecture_step(validation, batch)
+            scalars["architecture_loss"] = outcome.loss
+            scalars["architecture_accuracy"] = percent_correct(outcome, validation)
+        outcome = self.weight_step(batch)
         scalars["loss"] = outcome.loss
         scalars["accuracy"] = percent_correct(outcome, batch)
         return scalars
