@@ -9,10 +9,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cells.topology import Topology
+from cells.topology import INPUTS, Topology
+from ops.backends import takes
 from ops.fan_out import FanOut
-from ops.partial import merge_matrices, partial_size
+from ops.mixed_norm import WeightedNorm
+from ops.native.cell import Source, run_cell
+from ops.native.kernels import Lanes
+from ops.native.preprocess import preprocess
+from ops.partial import merge_matrices, partial_size, shuffle_order
 from ops.primitives import FactorizedReduce, ReluConvBn
+
+Norms = (WeightedNorm, nn.BatchNorm2d)
 
 
 class EdgeWeights(NamedTuple):
@@ -42,6 +49,7 @@ class SearchCell(nn.Module):
         k: One Kth of the channels goes through the mixed operations.
         reduction: Whether the edges that leave the two inputs have stride 2.
         previous_reduction: Whether the second input is half the size of the first one.
+        backend: "torch" or "native" (ops/backends.py); the parameters are the same.
 
     Shapes: inputs `[B, before_previous, H, W]` and `[B, previous, H, W]`, the result
     `[B, nodes·C, H', W']`. Raises `ChannelError` if K does not split C.
@@ -58,9 +66,11 @@ class SearchCell(nn.Module):
         k: int,
         reduction: bool,
         previous_reduction: bool,
+        backend: str = "torch",
     ) -> None:
         super().__init__()
         self.topology, self.channels, self.reduction = topology, channels, reduction
+        self.backend = backend
         self.selected = partial_size(channels, k)
         adapt = FactorizedReduce if previous_reduction else ReluConvBn
         self.preprocess0 = adapt(before_previous, channels, affine=False)
@@ -105,6 +115,8 @@ class SearchCell(nn.Module):
         return processed, bypassed
 
     def forward(self, before_previous: Tensor, previous: Tensor, weights: EdgeWeights) -> Tensor:
+        if self.backend == "native" and self._suits_kernels(before_previous, previous, *weights):
+            return self._forward_native(before_previous, previous, weights)
         inputs = self.preprocess0(before_previous), self.preprocess1(previous)
         # Sums over incoming edges, as matrices [B·H·W, C]: placing channels is a product.
         sums: dict[int, Tensor] = {}
@@ -142,6 +154,37 @@ class SearchCell(nn.Module):
             if following in sums:
                 states[following] = _as_images(sums.pop(following), size)
         return torch.cat([states[node] for node in self.topology.inner], dim=1)
+
+    @property
+    def layouts(self) -> list[Lanes]:
+        """What native kernels must be able to do for this cell."""
+        return [fan_out.lanes for fan_out in self.fan_outs if isinstance(fan_out, FanOut)]
+
+    def _suits_kernels(self, *tensors: Tensor | None) -> bool:
+        present = [tensor for tensor in tensors if tensor is not None]
+        norms = [module for module in self.modules() if isinstance(module, Norms)]
+        return takes([*present, *self.parameters()], norms, self.training)
+
+    def _forward_native(
+        self, before_previous: Tensor, previous: Tensor, weights: EdgeWeights
+    ) -> Tensor:
+        inputs = [
+            preprocess(self.preprocess0, before_previous),
+            preprocess(self.preprocess1, previous),
+        ]
+        sources = []
+        for source, fan_out in enumerate(self.fan_outs):
+            assert isinstance(fan_out, FanOut)
+            edges = self.topology.outgoing(source)
+            order = place = self.selection[source]
+            if not self.sampled:
+                order = torch.arange(self.channels)
+                # What a shuffle reads at `place` is what stands there afterwards.
+                place = shuffle_order(self.channels, self.channels // self.selected).argsort()
+            rows = [edge.index for edge in edges]
+            targets = [edge.target - INPUTS for edge in edges]
+            sources.append(Source(fan_out, rows, targets, order, place))
+        return run_cell(sources, inputs, *weights)
 
 
 def _as_matrix(images: Tensor) -> Tensor:

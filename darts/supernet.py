@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from cells.search_cell import EdgeWeights, SearchCell
 from cells.topology import Topology, reduction_layers
 from darts.stems import check_image_size, create_search_stem
+from ops.backends import choose_backend
 from ops.partial import Sampling, draw_channels
 
 
@@ -26,6 +27,8 @@ class Supernet(nn.Module):
         stem: "cifar" keeps the resolution, "imagenet" divides it by 8.
         sampling: "first" takes the first channels and shuffles (the authors' code), "random" those
             that `sample_channels` has drawn (the paper's S).
+        backend: "auto", "torch" or "native": what evaluates the cells (ops/backends.py). The
+            attribute of this name tells which of the latter two it became.
 
     Shapes: images `[B, 3, H, W]`, result `[B, num_classes]`. Raises UserError for images that the
     stem and the reduction cells cannot divide.
@@ -42,6 +45,7 @@ class Supernet(nn.Module):
         num_classes: int = 10,
         stem: str = "cifar",
         sampling: Sampling = "first",
+        backend: str = "torch",
     ) -> None:
         super().__init__()
         self.sampling = sampling
@@ -68,6 +72,10 @@ class Supernet(nn.Module):
             before_previous, previous = previous, topology.nodes * channels
             previous_reduction = reduction
         self.cells = nn.ModuleList(cells)
+        layouts = [layout for cell in cells for layout in cell.layouts]
+        self.backend = choose_backend(backend, layouts)
+        for cell in cells:
+            cell.backend = self.backend
         self.classifier = nn.Linear(previous, num_classes)
         self.image_multiple = self.stem.multiple * 2 ** len(reductions)
         if sampling == "random":

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ops.mixed_norm import WeightedNorm
+from ops.native.kernels import Lanes, choose_lanes
 from ops.primitives import create_operation
 
 # A depthwise convolution directly followed by a pointwise one equals one dense convolution. Dense
@@ -207,13 +208,30 @@ class FanOut(nn.Module):
         return (stacked @ matrix).permute(0, 3, 1, 2)
 
     def forward(self, x: Tensor, weights: Tensor) -> tuple[Tensor, ...]:
-        per_channel = weights.repeat_interleave(self.channels, dim=0)
         total = self._spread(x, weights)
         activated = functional.relu(x) if len(self.rectified) else x
         for group, source in ((self.rectified, activated), (self.separate, x)):
-            for name, branch in group.items():
-                mixed = branch(source, per_channel[:, self.columns[name]])
-                total = mixed if total is None else total.add_(mixed)
+            total = self._add(group, source, weights, total)
         if total is None:
             raise ValueError("A mixed operation needs a candidate besides 'none'.")
         return total.split(self.channels, dim=1)
+
+    @property
+    def lanes(self) -> Lanes:
+        """How the native kernels lay out the channels of all edges."""
+        return choose_lanes(self.channels, self.edges)
+
+    def mix_separate(self, x: Tensor, weights: Tensor) -> tuple[Tensor, ...]:
+        """The part of the mixtures that has no fused form; there must be one."""
+        total = self._add(self.separate, x, weights, None)
+        assert total is not None
+        return total.split(self.channels, dim=1)
+
+    def _add(
+        self, group: nn.ModuleDict, x: Tensor, weights: Tensor, total: Tensor | None
+    ) -> Tensor | None:
+        per_channel = weights.repeat_interleave(self.channels, dim=0)
+        for name, branch in group.items():
+            mixed = branch(x, per_channel[:, self.columns[name]])
+            total = mixed if total is None else total.add_(mixed)
+        return total

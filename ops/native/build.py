@@ -1,0 +1,135 @@
+"""Compiling the kernels with the system's compiler, once a machine, and loading them.
+
+A library is one source for one choice of its macros (the number type, the layout of the lanes). It
+is kept in `$XDG_CACHE_HOME/darts/native` (else `~/.cache/darts/native`) under a hash of whatever it
+depends on, so another compiler, processor or version of the sources makes a new one.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import hashlib
+import logging
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import torch
+
+log = logging.getLogger(__name__)
+
+COMPILERS = ("c++", "g++", "clang++")
+# No -ffast-math: sums keep their order, and NaN and infinity their meaning.
+FLAGS = (
+    "-std=c++17",
+    "-O3",
+    "-march=native",
+    "-fopenmp",
+    "-fno-math-errno",
+    "-fno-trapping-math",
+    "-ffp-contract=fast",
+    "-fPIC",
+    "-Wno-psabi",
+)
+SOURCES = Path(__file__).parent
+
+
+class BuildError(RuntimeError):
+    """The kernels cannot be compiled or loaded here; the message says why."""
+
+
+def prepare(wanted: Iterable[tuple[str, Mapping[str, str]]]) -> None:
+    """Compile what is not yet in the cache, several at a time. Raises `BuildError`."""
+    missing = {_target(source, macros): (source, macros) for source, macros in wanted}
+    missing = {path: what for path, what in missing.items() if not path.exists()}
+    if not missing:
+        return
+    start = time.perf_counter()
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        list(pool.map(lambda item: _compile(item[0], *item[1]), missing.items()))
+    seconds = time.perf_counter() - start
+    log.info("Compiled %d native kernels in %.0f s into %s.", len(missing), seconds, _cache())
+
+
+def load(source: str, macros: Mapping[str, str]) -> ctypes.CDLL:
+    """The library of `source` for the given macros. Raises `BuildError`."""
+    prepare([(source, macros)])
+    return _load(_target(source, macros))
+
+
+@functools.cache
+def _load(path: Path) -> ctypes.CDLL:
+    try:
+        return ctypes.CDLL(str(path))
+    except OSError as error:
+        raise BuildError(f"{path} cannot be loaded: {error}.") from error
+
+
+def _cache() -> Path:
+    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(root) / "darts" / "native"
+
+
+@functools.cache
+def _compiler() -> str:
+    for name in COMPILERS:
+        if path := shutil.which(name):
+            return path
+    raise BuildError(f"There is no C++ compiler ({', '.join(COMPILERS)}).")
+
+
+@functools.cache
+def _openmp() -> tuple[str, ...]:
+    """PyTorch's own OpenMP runtime, if it ships one: two of them would compete for the cores."""
+    libraries = Path(torch.__file__).parent / "lib"
+    return tuple(str(path) for path in sorted(libraries.glob("libgomp*.so*"))[:1])
+
+
+@functools.cache
+def _surroundings() -> str:
+    """Sources, compiler, processor: what makes a compiled library this machine's."""
+    texts = [path.read_text() for path in sorted(SOURCES.glob("*.[ch]*"))]
+    version = subprocess.run([_compiler(), "--version"], capture_output=True, text=True)
+    try:
+        processor = [
+            line
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if line.startswith(("flags", "Features", "model name"))
+        ][:2]
+    except OSError:
+        processor = [platform.processor()]
+    return "\0".join([*texts, *FLAGS, *_openmp(), version.stdout, platform.machine(), *processor])
+
+
+def _target(source: str, macros: Mapping[str, str]) -> Path:
+    what = "\0".join([_surroundings(), source, *(f"{k}={v}" for k, v in sorted(macros.items()))])
+    return _cache() / f"{Path(source).stem}-{hashlib.sha256(what.encode()).hexdigest()[:24]}.so"
+
+
+def _compile(target: Path, source: str, macros: Mapping[str, str]) -> None:
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+            code, library = Path(scratch) / "code.o", Path(scratch) / "library.so"
+            defined = [f"-D{name}={value}" for name, value in macros.items()]
+            _run(_compiler(), *FLAGS, *defined, "-c", str(SOURCES / source), "-o", str(code))
+            openmp = _openmp() or ("-fopenmp",)
+            _run(_compiler(), "-shared", str(code), *openmp, "-o", str(library))
+            # Several processes may build the same at once: the last one wins, all are alike.
+            library.replace(target)
+    except OSError as error:
+        raise BuildError(f"{target.parent} cannot be written: {error}.") from error
+
+
+def _run(*command: str) -> None:
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+        raise BuildError(f"{command[0]} failed: {lines[0]}")

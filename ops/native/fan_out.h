@@ -1,0 +1,473 @@
+// All candidate operations on all edges that leave one state, and where their results go.
+//
+// Forward, with the barriers that batch statistics need between the passes over the images:
+//   1. first convolutions and pools -> z, moments      2. second convolutions -> z, moments
+//   3. mixture of the normalised z, bypassed channels -> added to the target states
+// Backward:
+//   1. gradient of the mixture, sums of gradient and gradient · z    2. second convolutions
+//   3. first convolutions, pools, identity -> gradient of the state
+// What backward needs besides its inputs is z before each norm and the norms' statistics.
+//
+// Whatever is summed over images is summed image by image first (weights: chunk by chunk) and then
+// in a fixed order, so results do not depend on the number of threads.
+
+#pragma once
+
+#include <cmath>
+#include <memory>
+
+#include "pooling.h"
+#include "separable.h"
+
+enum Kind : Size { MAX_POOL, AVG_POOL, IDENTITY, REDUCE, SEPARABLE, DILATED };
+
+extern "C" {
+struct Branch {
+    Size kind, kernel, column;
+    const Real* weight[4];  // depthwise, pointwise of the first, of the second convolution; or
+    Real* gradient[4];      // conv1, conv2 of the factorised reduction
+    Real* running[4];       // mean, variance of the first norm, of the second
+    Real* z[2];             // [batch, blocks, pixels, block]; of pools [batch, pixels, group]
+    Real* norm[2];          // [2, lanes]: mean, inverse deviation
+};
+
+struct FanOut {
+    Size batch, height, width, channels, stride;
+    Lanes lanes;
+    Size state_pitch, target_pitch;  // numbers from a pixel to the next
+    Size columns, branches, training, threads;
+    double eps, momentum;
+    const Branch* branch;
+    const Size* order;      // [channels]: read of the state, the processed ones first
+    const Size* place;      // [channels]: where these stand in a target
+    const Real* mixture;    // [edges, columns]
+    const Real* passing;    // [edges]: weights of the bypassed channels
+    const Real* state;
+    Real* const* target;    // [edges]: a target state, or its gradient in the backward pass
+    Size assign;            // forward: the targets hold nothing yet
+    Real* d_state;          // added to; null if not needed
+    Real* d_mixture;        // [edges, columns]
+    Real* d_passing;        // [edges]
+};
+}
+
+template <int V, int G>
+class FanOutKernel {
+    using Numbers = std::vector<Real>;
+
+    struct Convolution {
+        Size branch, slot;
+        int depthwise, pointwise;   // index of the weights, -1 for none
+        Size first, outputs;        // output channels that it gives
+        Sliding window;
+        Kernels kernels;
+    };
+
+    // What a thread works with, one image at a time.
+    struct Scratch {
+        Numbers x, dx, input, d_input, output, inner, d_output, dz, mixed, span, rows;
+        explicit Scratch(const FanOutKernel& k)
+            : x(k.source_pixels * k.lanes.group + V), dx(x.size()), input(k.input.size()),
+              d_input(k.input.size()), output(k.output.size()), inner(k.output.size()),
+              d_output(k.output.size()), dz(k.pixels * k.lanes.block + V),
+              mixed(k.pixels * k.lanes.total()), span(8 * k.lanes.block),
+              rows(2 * k.output.width * k.f.channels + k.lanes.edges * k.f.channels) {}
+    };
+
+    const FanOut& f;
+    const Lanes lanes;
+    const Plane input, output;
+    const Size pixels, source_pixels, chunks;
+    std::vector<Convolution> convolutions;
+
+    static Size border(const FanOut& f) {
+        Size result = 0;
+        for (const Branch* b = f.branch; b < f.branch + f.branches; ++b)
+            if (b->kind >= SEPARABLE)
+                result = std::max(result, (b->kind == DILATED ? 2 : 1) * (b->kernel - 1) / 2);
+        return result;
+    }
+
+    static bool pools(const Branch& b) { return b.kind == MAX_POOL || b.kind == AVG_POOL; }
+    static bool convolves(const Branch& b) { return b.kind >= REDUCE; }
+    static int last(const Branch& b) { return b.kind == SEPARABLE ? 1 : 0; }
+
+    Real* z(const Branch& b, int slot, Size image, Size block) const {
+        return pools(b) ? b.z[slot] + image * pixels * lanes.group
+                        : b.z[slot] + (image * lanes.blocks + block) * pixels * lanes.block;
+    }
+    const Real* mean(const Branch& b, int slot) const { return b.norm[slot]; }
+    const Real* inverse(const Branch& b, int slot) const { return b.norm[slot] + lanes.total(); }
+
+    // z of a pixel in the lanes of a block: pools have it once for all edges.
+    Vector<V> value(const Branch& b, const Real* of, Size pixel, Size j) const {
+        return pools(b) ? repeat<V, G>(of + pixel * lanes.group + j)
+                        : load<V>(of + pixel * lanes.block + j);
+    }
+
+    template <class F>
+    void for_lanes(F f_lane) const {
+        for (Size e = 0; e < lanes.edges; ++e)
+            for (Size c = 0; c < lanes.channels; ++c) f_lane(lanes.of(e, c), e, c);
+    }
+
+    template <class F>
+    void for_images(F body) const {
+#pragma omp parallel num_threads(f.threads)
+        {
+            Scratch scratch(*this);
+#pragma omp for schedule(dynamic)
+            for (Size chunk = 0; chunk < chunks; ++chunk)
+                for (Size image = chunk * f.batch / chunks;
+                     image < (chunk + 1) * f.batch / chunks; ++image)
+                    body(scratch, chunk, image);
+        }
+    }
+
+    void add_convolutions() {
+        const Size part = lanes.channels / 2;
+        for (Size i = 0; i < f.branches; ++i) {
+            const Branch& b = f.branch[i];
+            const auto add = [&](Size slot, int depthwise, int pointwise, Size first, Size outputs,
+                                 Window window, const Plane& from, Size stride) {
+                convolutions.push_back(
+                    {i, slot, depthwise, pointwise, first, outputs,
+                     Sliding(window, from, output, stride),
+                     pack(lanes, window.taps(), depthwise < 0 ? nullptr : b.weight[depthwise],
+                          b.weight[pointwise], first, outputs)});
+            };
+            const Size dilation = b.kind == DILATED ? 2 : 1;
+            const Window window{b.kernel, dilation, -dilation * (b.kernel - 1) / 2};
+            if (b.kind == REDUCE) {
+                add(0, -1, 0, 0, part, Window{1, 1, 0}, input, 2);
+                add(0, -1, 1, part, part, Window{1, 1, 1}, input, 2);
+            }
+            if (b.kind >= SEPARABLE) add(0, 0, 1, 0, lanes.channels, window, input, f.stride);
+            if (b.kind == SEPARABLE) add(1, 2, 3, 0, lanes.channels, window, output, 1);
+        }
+    }
+
+    // x `[pixels, group]`: the processed channels; input: the same rectified, in all lanes.
+    void read_state(Scratch& s, Size image) const {
+        const Real* from = f.state + image * source_pixels * f.state_pitch;
+        for (Size p = 0; p < source_pixels; ++p)
+            for (Size c = 0; c < lanes.channels; ++c)
+                s.x[p * lanes.group + c] = from[p * f.state_pitch + f.order[c]];
+    }
+    void read_input(Scratch& s) const {
+        for (Size y = 0; y < f.height; ++y)
+            for (Size x = 0; x < f.width; ++x)
+                for (Size j = 0; j < lanes.block; j += V)
+                    store<V>(s.input.data() + input.at(y, x) + j,
+                             rectified<V>(repeat<V, G>(
+                                 s.x.data() + (y * f.width + x) * lanes.group + j)));
+    }
+
+    // The second convolution's input: z of the first one, normalised and rectified.
+    void read_inner(Scratch& s, const Branch& b, Size image, Size block) const {
+        const Real* from = z(b, 0, image, block);
+        for (Size j = 0; j < lanes.block; j += V) {
+            const auto centre = load<V>(mean(b, 0) + block * lanes.block + j);
+            const auto scale = load<V>(inverse(b, 0) + block * lanes.block + j);
+            for (Size y = 0; y < output.height; ++y)
+                for (Size x = 0; x < output.width; ++x, from += lanes.block)
+                    store<V>(s.output.data() + output.at(y, x) + j,
+                             rectified<V>((load<V>(from + j) - centre) * scale));
+            from -= pixels * lanes.block;
+        }
+    }
+
+    // Mean and sum of squares about it, of each lane of one image: [batch, 2, lanes].
+    void moments(const Branch& b, int slot, Size image, Real* result) const {
+        result += image * 2 * lanes.total();
+        for (Size block = 0; block < lanes.blocks; ++block)
+            for (Size j = 0; j < lanes.block; j += V) {
+                const Real* from = z(b, slot, image, block);
+                const auto centre =
+                    sum<V>(pixels, [&](Size p) { return value(b, from, p, j); }) / Real(pixels);
+                const auto square = sum<V>(pixels, [&](Size p) {
+                    const auto distance = value(b, from, p, j) - centre;
+                    return distance * distance;
+                });
+                store<V>(result + block * lanes.block + j, centre);
+                store<V>(result + lanes.total() + block * lanes.block + j, square);
+            }
+    }
+
+    void finish_norm(const Branch& b, int slot, const Real* moments) const {
+        const double images = f.batch, count = images * pixels;
+        for_lanes([&](Size lane, Size e, Size c) {
+            Real* running[2];
+            for (int i = 0; i < 2; ++i)
+                running[i] = b.running[2 * slot + i] + (pools(b) ? c : e * lanes.channels + c);
+            double centre = *running[0], variance = *running[1];
+            if (f.training) {
+                const auto of = [&](Size image, Size which) -> double {
+                    return moments[(image * 2 + which) * lanes.total() + lane];
+                };
+                centre = variance = 0;
+                for (Size i = 0; i < f.batch; ++i) centre += of(i, 0) / images;
+                for (Size i = 0; i < f.batch; ++i)
+                    variance += of(i, 1) + pixels * std::pow(of(i, 0) - centre, 2);
+                variance /= count;
+                if (!pools(b) || e == 0) {
+                    *running[0] += f.momentum * (centre - *running[0]);
+                    *running[1] += f.momentum * (variance * count / (count - 1) - *running[1]);
+                }
+            }
+            b.norm[slot][lane] = centre;
+            b.norm[slot][lanes.total() + lane] = 1 / std::sqrt(variance + f.eps);
+        });
+    }
+
+    Pooling pooling() const { return {f.height, f.width, lanes.group, f.stride}; }
+
+    // The bypassed channels of row y where they stand in a target [width, channels], else 0.
+    void read_passing(const Real* state, Size y, Real* row) const {
+        const auto at = [&](Size line, Size x) {
+            return state + (line * f.width + x) * f.state_pitch;
+        };
+        for (Size x = 0; x < output.width; ++x)
+            for (Size i = lanes.channels; i < f.channels; ++i) {
+                const Size channel = f.order[i];
+                Real* to = row + x * f.channels + f.place[i];
+                *to = at(y * f.stride, x * f.stride)[channel];
+                for (Size corner = 1; f.stride == 2 && corner < 4; ++corner) {
+                    const Real other = at(2 * y + corner / 2, 2 * x + corner % 2)[channel];
+                    if (other > *to) *to = other;
+                }
+            }
+    }
+
+    const Real* of_edge(const Numbers& image, Size edge) const {
+        const Size lane = lanes.of(edge, 0);
+        return image.data() + lane / lanes.block * pixels * lanes.block + lane % lanes.block;
+    }
+
+    void place(Scratch& s, Size image) const {
+        const bool passes = f.channels > lanes.channels;
+        const Real* state = f.state + image * source_pixels * f.state_pitch;
+        for (Size y = 0; y < output.height; ++y) {
+            if (passes) read_passing(state, y, s.rows.data());
+            for (Size x = 0; x < output.width; ++x) {
+                const Size pixel = y * output.width + x;
+                const Real* passing = s.rows.data() + x * f.channels;
+                for (Size e = 0; e < lanes.edges; ++e) {
+                    Real* __restrict to = f.target[e] + (image * pixels + pixel) * f.target_pitch;
+                    const Real* mixed = of_edge(s.mixed, e) + pixel * lanes.block;
+                    if (f.assign)
+                        for (Size q = 0; q < f.channels; ++q) to[q] = f.passing[e] * passing[q];
+                    else if (passes)
+                        for (Size q = 0; q < f.channels; ++q) to[q] += f.passing[e] * passing[q];
+                    for (Size c = 0; c < lanes.channels; ++c) to[f.place[c]] += mixed[c];
+                }
+            }
+        }
+    }
+
+    // A norm and its weight as w · (z - mean) · inverse, or its gradient as
+    // scale · g + slope · (z - mean) + constant, of each lane.
+    struct Linear {
+        Numbers scale, slope, constant;
+        explicit Linear(Size lanes) : scale(lanes), slope(lanes), constant(lanes) {}
+    };
+
+    Linear gradient_of_norm(const Branch& b, int slot, bool weighted, const Numbers& sum_g,
+                            const Numbers& sum_gz) const {
+        Linear result(lanes.total());
+        const double count = f.batch * pixels;
+        for_lanes([&](Size lane, Size e, Size) {
+            const double inv = b.kind == IDENTITY ? 1 : inverse(b, slot)[lane];
+            const double scale = inv * (weighted ? f.mixture[e * f.columns + b.column] : 1);
+            result.scale[lane] = scale;
+            if (f.training && b.kind != IDENTITY) {
+                result.slope[lane] = -scale * inv * inv * sum_gz[lane] / count;
+                result.constant[lane] = -scale * sum_g[lane] / count;
+            }
+        });
+        return result;
+    }
+
+    // dz `[pixels, block]` of a convolution from the gradient g `[pixels, block]` after its norm.
+    void through_norm(const Linear& norm, const Real* mean, const Real* g, const Real* z,
+                      Size block, Real* dz) const {
+        for (Size j = 0; j < lanes.block; j += V) {
+            const Size lane = block * lanes.block + j;
+            const auto scale = load<V>(norm.scale.data() + lane);
+            const auto slope = load<V>(norm.slope.data() + lane);
+            const auto constant = load<V>(norm.constant.data() + lane);
+            const auto centre = load<V>(mean + lane);
+            for (Size p = j; p < pixels * lanes.block; p += lanes.block)
+                store<V>(dz + p, scale * load<V>(g + p) + slope * (load<V>(z + p) - centre) +
+                                     constant);
+        }
+    }
+
+    // Totals over images of [batch, lanes].
+    Numbers total(const Numbers& of_images) const {
+        Numbers result(lanes.total());
+        for (Size lane = 0; lane < lanes.total(); ++lane) {
+            double sum = 0;
+            for (Size i = 0; i < f.batch; ++i) sum += of_images[i * lanes.total() + lane];
+            result[lane] = sum;
+        }
+        return result;
+    }
+
+    // Gradient with respect to the mixtures [blocks, pixels, block] of one image; passes on that
+    // of the bypassed channels and gives that of their weights, [edges].
+    void read_gradient(Scratch& s, Size image, Real* g, Real* d_passing) const {
+        const Size width = output.width, C = f.channels;
+        const bool passes = C > lanes.channels;
+        const Real* state = f.state + image * source_pixels * f.state_pitch;
+        Real* values = s.rows.data();
+        Real* gradients = values + width * C;
+        Real* products = gradients + width * C;  // [edges, channels]
+        std::fill_n(products, lanes.edges * C, Real(0));
+        std::fill_n(g, pixels * lanes.total(), Real(0));
+        for (Size y = 0; y < output.height; ++y) {
+            if (passes) read_passing(state, y, values);
+            if (passes) std::fill_n(gradients, width * C, Real(0));
+            for (Size e = 0; e < lanes.edges; ++e) {
+                const Size lane = lanes.of(e, 0);
+                Real* g_edge =
+                    g + lane / lanes.block * pixels * lanes.block + lane % lanes.block;
+                Real* __restrict product = products + e * C;
+                const Real weight = f.passing[e];
+                for (Size x = 0; x < width; ++x) {
+                    const Size pixel = y * width + x;
+                    const Real* from = f.target[e] + (image * pixels + pixel) * f.target_pitch;
+                    for (Size c = 0; c < lanes.channels; ++c)
+                        g_edge[pixel * lanes.block + c] = from[f.place[c]];
+                    if (!passes) continue;
+                    const Real* passing = values + x * C;
+                    Real* __restrict gradient = gradients + x * C;
+                    for (Size q = 0; q < C; ++q) {
+                        gradient[q] += weight * from[q];
+                        product[q] += from[q] * passing[q];
+                    }
+                }
+            }
+            if (passes && f.d_state) pass_on(state, image, y, values, gradients);
+        }
+        for (Size e = 0; e < lanes.edges; ++e) {
+            d_passing[e] = 0;
+            for (Size q = 0; q < C; ++q) d_passing[e] += products[e * C + q];
+        }
+    }
+
+    void pass_on(const Real* state, Size image, Size y, const Real* values,
+                 const Real* gradients) const {
+        Real* d_state = f.d_state + image * source_pixels * f.state_pitch;
+        for (Size x = 0; x < output.width; ++x)
+            for (Size i = lanes.channels; i < f.channels; ++i) {
+                const Size channel = f.order[i], at = x * f.channels + f.place[i];
+                Size corner = 0;
+                const auto place = [&] {
+                    return ((y * f.stride + corner / 2) * f.width + x * f.stride + corner % 2) *
+                               f.state_pitch + channel;
+                };
+                if (f.stride == 2)
+                    while (corner < 3 && state[place()] != values[at]) ++corner;
+                d_state[place()] += gradients[at];
+            }
+    }
+
+   public:
+    explicit FanOutKernel(const FanOut& f)
+        : f(f), lanes(f.lanes), input{f.height, f.width, border(f), lanes.block},
+          output{(f.height - 1) / f.stride + 1, (f.width - 1) / f.stride + 1, border(f),
+                 lanes.block},
+          pixels(output.height * output.width), source_pixels(f.height * f.width),
+          chunks(std::min(f.batch, MAX_CHUNKS)) {
+        add_convolutions();
+    }
+
+    void forward() const {
+        const Size norm = f.batch * 2 * lanes.total();
+        Numbers moment(f.training ? 2 * f.branches * norm : 0);
+        const auto measure = [&](Size branch, int slot, Size image) {
+            if (f.training)
+                moments(f.branch[branch], slot, image, moment.data() + (2 * branch + slot) * norm);
+        };
+        const auto convolution = [&](Scratch& s, const Convolution& c, Size block, Size image) {
+            const Numbers& from = c.slot ? s.output : s.input;
+            convolve<V, G>(c.window, from.data(),
+                           c.kernels.depthwise.data() + block * c.window.taps * lanes.block,
+                           c.kernels.pointwise.data() + block * lanes.group * lanes.block,
+                           lanes.group, z(f.branch[c.branch], c.slot, image, block),
+                           s.span.data(), c.first > 0);
+        };
+        for_images([&](Scratch& s, Size, Size image) {
+            read_state(s, image);
+            read_input(s);
+            for (Size block = 0; block < lanes.blocks; ++block)
+                for (const Convolution& c : convolutions)
+                    if (c.slot == 0) convolution(s, c, block, image);
+            for (Size i = 0; i < f.branches; ++i) {
+                const Branch& b = f.branch[i];
+                if (pools(b)) pooling().forward(b.kind == MAX_POOL, s.x.data(), z(b, 0, image, 0));
+                if (b.kind != IDENTITY) measure(i, 0, image);
+            }
+        });
+        for (Size i = 0; i < f.branches; ++i)
+            if (f.branch[i].kind != IDENTITY)
+                finish_norm(f.branch[i], 0, moment.data() + 2 * i * norm);
+
+        for_images([&](Scratch& s, Size, Size image) {
+            for (const Convolution& c : convolutions)
+                if (c.slot == 1) {
+                    for (Size block = 0; block < lanes.blocks; ++block) {
+                        read_inner(s, f.branch[c.branch], image, block);
+                        convolution(s, c, block, image);
+                    }
+                    measure(c.branch, 1, image);
+                }
+        });
+        for (Size i = 0; i < f.branches; ++i)
+            if (last(f.branch[i])) finish_norm(f.branch[i], 1, moment.data() + (2 * i + 1) * norm);
+        mix_branches();
+    }
+
+   private:
+    void mix_branches() const {
+        std::vector<Numbers> scale(f.branches, Numbers(lanes.total()));
+        Numbers constant(lanes.total());
+        for (Size i = 0; i < f.branches; ++i)
+            for_lanes([&](Size lane, Size e, Size) {
+                const Branch& b = f.branch[i];
+                const Real weight = f.mixture[e * f.columns + b.column];
+                const bool normed = b.kind != IDENTITY;
+                scale[i][lane] = weight * (normed ? inverse(b, last(b))[lane] : 1);
+                if (normed) constant[lane] -= scale[i][lane] * mean(b, last(b))[lane];
+            });
+        for_images([&](Scratch& s, Size, Size image) {
+            read_state(s, image);
+            for (Size block = 0; block < lanes.blocks; ++block)
+                for (Size j = 0; j < lanes.block; j += V) {
+                    const Size lane = block * lanes.block + j;
+                    Real* to = s.mixed.data() + block * pixels * lanes.block + j;
+                    for (Size p = 0; p < pixels; ++p)
+                        store<V>(to + p * lanes.block, load<V>(constant.data() + lane));
+                    for (Size i = 0; i < f.branches; ++i) {
+                        const Branch& b = f.branch[i];
+                        const auto by = load<V>(scale[i].data() + lane);
+                        const bool shared = !convolves(b);
+                        const Real* from = b.kind == IDENTITY ? s.x.data()
+                                                              : z(b, last(b), image, block);
+                        for (Size p = 0; p < pixels; ++p) {
+                            const auto value = shared ? repeat<V, G>(from + p * lanes.group + j)
+                                                      : load<V>(from + p * lanes.block + j);
+                            store<V>(to + p * lanes.block, load<V>(to + p * lanes.block) + by * value);
+                        }
+                    }
+                }
+            place(s, image);
+        });
+    }
+
+    void write_gradient(Scratch&, Size image, const Real* g, const std::vector<Linear>&) const;
+
+   public:
+    void backward() const;
+};

@@ -1,0 +1,224 @@
+// The backward passes of fan_out.h.
+
+#pragma once
+
+#include "fan_out.h"
+
+template <int V, int G>
+void FanOutKernel<V, G>::backward() const {
+    const Size all = lanes.total(), image_size = pixels * all, per_lane = f.batch * all;
+    const auto workspace = [&](Size images) {
+        return std::unique_ptr<Real[]>(new Real[images * image_size]);
+    };
+    const auto of_block = [&](Real* images, Size image, Size block) {
+        return images + image * image_size + block * pixels * lanes.block;
+    };
+    // Sum of g, and of g · (z - mean), over the pixels of one image.
+    const auto reduce = [&](const Branch& b, int slot, Size image, Size block, const Real* g,
+                            const Real* z, Real* sum_g, Real* sum_gz) {
+        for (Size j = 0; j < lanes.block; j += V) {
+            const Size lane = block * lanes.block + j;
+            const auto gradient = [&](Size p) { return load<V>(g + p * lanes.block + j); };
+            if (sum_g) store<V>(sum_g + image * all + lane, sum<V>(pixels, gradient));
+            if (!sum_gz) continue;
+            const auto centre =
+                b.kind == IDENTITY ? Vector<V>{} : load<V>(mean(b, slot) + lane);
+            const bool shared = !convolves(b);
+            store<V>(sum_gz + image * all + lane, sum<V>(pixels, [&](Size p) {
+                         const auto value = shared ? repeat<V, G>(z + p * lanes.group + j)
+                                                   : load<V>(z + p * lanes.block + j);
+                         return gradient(p) * (value - centre);
+                     }));
+        }
+    };
+
+    // 1. What reaches the mixtures, and its sums.
+    const auto g = workspace(f.batch);
+    Numbers image_g(per_lane), image_passing(f.batch * lanes.edges);
+    std::vector<Numbers> image_gz(f.branches, Numbers(per_lane));
+    for_images([&](Scratch& s, Size, Size image) {
+        read_state(s, image);
+        read_gradient(s, image, of_block(g.get(), image, 0),
+                      image_passing.data() + image * lanes.edges);
+        for (Size block = 0; block < lanes.blocks; ++block)
+            for (Size i = 0; i < f.branches; ++i) {
+                const Branch& b = f.branch[i];
+                const Real* from =
+                    b.kind == IDENTITY ? s.x.data() : z(b, last(b), image, block);
+                reduce(b, last(b), image, block, of_block(g.get(), image, block), from,
+                       i == 0 ? image_g.data() : nullptr, image_gz[i].data());
+            }
+    });
+    const Numbers sum_g = total(image_g);
+    std::vector<Linear> outer;
+    std::fill_n(f.d_mixture, lanes.edges * f.columns, Real(0));
+    for (Size i = 0; i < f.branches; ++i) {
+        const Branch& b = f.branch[i];
+        const Numbers sum_gz = total(image_gz[i]);
+        outer.push_back(gradient_of_norm(b, last(b), true, sum_g, sum_gz));
+        for_lanes([&](Size lane, Size e, Size) {
+            const Real inv = b.kind == IDENTITY ? 1 : inverse(b, last(b))[lane];
+            f.d_mixture[e * f.columns + b.column] += sum_gz[lane] * inv;
+        });
+    }
+    for (Size e = 0; e < lanes.edges; ++e) {
+        f.d_passing[e] = 0;
+        for (Size i = 0; i < f.batch; ++i) f.d_passing[e] += image_passing[i * lanes.edges + e];
+    }
+
+    bool learns = false;
+    for (Size i = 0; i < f.branches; ++i)
+        for (const Real* gradient : f.branch[i].gradient) learns |= gradient != nullptr;
+    if (!f.d_state && !learns) return;
+
+    // Gradients of the kernels, of each chunk of images by itself.
+    std::vector<std::vector<Kernels>> partial;
+    for (const Convolution& c : convolutions)
+        partial.emplace_back(learns ? chunks : 0, Kernels(lanes, c.window.taps));
+    const auto backward = [&](Scratch& s, Size i, Size chunk, Size block, const Numbers& x,
+                              Real* dx) {
+        const Convolution& c = convolutions[i];
+        const Branch& b = f.branch[c.branch];
+        const Size d = block * c.window.taps * lanes.block, p = block * lanes.group * lanes.block;
+        const bool depthwise = c.depthwise >= 0 && b.gradient[c.depthwise];
+        convolve_backward<V, G>(
+            c.window, x.data(), c.kernels.depthwise.data() + d, c.kernels.transposed.data() + p,
+            lanes.group, s.dz.data(), s.inner.data(), s.span.data(),
+            depthwise ? partial[i][chunk].depthwise.data() + d : nullptr,
+            b.gradient[c.pointwise] ? partial[i][chunk].pointwise.data() + p : nullptr, dx);
+    };
+
+    // 2. Second convolutions: the gradient after the first norms, and its sums.
+    std::vector<std::unique_ptr<Real[]>> inner(f.branches);
+    std::vector<Numbers> inner_g(f.branches), inner_gz(f.branches);
+    for (Size i = 0; i < f.branches; ++i)
+        if (last(f.branch[i])) {
+            inner[i] = workspace(f.batch);
+            inner_g[i].resize(per_lane), inner_gz[i].resize(per_lane);
+        }
+    for_images([&](Scratch& s, Size chunk, Size image) {
+        for (Size i = 0; i < Size(convolutions.size()); ++i) {
+            const Convolution& c = convolutions[i];
+            const Branch& b = f.branch[c.branch];
+            if (c.slot == 0) continue;
+            for (Size block = 0; block < lanes.blocks; ++block) {
+                through_norm(outer[c.branch], mean(b, 1), of_block(g.get(), image, block),
+                             z(b, 1, image, block), block, s.dz.data());
+                read_inner(s, b, image, block);
+                std::fill(s.d_output.begin(), s.d_output.end(), Real(0));
+                backward(s, i, chunk, block, s.output, s.d_output.data());
+                Real* to = of_block(inner[c.branch].get(), image, block);
+                for (Size y = 0; y < output.height; ++y)
+                    for (Size x = 0; x < output.width * lanes.block; x += V) {
+                        const Size at = output.at(y, 0) + x;
+                        store<V>(to + y * output.width * lanes.block + x,
+                                 load<V>(s.output.data() + at) > Vector<V>{}
+                                     ? load<V>(s.d_output.data() + at)
+                                     : Vector<V>{});
+                    }
+                reduce(b, 0, image, block, to, z(b, 0, image, block), inner_g[c.branch].data(),
+                       inner_gz[c.branch].data());
+            }
+        }
+    });
+    std::vector<Linear> first = outer;
+    for (Size i = 0; i < f.branches; ++i)
+        if (inner[i])
+            first[i] = gradient_of_norm(f.branch[i], 0, false, total(inner_g[i]),
+                                        total(inner_gz[i]));
+
+    // 3. First convolutions, pools and the identity.
+    for_images([&](Scratch& s, Size chunk, Size image) {
+        read_state(s, image);
+        read_input(s);
+        std::fill(s.d_input.begin(), s.d_input.end(), Real(0));
+        for (Size block = 0; block < lanes.blocks; ++block)
+            for (Size i = 0; i < Size(convolutions.size()); ++i) {
+                const Convolution& c = convolutions[i];
+                const Branch& b = f.branch[c.branch];
+                if (c.slot == 1) continue;
+                Real* after = inner[c.branch] ? inner[c.branch].get() : g.get();
+                through_norm(first[c.branch], mean(b, 0), of_block(after, image, block),
+                             z(b, 0, image, block), block, s.dz.data());
+                backward(s, i, chunk, block, s.input, f.d_state ? s.d_input.data() : nullptr);
+            }
+        if (f.d_state) write_gradient(s, image, of_block(g.get(), image, 0), outer);
+    });
+
+    for (Size i = 0; i < Size(convolutions.size()); ++i) {
+        const Convolution& c = convolutions[i];
+        const auto sum_of = [&](std::vector<Real> Kernels::* kind, Size packed) {
+            double sum = 0;
+            for (const Kernels& kernels : partial[i]) sum += (kernels.*kind)[packed];
+            return Real(sum);
+        };
+        Real* const* gradient = f.branch[c.branch].gradient;
+        if (c.depthwise >= 0 && gradient[c.depthwise])
+            for_depthwise(lanes, c.window.taps, [&](Size packed, Size plain) {
+                gradient[c.depthwise][plain] = sum_of(&Kernels::depthwise, packed);
+            });
+        if (gradient[c.pointwise])
+            for_pointwise(lanes, c.first, c.outputs, [&](Size packed, Size, Size plain) {
+                gradient[c.pointwise][plain] = sum_of(&Kernels::pointwise, packed);
+            });
+    }
+}
+
+// From the gradient of the rectified input, and of pools and the identity, to that of the state.
+template <int V, int G>
+void FanOutKernel<V, G>::write_gradient(Scratch& s, Size image, const Real* g,
+                                        const std::vector<Linear>& outer) const {
+    // Sum over the edges of scale · g, and of slope · (z - mean) + constant, in `group` lanes.
+    const auto gather_edges = [&](const Linear& norm, Size p, Size j) {
+        Vector<V> total{};
+        for (Size block = 0; block < lanes.blocks; ++block)
+            total += load<V>(norm.scale.data() + block * lanes.block + j) *
+                     load<V>(g + (block * pixels + p) * lanes.block + j);
+        return over_edges<V, G>(total);
+    };
+    const auto over_blocks = [&](const Numbers& of_lanes, Size j) {
+        Vector<V> total{};
+        for (Size block = 0; block < lanes.blocks; ++block)
+            total += load<V>(of_lanes.data() + block * lanes.block + j);
+        return over_edges<V, G>(total);
+    };
+    // Runs of V numbers that overlap what comes next are written in rising order.
+    for (Size y = 0; y < f.height; ++y)
+        for (Size x = 0; x < f.width; ++x)
+            for (Size j = 0; j < lanes.block; j += V) {
+                const auto total =
+                    over_edges<V, G>(load<V>(s.d_input.data() + input.at(y, x) + j));
+                const Size at = (y * f.width + x) * lanes.group + j;
+                store<V>(s.dx.data() + at,
+                         load<V>(s.x.data() + at) > Vector<V>{} ? total : Vector<V>{});
+            }
+    const Size group = G ? G : V;
+    for (Size i = 0; i < f.branches; ++i) {
+        const Branch& b = f.branch[i];
+        if (convolves(b)) continue;
+        Real* to = b.kind == IDENTITY ? s.dx.data() : s.dz.data();
+        for (Size j = 0; j < lanes.block; j += V) {
+            Vector<V> slope{}, constant{}, centre{};
+            if (pools(b)) {
+                slope = over_blocks(outer[i].slope, j);
+                constant = over_blocks(outer[i].constant, j);
+                centre = load<V>(mean(b, 0) + j);
+            }
+            const Real* from = pools(b) ? z(b, 0, image, 0) : s.x.data();
+            for (Size p = 0; p < pixels; ++p) {
+                const Size at = p * lanes.group + j;
+                Vector<V> result = gather_edges(outer[i], p, j);
+                if (pools(b)) result += slope * (load<V>(from + at) - centre) + constant;
+                if (b.kind == IDENTITY) result += load<V>(to + at);
+                std::memcpy(to + at, &result, group * sizeof(Real));
+            }
+        }
+        if (pools(b))
+            pooling().backward(b.kind == MAX_POOL, s.x.data(), z(b, 0, image, 0), s.dz.data(),
+                               s.dx.data());
+    }
+    Real* to = f.d_state + image * source_pixels * f.state_pitch;
+    for (Size p = 0; p < source_pixels; ++p)
+        for (Size c = 0; c < lanes.channels; ++c)
+            to[p * f.state_pitch + f.order[c]] += s.dx[p * lanes.group + c];
+}

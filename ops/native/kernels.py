@@ -1,0 +1,149 @@
+"""The C++ kernels as Python functions on tensors: layouts, structures, calls.
+
+The structures mirror `Branch`, `FanOut` (fan_out.h) and `Preprocess` (preprocess.cpp).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ops.native import build
+
+REALS = {torch.float32: "float", torch.float64: "double"}
+# Kernels may read so many numbers beyond a tensor that they were given.
+SLACK = 16
+
+
+class Kind(IntEnum):
+    MAX_POOL = 0
+    AVG_POOL = 1
+    IDENTITY = 2
+    REDUCE = 3
+    SEPARABLE = 4
+    DILATED = 5
+
+
+@dataclass(frozen=True)
+class Lanes:
+    """How the channels of E edges lie side by side in vectors (lanes.h).
+
+    Each edge owns `group` lanes: a fraction of a vector, or whole vectors.
+    """
+
+    vector: int
+    channels: int
+    edges: int
+    group: int
+
+    @property
+    def block(self) -> int:
+        return max(self.vector, self.group)
+
+    @property
+    def blocks(self) -> int:
+        return -(-self.edges * self.group // self.block)
+
+    @property
+    def total(self) -> int:
+        return self.blocks * self.block
+
+    def macros(self, dtype: torch.dtype) -> dict[str, str]:
+        group = self.group if self.group < self.vector else 0
+        return {"REAL": REALS[dtype], "VECTOR": str(self.vector), "GROUP": str(group)}
+
+
+def choose_lanes(channels: int, edges: int) -> Lanes:
+    """The layout with the fewest lanes; of equal ones that with the longer vectors."""
+
+    def lanes(vector: int) -> Lanes:
+        group = 2
+        while group < channels and group < vector:
+            group *= 2
+        if group == vector:
+            group = -(-channels // vector) * vector
+        return Lanes(vector, channels, edges, group)
+
+    return min((lanes(vector) for vector in (16, 8)), key=lambda layout: layout.total)
+
+
+_Size, _Pointer = ctypes.c_int64, ctypes.c_void_p
+
+
+class Branch(ctypes.Structure):
+    _fields_ = (
+        ("kind", _Size),
+        ("kernel", _Size),
+        ("column", _Size),
+        ("weight", _Pointer * 4),
+        ("gradient", _Pointer * 4),
+        ("running", _Pointer * 4),
+        ("z", _Pointer * 2),
+        ("norm", _Pointer * 2),
+    )
+
+
+class FanOut(ctypes.Structure):
+    _fields_ = (
+        *((name, _Size) for name in ("batch", "height", "width", "channels", "stride")),
+        *((f"lane_{name}", _Size) for name in ("channels", "edges", "group", "block", "blocks")),
+        *((name, _Size) for name in ("state_pitch", "target_pitch")),
+        *((name, _Size) for name in ("columns", "branches", "training", "threads")),
+        ("eps", ctypes.c_double),
+        ("momentum", ctypes.c_double),
+        ("branch", ctypes.POINTER(Branch)),
+        *((name, _Pointer) for name in ("order", "place", "mixture", "passing", "state")),
+        ("target", ctypes.POINTER(_Pointer)),
+        ("assign", _Size),
+        *((name, _Pointer) for name in ("d_state", "d_mixture", "d_passing")),
+    )
+
+
+class Preprocess(ctypes.Structure):
+    _fields_ = (
+        *((name, _Size) for name in ("batch", "height", "width", "inputs", "outputs", "parts")),
+        *((name, _Size) for name in ("training", "threads")),
+        ("eps", ctypes.c_double),
+        ("momentum", ctypes.c_double),
+        ("x", _Pointer),
+        ("weight", _Pointer * 2),
+        ("gradient", _Pointer * 2),
+        ("running", _Pointer * 2),
+        *((name, _Pointer) for name in ("y", "inverse", "dy", "dx")),
+    )
+
+
+def addresses(tensors: Iterable[Tensor | None], count: int) -> Any:
+    """An array of `count` pointers; those of absent tensors are null."""
+    values = [None if tensor is None else tensor.data_ptr() for tensor in tensors]
+    return (_Pointer * count)(*values)
+
+
+def prepare(layouts: Iterable[Lanes], dtype: torch.dtype) -> None:
+    """Compile all that cells with these layouts need. Raises `build.BuildError`."""
+    fan_outs = [("fan_out.cpp", lanes.macros(dtype)) for lanes in layouts]
+    build.prepare([("preprocess.cpp", {"REAL": REALS[dtype]}), *fan_outs])
+
+
+@functools.cache
+def _library(source: str, macros: tuple[tuple[str, str], ...]) -> ctypes.CDLL:
+    return build.load(source, dict(macros))
+
+
+def run_fan_out(call: FanOut, lanes: Lanes, dtype: torch.dtype, *, backward: bool) -> None:
+    library = _library("fan_out.cpp", tuple(lanes.macros(dtype).items()))
+    function = library.fan_out_backward if backward else library.fan_out_forward
+    function(ctypes.byref(call))
+
+
+def run_preprocess(call: Preprocess, dtype: torch.dtype, *, backward: bool) -> None:
+    library = _library("preprocess.cpp", (("REAL", REALS[dtype]),))
+    function = library.preprocess_backward if backward else library.preprocess_forward
+    function(ctypes.byref(call))

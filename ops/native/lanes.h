@@ -1,0 +1,218 @@
+// Vectors of V numbers, and what is done with them at a handful of neighbouring pixels at once.
+//
+// A lane is one channel of one edge. Each edge owns `group` lanes (its channels, rounded up), and
+// lanes are handled in blocks that never share an edge with another block:
+//   G > 0   a block is one vector that holds V / G edges of G channels each,
+//   G = 0   a block is one edge of `group` channels, any multiple of V.
+// Lanes that belong to no channel carry zeros.
+
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <type_traits>
+#include <utility>
+
+using Real = REAL;  // float or double, chosen when this is compiled
+using Size = std::int64_t;
+
+constexpr Size MAX_CHUNKS = 64;  // Images are shared out to threads in at most so many portions.
+
+template <int V>
+struct VectorOf {
+    typedef Real Type __attribute__((vector_size(V * sizeof(Real))));
+    typedef std::conditional_t<sizeof(Real) == 4, std::int32_t, std::int64_t> Integer;
+    typedef Integer Mask __attribute__((vector_size(V * sizeof(Real))));
+};
+template <int V>
+using Vector = typename VectorOf<V>::Type;
+
+template <int V>
+inline Vector<V> load(const Real* from) {
+    Vector<V> vector;
+    std::memcpy(&vector, from, sizeof vector);
+    return vector;
+}
+
+template <int V>
+inline void store(Real* to, Vector<V> vector) {
+    std::memcpy(to, &vector, sizeof vector);
+}
+
+template <int V>
+inline Vector<V> rectified(Vector<V> x) {
+    return x < Vector<V>{} ? Vector<V>{} : x;  // keeps NaN, as PyTorch does
+}
+
+template <int V, int... lane>
+inline Vector<V> shuffled(Vector<V> v) {
+#ifdef __clang__
+    return __builtin_shufflevector(v, v, lane...);
+#else
+    return __builtin_shuffle(v, typename VectorOf<V>::Mask{lane...});
+#endif
+}
+
+// Channel c of each edge in all lanes of the edge.
+template <int V, int G, int c, int... lane>
+inline Vector<V> spread(Vector<V> v, std::integer_sequence<int, lane...>) {
+    return shuffled<V, (lane / G * G + c)...>(v);
+}
+
+template <int V, int by, int... lane>
+inline Vector<V> rotated(Vector<V> v, std::integer_sequence<int, lane...>) {
+    return shuffled<V, ((lane + by) % V)...>(v);
+}
+
+// The first G lanes in every edge. May read V numbers where only G mean something.
+template <int V, int G, int... lane>
+inline Vector<V> repeated(const Real* from, std::integer_sequence<int, lane...>) {
+    return shuffled<V, (lane % G)...>(load<V>(from));
+}
+
+template <int V, int G>
+inline Vector<V> repeat(const Real* from) {
+    if constexpr (G == 0 || G == V)
+        return load<V>(from);
+    else
+        return repeated<V, G>(from, std::make_integer_sequence<int, V>{});
+}
+
+// The sum over the edges of a vector, in its first G lanes (and again in the others).
+template <int V, int G>
+inline Vector<V> over_edges(Vector<V> v) {
+    constexpr auto lanes = std::make_integer_sequence<int, V>{};
+    if constexpr (G > 0 && G <= V / 2) v += rotated<V, V / 2>(v, lanes);
+    if constexpr (G > 0 && G <= V / 4) v += rotated<V, V / 4>(v, lanes);
+    if constexpr (G > 0 && G <= V / 8) v += rotated<V, V / 8>(v, lanes);
+    return v;
+}
+
+template <class F, int... i>
+inline void each(F f, std::integer_sequence<int, i...>) {
+    (f(std::integral_constant<int, i>{}), ...);
+}
+
+// f(N, x) for runs of N = 8, 4 or 1 neighbouring pixels that together are a row.
+template <class F>
+inline void runs(Size width, F f) {
+    Size x = 0;
+    for (; x + 8 <= width; x += 8) f(std::integral_constant<int, 8>{}, x);
+    for (; x + 4 <= width; x += 4) f(std::integral_constant<int, 4>{}, x);
+    for (; x < width; ++x) f(std::integral_constant<int, 1>{}, x);
+}
+
+// Sum of value(pixel) in four chains: short dependencies, small rounding errors, a fixed order.
+template <int V, class F>
+inline Vector<V> sum(Size pixels, F value) {
+    Vector<V> s0{}, s1{}, s2{}, s3{};
+    Size p = 0;
+    for (; p + 4 <= pixels; p += 4) {
+        s0 += value(p), s1 += value(p + 1), s2 += value(p + 2), s3 += value(p + 3);
+    }
+    for (; p < pixels; ++p) s0 += value(p);
+    return (s0 + s1) + (s2 + s3);
+}
+
+// out[n, j] (+)= sum over t of weights[t, j] · in[n · step + offsets[t] + j]: a depthwise window.
+template <int V, int N>
+inline void gather(const Real* in, Size step, const Size* offsets, Size taps, const Real* weights,
+                   Size block, Real* out, Size out_step, bool accumulate) {
+    for (Size j = 0; j < block; j += V) {
+        Vector<V> total[N];
+        for (int n = 0; n < N; ++n)
+            total[n] = accumulate ? load<V>(out + n * out_step + j) : Vector<V>{};
+        for (Size t = 0; t < taps; ++t) {
+            const Vector<V> weight = load<V>(weights + t * block + j);
+            const Real* from = in + offsets[t] + j;
+            for (int n = 0; n < N; ++n) total[n] += weight * load<V>(from + n * step);
+        }
+        for (int n = 0; n < N; ++n) store<V>(out + n * out_step + j, total[n]);
+    }
+}
+
+// out[n · step + offsets[t] + j] += weights[t, j] · in[n, j]: the transposed window.
+template <int V, int N>
+inline void scatter(const Real* in, Size step, const Size* offsets, Size taps, const Real* weights,
+                    Size block, Real* out) {
+    for (Size j = 0; j < block; j += V)
+        for (Size t = 0; t < taps; ++t) {
+            const Vector<V> weight = load<V>(weights + t * block + j);
+            for (int n = 0; n < N; ++n) {
+                Real* to = out + n * step + offsets[t] + j;
+                store<V>(to, load<V>(to) + weight * load<V>(in + n * block + j));
+            }
+        }
+}
+
+// gradient[t, j] += sum over n of out[n, j] · in[n · step + offsets[t] + j].
+template <int V, int N>
+inline void window_gradient(const Real* in, Size step, const Size* offsets, Size taps,
+                            const Real* out, Size block, Real* gradient) {
+    for (Size j = 0; j < block; j += V) {
+        Vector<V> of[N];
+        for (int n = 0; n < N; ++n) of[n] = load<V>(out + n * block + j);
+        for (Size t = 0; t < taps; ++t) {
+            Vector<V> total = load<V>(gradient + t * block + j);
+            const Real* from = in + offsets[t] + j;
+            for (int n = 0; n < N; ++n) total += of[n] * load<V>(from + n * step);
+            store<V>(gradient + t * block + j, total);
+        }
+    }
+}
+
+// out[n, j] = sum over c of in[n, c] · matrix[c, j], with one row a channel c of the lane's edge.
+template <int V, int G, int N>
+inline void mix(const Real* in, const Real* matrix, Size group, Size block, Real* out,
+                bool accumulate) {
+    for (Size j = 0; j < block; j += V) {
+        Vector<V> total[N];
+        for (int n = 0; n < N; ++n)
+            total[n] = accumulate ? load<V>(out + n * block + j) : Vector<V>{};
+        if constexpr (G > 0) {
+            Vector<V> from[N];
+            for (int n = 0; n < N; ++n) from[n] = load<V>(in + n * V);
+            each(
+                [&](auto c) {
+                    const Vector<V> row = load<V>(matrix + c * V);
+                    for (int n = 0; n < N; ++n)
+                        total[n] +=
+                            spread<V, G, c>(from[n], std::make_integer_sequence<int, V>{}) * row;
+                },
+                std::make_integer_sequence<int, G>{});
+        } else {
+            for (Size c = 0; c < group; ++c) {
+                const Vector<V> row = load<V>(matrix + c * block + j);
+                for (int n = 0; n < N; ++n) total[n] += in[n * block + c] * row;
+            }
+        }
+        for (int n = 0; n < N; ++n) store<V>(out + n * block + j, total[n]);
+    }
+}
+
+// matrix[c, j] += sum over n of in[n, c] · out[n, j].
+template <int V, int G, int N>
+inline void mix_gradient(const Real* in, const Real* out, Size group, Size block, Real* matrix) {
+    if constexpr (G > 0) {
+        Vector<V> from[N], to[N];
+        for (int n = 0; n < N; ++n) from[n] = load<V>(in + n * V), to[n] = load<V>(out + n * V);
+        each(
+            [&](auto c) {
+                Vector<V> row = load<V>(matrix + c * V);
+                for (int n = 0; n < N; ++n)
+                    row += spread<V, G, c>(from[n], std::make_integer_sequence<int, V>{}) * to[n];
+                store<V>(matrix + c * V, row);
+            },
+            std::make_integer_sequence<int, G>{});
+    } else {
+        for (Size j = 0; j < block; j += V) {
+            Vector<V> to[N];
+            for (int n = 0; n < N; ++n) to[n] = load<V>(out + n * block + j);
+            for (Size c = 0; c < group; ++c) {
+                Vector<V> row = load<V>(matrix + c * block + j);
+                for (int n = 0; n < N; ++n) row += in[n * block + c] * to[n];
+                store<V>(matrix + c * block + j, row);
+            }
+        }
+    }
+}

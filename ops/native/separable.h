@@ -1,0 +1,152 @@
+// A depthwise and a pointwise convolution on one block of lanes of one image.
+
+#pragma once
+
+#include <vector>
+
+#include "lanes.h"
+
+// How lanes are laid out: see lanes.h.
+struct Lanes {
+    Size channels, edges;       // of the mixed operation; that leave the node
+    Size group, block, blocks;  // lanes of an edge, of a block; number of blocks
+
+    Size total() const { return blocks * block; }
+    Size of(Size edge, Size channel) const { return edge * group + channel; }
+};
+
+// An image of `block` lanes a pixel with a border of zeros.
+struct Plane {
+    Size height, width, border, block;
+
+    Size row() const { return (width + 2 * border) * block; }
+    Size size() const { return (height + 2 * border) * row(); }
+    Size at(Size y, Size x) const { return (y + border) * row() + (x + border) * block; }
+};
+
+struct Window {
+    Size kernel, dilation, shift;  // shift: of the window's first tap from the output pixel
+
+    Size taps() const { return kernel * kernel; }
+    std::vector<Size> offsets(const Plane& plane) const {
+        std::vector<Size> result;
+        for (Size y = 0; y < kernel; ++y)
+            for (Size x = 0; x < kernel; ++x)
+                result.push_back((y * dilation + shift) * plane.row() +
+                                 (x * dilation + shift) * plane.block);
+        return result;
+    }
+};
+
+// Both kernels (or their gradients) in the order in which the lanes read them.
+struct Kernels {
+    std::vector<Real> depthwise;   // [blocks, taps, block]
+    std::vector<Real> pointwise;   // [blocks, group, block]: row = input, lane = output channel
+    std::vector<Real> transposed;  // [blocks, group, block]: row = output, lane = input channel
+
+    Kernels(const Lanes& lanes, Size taps)
+        : depthwise(taps * lanes.total()), pointwise(lanes.group * lanes.total()) {}
+};
+
+// f(packed index, plain index) for each weight of a depthwise kernel [E·C, 1, k, k].
+template <class F>
+void for_depthwise(const Lanes& lanes, Size taps, F f) {
+    for (Size e = 0; e < lanes.edges; ++e)
+        for (Size c = 0; c < lanes.channels; ++c) {
+            const Size lane = lanes.of(e, c), block = lane / lanes.block;
+            for (Size t = 0; t < taps; ++t)
+                f((block * taps + t) * lanes.block + lane % lanes.block,
+                  (e * lanes.channels + c) * taps + t);
+        }
+}
+
+// f(packed, transposed, plain index) for each weight of a pointwise kernel [E·O, C, 1, 1] that
+// gives `outputs` channels of each edge, from channel `first` on.
+template <class F>
+void for_pointwise(const Lanes& lanes, Size first, Size outputs, F f) {
+    const auto packed = [&](Size e, Size row, Size column) {
+        const Size lane = lanes.of(e, column);
+        return (lane / lanes.block * lanes.group + row) * lanes.block + lane % lanes.block;
+    };
+    for (Size e = 0; e < lanes.edges; ++e)
+        for (Size o = 0; o < outputs; ++o)
+            for (Size c = 0; c < lanes.channels; ++c)
+                f(packed(e, c, first + o), packed(e, first + o, c),
+                  (e * outputs + o) * lanes.channels + c);
+}
+
+inline Kernels pack(const Lanes& lanes, Size taps, const Real* depthwise, const Real* pointwise,
+                    Size first, Size outputs) {
+    Kernels kernels(lanes, taps);
+    kernels.transposed.resize(kernels.pointwise.size());
+    for_depthwise(lanes, taps, [&](Size packed, Size plain) {
+        kernels.depthwise[packed] = depthwise ? depthwise[plain] : 1;
+    });
+    for_pointwise(lanes, first, outputs, [&](Size packed, Size transposed, Size plain) {
+        kernels.pointwise[packed] = kernels.transposed[transposed] = pointwise[plain];
+    });
+    return kernels;
+}
+
+// A window at every stride-th pixel of an input plane, giving an output plane.
+struct Sliding {
+    Plane input, output;
+    Size stride, taps;
+    std::vector<Size> offsets, reversed;
+
+    Sliding(const Window& window, const Plane& input, const Plane& output, Size stride)
+        : input(input), output(output), stride(stride), taps(window.taps()),
+          offsets(window.offsets(input)), reversed(window.offsets(output)) {
+        for (Size& offset : reversed) offset = -offset;
+    }
+    Size step() const { return stride * input.block; }
+};
+
+// z `[pixels, block]` (+)= pointwise · depthwise · x, x being an input plane.
+template <int V, int G>
+void convolve(const Sliding& window, const Real* x, const Real* depthwise, const Real* pointwise,
+              Size group, Real* z, Real* span, bool accumulate) {
+    const Size block = window.input.block;
+    for (Size y = 0; y < window.output.height; ++y)
+        runs(window.output.width, [&](auto n, Size at) {
+            gather<V, n>(x + window.input.at(y * window.stride, at * window.stride), window.step(),
+                         window.offsets.data(), window.taps, depthwise, block, span, block, false);
+            mix<V, G, n>(span, pointwise, group, block,
+                         z + (y * window.output.width + at) * block, accumulate);
+        });
+}
+
+// From dz `[pixels, block]`: gradients of the kernels, unless null, and of x, unless null, which
+// is an input plane that they are added to. `inner` is an output plane with a border of zeros.
+template <int V, int G>
+void convolve_backward(const Sliding& window, const Real* x, const Real* depthwise,
+                       const Real* transposed, Size group, const Real* dz, Real* inner, Real* span,
+                       Real* d_depthwise, Real* d_pointwise, Real* dx) {
+    const Size block = window.input.block;
+    const Size* offsets = window.offsets.data();
+    for (Size y = 0; y < window.output.height; ++y)
+        runs(window.output.width, [&](auto n, Size at) {
+            const Real* dz_here = dz + (y * window.output.width + at) * block;
+            Real* inner_here = inner + window.output.at(y, at);
+            const Size here = window.input.at(y * window.stride, at * window.stride);
+            mix<V, G, n>(dz_here, transposed, group, block, inner_here, false);
+            if (d_pointwise) {
+                gather<V, n>(x + here, window.step(), offsets, window.taps, depthwise, block, span,
+                             block, false);
+                mix_gradient<V, G, n>(span, dz_here, group, block, d_pointwise);
+            }
+            if (d_depthwise)
+                window_gradient<V, n>(x + here, window.step(), offsets, window.taps, inner_here,
+                                      block, d_depthwise);
+            if (dx && window.stride > 1)
+                scatter<V, n>(inner_here, window.step(), offsets, window.taps, depthwise, block,
+                              dx + here);
+        });
+    if (dx && window.stride == 1)
+        for (Size y = 0; y < window.input.height; ++y)
+            runs(window.input.width, [&](auto n, Size at) {
+                gather<V, n>(inner + window.output.at(y, at), block, window.reversed.data(),
+                             window.taps, depthwise, block, dx + window.input.at(y, at), block,
+                             true);
+            });
+}
