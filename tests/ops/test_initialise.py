@@ -1,9 +1,10 @@
 """Initial weights: torch's own distributions, from a stream of our own."""
 
+import pytest
 import torch
 from torch import nn
 
-from ops.initialise import initialise
+from ops.initialise import initialise, initialise_by_fan_out
 
 
 def model() -> nn.Sequential:
@@ -46,3 +47,36 @@ def test_norms_stay_constant() -> None:
     initialise(net, torch.Generator().manual_seed(0))
     assert torch.equal(net[1].weight, torch.ones(8))
     assert torch.equal(net[1].bias, torch.zeros(8))
+
+
+def wide() -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(64, 96, 3, groups=8, bias=False), nn.Conv2d(64, 128, 1), nn.Linear(300, 200)
+    )
+
+
+def test_by_fan_out() -> None:
+    net = wide()
+    initialise_by_fan_out(net, torch.Generator().manual_seed(0))
+    grouped, biased, linear = net
+    # sqrt(2 / (9 · 96)), whatever the groups, and sqrt(2 / 128); about 1 % of sampling error.
+    assert grouped.weight.std().item() == pytest.approx(0.048113, rel=0.03)
+    assert biased.weight.std().item() == pytest.approx(0.125, rel=0.03)
+    assert linear.weight.std().item() == pytest.approx(0.01, rel=0.03)
+    # Normal, not uniform: a tail beyond two deviations.
+    assert (grouped.weight.abs() > 2 * 0.048113).double().mean().item() == pytest.approx(
+        0.0455, abs=0.01
+    )
+    assert torch.equal(linear.bias, torch.zeros(200))
+    assert biased.bias.abs().max() <= 1 / 8
+    assert biased.bias.abs().max() > 0.9 / 8
+
+
+def test_by_fan_out_repeats_from_a_seed_alone() -> None:
+    first, second = wide(), wide()
+    before = torch.random.get_rng_state()
+    for net in (first, second):
+        initialise_by_fan_out(net, torch.Generator().manual_seed(5))
+    assert torch.equal(before, torch.random.get_rng_state())
+    for one, other in zip(first.parameters(), second.parameters(), strict=True):
+        assert torch.equal(one, other)
