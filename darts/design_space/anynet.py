@@ -1,0 +1,109 @@
+"""AnyNet: a stem, stages of one kind of block, mean, linear classifier.
+
+Source: RegNet (arXiv 2003.13678, §3.2); layers and initial weights are those of its code pycls.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from darts.design_space.config import AnyNetConfig, Stage, squeezed_width
+from darts.errors import UserError
+from ops.blocks import ConvNorm, ResidualBottleneck, ResidualConv, VanillaConv
+from ops.initialise import initialise_by_fan_out
+
+
+class AnyNet(nn.Module):
+    """An image classifier of `config`.
+
+    Args:
+        num_classes: Number of classes.
+        generator: Random stream of the initial weights; by default torch's global one.
+
+    Raises:
+        UserError: `num_classes` is not positive.
+    """
+
+    # Derived networks may have one; training asks.
+    auxiliary_head = None
+
+    def __init__(
+        self,
+        config: AnyNetConfig,
+        *,
+        num_classes: int,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__()
+        if num_classes < 1:
+            raise UserError(f"A network needs num_classes of at least 1, not {num_classes}.")
+        self.config = config
+        # Plain values that `darts.models.network_from_description` rebuilds this network from.
+        self.description: dict[str, Any] = {
+            "anynet": config.as_dict(),
+            "num_classes": num_classes,
+        }
+        self.resolution = 32 if config.stem == "cifar" else 224
+        self.stem = _create_stem(config)
+        self.stages = nn.ModuleList()
+        c_in = config.stem_width
+        for stage in config.stages:
+            blocks = nn.ModuleList()
+            for number in range(stage.depth):
+                stride = 1 if number else stage.stride
+                blocks.append(_create_block(config, stage, c_in, stride))
+                c_in = stage.width
+            self.stages.append(blocks)
+        self.classifier = nn.Linear(c_in, num_classes)
+        initialise_by_fan_out(self, generator)
+
+    def check_image_size(self, height: int, width: int) -> None:
+        """Raise UserError unless every stride has more than one pixel to act on."""
+        self.config.check_image_size(height, width)
+
+    def forward(
+        self, images: Tensor, drop_path: float = 0.0, generator: torch.Generator | None = None
+    ) -> tuple[Tensor, None]:
+        """Logits `[B, num_classes]` of images `[B, 3, H, W]`, and None for an auxiliary head's.
+
+        Args:
+            drop_path: Probability of dropping a sample's residual branch; without effect at test.
+            generator: Random stream of the dropping, needed for a positive probability.
+        """
+        self.check_image_size(*images.shape[-2:])
+        if not self.training or drop_path == 0.0:
+            generator = None
+        elif generator is None:
+            raise ValueError("Drop path needs a random generator.")
+        x = self.stem(images)
+        for stage in self.stages:
+            assert isinstance(stage, nn.ModuleList)
+            for block in stage:
+                x = block(x, drop_path, generator)
+        return self.classifier(x.mean(dim=(2, 3))), None
+
+
+def _create_stem(config: AnyNetConfig) -> nn.Module:
+    width = config.stem_width
+    if config.stem == "resnet":
+        first = ConvNorm(3, width, 7, stride=2, relu=True)
+        return nn.Sequential(first, nn.MaxPool2d(3, 2, padding=1))
+    return ConvNorm(3, width, 3, stride=1 if config.stem == "cifar" else 2, relu=True)
+
+
+def _create_block(config: AnyNetConfig, stage: Stage, c_in: int, stride: int) -> nn.Module:
+    if config.block == "v":
+        return VanillaConv(c_in, stage.width, stride=stride)
+    if config.block == "vr":
+        return ResidualConv(c_in, stage.width, stride=stride)
+    return ResidualBottleneck(
+        c_in,
+        stage.width,
+        inner=stage.inner_width,
+        stride=stride,
+        groups=stage.inner_width // stage.group_width if config.block == "x" else 1,
+        squeezed=int(squeezed_width(c_in, stage.se_ratio)),
+    )
