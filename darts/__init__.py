@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from darts.api import evaluate, search
-    from darts.network import create_network
+    from darts.models import create_network
     from genotypes import load_genotype
 
 __all__ = ["create_network", "evaluate", "load_genotype", "search"]
 
 # Found on first use, because torch takes seconds to import and `--help` must not wait for it.
 _HOMES = {
-    "create_network": "darts.network",
+    "create_network": "darts.models",
     "evaluate": "darts.api",
     "load_genotype": "genotypes",
     "search": "darts.api",

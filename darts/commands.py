@@ -121,26 +121,33 @@ def draw(arguments: Sequence[str], prog: str) -> None:
 
 def cost(arguments: Sequence[str], prog: str) -> None:
     parser = _Arguments(prog=prog, description="Count a model's cost for one image.")
-    parser.add_argument("model", help="genotype: name in the zoo, or a YAML file")
+    parser.add_argument(
+        "model", help="genotype (name in the zoo, or a YAML file), or a network: regnetx_400mf"
+    )
     parser.add_argument("--setting", choices=("cifar", "imagenet"))
-    parser.add_argument("--channels", type=int)
-    parser.add_argument("--layers", type=int)
+    parser.add_argument("--channels", type=int, help="of a genotype's network")
+    parser.add_argument("--layers", type=int, help="of a genotype's network")
     parser.add_argument("--classes", type=int)
     parser.add_argument("--resolution", type=int)
     parser.add_argument("--auxiliary", action="store_true", help="count the head's parameters")
     parser.add_argument("--json", action="store_true")
     parsed = parser.parse_args(arguments)
-    from darts.cost import count
-    from darts.network import create_network
+    import torch
 
-    network = create_network(
-        parsed.model,
-        num_classes=parsed.classes,
-        channels=parsed.channels,
-        layers=parsed.layers,
-        stem=parsed.setting,
-        auxiliary=parsed.auxiliary,
-    )
+    from darts.cost import count
+    from darts.design_space.anynet import AnyNet
+    from darts.design_space.cost import anynet_cost
+    from darts.models import create_network
+
+    with torch.device("meta"):
+        network = create_network(
+            parsed.model,
+            num_classes=parsed.classes,
+            channels=parsed.channels,
+            layers=parsed.layers,
+            stem=parsed.setting,
+            auxiliary=parsed.auxiliary,
+        )
     resolution = parsed.resolution or network.resolution
     counted = count(network, resolution, auxiliary=parsed.auxiliary)
     table = {
@@ -149,18 +156,23 @@ def cost(arguments: Sequence[str], prog: str) -> None:
         "macs": counted.macs,
         "activations": counted.activations,
         "resolution": resolution,
-        "channels": network.description["channels"],
-        "layers": network.description["layers"],
-        "auxiliary": parsed.auxiliary,
     }
+    if isinstance(network, AnyNet):
+        classes = network.description["num_classes"]
+        published = anynet_cost(network.config, resolution=resolution, num_classes=classes)
+        notes = {"flops by pycls": published.pycls_flops, "acts by pycls": published.pycls_acts}
+    else:
+        table["channels"] = network.description["channels"]
+        table["layers"] = network.description["layers"]
+        table["auxiliary"] = parsed.auxiliary
+        notes = {"macs by the published rule": counted.published_macs}
     if parsed.json:
         print(json.dumps(table))
         return
-    table["macs by the published rule"] = counted.published_macs
     _print_table(
         [
             (name, f"{value:,}" if type(value) is int else str(value))
-            for name, value in table.items()
+            for name, value in {**table, **notes}.items()
         ]
     )
 
