@@ -13,8 +13,7 @@ from cells.topology import INPUTS, Topology
 from ops.backends import takes
 from ops.fan_out import FanOut
 from ops.mixed_norm import WeightedNorm
-from ops.native.cell import Source, run_cell
-from ops.native.kernels import Lanes
+from ops.native.cell import Channels, Source, run_cell
 from ops.native.preprocess import preprocess
 from ops.partial import merge_matrices, partial_size, shuffle_order
 from ops.primitives import FactorizedReduce, ReluConvBn
@@ -75,11 +74,17 @@ class SearchCell(nn.Module):
         adapt = FactorizedReduce if previous_reduction else ReluConvBn
         self.preprocess0 = adapt(before_previous, channels, affine=False)
         self.preprocess1 = ReluConvBn(previous, channels, affine=False)
-        self.fan_outs = nn.ModuleList(
-            FanOut(operations, self.selected, len(edges), topology.stride(source, reduction))
+        self.sources = [
+            Source(
+                FanOut(operations, self.selected, len(edges), topology.stride(source, reduction)),
+                rows=[edge.index for edge in edges],
+                targets=[edge.target - INPUTS for edge in edges],
+            )
             for source in topology.states
             if (edges := topology.outgoing(source))
-        )
+        ]
+        self.fan_outs = nn.ModuleList(source.fan_out for source in self.sources)
+        self._norms = [module for module in self.modules() if isinstance(module, Norms)]
         # Random sampling of channels stores a permutation for each source; a row of zeros as
         # drawn by nobody is never read, because `sampled` says which form is in force.
         self.sampled = False
@@ -155,36 +160,26 @@ class SearchCell(nn.Module):
                 states[following] = _as_images(sums.pop(following), size)
         return torch.cat([states[node] for node in self.topology.inner], dim=1)
 
-    @property
-    def layouts(self) -> list[Lanes]:
-        """What native kernels must be able to do for this cell."""
-        return [fan_out.lanes for fan_out in self.fan_outs if isinstance(fan_out, FanOut)]
-
     def _suits_kernels(self, *tensors: Tensor | None) -> bool:
+        adapted = (*self.preprocess0.parameters(), *self.preprocess1.parameters())
+        weights = [weight for source in self.sources for weight in source.weights()]
         present = [tensor for tensor in tensors if tensor is not None]
-        norms = [module for module in self.modules() if isinstance(module, Norms)]
-        return takes([*present, *self.parameters()], norms, self.training)
+        return takes(present, [*adapted, *weights], self._norms, self.training)
 
     def _forward_native(
         self, before_previous: Tensor, previous: Tensor, weights: EdgeWeights
     ) -> Tensor:
-        inputs = [
+        inputs = (
             preprocess(self.preprocess0, before_previous),
             preprocess(self.preprocess1, previous),
-        ]
-        sources = []
-        for source, fan_out in enumerate(self.fan_outs):
-            assert isinstance(fan_out, FanOut)
-            edges = self.topology.outgoing(source)
-            order = place = self.selection[source]
-            if not self.sampled:
-                order = torch.arange(self.channels)
-                # What a shuffle reads at `place` is what stands there afterwards.
-                place = shuffle_order(self.channels, self.channels // self.selected).argsort()
-            rows = [edge.index for edge in edges]
-            targets = [edge.target - INPUTS for edge in edges]
-            sources.append(Source(fan_out, rows, targets, order, place))
-        return run_cell(sources, inputs, *weights)
+        )
+        order = place = self.selection.clone()
+        if not self.sampled:
+            order = torch.arange(self.channels).expand_as(self.selection)
+            # What a shuffle reads at `place` is what stands there afterwards.
+            place = shuffle_order(self.channels, self.channels // self.selected).argsort()
+            place = place.expand_as(self.selection)
+        return run_cell(self.sources, inputs, Channels(order, place), *weights)
 
 
 def _as_matrix(images: Tensor) -> Tensor:

@@ -72,7 +72,7 @@ class Supernet(nn.Module):
             before_previous, previous = previous, topology.nodes * channels
             previous_reduction = reduction
         self.cells = nn.ModuleList(cells)
-        layouts = [layout for cell in cells for layout in cell.layouts]
+        layouts = [source.lanes for cell in cells for source in cell.sources]
         self.backend = choose_backend(backend, layouts)
         for cell in cells:
             cell.backend = self.backend

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
 
+from ops.mixed_norm import WeightedNorm
 from ops.native import build, kernels
 
 log = logging.getLogger(__name__)
@@ -54,16 +55,25 @@ def choose_backend(backend: str, layouts: Iterable[kernels.Lanes]) -> str:
     return "native"
 
 
-def takes(tensors: Iterable[Tensor], norms: Iterable[nn.Module], training: bool) -> bool:
+def takes(
+    tensors: Sequence[Tensor],
+    parameters: Sequence[Tensor],
+    norms: Sequence[WeightedNorm | nn.BatchNorm2d],
+    training: bool,
+) -> bool:
     """Whether the kernels can work on these tensors and norms in the present circumstances."""
-    tensors = list(tensors)
     dtype = tensors[0].dtype
+    statistics = [norm.running_mean for norm in norms]
     return (
         dtype in kernels.REALS
         and all(
-            type(t) in (Tensor, nn.Parameter) and t.device.type == "cpu" and t.dtype == dtype
-            for t in tensors
+            tensor is not None
+            and type(tensor) in (Tensor, nn.Parameter)
+            and tensor.device.type == "cpu"
+            and tensor.dtype == dtype
+            for tensor in (*tensors, *parameters, *statistics)
         )
+        and all(parameter.is_contiguous() for parameter in parameters)
         and all(norm.training == training for norm in norms)
         and not torch.is_autocast_enabled("cpu")
         and not torch.compiler.is_compiling()

@@ -7,12 +7,13 @@ output. An operation that the kernels do not know runs in PyTorch and is added.
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from ops import fan_out as fused
@@ -27,7 +28,8 @@ from ops.native.kernels import (
     run_fan_out,
 )
 
-INPUTS = 2
+INPUTS = 2  # of a cell
+_NO_NORM = WeightedNorm(1)
 
 
 @dataclass(frozen=True)
@@ -36,30 +38,75 @@ class Candidate:
 
     kind: Kind
     column: int
-    kernel: int
-    weights: tuple[Tensor, ...]
-    norms: tuple[WeightedNorm, ...]
+    kernel: int = 1
+    convolutions: tuple[nn.Conv2d, ...] = ()
+    norms: tuple[WeightedNorm, ...] = ()
 
 
-@dataclass(frozen=True)
 class Source:
     """A state with the edges that leave it.
 
-    rows: The edges' rows in alpha and beta.
-    targets: The inner nodes where they end, counted from 0.
-    order: `[C]`, the channels of the state, the processed ones first.
-    place: `[C]`, where these stand in a node.
+    Args:
+        fan_out: The edges' operations.
+        rows: The edges' rows in alpha and beta.
+        targets: The inner nodes where they end, counted from 0.
     """
 
-    fan_out: fused.FanOut
-    rows: Sequence[int]
-    targets: Sequence[int]
+    def __init__(self, fan_out: fused.FanOut, rows: Sequence[int], targets: Sequence[int]) -> None:
+        self.fan_out, self.rows, self.targets = fan_out, list(rows), list(targets)
+        self.lanes = fan_out.lanes
+        self.candidates = candidates(fan_out)
+        self.norms = [norm for one in self.candidates for norm in one.norms]
+
+    def weights(self) -> list[Tensor]:
+        """The kernels of all candidates as they are now; functional calls replace them."""
+        return [conv.weight for one in self.candidates for conv in one.convolutions]
+
+
+class Channels(NamedTuple):
+    """Of each source: the order in which its channels are read, and where they stand in a node.
+
+    Shapes: both `[sources, C]`, int64 on the CPU; the first C/K channels are the processed ones.
+    """
+
     order: Tensor
     place: Tensor
 
 
+def candidates(fan_out: fused.FanOut) -> list[Candidate]:
+    """The operations of a fan-out that the kernels know."""
+    found = []
+    for name, pool in fan_out.shared.items():
+        assert isinstance(pool, fused.SharedPool)
+        kind = Kind.MAX_POOL if pool.kind == "max" else Kind.AVG_POOL
+        found.append(Candidate(kind, fan_out.columns[name], norms=(pool.norm,)))
+    if fan_out.identity:
+        found.append(Candidate(Kind.IDENTITY, fan_out.columns["skip_connect"]))
+    for name, branch in fan_out.rectified.items():
+        column = fan_out.columns[name]
+        if isinstance(branch, fused.FactorizedReduceFan):
+            convolutions: tuple[nn.Conv2d, ...] = (branch.conv1, branch.conv2)
+            found.append(Candidate(Kind.REDUCE, column, 1, convolutions, (branch.norm,)))
+        elif isinstance(branch, fused.SeparableConvFan):
+            first, second = branch.first, branch.second
+            size = first.depthwise.kernel_size[0]
+            convolutions = (first.depthwise, first.pointwise, second.depthwise, second.pointwise)
+            norms = (branch.norm1, branch.norm2)
+            found.append(Candidate(Kind.SEPARABLE, column, size, convolutions, norms))
+        else:
+            assert isinstance(branch, fused.DilatedConvFan)
+            convolutions = (branch.conv.depthwise, branch.conv.pointwise)
+            size = branch.conv.depthwise.kernel_size[0]
+            found.append(Candidate(Kind.DILATED, column, size, convolutions, (branch.norm,)))
+    return found
+
+
 def run_cell(
-    sources: Sequence[Source], inputs: Sequence[Tensor], operations: Tensor, edges: Tensor | None
+    sources: Sequence[Source],
+    inputs: Sequence[Tensor],
+    channels: Channels,
+    operations: Tensor,
+    edges: Tensor | None,
 ) -> Tensor:
     """The states of all inner nodes, `[B, nodes·C, H', W']`.
 
@@ -69,54 +116,21 @@ def run_cell(
     """
     mixture = operations if edges is None else operations * edges.unsqueeze(1)
     passing = edges if edges is not None else operations.new_ones(len(operations))
-    call = _Call(sources)
+    call = _Call(sources, channels)
     result: Tensor = _Cell.apply(call, mixture, passing, *inputs, *call.parameters)
     return result
-
-
-def candidates(fan_out: fused.FanOut) -> list[Candidate]:
-    """The operations of a fan-out that the kernels know."""
-    found = []
-    for name, pool in fan_out.shared.items():
-        assert isinstance(pool, fused.SharedPool)
-        kind = Kind.MAX_POOL if pool.kind == "max" else Kind.AVG_POOL
-        found.append(Candidate(kind, fan_out.columns[name], 3, (), (pool.norm,)))
-    if fan_out.identity:
-        found.append(Candidate(Kind.IDENTITY, fan_out.columns["skip_connect"], 1, (), ()))
-    for name, branch in fan_out.rectified.items():
-        column = fan_out.columns[name]
-        if isinstance(branch, fused.FactorizedReduceFan):
-            weights = (branch.conv1.weight, branch.conv2.weight)
-            found.append(Candidate(Kind.REDUCE, column, 1, weights, (branch.norm,)))
-        elif isinstance(branch, fused.SeparableConvFan):
-            weights = (*_kernels(branch.first), *_kernels(branch.second))
-            norms = (branch.norm1, branch.norm2)
-            size = branch.first.depthwise.kernel_size[0]
-            found.append(Candidate(Kind.SEPARABLE, column, size, weights, norms))
-        else:
-            assert isinstance(branch, fused.DilatedConvFan)
-            size = branch.conv.depthwise.kernel_size[0]
-            found.append(
-                Candidate(Kind.DILATED, column, size, _kernels(branch.conv), (branch.norm,))
-            )
-    return found
-
-
-def _kernels(fan: fused.SeparableFan) -> tuple[Tensor, Tensor]:
-    return fan.depthwise.weight, fan.pointwise.weight
 
 
 class _Call:
     """One evaluation of a cell: what it reads besides the inputs, and the parameters in order."""
 
-    def __init__(self, sources: Sequence[Source]) -> None:
-        self.sources = sources
-        self.candidates = [candidates(source.fan_out) for source in sources]
-        self.known = [[w for one in found for w in one.weights] for found in self.candidates]
+    def __init__(self, sources: Sequence[Source], channels: Channels) -> None:
+        self.sources, self.channels = sources, channels
+        self.known = [source.weights() for source in sources]
         self.foreign = [list(source.fan_out.separate.parameters()) for source in sources]
         self.parameters = [p for group in (*self.known, *self.foreign) for p in group]
         self.nodes = 1 + max(node for source in sources for node in source.targets)
-        self.training = any(source.fan_out.training for source in sources)
+        self.training = sources[0].fan_out.training
 
     def states(self, inputs: Sequence[Tensor], nodes: Tensor) -> list[Tensor]:
         """The states that edges leave: both inputs, and nodes as views of `[B, nodes·C, …]`."""
@@ -125,21 +139,29 @@ class _Call:
     def describe(
         self, index: int, state: Tensor, nodes: Tensor, z: Tensor, norms: Tensor
     ) -> tuple[FanOut, Any]:
-        """The structure for a source, and its branches, without architecture and gradients."""
-        source, found = self.sources[index], self.candidates[index]
-        fan_out, lanes = source.fan_out, source.fan_out.lanes
+        """The structure for a source, and its branches, without architecture and gradients.
+
+        What its pointers point at must outlive the call: `nodes`, `z`, `norms`, `self`.
+        """
+        source = self.sources[index]
+        fan_out, lanes = source.fan_out, source.lanes
         batch, channels, height, width = state.shape
-        branches = (Branch * len(found))()
+        pixels = nodes.shape[0] * nodes.shape[2] * nodes.shape[3]
+        size = nodes.element_size()
+        branches = (Branch * len(source.candidates))()
         z_at, norm_at = z.data_ptr(), norms.data_ptr()
-        for branch, candidate in zip(branches, found, strict=True):
+        weights = iter(self.known[index])
+        for branch, candidate in zip(branches, source.candidates, strict=True):
             branch.kind, branch.column = candidate.kind, candidate.column
             branch.kernel = candidate.kernel
+            branch.weight = addresses([next(weights) for _ in candidate.convolutions], 4)
             for slot, _ in enumerate(candidate.norms):
                 branch.z[slot], branch.norm[slot] = z_at, norm_at
-                z_at += z.element_size() * _numbers(candidate, lanes, nodes)
-                norm_at += norms.element_size() * 2 * lanes.total
-        norm = next((one.norms[0] for one in found if one.norms), None)
-        places = nodes.chunk(self.nodes, dim=1)
+                z_at += size * pixels * _numbers(candidate, lanes)
+                norm_at += size * 2 * lanes.total
+        norm = source.norms[0] if source.norms else _NO_NORM
+        first, step = nodes.data_ptr(), size * channels
+        targets = [first + node * step for node in source.targets]
         call = FanOut(
             batch=batch,
             height=height,
@@ -154,73 +176,63 @@ class _Call:
             state_pitch=channels if index < INPUTS else nodes.shape[1],
             target_pitch=nodes.shape[1],
             columns=len(fan_out.columns),
-            branches=len(found),
+            branches=len(branches),
             training=self.training,
             threads=torch.get_num_threads(),
-            eps=norm.eps if norm else 0.0,
-            momentum=norm.momentum if norm else 0.0,
+            eps=norm.eps,
+            momentum=norm.momentum,
             branch=branches,
-            order=source.order.data_ptr(),
-            place=source.place.data_ptr(),
+            order=self.channels.order[index].data_ptr(),
+            place=self.channels.place[index].data_ptr(),
             state=state.data_ptr(),
-            target=addresses([places[node] for node in source.targets], len(source.targets)),
+            target=(ctypes.c_void_p * len(targets))(*targets),
         )
         return call, branches
 
-    def give_weights(self, index: int, branches: Any) -> list[Tensor]:
-        """Points the branches at their weights; the result must live as long as they are read."""
-        kept = [weight.contiguous() for weight in self.known[index]]
-        weights = iter(kept)
-        for branch, candidate in zip(branches, self.candidates[index], strict=True):
-            branch.weight = addresses([next(weights) for _ in candidate.weights], 4)
-        return kept
-
     def workspace(self, index: int, nodes: Tensor) -> tuple[Tensor, Tensor]:
         """Room for what the backward pass needs: z before each norm, and the norms' statistics."""
-        lanes = self.sources[index].fan_out.lanes
-        found = self.candidates[index]
-        z = sum(_numbers(one, lanes, nodes) * len(one.norms) for one in found)
-        norms = sum(2 * lanes.total * len(one.norms) for one in found)
+        source = self.sources[index]
+        pixels = nodes.shape[0] * nodes.shape[2] * nodes.shape[3]
+        z = sum(_numbers(one, source.lanes) * len(one.norms) for one in source.candidates)
         # Lanes without a channel have no statistics: zeros keep them out of everything.
-        return nodes.new_empty(z + SLACK), nodes.new_zeros(norms + SLACK)
+        norms = 2 * source.lanes.total * len(source.norms)
+        return nodes.new_empty(pixels * z + SLACK), nodes.new_zeros(norms + SLACK)
 
 
-def _numbers(candidate: Candidate, lanes: Lanes, nodes: Tensor) -> int:
-    """Size of z of one convolution or pool."""
-    pixels = nodes.shape[0] * nodes.shape[2] * nodes.shape[3]
+def _numbers(candidate: Candidate, lanes: Lanes) -> int:
+    """Numbers a pixel of z of one convolution or pool."""
     pools = candidate.kind in (Kind.MAX_POOL, Kind.AVG_POOL)
-    return pixels * (lanes.group if pools else lanes.total)
+    return lanes.group if pools else lanes.total
 
 
 class _Foreign:
     """The operations of a source that the kernels do not know: PyTorch, with their own graph."""
 
-    def __init__(self, source: Source, state: Tensor, mixture: Tensor) -> None:
-        fan_out, self.source = source.fan_out, source
+    def __init__(
+        self, source: Source, state: Tensor, mixture: Tensor, channels: Channels, index: int
+    ) -> None:
+        fan_out, count = source.fan_out, source.fan_out.channels
+        self.read, place = channels.order[index, :count], channels.place[index, :count]
+        first = state.shape[1] * torch.tensor(source.targets).unsqueeze(1)
+        self.places = (first + place).flatten()
         self.parameters = [p for p in fan_out.separate.parameters() if p.requires_grad]
         with torch.enable_grad():
-            self.x = state.detach()[:, source.order[: fan_out.channels]].requires_grad_()
+            self.x = state.detach()[:, self.read].requires_grad_()
             self.mixture = mixture.clone().requires_grad_()
             self.mixed = torch.stack(fan_out.mix_separate(self.x, self.mixture))
 
-    def _places(self) -> Tensor:
-        """Channels of the processed part in the nodes, `[E·C/K]`."""
-        channels = len(self.source.place)
-        first = channels * torch.tensor(self.source.targets).unsqueeze(1)
-        return (first + self.source.place[: self.source.fan_out.channels]).flatten()
-
     def add(self, nodes: Tensor) -> None:
         mixed = self.mixed.detach().transpose(0, 1).flatten(1, 2)
-        nodes[:, self._places()] += mixed
+        nodes[:, self.places] += mixed
 
     def backward(self, completed: Tensor, d_state: Tensor | None) -> tuple[Tensor, list[Tensor]]:
         """Adds to the state's gradient; returns those of the mixture and of the parameters."""
-        gradient = completed[:, self._places()]
-        gradient = gradient.unflatten(1, (-1, self.source.fan_out.channels)).transpose(0, 1)
+        gradient = completed[:, self.places]
+        gradient = gradient.unflatten(1, (-1, len(self.read))).transpose(0, 1)
         unknowns = [self.x, self.mixture, *self.parameters]
         d_x, d_mixture, *gradients = torch.autograd.grad(self.mixed, unknowns, gradient)
         if d_state is not None:
-            d_state[:, self.source.order[: d_x.shape[1]]] += d_x
+            d_state[:, self.read] += d_x
         return d_mixture, gradients
 
 
@@ -244,16 +256,14 @@ class _Cell(torch.autograd.Function):
             z, norms = cell.workspace(index, nodes)
             rows, passed = mixture[source.rows], passing[source.rows]
             call, branches = cell.describe(index, state, nodes, z, norms)
-            kept = cell.give_weights(index, branches)
-            for branch, candidate in zip(branches, cell.candidates[index], strict=True):
+            for branch, candidate in zip(branches, source.candidates, strict=True):
                 running = [(norm.running_mean, norm.running_var) for norm in candidate.norms]
                 branch.running = addresses([one for pair in running for one in pair], 4)
             call.mixture, call.passing = rows.data_ptr(), passed.data_ptr()
             call.assign = index == 0
-            run_fan_out(call, source.fan_out.lanes, nodes.dtype, backward=False)
-            del kept
+            run_fan_out(call, source.lanes, nodes.dtype, backward=False)
             if len(source.fan_out.separate):
-                ctx.foreign[index] = _Foreign(source, state, rows)
+                ctx.foreign[index] = _Foreign(source, state, rows, cell.channels, index)
                 ctx.foreign[index].add(nodes)
             saved += [z, norms, rows, passed]
         ctx.cell = cell
@@ -268,6 +278,8 @@ class _Cell(torch.autograd.Function):
         saved = list(ctx.saved_tensors)
         inputs, nodes, saved = saved[:INPUTS], saved[INPUTS], saved[INPUTS + 1 :]
         wanted = ctx.needs_input_grad[3 : 3 + INPUTS]
+        learns = zip(cell.parameters, ctx.needs_input_grad[3 + INPUTS :], strict=True)
+        learned = {id(parameter) for parameter, needed in learns if needed}
         # The gradients of the nodes are completed here, from the last node to the first.
         completed = torch.empty_like(nodes).copy_(gradient)
         d_inputs = [torch.zeros_like(x) if w else None for x, w in zip(inputs, wanted, strict=True)]
@@ -282,28 +294,25 @@ class _Cell(torch.autograd.Function):
             source, d_state = cell.sources[index], d_states[index]
             z, norms, rows, passed = saved[4 * index : 4 * index + 4]
             call, branches = cell.describe(index, states[index], completed, z, norms)
-            kept = cell.give_weights(index, branches)
             known[index] = [
-                torch.empty_like(w, memory_format=torch.contiguous_format)
-                if w.requires_grad
-                else None
-                for w in cell.known[index]
+                torch.empty_like(weight) if id(weight) in learned else None
+                for weight in cell.known[index]
             ]
             gradients = iter(known[index])
-            for branch, candidate in zip(branches, cell.candidates[index], strict=True):
-                branch.gradient = addresses([next(gradients) for _ in candidate.weights], 4)
+            for branch, candidate in zip(branches, source.candidates, strict=True):
+                branch.gradient = addresses([next(gradients) for _ in candidate.convolutions], 4)
             d_rows, d_passed = torch.empty_like(rows), torch.empty_like(passed)
             call.mixture, call.passing = rows.data_ptr(), passed.data_ptr()
             call.d_mixture, call.d_passing = d_rows.data_ptr(), d_passed.data_ptr()
             call.d_state = None if d_state is None else d_state.data_ptr()
-            run_fan_out(call, source.fan_out.lanes, nodes.dtype, backward=True)
-            del kept
+            run_fan_out(call, source.lanes, nodes.dtype, backward=True)
             if index in ctx.foreign:
                 d_foreign, of_parameters = ctx.foreign[index].backward(completed, d_state)
                 d_rows += d_foreign
-                learned = iter(of_parameters)
+                given = iter(of_parameters)
                 foreign[index] = [
-                    next(learned) if p.requires_grad else None for p in cell.foreign[index]
+                    next(given) if id(parameter) in learned else None
+                    for parameter in cell.foreign[index]
                 ]
             d_mixture[source.rows], d_passing[source.rows] = d_rows, d_passed
         parameters = [one for group in (*known, *foreign) for one in group]

@@ -13,6 +13,8 @@
 
 #pragma once
 
+#include <omp.h>
+
 #include <cmath>
 #include <memory>
 
@@ -79,6 +81,7 @@ class FanOutKernel {
     const Plane input, output;
     const Size pixels, source_pixels, chunks;
     std::vector<Convolution> convolutions;
+    mutable std::vector<std::unique_ptr<Scratch>> scratches;  // one a thread, with zero borders
 
     static Size border(const FanOut& f) {
         Size result = 0;
@@ -115,12 +118,13 @@ class FanOutKernel {
     void for_images(F body) const {
 #pragma omp parallel num_threads(f.threads)
         {
-            Scratch scratch(*this);
+            auto& scratch = scratches[omp_get_thread_num()];
+            if (!scratch) scratch = std::make_unique<Scratch>(*this);
 #pragma omp for schedule(dynamic)
             for (Size chunk = 0; chunk < chunks; ++chunk)
                 for (Size image = chunk * f.batch / chunks;
                      image < (chunk + 1) * f.batch / chunks; ++image)
-                    body(scratch, chunk, image);
+                    body(*scratch, chunk, image);
         }
     }
 
@@ -253,13 +257,10 @@ class FanOutKernel {
                 const Size pixel = y * output.width + x;
                 const Real* passing = s.rows.data() + x * f.channels;
                 for (Size e = 0; e < lanes.edges; ++e) {
-                    Real* __restrict to = f.target[e] + (image * pixels + pixel) * f.target_pitch;
-                    const Real* mixed = of_edge(s.mixed, e) + pixel * lanes.block;
-                    if (f.assign)
-                        for (Size q = 0; q < f.channels; ++q) to[q] = f.passing[e] * passing[q];
-                    else if (passes)
-                        for (Size q = 0; q < f.channels; ++q) to[q] += f.passing[e] * passing[q];
-                    for (Size c = 0; c < lanes.channels; ++c) to[f.place[c]] += mixed[c];
+                    Real* to = f.target[e] + (image * pixels + pixel) * f.target_pitch;
+                    if (f.assign || passes)
+                        add_scaled<V>(f.channels, f.passing[e], passing, to, !f.assign);
+                    add_to(lanes.channels, of_edge(s.mixed, e) + pixel * lanes.block, f.place, to);
                 }
             }
         }
@@ -332,21 +333,12 @@ class FanOutKernel {
                 const Size lane = lanes.of(e, 0);
                 Real* g_edge =
                     g + lane / lanes.block * pixels * lanes.block + lane % lanes.block;
-                Real* __restrict product = products + e * C;
-                const Real weight = f.passing[e];
-                for (Size x = 0; x < width; ++x) {
-                    const Size pixel = y * width + x;
-                    const Real* from = f.target[e] + (image * pixels + pixel) * f.target_pitch;
-                    for (Size c = 0; c < lanes.channels; ++c)
-                        g_edge[pixel * lanes.block + c] = from[f.place[c]];
-                    if (!passes) continue;
-                    const Real* passing = values + x * C;
-                    Real* __restrict gradient = gradients + x * C;
-                    for (Size q = 0; q < C; ++q) {
-                        gradient[q] += weight * from[q];
-                        product[q] += from[q] * passing[q];
-                    }
-                }
+                const Real* from = f.target[e] + (image * pixels + y * width) * f.target_pitch;
+                for (Size x = 0; x < width; ++x)
+                    pick(lanes.channels, from + x * f.target_pitch, f.place,
+                         g_edge + (y * width + x) * lanes.block);
+                if (passes)
+                    pass_edge_on(width, f.passing[e], from, values, gradients, products + e * C);
             }
             if (passes && f.d_state) pass_on(state, image, y, values, gradients);
         }
@@ -354,6 +346,27 @@ class FanOutKernel {
             d_passing[e] = 0;
             for (Size q = 0; q < C; ++q) d_passing[e] += products[e * C + q];
         }
+    }
+
+    // Of one row and edge: gradients [width, C] += weight · from, products [C] += from · values.
+    void pass_edge_on(Size width, Real weight, const Real* from, const Real* values,
+                      Real* gradients, Real* products) const {
+        const Size C = f.channels;
+        Size q = 0;
+        const auto columns = [&](auto v) {
+            for (; q + v <= C; q += v) {
+                auto product = load<v>(products + q);
+                for (Size x = 0; x < width; ++x) {
+                    const auto gradient = load<v>(from + x * f.target_pitch + q);
+                    add_scaled<v>(v, weight, from + x * f.target_pitch + q, gradients + x * C + q,
+                                  true);
+                    product += gradient * load<v>(values + x * C + q);
+                }
+                store<v>(products + q, product);
+            }
+        };
+        columns(std::integral_constant<int, V>{});
+        columns(std::integral_constant<int, 1>{});
     }
 
     void pass_on(const Real* state, Size image, Size y, const Real* values,
@@ -379,7 +392,7 @@ class FanOutKernel {
           output{(f.height - 1) / f.stride + 1, (f.width - 1) / f.stride + 1, border(f),
                  lanes.block},
           pixels(output.height * output.width), source_pixels(f.height * f.width),
-          chunks(std::min(f.batch, MAX_CHUNKS)) {
+          chunks(std::min(f.batch, MAX_CHUNKS)), scratches(f.threads) {
         add_convolutions();
     }
 

@@ -114,6 +114,23 @@ inline Vector<V> sum(Size pixels, F value) {
     return (s0 + s1) + (s2 + s3);
 }
 
+// to (+)= scale · from
+template <int V>
+inline void add_scaled(Size numbers, Real scale, const Real* from, Real* to, bool accumulate) {
+    Size i = 0;
+    for (; i + V <= numbers; i += V)
+        store<V>(to + i, (accumulate ? load<V>(to + i) : Vector<V>{}) + scale * load<V>(from + i));
+    for (; i < numbers; ++i) to[i] = (accumulate ? to[i] : 0) + scale * from[i];
+}
+
+// Few numbers from anywhere, or to anywhere.
+inline void pick(Size numbers, const Real* from, const Size* places, Real* to) {
+    for (Size i = 0; i < numbers; ++i) to[i] = from[places[i]];
+}
+inline void add_to(Size numbers, const Real* from, const Size* places, Real* to) {
+    for (Size i = 0; i < numbers; ++i) to[places[i]] += from[i];
+}
+
 // out[n, j] (+)= sum over t of weights[t, j] · in[n · step + offsets[t] + j]: a depthwise window.
 template <int V, int N>
 inline void gather(const Real* in, Size step, const Size* offsets, Size taps, const Real* weights,

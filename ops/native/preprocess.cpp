@@ -48,6 +48,16 @@ class PreprocessKernel {
         return ((image * p.height + y * p.parts + k) * p.width + x * p.parts + k) * p.inputs;
     }
 
+    // What kernel k reads for output pixels (y, x) to (y, x + N - 1), rectified: [N, inputs].
+    template <int N>
+    void read(Real* span, Size image, Size k, Size y, Size x) const {
+        for (int n = 0; n < N; ++n) {
+            const Real* from = p.x + source(image, k, y, x + n);
+            for (Size c = 0; c < p.inputs; c += V)
+                store<V>(span + n * p.inputs + c, rectified<V>(load<V>(from + c)));
+        }
+    }
+
     // [batch, outputs] -> double [outputs]
     std::vector<double> total(const Numbers& of_images) const {
         std::vector<double> result(p.outputs);
@@ -91,10 +101,7 @@ class PreprocessKernel {
             for (Size y = 0; y < height; ++y)
                 runs(width, [&](auto n, Size x) {
                     for (Size k = 0; k < p.parts; ++k) {
-                        for (int i = 0; i < n; ++i)
-                            for (Size c = 0; c < p.inputs; c += V)
-                                store<V>(span + i * p.inputs + c,
-                                         rectified<V>(load<V>(p.x + source(image, k, y, x + i) + c)));
+                        read<n>(span, image, k, y, x);
                         multiply<n>(span, p.inputs, weight[k].data(), p.inputs, part,
                                     out + (y * width + x) * p.outputs + k * part, p.outputs);
                     }
@@ -192,18 +199,18 @@ class PreprocessKernel {
     template <int N>
     void backward_run(const Real* dz, Real* span, Size image, Size k, Size y, Size x,
                       Real* gradient) const {
-        if (gradient)
+        if (gradient) {
+            read<N>(span, image, k, y, x);
             for (Size j = 0; j < part; j += V) {
                 Vector<V> out[N];
                 for (int n = 0; n < N; ++n) out[n] = load<V>(dz + n * p.outputs + j);
-                const Real* in[N];
-                for (int n = 0; n < N; ++n) in[n] = p.x + source(image, k, y, x + n);
                 for (Size c = 0; c < p.inputs; ++c) {
                     auto row = load<V>(gradient + c * part + j);
-                    for (int n = 0; n < N; ++n) row += (in[n][c] > 0 ? in[n][c] : 0) * out[n];
+                    for (int n = 0; n < N; ++n) row += span[n * p.inputs + c] * out[n];
                     store<V>(gradient + c * part + j, row);
                 }
             }
+        }
         if (!p.dx) return;
         multiply<N>(dz, p.outputs, transposed[k].data(), part, p.inputs, span, p.inputs);
         for (int n = 0; n < N; ++n) {
