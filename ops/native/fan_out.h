@@ -57,6 +57,9 @@ template <int V, int G>
 class FanOutKernel {
     using Numbers = std::vector<Real>;
 
+    static constexpr Size B = BLOCK<V, G>;
+    static constexpr Size NEAR = 64;  // pixels that fit the nearest cache
+
     struct Convolution {
         Size branch, slot;
         int depthwise, pointwise;   // index of the weights, -1 for none
@@ -67,12 +70,12 @@ class FanOutKernel {
 
     // What a thread works with, one image at a time.
     struct Scratch {
-        Numbers x, dx, input, d_input, output, inner, d_output, dz, mixed, span, rows;
+        Numbers x, dx, input, d_input, output, inner, d_output, dz, mixed, rows;
         explicit Scratch(const FanOutKernel& k)
-            : x(k.source_pixels * k.lanes.group + V), dx(x.size()), input(k.input.size()),
+            : x(k.source_pixels * G + V), dx(x.size()), input(k.input.size()),
               d_input(k.input.size()), output(k.output.size()), inner(k.output.size()),
-              d_output(k.output.size()), dz(k.pixels * k.lanes.block + V),
-              mixed(k.pixels * k.lanes.total()), span(8 * k.lanes.block),
+              d_output(k.output.size()), dz(k.pixels * B + V),
+              mixed(k.pixels * k.lanes.total()),
               rows(2 * k.output.width * k.f.channels + k.lanes.edges * k.f.channels) {}
     };
 
@@ -96,16 +99,24 @@ class FanOutKernel {
     static int last(const Branch& b) { return b.kind == SEPARABLE ? 1 : 0; }
 
     Real* z(const Branch& b, int slot, Size image, Size block) const {
-        return pools(b) ? b.z[slot] + image * pixels * lanes.group
-                        : b.z[slot] + (image * lanes.blocks + block) * pixels * lanes.block;
+        return pools(b) ? b.z[slot] + image * pixels * G
+                        : b.z[slot] + (image * lanes.blocks + block) * pixels * B;
     }
     const Real* mean(const Branch& b, int slot) const { return b.norm[slot]; }
     const Real* inverse(const Branch& b, int slot) const { return b.norm[slot] + lanes.total(); }
 
-    // z of a pixel in the lanes of a block: pools have it once for all edges.
+    // z (or x) of a pixel in the lanes of a block: without convolution it is one for all edges.
     Vector<V> value(const Branch& b, const Real* of, Size pixel, Size j) const {
-        return pools(b) ? repeat<V, G>(of + pixel * lanes.group + j)
-                        : load<V>(of + pixel * lanes.block + j);
+        return !convolves(b) ? repeat<V, G>(of + pixel * G + j)
+                        : load<V>(of + pixel * B + j);
+    }
+
+    template <class F>
+    static void with_stride(const Sliding& window, F run) {
+        if (window.stride == 1)
+            run(std::integral_constant<int, 1>{});
+        else
+            run(std::integral_constant<int, 2>{});
     }
 
     template <class F>
@@ -156,28 +167,28 @@ class FanOutKernel {
         const Real* from = f.state + image * source_pixels * f.state_pitch;
         for (Size p = 0; p < source_pixels; ++p)
             for (Size c = 0; c < lanes.channels; ++c)
-                s.x[p * lanes.group + c] = from[p * f.state_pitch + f.order[c]];
+                s.x[p * G + c] = from[p * f.state_pitch + f.order[c]];
     }
     void read_input(Scratch& s) const {
         for (Size y = 0; y < f.height; ++y)
             for (Size x = 0; x < f.width; ++x)
-                for (Size j = 0; j < lanes.block; j += V)
+                for (Size j = 0; j < B; j += V)
                     store<V>(s.input.data() + input.at(y, x) + j,
                              rectified<V>(repeat<V, G>(
-                                 s.x.data() + (y * f.width + x) * lanes.group + j)));
+                                 s.x.data() + (y * f.width + x) * G + j)));
     }
 
     // The second convolution's input: z of the first one, normalised and rectified.
     void read_inner(Scratch& s, const Branch& b, Size image, Size block) const {
         const Real* from = z(b, 0, image, block);
-        for (Size j = 0; j < lanes.block; j += V) {
-            const auto centre = load<V>(mean(b, 0) + block * lanes.block + j);
-            const auto scale = load<V>(inverse(b, 0) + block * lanes.block + j);
+        for (Size j = 0; j < B; j += V) {
+            const auto centre = load<V>(mean(b, 0) + block * B + j);
+            const auto scale = load<V>(inverse(b, 0) + block * B + j);
             for (Size y = 0; y < output.height; ++y)
-                for (Size x = 0; x < output.width; ++x, from += lanes.block)
+                for (Size x = 0; x < output.width; ++x, from += B)
                     store<V>(s.output.data() + output.at(y, x) + j,
                              rectified<V>((load<V>(from + j) - centre) * scale));
-            from -= pixels * lanes.block;
+            from -= pixels * B;
         }
     }
 
@@ -185,7 +196,7 @@ class FanOutKernel {
     void moments(const Branch& b, int slot, Size image, Real* result) const {
         result += image * 2 * lanes.total();
         for (Size block = 0; block < lanes.blocks; ++block)
-            for (Size j = 0; j < lanes.block; j += V) {
+            for (Size j = 0; j < B; j += V) {
                 const Real* from = z(b, slot, image, block);
                 const auto centre =
                     sum<V>(pixels, [&](Size p) { return value(b, from, p, j); }) / Real(pixels);
@@ -193,8 +204,8 @@ class FanOutKernel {
                     const auto distance = value(b, from, p, j) - centre;
                     return distance * distance;
                 });
-                store<V>(result + block * lanes.block + j, centre);
-                store<V>(result + lanes.total() + block * lanes.block + j, square);
+                store<V>(result + block * B + j, centre);
+                store<V>(result + lanes.total() + block * B + j, square);
             }
     }
 
@@ -224,28 +235,26 @@ class FanOutKernel {
         });
     }
 
-    Pooling pooling() const { return {f.height, f.width, lanes.group, f.stride}; }
+    Pooling pooling() const { return {f.height, f.width, G, f.stride}; }
 
     // The bypassed channels of row y where they stand in a target [width, channels], else 0.
     void read_passing(const Real* state, Size y, Real* row) const {
-        const auto at = [&](Size line, Size x) {
-            return state + (line * f.width + x) * f.state_pitch;
-        };
-        for (Size x = 0; x < output.width; ++x)
+        const Size pitch = f.state_pitch, down = f.width * pitch;
+        const Real* from = state + y * f.stride * down;
+        for (Size x = 0; x < output.width; ++x, from += f.stride * pitch, row += f.channels)
             for (Size i = lanes.channels; i < f.channels; ++i) {
-                const Size channel = f.order[i];
-                Real* to = row + x * f.channels + f.place[i];
-                *to = at(y * f.stride, x * f.stride)[channel];
-                for (Size corner = 1; f.stride == 2 && corner < 4; ++corner) {
-                    const Real other = at(2 * y + corner / 2, 2 * x + corner % 2)[channel];
-                    if (other > *to) *to = other;
-                }
+                const Real* at = from + f.order[i];
+                row[f.place[i]] = f.stride == 1 ? *at
+                                                : std::max(std::max(at[0], at[pitch]),
+                                                           std::max(at[down], at[down + pitch]));
             }
     }
 
-    const Real* of_edge(const Numbers& image, Size edge) const {
+    // Where the lanes of an edge begin in an image [blocks, pixels, block].
+    template <class Pointer>
+    Pointer of_edge(Pointer image, Size edge) const {
         const Size lane = lanes.of(edge, 0);
-        return image.data() + lane / lanes.block * pixels * lanes.block + lane % lanes.block;
+        return image + lane / B * pixels * B + lane % B;
     }
 
     void place(Scratch& s, Size image) const {
@@ -260,7 +269,7 @@ class FanOutKernel {
                     Real* to = f.target[e] + (image * pixels + pixel) * f.target_pitch;
                     if (f.assign || passes)
                         add_scaled<V>(f.channels, f.passing[e], passing, to, !f.assign);
-                    add_to(lanes.channels, of_edge(s.mixed, e) + pixel * lanes.block, f.place, to);
+                    add_to(lanes.channels, of_edge(s.mixed.data(), e) + pixel * B, f.place, to);
                 }
             }
         }
@@ -292,13 +301,13 @@ class FanOutKernel {
     // dz `[pixels, block]` of a convolution from the gradient g `[pixels, block]` after its norm.
     void through_norm(const Linear& norm, const Real* mean, const Real* g, const Real* z,
                       Size block, Real* dz) const {
-        for (Size j = 0; j < lanes.block; j += V) {
-            const Size lane = block * lanes.block + j;
+        for (Size j = 0; j < B; j += V) {
+            const Size lane = block * B + j;
             const auto scale = load<V>(norm.scale.data() + lane);
             const auto slope = load<V>(norm.slope.data() + lane);
             const auto constant = load<V>(norm.constant.data() + lane);
             const auto centre = load<V>(mean + lane);
-            for (Size p = j; p < pixels * lanes.block; p += lanes.block)
+            for (Size p = j; p < pixels * B; p += B)
                 store<V>(dz + p, scale * load<V>(g + p) + slope * (load<V>(z + p) - centre) +
                                      constant);
         }
@@ -329,17 +338,17 @@ class FanOutKernel {
         for (Size y = 0; y < output.height; ++y) {
             if (passes) read_passing(state, y, values);
             if (passes) std::fill_n(gradients, width * C, Real(0));
-            for (Size e = 0; e < lanes.edges; ++e) {
-                const Size lane = lanes.of(e, 0);
-                Real* g_edge =
-                    g + lane / lanes.block * pixels * lanes.block + lane % lanes.block;
-                const Real* from = f.target[e] + (image * pixels + y * width) * f.target_pitch;
-                for (Size x = 0; x < width; ++x)
-                    pick(lanes.channels, from + x * f.target_pitch, f.place,
-                         g_edge + (y * width + x) * lanes.block);
-                if (passes)
-                    pass_edge_on(width, f.passing[e], from, values, gradients, products + e * C);
-            }
+            // Pixel by pixel, because the targets of a pixel are neighbours in memory.
+            for (Size x = 0; x < width; ++x)
+                for (Size e = 0; e < lanes.edges; ++e) {
+                    const Size pixel = y * width + x;
+                    pick(lanes.channels, f.target[e] + (image * pixels + pixel) * f.target_pitch,
+                         f.place, of_edge(g, e) + pixel * B);
+                }
+            for (Size e = 0; passes && e < lanes.edges; ++e)
+                pass_edge_on(width, f.passing[e],
+                             f.target[e] + (image * pixels + y * width) * f.target_pitch, values,
+                             gradients, products + e * C);
             if (passes && f.d_state) pass_on(state, image, y, values, gradients);
         }
         for (Size e = 0; e < lanes.edges; ++e) {
@@ -369,28 +378,31 @@ class FanOutKernel {
         columns(std::integral_constant<int, 1>{});
     }
 
+    // The gradient of the bypassed channels of row y; that of a maximum goes to its first place.
     void pass_on(const Real* state, Size image, Size y, const Real* values,
                  const Real* gradients) const {
-        Real* d_state = f.d_state + image * source_pixels * f.state_pitch;
-        for (Size x = 0; x < output.width; ++x)
+        const Size pitch = f.state_pitch, row = y * f.stride * f.width * pitch;
+        const Size corners[4] = {0, pitch, f.width * pitch, f.width * pitch + pitch};
+        state += row;
+        Real* to = f.d_state + image * source_pixels * pitch + row;
+        for (Size x = 0; x < output.width; ++x) {
             for (Size i = lanes.channels; i < f.channels; ++i) {
-                const Size channel = f.order[i], at = x * f.channels + f.place[i];
                 Size corner = 0;
-                const auto place = [&] {
-                    return ((y * f.stride + corner / 2) * f.width + x * f.stride + corner % 2) *
-                               f.state_pitch + channel;
-                };
                 if (f.stride == 2)
-                    while (corner < 3 && state[place()] != values[at]) ++corner;
-                d_state[place()] += gradients[at];
+                    while (corner < 3 && state[corners[corner] + f.order[i]] != values[f.place[i]])
+                        ++corner;
+                to[corners[corner] + f.order[i]] += gradients[f.place[i]];
             }
+            state += f.stride * pitch, to += f.stride * pitch;
+            values += f.channels, gradients += f.channels;
+        }
     }
 
    public:
     explicit FanOutKernel(const FanOut& f)
-        : f(f), lanes(f.lanes), input{f.height, f.width, border(f), lanes.block},
+        : f(f), lanes(f.lanes), input{f.height, f.width, border(f), B},
           output{(f.height - 1) / f.stride + 1, (f.width - 1) / f.stride + 1, border(f),
-                 lanes.block},
+                 B},
           pixels(output.height * output.width), source_pixels(f.height * f.width),
           chunks(std::min(f.batch, MAX_CHUNKS)), scratches(f.threads) {
         add_convolutions();
@@ -405,11 +417,14 @@ class FanOutKernel {
         };
         const auto convolution = [&](Scratch& s, const Convolution& c, Size block, Size image) {
             const Numbers& from = c.slot ? s.output : s.input;
-            convolve<V, G>(c.window, from.data(),
-                           c.kernels.depthwise.data() + block * c.window.taps * lanes.block,
-                           c.kernels.pointwise.data() + block * lanes.group * lanes.block,
-                           lanes.group, z(f.branch[c.branch], c.slot, image, block),
-                           s.span.data(), c.first > 0);
+            const auto run = [&](auto stride) {
+                convolve<V, G, stride>(
+                    c.window, from.data(),
+                    c.kernels.depthwise.data() + block * c.window.taps * B,
+                    c.kernels.pointwise.data() + block * G * B,
+                    z(f.branch[c.branch], c.slot, image, block), c.first > 0);
+            };
+            with_stride(c.window, run);
         };
         for_images([&](Scratch& s, Size, Size image) {
             read_state(s, image);
@@ -457,21 +472,21 @@ class FanOutKernel {
         for_images([&](Scratch& s, Size, Size image) {
             read_state(s, image);
             for (Size block = 0; block < lanes.blocks; ++block)
-                for (Size j = 0; j < lanes.block; j += V) {
-                    const Size lane = block * lanes.block + j;
-                    Real* to = s.mixed.data() + block * pixels * lanes.block + j;
-                    for (Size p = 0; p < pixels; ++p)
-                        store<V>(to + p * lanes.block, load<V>(constant.data() + lane));
-                    for (Size i = 0; i < f.branches; ++i) {
-                        const Branch& b = f.branch[i];
-                        const auto by = load<V>(scale[i].data() + lane);
-                        const bool shared = !convolves(b);
-                        const Real* from = b.kind == IDENTITY ? s.x.data()
-                                                              : z(b, last(b), image, block);
-                        for (Size p = 0; p < pixels; ++p) {
-                            const auto value = shared ? repeat<V, G>(from + p * lanes.group + j)
-                                                      : load<V>(from + p * lanes.block + j);
-                            store<V>(to + p * lanes.block, load<V>(to + p * lanes.block) + by * value);
+                for (Size j = 0; j < B; j += V) {
+                    const Size lane = block * B + j;
+                    Real* to = s.mixed.data() + block * pixels * B + j;
+                    for (Size start = 0; start < pixels; start += NEAR) {
+                        const Size end = std::min(start + NEAR, pixels);
+                        for (Size p = start; p < end; ++p)
+                            store<V>(to + p * B, load<V>(constant.data() + lane));
+                        for (Size i = 0; i < f.branches; ++i) {
+                            const Branch& b = f.branch[i];
+                            const auto by = load<V>(scale[i].data() + lane);
+                            const Real* from = b.kind == IDENTITY ? s.x.data()
+                                                                  : z(b, last(b), image, block);
+                            for (Size p = start; p < end; ++p)
+                                store<V>(to + p * B, load<V>(to + p * B) +
+                                                                   by * value(b, from, p, j));
                         }
                     }
                 }

@@ -11,23 +11,20 @@ void FanOutKernel<V, G>::backward() const {
         return std::unique_ptr<Real[]>(new Real[images * image_size]);
     };
     const auto of_block = [&](Real* images, Size image, Size block) {
-        return images + image * image_size + block * pixels * lanes.block;
+        return images + image * image_size + block * pixels * B;
     };
     // Sum of g, and of g · (z - mean), over the pixels of one image.
     const auto reduce = [&](const Branch& b, int slot, Size image, Size block, const Real* g,
                             const Real* z, Real* sum_g, Real* sum_gz) {
-        for (Size j = 0; j < lanes.block; j += V) {
-            const Size lane = block * lanes.block + j;
-            const auto gradient = [&](Size p) { return load<V>(g + p * lanes.block + j); };
+        for (Size j = 0; j < B; j += V) {
+            const Size lane = block * B + j;
+            const auto gradient = [&](Size p) { return load<V>(g + p * B + j); };
             if (sum_g) store<V>(sum_g + image * all + lane, sum<V>(pixels, gradient));
             if (!sum_gz) continue;
             const auto centre =
                 b.kind == IDENTITY ? Vector<V>{} : load<V>(mean(b, slot) + lane);
-            const bool shared = !convolves(b);
             store<V>(sum_gz + image * all + lane, sum<V>(pixels, [&](Size p) {
-                         const auto value = shared ? repeat<V, G>(z + p * lanes.group + j)
-                                                   : load<V>(z + p * lanes.block + j);
-                         return gradient(p) * (value - centre);
+                         return gradient(p) * (value(b, z, p, j) - centre);
                      }));
         }
     };
@@ -79,13 +76,15 @@ void FanOutKernel<V, G>::backward() const {
                               Real* dx) {
         const Convolution& c = convolutions[i];
         const Branch& b = f.branch[c.branch];
-        const Size d = block * c.window.taps * lanes.block, p = block * lanes.group * lanes.block;
+        const Size d = block * c.window.taps * B, p = block * G * B;
         const bool depthwise = c.depthwise >= 0 && b.gradient[c.depthwise];
-        convolve_backward<V, G>(
-            c.window, x.data(), c.kernels.depthwise.data() + d, c.kernels.transposed.data() + p,
-            lanes.group, s.dz.data(), s.inner.data(), s.span.data(),
-            depthwise ? partial[i][chunk].depthwise.data() + d : nullptr,
-            b.gradient[c.pointwise] ? partial[i][chunk].pointwise.data() + p : nullptr, dx);
+        with_stride(c.window, [&](auto stride) {
+            convolve_backward<V, G, stride>(
+                c.window, x.data(), c.kernels.depthwise.data() + d,
+                c.kernels.transposed.data() + p, s.dz.data(), s.inner.data(),
+                depthwise ? partial[i][chunk].depthwise.data() + d : nullptr,
+                b.gradient[c.pointwise] ? partial[i][chunk].pointwise.data() + p : nullptr, dx);
+        });
     };
 
     // 2. Second convolutions: the gradient after the first norms, and its sums.
@@ -109,9 +108,9 @@ void FanOutKernel<V, G>::backward() const {
                 backward(s, i, chunk, block, s.output, s.d_output.data());
                 Real* to = of_block(inner[c.branch].get(), image, block);
                 for (Size y = 0; y < output.height; ++y)
-                    for (Size x = 0; x < output.width * lanes.block; x += V) {
+                    for (Size x = 0; x < output.width * B; x += V) {
                         const Size at = output.at(y, 0) + x;
-                        store<V>(to + y * output.width * lanes.block + x,
+                        store<V>(to + y * output.width * B + x,
                                  load<V>(s.output.data() + at) > Vector<V>{}
                                      ? load<V>(s.d_output.data() + at)
                                      : Vector<V>{});
@@ -172,32 +171,32 @@ void FanOutKernel<V, G>::write_gradient(Scratch& s, Size image, const Real* g,
     const auto gather_edges = [&](const Linear& norm, Size p, Size j) {
         Vector<V> total{};
         for (Size block = 0; block < lanes.blocks; ++block)
-            total += load<V>(norm.scale.data() + block * lanes.block + j) *
-                     load<V>(g + (block * pixels + p) * lanes.block + j);
+            total += load<V>(norm.scale.data() + block * B + j) *
+                     load<V>(g + (block * pixels + p) * B + j);
         return over_edges<V, G>(total);
     };
     const auto over_blocks = [&](const Numbers& of_lanes, Size j) {
         Vector<V> total{};
         for (Size block = 0; block < lanes.blocks; ++block)
-            total += load<V>(of_lanes.data() + block * lanes.block + j);
+            total += load<V>(of_lanes.data() + block * B + j);
         return over_edges<V, G>(total);
     };
     // Runs of V numbers that overlap what comes next are written in rising order.
     for (Size y = 0; y < f.height; ++y)
         for (Size x = 0; x < f.width; ++x)
-            for (Size j = 0; j < lanes.block; j += V) {
+            for (Size j = 0; j < B; j += V) {
                 const auto total =
                     over_edges<V, G>(load<V>(s.d_input.data() + input.at(y, x) + j));
-                const Size at = (y * f.width + x) * lanes.group + j;
+                const Size at = (y * f.width + x) * G + j;
                 store<V>(s.dx.data() + at,
                          load<V>(s.x.data() + at) > Vector<V>{} ? total : Vector<V>{});
             }
-    const Size group = G ? G : V;
+    constexpr Size group = G < V ? G : V;
     for (Size i = 0; i < f.branches; ++i) {
         const Branch& b = f.branch[i];
         if (convolves(b)) continue;
         Real* to = b.kind == IDENTITY ? s.dx.data() : s.dz.data();
-        for (Size j = 0; j < lanes.block; j += V) {
+        for (Size j = 0; j < B; j += V) {
             Vector<V> slope{}, constant{}, centre{};
             if (pools(b)) {
                 slope = over_blocks(outer[i].slope, j);
@@ -206,7 +205,7 @@ void FanOutKernel<V, G>::write_gradient(Scratch& s, Size image, const Real* g,
             }
             const Real* from = pools(b) ? z(b, 0, image, 0) : s.x.data();
             for (Size p = 0; p < pixels; ++p) {
-                const Size at = p * lanes.group + j;
+                const Size at = p * G + j;
                 Vector<V> result = gather_edges(outer[i], p, j);
                 if (pools(b)) result += slope * (load<V>(from + at) - centre) + constant;
                 if (b.kind == IDENTITY) result += load<V>(to + at);
@@ -220,5 +219,5 @@ void FanOutKernel<V, G>::write_gradient(Scratch& s, Size image, const Real* g,
     Real* to = f.d_state + image * source_pixels * f.state_pitch;
     for (Size p = 0; p < source_pixels; ++p)
         for (Size c = 0; c < lanes.channels; ++c)
-            to[p * f.state_pitch + f.order[c]] += s.dx[p * lanes.group + c];
+            to[p * f.state_pitch + f.order[c]] += s.dx[p * G + c];
 }

@@ -56,8 +56,7 @@ class Lanes:
         return self.blocks * self.block
 
     def macros(self, dtype: torch.dtype) -> dict[str, str]:
-        group = self.group if self.group < self.vector else 0
-        return {"REAL": REALS[dtype], "VECTOR": str(self.vector), "GROUP": str(group)}
+        return {"REAL": REALS[dtype], "VECTOR": str(self.vector), "GROUP": str(self.group)}
 
 
 def choose_lanes(channels: int, edges: int) -> Lanes:

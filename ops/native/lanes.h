@@ -1,9 +1,9 @@
 // Vectors of V numbers, and what is done with them at a handful of neighbouring pixels at once.
 //
-// A lane is one channel of one edge. Each edge owns `group` lanes (its channels, rounded up), and
-// lanes are handled in blocks that never share an edge with another block:
-//   G > 0   a block is one vector that holds V / G edges of G channels each,
-//   G = 0   a block is one edge of `group` channels, any multiple of V.
+// A lane is one channel of one edge. Each edge owns a group of G lanes (its channels, rounded up),
+// and lanes are handled in blocks that never share an edge with another block:
+//   G < V   a block is one vector that holds V / G edges of G channels each,
+//   else    a block is one edge; G is a multiple of V.
 // Lanes that belong to no channel carry zeros.
 
 #pragma once
@@ -26,6 +26,9 @@ struct VectorOf {
 };
 template <int V>
 using Vector = typename VectorOf<V>::Type;
+
+template <int V, int G>
+constexpr int BLOCK = V > G ? V : G;
 
 template <int V>
 inline Vector<V> load(const Real* from) {
@@ -72,7 +75,7 @@ inline Vector<V> repeated(const Real* from, std::integer_sequence<int, lane...>)
 
 template <int V, int G>
 inline Vector<V> repeat(const Real* from) {
-    if constexpr (G == 0 || G == V)
+    if constexpr (G >= V)
         return load<V>(from);
     else
         return repeated<V, G>(from, std::make_integer_sequence<int, V>{});
@@ -82,9 +85,9 @@ inline Vector<V> repeat(const Real* from) {
 template <int V, int G>
 inline Vector<V> over_edges(Vector<V> v) {
     constexpr auto lanes = std::make_integer_sequence<int, V>{};
-    if constexpr (G > 0 && G <= V / 2) v += rotated<V, V / 2>(v, lanes);
-    if constexpr (G > 0 && G <= V / 4) v += rotated<V, V / 4>(v, lanes);
-    if constexpr (G > 0 && G <= V / 8) v += rotated<V, V / 8>(v, lanes);
+    if constexpr (G <= V / 2) v += rotated<V, V / 2>(v, lanes);
+    if constexpr (G <= V / 4) v += rotated<V, V / 4>(v, lanes);
+    if constexpr (G <= V / 8) v += rotated<V, V / 8>(v, lanes);
     return v;
 }
 
@@ -131,62 +134,62 @@ inline void add_to(Size numbers, const Real* from, const Size* places, Real* to)
     for (Size i = 0; i < numbers; ++i) to[places[i]] += from[i];
 }
 
-// out[n, j] (+)= sum over t of weights[t, j] · in[n · step + offsets[t] + j]: a depthwise window.
-template <int V, int N>
-inline void gather(const Real* in, Size step, const Size* offsets, Size taps, const Real* weights,
-                   Size block, Real* out, Size out_step, bool accumulate) {
-    for (Size j = 0; j < block; j += V) {
+// out[n, j] (+)= sum over t of weights[t, j] · in[n · STEP + offsets[t] + j]: a depthwise window.
+template <int V, int N, int B, int STEP>
+inline void gather(const Real* in, const Size* offsets, Size taps, const Real* weights, Real* out,
+                   bool accumulate) {
+    for (int j = 0; j < B; j += V) {
         Vector<V> total[N];
         for (int n = 0; n < N; ++n)
-            total[n] = accumulate ? load<V>(out + n * out_step + j) : Vector<V>{};
+            total[n] = accumulate ? load<V>(out + n * B + j) : Vector<V>{};
         for (Size t = 0; t < taps; ++t) {
-            const Vector<V> weight = load<V>(weights + t * block + j);
+            const Vector<V> weight = load<V>(weights + t * B + j);
             const Real* from = in + offsets[t] + j;
-            for (int n = 0; n < N; ++n) total[n] += weight * load<V>(from + n * step);
+            for (int n = 0; n < N; ++n) total[n] += weight * load<V>(from + n * STEP);
         }
-        for (int n = 0; n < N; ++n) store<V>(out + n * out_step + j, total[n]);
+        for (int n = 0; n < N; ++n) store<V>(out + n * B + j, total[n]);
     }
 }
 
-// out[n · step + offsets[t] + j] += weights[t, j] · in[n, j]: the transposed window.
-template <int V, int N>
-inline void scatter(const Real* in, Size step, const Size* offsets, Size taps, const Real* weights,
-                    Size block, Real* out) {
-    for (Size j = 0; j < block; j += V)
+// out[n · STEP + offsets[t] + j] += weights[t, j] · in[n, j]: the transposed window.
+template <int V, int N, int B, int STEP>
+inline void scatter(const Real* in, const Size* offsets, Size taps, const Real* weights,
+                    Real* out) {
+    for (int j = 0; j < B; j += V)
         for (Size t = 0; t < taps; ++t) {
-            const Vector<V> weight = load<V>(weights + t * block + j);
+            const Vector<V> weight = load<V>(weights + t * B + j);
             for (int n = 0; n < N; ++n) {
-                Real* to = out + n * step + offsets[t] + j;
-                store<V>(to, load<V>(to) + weight * load<V>(in + n * block + j));
+                Real* to = out + n * STEP + offsets[t] + j;
+                store<V>(to, load<V>(to) + weight * load<V>(in + n * B + j));
             }
         }
 }
 
-// gradient[t, j] += sum over n of out[n, j] · in[n · step + offsets[t] + j].
-template <int V, int N>
-inline void window_gradient(const Real* in, Size step, const Size* offsets, Size taps,
-                            const Real* out, Size block, Real* gradient) {
-    for (Size j = 0; j < block; j += V) {
+// gradient[t, j] += sum over n of out[n, j] · in[n · STEP + offsets[t] + j].
+template <int V, int N, int B, int STEP>
+inline void window_gradient(const Real* in, const Size* offsets, Size taps, const Real* out,
+                            Real* gradient) {
+    for (int j = 0; j < B; j += V) {
         Vector<V> of[N];
-        for (int n = 0; n < N; ++n) of[n] = load<V>(out + n * block + j);
+        for (int n = 0; n < N; ++n) of[n] = load<V>(out + n * B + j);
         for (Size t = 0; t < taps; ++t) {
-            Vector<V> total = load<V>(gradient + t * block + j);
+            Vector<V> total = load<V>(gradient + t * B + j);
             const Real* from = in + offsets[t] + j;
-            for (int n = 0; n < N; ++n) total += of[n] * load<V>(from + n * step);
-            store<V>(gradient + t * block + j, total);
+            for (int n = 0; n < N; ++n) total += of[n] * load<V>(from + n * STEP);
+            store<V>(gradient + t * B + j, total);
         }
     }
 }
 
 // out[n, j] = sum over c of in[n, c] · matrix[c, j], with one row a channel c of the lane's edge.
 template <int V, int G, int N>
-inline void mix(const Real* in, const Real* matrix, Size group, Size block, Real* out,
-                bool accumulate) {
-    for (Size j = 0; j < block; j += V) {
+inline void mix(const Real* in, const Real* matrix, Real* out, bool accumulate) {
+    constexpr int B = BLOCK<V, G>;
+    for (int j = 0; j < B; j += V) {
         Vector<V> total[N];
         for (int n = 0; n < N; ++n)
-            total[n] = accumulate ? load<V>(out + n * block + j) : Vector<V>{};
-        if constexpr (G > 0) {
+            total[n] = accumulate ? load<V>(out + n * B + j) : Vector<V>{};
+        if constexpr (G < V) {
             Vector<V> from[N];
             for (int n = 0; n < N; ++n) from[n] = load<V>(in + n * V);
             each(
@@ -198,19 +201,20 @@ inline void mix(const Real* in, const Real* matrix, Size group, Size block, Real
                 },
                 std::make_integer_sequence<int, G>{});
         } else {
-            for (Size c = 0; c < group; ++c) {
-                const Vector<V> row = load<V>(matrix + c * block + j);
-                for (int n = 0; n < N; ++n) total[n] += in[n * block + c] * row;
+            for (int c = 0; c < G; ++c) {
+                const Vector<V> row = load<V>(matrix + c * B + j);
+                for (int n = 0; n < N; ++n) total[n] += in[n * B + c] * row;
             }
         }
-        for (int n = 0; n < N; ++n) store<V>(out + n * block + j, total[n]);
+        for (int n = 0; n < N; ++n) store<V>(out + n * B + j, total[n]);
     }
 }
 
 // matrix[c, j] += sum over n of in[n, c] · out[n, j].
 template <int V, int G, int N>
-inline void mix_gradient(const Real* in, const Real* out, Size group, Size block, Real* matrix) {
-    if constexpr (G > 0) {
+inline void mix_gradient(const Real* in, const Real* out, Real* matrix) {
+    constexpr int B = BLOCK<V, G>;
+    if constexpr (G < V) {
         Vector<V> from[N], to[N];
         for (int n = 0; n < N; ++n) from[n] = load<V>(in + n * V), to[n] = load<V>(out + n * V);
         each(
@@ -222,13 +226,13 @@ inline void mix_gradient(const Real* in, const Real* out, Size group, Size block
             },
             std::make_integer_sequence<int, G>{});
     } else {
-        for (Size j = 0; j < block; j += V) {
+        for (int j = 0; j < B; j += V) {
             Vector<V> to[N];
-            for (int n = 0; n < N; ++n) to[n] = load<V>(out + n * block + j);
-            for (Size c = 0; c < group; ++c) {
-                Vector<V> row = load<V>(matrix + c * block + j);
-                for (int n = 0; n < N; ++n) row += in[n * block + c] * to[n];
-                store<V>(matrix + c * block + j, row);
+            for (int n = 0; n < N; ++n) to[n] = load<V>(out + n * B + j);
+            for (int c = 0; c < G; ++c) {
+                Vector<V> row = load<V>(matrix + c * B + j);
+                for (int n = 0; n < N; ++n) row += in[n * B + c] * to[n];
+                store<V>(matrix + c * B + j, row);
             }
         }
     }

@@ -99,54 +99,55 @@ struct Sliding {
           offsets(window.offsets(input)), reversed(window.offsets(output)) {
         for (Size& offset : reversed) offset = -offset;
     }
-    Size step() const { return stride * input.block; }
 };
 
-// z `[pixels, block]` (+)= pointwise · depthwise · x, x being an input plane.
-template <int V, int G>
-void convolve(const Sliding& window, const Real* x, const Real* depthwise, const Real* pointwise,
-              Size group, Real* z, Real* span, bool accumulate) {
-    const Size block = window.input.block;
+// f(N, output plane position, input plane position, output pixel) for runs of pixels.
+template <class F>
+void for_runs(const Sliding& window, F f) {
     for (Size y = 0; y < window.output.height; ++y)
-        runs(window.output.width, [&](auto n, Size at) {
-            gather<V, n>(x + window.input.at(y * window.stride, at * window.stride), window.step(),
-                         window.offsets.data(), window.taps, depthwise, block, span, block, false);
-            mix<V, G, n>(span, pointwise, group, block,
-                         z + (y * window.output.width + at) * block, accumulate);
+        runs(window.output.width, [&](auto n, Size x) {
+            f(n, window.output.at(y, x), window.input.at(y * window.stride, x * window.stride),
+              y * window.output.width + x);
         });
+}
+
+// z `[pixels, block]` (+)= pointwise · depthwise · x, x being an input plane.
+template <int V, int G, int STRIDE>
+void convolve(const Sliding& window, const Real* x, const Real* depthwise, const Real* pointwise,
+              Real* z, bool accumulate) {
+    constexpr int B = BLOCK<V, G>;
+    const Size* offsets = window.offsets.data();
+    for_runs(window, [&](auto n, Size, Size from, Size pixel) {
+        Real between[n * B];
+        gather<V, n, B, STRIDE * B>(x + from, offsets, window.taps, depthwise, between, false);
+        mix<V, G, n>(between, pointwise, z + pixel * B, accumulate);
+    });
 }
 
 // From dz `[pixels, block]`: gradients of the kernels, unless null, and of x, unless null, which
 // is an input plane that they are added to. `inner` is an output plane with a border of zeros.
-template <int V, int G>
+template <int V, int G, int STRIDE>
 void convolve_backward(const Sliding& window, const Real* x, const Real* depthwise,
-                       const Real* transposed, Size group, const Real* dz, Real* inner, Real* span,
-                       Real* d_depthwise, Real* d_pointwise, Real* dx) {
-    const Size block = window.input.block;
+                       const Real* transposed, const Real* dz, Real* inner, Real* d_depthwise,
+                       Real* d_pointwise, Real* dx) {
+    constexpr int B = BLOCK<V, G>;
     const Size* offsets = window.offsets.data();
-    for (Size y = 0; y < window.output.height; ++y)
-        runs(window.output.width, [&](auto n, Size at) {
-            const Real* dz_here = dz + (y * window.output.width + at) * block;
-            Real* inner_here = inner + window.output.at(y, at);
-            const Size here = window.input.at(y * window.stride, at * window.stride);
-            mix<V, G, n>(dz_here, transposed, group, block, inner_here, false);
-            if (d_pointwise) {
-                gather<V, n>(x + here, window.step(), offsets, window.taps, depthwise, block, span,
-                             block, false);
-                mix_gradient<V, G, n>(span, dz_here, group, block, d_pointwise);
-            }
-            if (d_depthwise)
-                window_gradient<V, n>(x + here, window.step(), offsets, window.taps, inner_here,
-                                      block, d_depthwise);
-            if (dx && window.stride > 1)
-                scatter<V, n>(inner_here, window.step(), offsets, window.taps, depthwise, block,
-                              dx + here);
+    const Size taps = window.taps;
+    for_runs(window, [&](auto n, Size at, Size from, Size pixel) {
+        mix<V, G, n>(dz + pixel * B, transposed, inner + at, false);
+        if (d_pointwise) {
+            Real between[n * B];
+            gather<V, n, B, STRIDE * B>(x + from, offsets, taps, depthwise, between, false);
+            mix_gradient<V, G, n>(between, dz + pixel * B, d_pointwise);
+        }
+        if (d_depthwise)
+            window_gradient<V, n, B, STRIDE * B>(x + from, offsets, taps, inner + at, d_depthwise);
+        if (dx && STRIDE > 1)
+            scatter<V, n, B, STRIDE * B>(inner + at, offsets, taps, depthwise, dx + from);
+    });
+    if (dx && STRIDE == 1)
+        for_runs(window, [&](auto n, Size at, Size from, Size) {
+            gather<V, n, B, B>(inner + at, window.reversed.data(), taps, depthwise, dx + from,
+                               true);
         });
-    if (dx && window.stride == 1)
-        for (Size y = 0; y < window.input.height; ++y)
-            runs(window.input.width, [&](auto n, Size at) {
-                gather<V, n>(inner + window.output.at(y, at), block, window.reversed.data(),
-                             window.taps, depthwise, block, dx + window.input.at(y, at), block,
-                             true);
-            });
 }
