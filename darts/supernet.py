@@ -45,7 +45,7 @@ class Supernet(nn.Module):
         num_classes: int = 10,
         stem: str = "cifar",
         sampling: Sampling = "first",
-        backend: str = "torch",
+        backend: str = "auto",
     ) -> None:
         super().__init__()
         self.sampling = sampling

@@ -127,7 +127,9 @@ class _Call:
     def __init__(self, sources: Sequence[Source], channels: Channels) -> None:
         self.sources, self.channels = sources, channels
         self.known = [source.weights() for source in sources]
-        self.foreign = [list(source.fan_out.separate.parameters()) for source in sources]
+        self.foreign: list[list[Tensor]] = [
+            list(source.fan_out.separate.parameters()) for source in sources
+        ]
         self.parameters = [p for group in (*self.known, *self.foreign) for p in group]
         self.nodes = 1 + max(node for source in sources for node in source.targets)
         self.training = sources[0].fan_out.training
@@ -267,7 +269,7 @@ class _Cell(torch.autograd.Function):
                 ctx.foreign[index].add(nodes)
             saved += [z, norms, rows, passed]
         ctx.cell = cell
-        # Parameters are read again from the modules; here they are watched for changes.
+        # The call holds the parameters; here they are watched for changes in place.
         ctx.save_for_backward(*inputs, nodes, *saved, *parameters)
         return nodes
 

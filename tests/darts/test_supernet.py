@@ -33,6 +33,7 @@ class Twins:
         edge_normalisation: bool = True,
         sampling: str = "first",
         channels_last: bool = True,
+        backend: str = "torch",
     ) -> None:
         generator = torch.Generator().manual_seed(7)
         topology = Topology(nodes)
@@ -60,6 +61,7 @@ class Twins:
             k=k,
             stem=stem,
             sampling=sampling,
+            backend=backend,
         ).double()
         copy_weights(self.literal, self.fused)
         if channels_last:
