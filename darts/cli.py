@@ -61,12 +61,13 @@ def entry(command: str, prog: str) -> int:
 
 def _known_ending(error: Exception) -> int:
     from darts.interrupt import Interrupted
+    from ops.backends import BackendError
     from ops.partial import ChannelError
 
     if isinstance(error, Interrupted):
         print(error, file=sys.stderr)
         return 130
-    if isinstance(error, ChannelError):
+    if isinstance(error, (BackendError, ChannelError)):
         print(f"error: {error}", file=sys.stderr)
         return 2
     raise error

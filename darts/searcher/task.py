@@ -77,7 +77,7 @@ class SearchResult:
 class SearchTask:
     """One search as a task of `darts.loop.Loop`."""
 
-    title = "search"
+    title: str
 
     def __init__(self, options: SearchOptions, on_epoch: EpochHook | None = None) -> None:
         self.options, self.on_epoch = options, on_epoch
@@ -127,7 +127,11 @@ class SearchTask:
             num_classes=self.dataset.num_classes,
             stem=stem,
             sampling=options.sampling,
+            backend=self._backend(),
         )
+        # As it was resolved, so that a resumed run computes in the same way.
+        self.options = options = replace(options, backend=self.supernet.backend)
+        self.title = f"search ({options.backend})"
         size = self.dataset.image_size
         check_image_size(size, size, self.supernet.image_multiple)
         initialise(self.supernet, self.streams["weights"])
@@ -169,6 +173,14 @@ class SearchTask:
             clip=options.arch_grad_clip or None,
             context=context,
         )
+
+    def _backend(self) -> str:
+        """The back end to ask for; PyTorch for "auto" where the kernels could not serve."""
+        options = self.options
+        if options.backend != "auto":
+            return options.backend
+        serves = self.device.type == "cpu" and options.precision != "bf16"
+        return "auto" if serves else "torch"
 
     @property
     def learning_rate(self) -> float:
@@ -318,7 +330,7 @@ def run_search(options: SearchOptions, on_epoch: EpochHook | None = None) -> Sea
     check_options(options)
     # Before anything is written: wrong settings or data leave no run directory behind.
     task = SearchTask(options, on_epoch)
-    run, loop = run_task(task, "search", options)
+    run, loop = run_task(task, "search", task.options)
     accuracy = run.read_metrics()[-1]["validation_accuracy"]
     result = SearchResult(
         genotype=task.derive(run, options.epochs),

@@ -144,3 +144,21 @@ def test_wrong_settings_leave_no_run_directory(
     with pytest.raises(UserError, match=message):
         run_search(search_options(tmp_path / "run", **settings))
     assert not (tmp_path / "run").exists()
+
+
+def test_the_run_keeps_the_back_end_that_auto_became(tmp_path: Path) -> None:
+    run_search(search_options(tmp_path / "run", epochs=1))
+    kept = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())["backend"]
+    assert kept in ("torch", "native")
+    run_search(search_options(tmp_path / "bf16", epochs=1, precision="bf16"))
+    assert yaml.safe_load((tmp_path / "bf16" / "config.yaml").read_text())["backend"] == "torch"
+
+
+def test_both_back_ends_give_the_same_search(tmp_path: Path) -> None:
+    """In float64, over ten steps of both kinds; bit for bit is not to be had."""
+    settings = {"precision": "fp64", "arch_warmup_epochs": 0}
+    run_search(search_options(tmp_path / "auto", **settings))
+    run_search(search_options(tmp_path / "torch", backend="torch", **settings))
+    ours, theirs = (load(tmp_path / name)["task"]["architecture"] for name in ("auto", "torch"))
+    for name, value in ours.items():
+        torch.testing.assert_close(value, theirs[name], rtol=1e-6, atol=1e-6)
