@@ -26,7 +26,7 @@ class BackendError(ValueError):
     """A back end that does not exist or does not work here."""
 
 
-def choose_backend(backend: str, layouts: Iterable[kernels.Lanes]) -> str:
+def choose_backend(backend: str, layouts: Iterable[kernels.Lanes]) -> Literal["torch", "native"]:
     """The back end's name, "torch" or "native"; for the latter its kernels are compiled now.
 
     Args:

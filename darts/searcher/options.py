@@ -38,8 +38,8 @@ class SearchOptions(DataOptions, RunOptions):
         arch_grad_clip: Largest norm of the architecture's gradient; 0 for no limit.
         order: 1 takes the weights as they are, 2 looks one virtual step ahead (DARTS).
         arch_fraction: Share of the training images that the architecture step uses.
-        backend: What evaluates the cells: torch, or native kernels, compiled on first use (on a CPU,
-            with a C++ compiler); auto takes the latter where it can. A run keeps its choice.
+        backend: What evaluates the cells: torch, or native kernels, compiled on first use (on a
+            CPU, with a C++ compiler); auto takes the latter where it can. A run keeps its choice.
         validate_every: Epochs between validations on the architecture's images; the last epoch is
             always validated, 0 validates it alone.
     """
