@@ -83,6 +83,7 @@ class FanOutKernel {
     const Lanes lanes;
     const Plane input, output;
     const Size pixels, source_pixels, chunks;
+    std::vector<Index> to_target, to_state;  // where bypassed channels come from, forth and back
     std::vector<Convolution> convolutions;
     mutable std::vector<std::unique_ptr<Scratch>> scratches;  // one a thread, with zero borders
 
@@ -241,13 +242,17 @@ class FanOutKernel {
     void read_passing(const Real* state, Size y, Real* row) const {
         const Size pitch = f.state_pitch, down = f.width * pitch;
         const Real* from = state + y * f.stride * down;
-        for (Size x = 0; x < output.width; ++x, from += f.stride * pitch, row += f.channels)
+        for (Size x = 0; x < output.width; ++x, from += f.stride * pitch, row += f.channels) {
+            if (f.stride == 1) {
+                permute(f.channels, from, to_target.data(), row, false);
+                continue;
+            }
             for (Size i = lanes.channels; i < f.channels; ++i) {
                 const Real* at = from + f.order[i];
-                row[f.place[i]] = f.stride == 1 ? *at
-                                                : std::max(std::max(at[0], at[pitch]),
-                                                           std::max(at[down], at[down + pitch]));
+                row[f.place[i]] = std::max(std::max(at[0], at[pitch]),
+                                           std::max(at[down], at[down + pitch]));
             }
+        }
     }
 
     // Where the lanes of an edge begin in an image [blocks, pixels, block].
@@ -386,11 +391,11 @@ class FanOutKernel {
         state += row;
         Real* to = f.d_state + image * source_pixels * pitch + row;
         for (Size x = 0; x < output.width; ++x) {
-            for (Size i = lanes.channels; i < f.channels; ++i) {
+            if (f.stride == 1) permute(f.channels, gradients, to_state.data(), to, true);
+            for (Size i = lanes.channels; f.stride == 2 && i < f.channels; ++i) {
                 Size corner = 0;
-                if (f.stride == 2)
-                    while (corner < 3 && state[corners[corner] + f.order[i]] != values[f.place[i]])
-                        ++corner;
+                while (corner < 3 && state[corners[corner] + f.order[i]] != values[f.place[i]])
+                    ++corner;
                 to[corners[corner] + f.order[i]] += gradients[f.place[i]];
             }
             state += f.stride * pitch, to += f.stride * pitch;
@@ -404,7 +409,12 @@ class FanOutKernel {
           output{(f.height - 1) / f.stride + 1, (f.width - 1) / f.stride + 1, border(f),
                  B},
           pixels(output.height * output.width), source_pixels(f.height * f.width),
-          chunks(std::min(f.batch, MAX_CHUNKS)), scratches(f.threads) {
+          chunks(std::min(f.batch, MAX_CHUNKS)), to_target(f.channels, -1),
+          to_state(f.channels, -1), scratches(f.threads) {
+        for (Size i = lanes.channels; i < f.channels; ++i) {
+            to_target[f.place[i]] = f.order[i];
+            to_state[f.order[i]] = f.place[i];
+        }
         add_convolutions();
     }
 

@@ -134,6 +134,39 @@ inline void add_to(Size numbers, const Real* from, const Size* places, Real* to)
     for (Size i = 0; i < numbers; ++i) to[places[i]] += from[i];
 }
 
+using Index = VectorOf<8>::Integer;
+
+// to[i] (+)= from[source[i]], or 0 where source[i] < 0.
+template <int W>
+inline void permute(Size numbers, const Real* from, const Index* source, Real* to,
+                    bool accumulate) {
+#ifndef __clang__  // which has no shuffle by an index that is not a constant
+    for (Size i = 0; numbers % W == 0 && i < numbers; i += W) {
+        Vector<W> found{};
+        typename VectorOf<W>::Mask index;
+        std::memcpy(&index, source + i, sizeof index);
+        for (Size at = 0; at < numbers; at += 2 * W, index -= 2 * W) {
+            const Vector<W> first = load<W>(from + at);
+            const Vector<W> second = at + W < numbers ? load<W>(from + at + W) : first;
+            const auto here = (index >= 0) & (index < 2 * W);
+            found = here ? __builtin_shuffle(first, second, index) : found;
+        }
+        store<W>(to + i, accumulate ? load<W>(to + i) + found : found);
+    }
+    if (numbers % W == 0) return;
+#endif
+    for (Size i = 0; i < numbers; ++i)
+        to[i] = (accumulate ? to[i] : 0) + (source[i] < 0 ? 0 : from[source[i]]);
+}
+
+inline void permute(Size numbers, const Real* from, const Index* source, Real* to,
+                    bool accumulate) {
+    if (numbers % 16 == 0)
+        permute<16>(numbers, from, source, to, accumulate);
+    else
+        permute<8>(numbers, from, source, to, accumulate);
+}
+
 // out[n, j] (+)= sum over t of weights[t, j] · in[n · STEP + offsets[t] + j]: a depthwise window.
 template <int V, int N, int B, int STEP>
 inline void gather(const Real* in, const Size* offsets, Size taps, const Real* weights, Real* out,
