@@ -1,6 +1,7 @@
 // The functions that Python calls, compiled for one layout of the lanes (ops/native/kernels.py).
 
 #include "fan_out_backward.h"
+#include "placement.h"
 
 extern "C" void fan_out_forward(const FanOut* f) { FanOutKernel<VECTOR, GROUP>(*f).forward(); }
 
