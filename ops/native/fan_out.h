@@ -18,40 +18,8 @@
 #include <cmath>
 #include <memory>
 
+#include "call.h"
 #include "pooling.h"
-#include "separable.h"
-
-enum Kind : Size { MAX_POOL, AVG_POOL, IDENTITY, REDUCE, SEPARABLE, DILATED };
-
-extern "C" {
-struct Branch {
-    Size kind, kernel, column;
-    const Real* weight[4];  // depthwise, pointwise of the first, of the second convolution; or
-    Real* gradient[4];      // conv1, conv2 of the factorised reduction
-    Real* running[4];       // mean, variance of the first norm, of the second
-    Real* z[2];             // [batch, blocks, pixels, block]; of pools [batch, pixels, group]
-    Real* norm[2];          // [2, lanes]: mean, inverse deviation
-};
-
-struct FanOut {
-    Size batch, height, width, channels, stride;
-    Lanes lanes;
-    Size state_pitch, target_pitch;  // numbers from a pixel to the next
-    Size columns, branches, training, threads;
-    double eps, momentum;
-    const Branch* branch;
-    const Size* order;      // [channels]: read of the state, the processed ones first
-    const Size* place;      // [channels]: where these stand in a target
-    const Real* mixture;    // [edges, columns]
-    const Real* passing;    // [edges]: weights of the bypassed channels
-    const Real* state;
-    Real* const* target;    // [edges]: a target state, or its gradient in the backward pass
-    Size assign;            // forward: the targets hold nothing yet
-    Real* d_state;          // added to; null if not needed
-    Real* d_mixture;        // [edges, columns]
-    Real* d_passing;        // [edges]
-};
-}
 
 template <int V, int G>
 class FanOutKernel {
@@ -238,23 +206,6 @@ class FanOutKernel {
 
     Pooling pooling() const { return {f.height, f.width, G, f.stride}; }
 
-    // The bypassed channels of row y where they stand in a target [width, channels], else 0.
-    void read_passing(const Real* state, Size y, Real* row) const {
-        const Size pitch = f.state_pitch, down = f.width * pitch;
-        const Real* from = state + y * f.stride * down;
-        for (Size x = 0; x < output.width; ++x, from += f.stride * pitch, row += f.channels) {
-            if (f.stride == 1) {
-                permute(f.channels, from, to_target.data(), row, false);
-                continue;
-            }
-            for (Size i = lanes.channels; i < f.channels; ++i) {
-                const Real* at = from + f.order[i];
-                row[f.place[i]] = std::max(std::max(at[0], at[pitch]),
-                                           std::max(at[down], at[down + pitch]));
-            }
-        }
-    }
-
     // Where the lanes of an edge begin in an image [blocks, pixels, block].
     template <class Pointer>
     Pointer of_edge(Pointer image, Size edge) const {
@@ -262,23 +213,14 @@ class FanOutKernel {
         return image + lane / B * pixels * B + lane % B;
     }
 
-    void place(Scratch& s, Size image) const {
-        const bool passes = f.channels > lanes.channels;
-        const Real* state = f.state + image * source_pixels * f.state_pitch;
-        for (Size y = 0; y < output.height; ++y) {
-            if (passes) read_passing(state, y, s.rows.data());
-            for (Size x = 0; x < output.width; ++x) {
-                const Size pixel = y * output.width + x;
-                const Real* passing = s.rows.data() + x * f.channels;
-                for (Size e = 0; e < lanes.edges; ++e) {
-                    Real* to = f.target[e] + (image * pixels + pixel) * f.target_pitch;
-                    if (f.assign || passes)
-                        add_scaled<V>(f.channels, f.passing[e], passing, to, !f.assign);
-                    add_to(lanes.channels, of_edge(s.mixed.data(), e) + pixel * B, f.place, to);
-                }
-            }
-        }
-    }
+    // placement.h: between a state and the targets of its edges.
+    void read_passing(const Real* state, Size y, Real* row) const;
+    void place(Scratch&, Size image) const;
+    void read_gradient(Scratch&, Size image, Real* g, Real* d_passing) const;
+    void pass_edge_on(Size width, Real weight, const Real* from, const Real* values,
+                      Real* gradients, Real* products) const;
+    void pass_on(const Real* state, Size image, Size y, const Real* values,
+                 const Real* gradients) const;
 
     // A norm and its weight as w · (z - mean) · inverse, or its gradient as
     // scale · g + slope · (z - mean) + constant, of each lane.
@@ -327,80 +269,6 @@ class FanOutKernel {
             result[lane] = sum;
         }
         return result;
-    }
-
-    // Gradient with respect to the mixtures [blocks, pixels, block] of one image; passes on that
-    // of the bypassed channels and gives that of their weights, [edges].
-    void read_gradient(Scratch& s, Size image, Real* g, Real* d_passing) const {
-        const Size width = output.width, C = f.channels;
-        const bool passes = C > lanes.channels;
-        const Real* state = f.state + image * source_pixels * f.state_pitch;
-        Real* values = s.rows.data();
-        Real* gradients = values + width * C;
-        Real* products = gradients + width * C;  // [edges, channels]
-        std::fill_n(products, lanes.edges * C, Real(0));
-        std::fill_n(g, pixels * lanes.total(), Real(0));
-        for (Size y = 0; y < output.height; ++y) {
-            if (passes) read_passing(state, y, values);
-            if (passes) std::fill_n(gradients, width * C, Real(0));
-            // Pixel by pixel, because the targets of a pixel are neighbours in memory.
-            for (Size x = 0; x < width; ++x)
-                for (Size e = 0; e < lanes.edges; ++e) {
-                    const Size pixel = y * width + x;
-                    pick(lanes.channels, f.target[e] + (image * pixels + pixel) * f.target_pitch,
-                         f.place, of_edge(g, e) + pixel * B);
-                }
-            for (Size e = 0; passes && e < lanes.edges; ++e)
-                pass_edge_on(width, f.passing[e],
-                             f.target[e] + (image * pixels + y * width) * f.target_pitch, values,
-                             gradients, products + e * C);
-            if (passes && f.d_state) pass_on(state, image, y, values, gradients);
-        }
-        for (Size e = 0; e < lanes.edges; ++e) {
-            d_passing[e] = 0;
-            for (Size q = 0; q < C; ++q) d_passing[e] += products[e * C + q];
-        }
-    }
-
-    // Of one row and edge: gradients [width, C] += weight · from, products [C] += from · values.
-    void pass_edge_on(Size width, Real weight, const Real* from, const Real* values,
-                      Real* gradients, Real* products) const {
-        const Size C = f.channels;
-        Size q = 0;
-        const auto columns = [&](auto v) {
-            for (; q + v <= C; q += v) {
-                auto product = load<v>(products + q);
-                for (Size x = 0; x < width; ++x) {
-                    const auto gradient = load<v>(from + x * f.target_pitch + q);
-                    add_scaled<v>(v, weight, from + x * f.target_pitch + q, gradients + x * C + q,
-                                  true);
-                    product += gradient * load<v>(values + x * C + q);
-                }
-                store<v>(products + q, product);
-            }
-        };
-        columns(std::integral_constant<int, V>{});
-        columns(std::integral_constant<int, 1>{});
-    }
-
-    // The gradient of the bypassed channels of row y; that of a maximum goes to its first place.
-    void pass_on(const Real* state, Size image, Size y, const Real* values,
-                 const Real* gradients) const {
-        const Size pitch = f.state_pitch, row = y * f.stride * f.width * pitch;
-        const Size corners[4] = {0, pitch, f.width * pitch, f.width * pitch + pitch};
-        state += row;
-        Real* to = f.d_state + image * source_pixels * pitch + row;
-        for (Size x = 0; x < output.width; ++x) {
-            if (f.stride == 1) permute(f.channels, gradients, to_state.data(), to, true);
-            for (Size i = lanes.channels; f.stride == 2 && i < f.channels; ++i) {
-                Size corner = 0;
-                while (corner < 3 && state[corners[corner] + f.order[i]] != values[f.place[i]])
-                    ++corner;
-                to[corners[corner] + f.order[i]] += gradients[f.place[i]];
-            }
-            state += f.stride * pitch, to += f.stride * pitch;
-            values += f.channels, gradients += f.channels;
-        }
     }
 
    public:

@@ -1,6 +1,6 @@
 """The C++ kernels as Python functions on tensors: layouts, structures, calls.
 
-The structures mirror `Branch`, `FanOut` (fan_out.h) and `Preprocess` (preprocess.cpp).
+The structures mirror `Branch`, `FanOut` (call.h) and `Preprocess` (preprocess.cpp).
 """
 
 from __future__ import annotations
