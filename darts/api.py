@@ -16,9 +16,10 @@ from darts.searcher.options import METHODS, SearchOptions
 from darts.searcher.options import PRESETS as SEARCH_PRESETS
 from darts.training.options import PRESETS as TRAINING_PRESETS
 from darts.training.options import TrainingOptions
-from genotypes import Genotype, load_genotype, parse_genotype
+from genotypes import Genotype, load_genotype
 
 if TYPE_CHECKING:
+    from darts.models import Model
     from darts.runs import RunDirectory
     from darts.searcher.task import SearchResult
     from darts.tracking import Tracker
@@ -97,30 +98,36 @@ def run_training(options: TrainingOptions) -> TrainingResult:
     from darts.report.page import write_report
     from darts.training import trainer
 
-    genotype = chosen_genotype(options)
-    result = trainer.run_training(options, genotype)
-    draw_genotype(genotype, result.run_dir / "cells")
+    model = chosen_model(options)
+    result = trainer.run_training(options, model)
+    if isinstance(model, Genotype):
+        draw_genotype(model, result.run_dir / "cells")
     write_report(result.run_dir)
     return result
 
 
-def chosen_genotype(options: TrainingOptions) -> Genotype:
-    """The genotype that the options name, or that of the run to go on with.
+def chosen_model(options: TrainingOptions) -> Model:
+    """The genotype or network that the options name, or that of the run to go on with.
 
     Raises:
-        UserError: They name none, or the run has no whole checkpoint.
+        UserError: They name none, two, or an unknown one, or the run has no whole checkpoint.
         GenotypeError: There is no such genotype, or its file is wrong.
     """
+    from darts.models import find_model, model_from_description
+
     if options.resume is not None:
         from darts.checkpoints import load
 
         # The checkpoint's own: the file may have changed since the run began.
-        network = load(options.resume, ("task",))["task"]["description"]
-        return parse_genotype(network["genotype"], f"the checkpoint in {options.resume}")
+        return model_from_description(load(options.resume, ("task",))["task"]["description"])
+    if options.genotype is not None and options.model is not None:
+        raise UserError("--genotype and --model: one network is trained; give one of the two.")
+    if options.model is not None:
+        return find_model(options.model)
     if options.genotype is None:
         raise UserError(
             "--genotype: which cell? Give a name (python -m darts genotypes lists them) or a "
-            "file, such as RUN_DIR/genotype.yaml of a search."
+            "file, such as RUN_DIR/genotype.yaml of a search. For another network: --model."
         )
     return load_genotype(options.genotype)
 

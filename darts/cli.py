@@ -8,19 +8,21 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 
 from darts.errors import UserError
 from genotypes import GenotypeError
 
+# Name: the module in darts/commands/ that holds a function of that name, and what it does.
 COMMANDS = {
-    "search": "search a cell",
-    "evaluate": "retrain a genotype from scratch, or test a checkpoint",
-    "predict": "say what an image shows, by a trained checkpoint",
-    "genotypes": "list the zoo",
-    "draw": "draw both cells of a genotype",
-    "cost": "count a model's parameters, multiply-adds and activations",
-    "datasets": "list data sets and where they are",
-    "report": "write the report of a run, or the comparison of several",
+    "search": ("runs", "search a cell"),
+    "evaluate": ("runs", "retrain a genotype from scratch, or test a checkpoint"),
+    "predict": ("runs", "say what an image shows, by a trained checkpoint"),
+    "genotypes": ("shows", "list the zoo"),
+    "draw": ("shows", "draw both cells of a genotype"),
+    "cost": ("shows", "count a model's parameters, multiply-adds and activations"),
+    "datasets": ("shows", "list data sets and where they are"),
+    "report": ("runs", "write the report of a run, or the comparison of several"),
 }
 
 
@@ -34,9 +36,8 @@ def main(arguments: Sequence[str] | None = None, prog: str = "python -m darts") 
         name, *rest = arguments
         if name not in COMMANDS:
             raise UserError(f"There is no command {name!r}.\n{_usage(prog)}")
-        from darts import commands
-
-        getattr(commands, name)(rest, prog if prog.endswith(".py") else f"{prog} {name}")
+        command = getattr(import_module(f"darts.commands.{COMMANDS[name][0]}"), name)
+        command(rest, prog if prog.endswith(".py") else f"{prog} {name}")
         sys.stdout.flush()
     except (UserError, GenotypeError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -75,7 +76,7 @@ def _known_ending(error: Exception) -> int:
 
 def _usage(prog: str) -> str:
     width = max(map(len, COMMANDS))
-    listed = "\n".join(f"  {name:{width}}  {what}" for name, what in COMMANDS.items())
+    listed = "\n".join(f"  {name:{width}}  {what}" for name, (_, what) in COMMANDS.items())
     return (
         f"usage: {prog} COMMAND [options]\n\n"
         "Differentiable architecture search: PC-DARTS and honest baselines.\n\n"

@@ -1,26 +1,149 @@
-"""Every model the toolkit knows, by name: derived networks of genotypes, RegNets, ResNe(X)ts."""
+"""Every model the toolkit knows, by name: derived networks of genotypes, RegNets, ResNe(X)ts.
+
+A model is a `Genotype`, or the config of a family of networks: a frozen dataclass of plain values.
+To add a family is to add a line to `FAMILIES`.
+"""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, Protocol, overload
 
 import torch
+import yaml
+from torch import Tensor, nn
 
 from darts import network as derived
 from darts.design_space.anynet import AnyNet
 from darts.design_space.config import AnyNetConfig
 from darts.design_space.zoo import find_anynet, list_anynets
 from darts.errors import UserError
+from darts.files import atomic_write
 from darts.network import SETTINGS, Network
-from genotypes import Genotype, list_genotypes
+from genotypes import Genotype, list_genotypes, load_genotype, parse_genotype
+
+
+class NetworkConfig(Protocol):
+    """A network as plain values; `AnyNetConfig` is one."""
+
+    @property
+    def stem(self) -> str: ...
+
+    def for_small_images(self) -> NetworkConfig:
+        """The form for images of about 32 pixels; its stem is "cifar"."""
+        ...
+
+    def as_dict(self) -> dict[str, Any]: ...
+
+
+Model = Genotype | NetworkConfig
+
+
+class Classifier(Protocol):
+    """What every network here is, beside an `nn.Module`.
+
+    Attributes:
+        description: Plain values that `network_from_description` rebuilds it from.
+        resolution: Side of the images that it is meant for.
+        auxiliary_head: A second classifier for training, or None.
+    """
+
+    description: dict[str, Any]
+    resolution: int
+    auxiliary_head: nn.Module | None
+
+    def check_image_size(self, height: int, width: int) -> None: ...
+
+    def __call__(
+        self, images: Tensor, drop_path: float = 0.0, generator: torch.Generator | None = None
+    ) -> tuple[Tensor, Tensor | None]: ...
+
+
+@dataclass(frozen=True)
+class Family:
+    """Networks that one kind of config describes.
+
+    Attributes:
+        key: What a description of such a network is known by.
+        config: The dataclass; it has a classmethod `from_dict`.
+        network: The module of a config, with `num_classes` and `generator` as keywords.
+        names: The published models.
+        find: The config of a name, or None.
+    """
+
+    key: str
+    config: Any
+    network: Callable[..., Any]
+    names: Callable[[], tuple[str, ...]]
+    find: Callable[[str], NetworkConfig | None]
+
+
+FAMILIES = (Family("anynet", AnyNetConfig, AnyNet, list_anynets, find_anynet),)
 
 
 def list_models() -> tuple[str, ...]:
-    """Names that `create_network` knows: of the genotypes in the zoo, then of networks."""
-    return (*list_genotypes(), *list_anynets())
+    """Names that `find_model` knows: of the genotypes in the zoo, then of networks."""
+    return (*list_genotypes(), *_list_networks())
+
+
+def _list_networks() -> tuple[str, ...]:
+    return tuple(name for family in FAMILIES for name in family.names())
+
+
+def find_model(model: str) -> Model:
+    """The genotype or config of a name, or of a YAML file.
+
+    A file holds a genotype, or the description of a network such as `save_model` writes.
+
+    Raises:
+        UserError: There is no such model, or the file describes an impossible one.
+        GenotypeError: The file holds no genotype either.
+    """
+    for family in FAMILIES:
+        if config := family.find(model):
+            return config
+    path = Path(model).expanduser()
+    if path.is_file() and (described := _described(path)):
+        return described
+    is_name = len(path.parts) == 1 and path.suffix not in (".yaml", ".yml") and not path.exists()
+    if is_name and model not in list_genotypes():
+        close = difflib.get_close_matches(model.lower(), list_models(), n=3)
+        hint = f" Did you mean {' or '.join(close)}?" if close else ""
+        raise UserError(
+            f"There is no model {model!r}.{hint} Known are the genotypes "
+            f"{', '.join(list_genotypes())}, YAML files of genotypes, and the networks "
+            f"{', '.join(_list_networks())}."
+        )
+    return load_genotype(model)
+
+
+def save_model(config: NetworkConfig, path: Path | str) -> None:
+    """Write a config as a YAML file that `find_model` reads."""
+    values = {_family(config).key: config.as_dict()}
+    with atomic_write(path) as stream:
+        yaml.safe_dump(values, stream, sort_keys=False)
+
+
+def _described(path: Path) -> NetworkConfig | None:
+    """The config in a file, or None where it holds something else."""
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        return None
+    for family in FAMILIES:
+        if isinstance(values, dict) and family.key in values:
+            try:
+                return family.config.from_dict(values[family.key])
+            except UserError as error:
+                raise UserError(f"{path}: {error}") from None
+    return None
+
+
+def _family(config: NetworkConfig) -> Family:
+    return next(family for family in FAMILIES if isinstance(config, family.config))
 
 
 @overload
@@ -48,7 +171,7 @@ def create_network(
 
 @overload
 def create_network(
-    model: str,
+    model: str | Model,
     *,
     num_classes: int | None = None,
     channels: int | None = None,
@@ -60,7 +183,7 @@ def create_network(
 
 
 def create_network(
-    model: str | Genotype | AnyNetConfig,
+    model: str | Model,
     *,
     num_classes: int | None = None,
     channels: int | None = None,
@@ -68,7 +191,7 @@ def create_network(
     stem: str | None = None,
     auxiliary: bool = False,
     generator: torch.Generator | None = None,
-) -> Network | AnyNet:
+) -> Any:
     """A network with fresh weights that maps images to (logits, auxiliary logits or None).
 
     >>> network = create_network("regnetx_200mf", stem="cifar")
@@ -78,7 +201,8 @@ def create_network(
 
     Args:
         model: A genotype, its name in the zoo or its file (see `darts.network.create_network`);
-            the name of a published network, such as "regnety_1.6gf" or "resnext101"; or an AnyNet.
+            the name of a published network, such as "regnety_1.6gf" or "resnext101", or the file
+            of a description; or a config.
         channels, layers, auxiliary: Of the network of a genotype; others have their own widths and
             depths and no auxiliary head.
         stem: "imagenet" or "cifar". A published network becomes one for small images by "cifar":
@@ -90,11 +214,10 @@ def create_network(
         GenotypeError: A file is wrong.
         ChannelError: See `darts.network.Network`.
     """
-    config = _find_config(model)
-    if config is None:
-        assert not isinstance(model, AnyNetConfig)
+    config = find_model(model) if isinstance(model, str) else model
+    if isinstance(config, Genotype):
         return derived.create_network(
-            model,
+            config,
             num_classes=num_classes,
             channels=channels,
             layers=layers,
@@ -105,8 +228,9 @@ def create_network(
     options = {"channels": channels, "layers": layers, "auxiliary": auxiliary or None}
     if given := [name for name, value in options.items() if value is not None]:
         raise UserError(
-            f"{model if isinstance(model, str) else 'An AnyNet'} takes no {' or '.join(given)}: "
-            "its widths and depths are its own, and it has no auxiliary head. Leave that out."
+            f"{model if isinstance(model, str) else 'This network'} takes no "
+            f"{' or '.join(given)}: its widths and depths are its own, and it has no auxiliary "
+            "head. Leave that out."
         )
     if stem not in (None, *SETTINGS):
         raise UserError(f"There is no stem {stem!r}; the stems are {', '.join(SETTINGS)}.")
@@ -114,39 +238,28 @@ def create_network(
         config = config.for_small_images()
     if num_classes is None:
         num_classes = SETTINGS["cifar" if config.stem == "cifar" else "imagenet"].num_classes
-    return AnyNet(config, num_classes=num_classes, generator=generator)
+    return _family(config).network(config, num_classes=num_classes, generator=generator)
 
 
-def network_from_description(description: Mapping[str, Any]) -> Network | AnyNet:
+def network_from_description(description: Mapping[str, Any]) -> Any:
     """The network of a `description`, with fresh weights; for checkpoints.
 
     Raises:
         UserError, GenotypeError: The description is wrong.
     """
-    if "anynet" not in description:
+    model = model_from_description(description)
+    if isinstance(model, Genotype):
         return derived.network_from_description(description)
-    config = AnyNetConfig.from_dict(description["anynet"])
-    return AnyNet(config, num_classes=description["num_classes"])
+    return _family(model).network(model, num_classes=description["num_classes"])
 
 
-def _find_config(model: str | Genotype | AnyNetConfig) -> AnyNetConfig | None:
-    """The AnyNet that is meant, or None where a genotype is.
+def model_from_description(description: Mapping[str, Any]) -> Model:
+    """What a network's `description` was made from.
 
     Raises:
-        UserError: It is a name, and of nothing.
+        UserError, GenotypeError: The description is wrong.
     """
-    if not isinstance(model, str):
-        return model if isinstance(model, AnyNetConfig) else None
-    if config := find_anynet(model):
-        return config
-    path = Path(model).expanduser()
-    is_name = len(path.parts) == 1 and path.suffix not in (".yaml", ".yml") and not path.exists()
-    if is_name and model not in list_genotypes():
-        close = difflib.get_close_matches(model.lower(), list_models(), n=3)
-        hint = f" Did you mean {' or '.join(close)}?" if close else ""
-        raise UserError(
-            f"There is no model {model!r}.{hint} Known are the genotypes "
-            f"{', '.join(list_genotypes())}, YAML files of genotypes, and the networks "
-            f"{', '.join(list_anynets())}."
-        )
-    return None
+    for family in FAMILIES:
+        if family.key in description:
+            return family.config.from_dict(description[family.key])
+    return parse_genotype(description["genotype"], "network description")

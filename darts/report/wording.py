@@ -24,7 +24,7 @@ class Card:
 def summary(record: RunRecord) -> str:
     """What the run is, in one line."""
     config = record.config
-    what = "Search of a cell" if record.is_search else "Retraining from scratch"
+    what = "Search of a cell" if record.is_search else "Training from scratch"
     parts = [what]
     if config.get("dataset"):
         parts[0] += f" on {config['dataset']}"
@@ -32,6 +32,8 @@ def summary(record: RunRecord) -> str:
         parts.append(f"{config['method']}, K = {config.get('k', _NOTHING)}")
     if not record.is_search and record.genotype:
         parts.append(f"genotype {record.genotype.name}")
+    elif not record.is_search and config.get("model"):
+        parts.append(f"network {config['model']}")
     if "seed" in config:
         parts.append(f"seed {config['seed']}")
     return " · ".join(parts)

@@ -16,10 +16,11 @@ class TrainingOptions(DataOptions, RunOptions):
 
     Args:
         genotype: Name in the zoo, or a YAML file.
+        model: Instead of a genotype, any other network: regnetx_400mf, resnet50 … or a YAML file.
         dataset: As for a search; by default what the genotype was searched on, else cifar10.
         stem: cifar keeps the resolution, imagenet divides it by 8, auto goes by the image size.
-        channels: Channels of the first cell; by default 36 (cifar stem) or 48 (imagenet stem).
-        layers: Number of cells; by default 20 (cifar stem) or 14 (imagenet stem).
+        channels: Channels of a genotype's first cell; by default 36 (stem cifar) or 48 (imagenet).
+        layers: Number of a genotype's cells; by default 20 (stem cifar) or 14 (imagenet).
         epochs: Epochs of training; the last one's accuracy is the result.
         batch_size: Images of a step (the authors' code: 96; the paper: 128).
         learning_rate: Learning rate at the start of the schedule.
@@ -29,7 +30,7 @@ class TrainingOptions(DataOptions, RunOptions):
         weight_decay: Weight decay.
         grad_clip: Largest norm of the gradient; 0 for no limit.
         label_smoothing: Share of the target that is spread over all classes.
-        auxiliary: Add the auxiliary head, two thirds down the network.
+        auxiliary: Add the auxiliary head to a genotype's network, two thirds down.
         auxiliary_weight: Weight of the auxiliary head's loss.
         drop_path: Probability of dropping a path at the end; it grows linearly from 0.
         cutout: Side of the square cut out of each training image; 0 for none.
@@ -39,6 +40,7 @@ class TrainingOptions(DataOptions, RunOptions):
     """
 
     genotype: str | None = None
+    model: str | None = None
     dataset: str | None = None  # type: ignore[assignment]
     stem: Literal["auto", "cifar", "imagenet"] = "auto"
     channels: int | None = None

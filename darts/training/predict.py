@@ -8,18 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from darts.checkpoints import load_file
 from darts.data.transforms import load_image
 from darts.errors import UserError
-from darts.network import Network, network_from_description
+from darts.models import network_from_description
 
 
 @dataclass(frozen=True)
 class Trained:
     """A network in evaluation mode, and the card of the data set that it was trained on."""
 
-    network: Network
+    network: nn.Module
     card: Mapping[str, Any]
 
     @property

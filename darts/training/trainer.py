@@ -1,4 +1,4 @@
-"""Retraining: a derived network from scratch, one recipe, tested after the last epoch."""
+"""Training of any model from scratch, one recipe, tested after the last epoch."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from darts.device import (
     set_threads,
 )
 from darts.loop import run_task
-from darts.network import Network, create_network
+from darts.models import Model, create_network
 from darts.randomness import RandomStreams
 from darts.runs import RunDirectory
 from darts.schedules import cosine, linear, warm_up
@@ -100,7 +100,7 @@ class TrainingTask:
 
     title = "training"
 
-    def __init__(self, options: TrainingOptions, genotype: Genotype) -> None:
+    def __init__(self, options: TrainingOptions, model: Model) -> None:
         self.options = options
         self.device = resolve_device(options.device)
         check_precision(options.precision, self.device)
@@ -108,9 +108,9 @@ class TrainingTask:
         self.epochs, self.images_per_step = options.epochs, options.batch_size
         self.streams = RandomStreams(options.seed, STREAMS)
         self.dataset = open_dataset(options, options.seed, self.device)
-        self.network = build_network(options, genotype, self.dataset, self.streams["weights"])
+        self.network = build_network(options, model, self.dataset, self.streams["weights"])
         dtype = dtype_of(options.precision)
-        self.network.to(self.device, dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network.to(self.device, dtype).to(memory_format=torch.channels_last)
         self.optimiser = torch.optim.SGD(
             self.network.parameters(),
             lr=options.learning_rate,
@@ -201,36 +201,43 @@ class TrainingTask:
 
 def build_network(
     options: TrainingOptions,
-    genotype: Genotype,
+    model: Model,
     dataset: Dataset,
     generator: torch.Generator | None = None,
-) -> Network:
-    """The network that `options` describe, for the classes and image size of `dataset`.
+) -> Any:
+    """The network of `model` under `options`, for the classes and image size of `dataset`.
+
+    Channels, layers and the auxiliary head are those of cells; other networks have their own.
 
     Raises:
         UserError: The network cannot take the images; the message says which size it needs.
     """
+    cells: dict[str, Any] = {}
+    if isinstance(model, Genotype):
+        cells = {
+            "channels": options.channels,
+            "layers": options.layers,
+            "auxiliary": options.auxiliary,
+        }
     network = create_network(
-        genotype,
+        model,
         num_classes=dataset.num_classes,
-        channels=options.channels,
-        layers=options.layers,
         stem=choose_stem(options.stem, dataset.image_size),
-        auxiliary=options.auxiliary,
         generator=generator,
+        **cells,
     )
     network.train().check_image_size(dataset.image_size, dataset.image_size)
     return network
 
 
-def run_training(options: TrainingOptions, genotype: Genotype) -> TrainingResult:
-    """Train `genotype`'s network from scratch, or go on with the run in `options.resume`.
+def run_training(options: TrainingOptions, model: Model) -> TrainingResult:
+    """Train the network of `model` from scratch, or go on with the run in `options.resume`.
 
     Raises:
         UserError: A setting, the data or the run directory is wrong, or the loss diverged.
         Interrupted: SIGINT or SIGTERM came; the checkpoint is written.
     """
-    task = TrainingTask(options, genotype)
+    task = TrainingTask(options, model)
     run, loop = run_task(task, "evaluate", options)
     if task.scores is None:  # The run had ended before it was resumed.
         task.scores = score(
@@ -241,11 +248,12 @@ def run_training(options: TrainingOptions, genotype: Genotype) -> TrainingResult
             precision=options.precision,
         )
     result = TrainingResult(task.scores, run.path, loop.seconds, peak_memory(task.device))
-    save_genotype(genotype, run.genotype)
+    if isinstance(model, Genotype):
+        save_genotype(model, run.genotype)
     cost = count(task.network, task.dataset.image_size)
     run.write_result(
         {
-            "genotype": genotype.as_dict(),
+            ("genotype" if isinstance(model, Genotype) else "model"): model.as_dict(),
             "epoch": options.epochs,
             **result.scores.as_dict(),
             "test_images": len(task.dataset.test),

@@ -13,7 +13,13 @@ from darts.design_space.anynet import AnyNet
 from darts.design_space.config import AnyNetConfig, Stage
 from darts.design_space.zoo import find_anynet
 from darts.errors import UserError
-from darts.models import create_network, list_models, network_from_description
+from darts.models import (
+    create_network,
+    find_model,
+    list_models,
+    network_from_description,
+    save_model,
+)
 from darts.network import Network
 from genotypes import GenotypeError, load_genotype, save_genotype
 
@@ -179,3 +185,13 @@ def test_cost_for_people_shows_the_published_rule(capsys: pytest.CaptureFixture[
 def test_cost_refuses(arguments: list[str], part: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["cost", *arguments]) == 2
     assert part in capsys.readouterr().err
+
+
+def test_a_network_is_found_in_its_file(tmp_path: Path) -> None:
+    config = find_model("regnety_400mf")
+    assert isinstance(config, AnyNetConfig)
+    save_model(config, tmp_path / "mine.yaml")
+    assert find_model(str(tmp_path / "mine.yaml")) == config
+    (tmp_path / "broken.yaml").write_text("anynet: {stages: [{depth: 0, width: 8}]}")
+    with pytest.raises(UserError, match=r"broken\.yaml: Stage 1 .* depth"):
+        find_model(str(tmp_path / "broken.yaml"))

@@ -112,7 +112,7 @@ def test_a_drawing_that_the_run_kept_is_used(plain_search_run: Path) -> None:
 def test_a_retraining(retraining_run: Path) -> None:
     page = Page(write_report(retraining_run))
     for words in (
-        "Retraining from scratch on digits · genotype darts_v2 · seed 0",
+        "Training from scratch on digits · genotype darts_v2 · seed 0",
         "Test accuracy, last epoch 97.50 % not the best epoch's",
         "Test error, last epoch 2.50 % 360 test images",
         "1 h 02 min",

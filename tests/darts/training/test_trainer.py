@@ -11,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
+import darts
 from darts import api
 from darts.checkpoints import load
 from darts.cost import count
@@ -165,6 +166,29 @@ def test_a_resumed_retraining_takes_its_genotype_from_the_checkpoint(tmp_path: P
     api.run_training(options)
     save_genotype(load_genotype("darts_v1"), file)
     resumed = replace(options, run_dir=None, resume=str(tmp_path / "run"))
-    assert api.chosen_genotype(resumed) == CELL
+    assert api.chosen_model(resumed) == CELL
     assert (tmp_path / "run" / "cells" / "normal.svg").exists()
     assert (tmp_path / "run" / "report.html").exists()
+
+
+def test_any_model_is_trained_tested_and_resumed(tmp_path: Path) -> None:
+    """A RegNet goes the same way as a genotype: image size 8 gives it the stem for small images."""
+    options = training_options(
+        tmp_path / "run", genotype=None, model="regnetx_200mf", train_images=40, epochs=1
+    )
+    result = api.run_training(options)
+    stored = json.loads((tmp_path / "run" / "result.json").read_text())
+    network = darts.create_network("regnetx_200mf", stem="cifar", num_classes=10)
+    assert stored["parameters"] == sum(weight.numel() for weight in network.parameters())
+    assert stored["model"]["stages"]
+    assert "genotype" not in stored
+    again = training_options(tmp_path / "none", test_only=True, checkpoint=str(tmp_path / "run"))
+    assert api.score_checkpoint(again).accuracy == result.scores.accuracy
+    resumed = replace(options, run_dir=None, resume=str(tmp_path / "run"), model=None)
+    assert api.run_training(resumed).scores.accuracy == result.scores.accuracy
+
+
+def test_one_network_is_trained(tmp_path: Path) -> None:
+    both = training_options(tmp_path / "run", model="regnetx_200mf")
+    with pytest.raises(UserError, match="one of the two"):
+        api.run_training(both)

@@ -1,78 +1,17 @@
-"""The commands: arguments in, one call of the library, a few printed lines out."""
+"""Commands that show what there is: genotypes, draw, cost, datasets."""
 
 from __future__ import annotations
 
-import argparse
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import NoReturn
 
-from darts.errors import UserError
-from darts.parsing import parse_options
-
-
-class _Arguments(argparse.ArgumentParser):
-    """Refuses wrong arguments with one message and no usage."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UserError(f"{self.prog}: {message}")
-
-
-def search(arguments: Sequence[str], prog: str) -> None:
-    from darts import api
-    from darts.searcher.options import SearchOptions
-
-    options = parse_options(SearchOptions, arguments, prog=prog, overlay=api.search_overlay)
-    result = api.run_search(options)
-    _print_hint()
-    print(f"genotype             {result.run_dir / 'genotype.yaml'}")
-    print(f"validation accuracy  {result.validation_accuracy:.2f} % (supernet, last epoch)")
-    print(f"time                 {result.seconds:.0f} s")
-    print(f"run directory        {result.run_dir}")
-
-
-def evaluate(arguments: Sequence[str], prog: str) -> None:
-    from darts import api
-    from darts.training.options import TrainingOptions
-
-    options = parse_options(TrainingOptions, arguments, prog=prog, overlay=api.training_overlay)
-    if options.test_only:
-        scores = api.score_checkpoint(options)
-        print(f"test accuracy  {scores.accuracy:.2f} % (top 5: {scores.top5_accuracy:.2f} %)")
-        return
-    result = api.run_training(options)
-    scores = result.scores
-    print(
-        f"test accuracy  {scores.accuracy:.2f} % (last epoch; top 5: {scores.top5_accuracy:.2f} %)"
-    )
-    print(f"time           {result.seconds:.0f} s")
-    print(f"run directory  {result.run_dir}")
-
-
-def predict(arguments: Sequence[str], prog: str) -> None:
-    parser = _Arguments(prog=prog, description="Say what an image file shows.")
-    parser.add_argument("image", type=Path, nargs="+")
-    parser.add_argument(
-        "--checkpoint", type=Path, required=True, help="checkpoint.pt or run directory"
-    )
-    parser.add_argument("--device", default="auto")
-    parser.add_argument("--best", type=int, default=5, help="number of classes to print")
-    parsed = parser.parse_args(arguments)
-    from darts.device import resolve_device
-    from darts.training import predict as prediction
-
-    trained = prediction.load_trained(parsed.checkpoint, resolve_device(parsed.device))
-    for image in parsed.image:
-        print(image)
-        for name, probability in prediction.predict(trained, image, parsed.best):
-            print(f"  {100 * probability:6.2f} %  {name}")
+from darts.commands.shared import Arguments, print_hint, print_table
 
 
 def genotypes(arguments: Sequence[str], prog: str) -> None:
-    parser = _Arguments(prog=prog, description="List the zoo, or draw random genotypes.")
+    parser = Arguments(prog=prog, description="List the zoo, or draw random genotypes.")
     parser.add_argument("--random", type=int, metavar="N", help="write N random genotypes instead")
     parser.add_argument("--nodes", type=int, default=4, help="inner nodes of a random one")
     parser.add_argument("--seed", type=int, default=0)
@@ -90,7 +29,7 @@ def genotypes(arguments: Sequence[str], prog: str) -> None:
         source = str(provenance.get("source", ""))
         searched_on = str(provenance.get("searched_on", ""))
         rows.append((name, searched_on, str(genotype.nodes), source))
-    _print_table(rows)
+    print_table(rows)
 
 
 def _write_random(count: int, nodes: int, seed: int, directory: Path) -> None:
@@ -106,7 +45,7 @@ def _write_random(count: int, nodes: int, seed: int, directory: Path) -> None:
 
 
 def draw(arguments: Sequence[str], prog: str) -> None:
-    parser = _Arguments(prog=prog, description="Draw both cells of a genotype.")
+    parser = Arguments(prog=prog, description="Draw both cells of a genotype.")
     parser.add_argument("genotype", help="name in the zoo, or a YAML file")
     parser.add_argument("-o", "--output", type=Path, default=Path("."), help="directory")
     parser.add_argument("--formats", nargs="+", default=["svg", "png"])
@@ -116,11 +55,11 @@ def draw(arguments: Sequence[str], prog: str) -> None:
 
     for path in draw_genotype(load_genotype(parsed.genotype), parsed.output, parsed.formats):
         print(path)
-    _print_hint()
+    print_hint()
 
 
 def cost(arguments: Sequence[str], prog: str) -> None:
-    parser = _Arguments(prog=prog, description="Count a model's cost for one image.")
+    parser = Arguments(prog=prog, description="Count a model's cost for one image.")
     parser.add_argument(
         "model", help="genotype (name in the zoo, or a YAML file), or a network: regnetx_400mf"
     )
@@ -169,7 +108,7 @@ def cost(arguments: Sequence[str], prog: str) -> None:
     if parsed.json:
         print(json.dumps(table))
         return
-    _print_table(
+    print_table(
         [
             (name, f"{value:,}" if type(value) is int else str(value))
             for name, value in {**table, **notes}.items()
@@ -178,7 +117,7 @@ def cost(arguments: Sequence[str], prog: str) -> None:
 
 
 def datasets(arguments: Sequence[str], prog: str) -> None:
-    parser = _Arguments(prog=prog, description="List data sets and where they are.")
+    parser = Arguments(prog=prog, description="List data sets and where they are.")
     parser.add_argument("--data-dir")
     parser.add_argument("--json", action="store_true")
     parsed = parser.parse_args(arguments)
@@ -203,27 +142,4 @@ def datasets(arguments: Sequence[str], prog: str) -> None:
     ]
     rows.append(("folder:PATH", "", "", "", "", "any", "train/CLASS/* and val/CLASS/*"))
     rows.append(("array:FILE.npz", "", "", "", "", "any", "x_train, y_train, x_test, y_test"))
-    _print_table(rows)
-
-
-def report(arguments: Sequence[str], prog: str) -> None:
-    parser = _Arguments(prog=prog, description="Write report.html, or a comparison of runs.")
-    parser.add_argument("run", type=Path, nargs="+", help="run directories")
-    parsed = parser.parse_args(arguments)
-    from darts import api
-
-    print(api.report(parsed.run))
-
-
-def _print_hint() -> None:
-    from darts.draw import dot_hint
-
-    if (hint := dot_hint()) is not None:
-        print(hint, file=sys.stderr)
-
-
-def _print_table(rows: Sequence[tuple[str, ...]]) -> None:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        print("  ".join(cells).rstrip())
+    print_table(rows)

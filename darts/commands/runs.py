@@ -1,0 +1,68 @@
+"""Commands that make or read a run: search, evaluate, predict, report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from darts.commands.shared import Arguments, print_hint
+from darts.parsing import parse_options
+
+
+def search(arguments: Sequence[str], prog: str) -> None:
+    from darts import api
+    from darts.searcher.options import SearchOptions
+
+    options = parse_options(SearchOptions, arguments, prog=prog, overlay=api.search_overlay)
+    result = api.run_search(options)
+    print_hint()
+    print(f"genotype             {result.run_dir / 'genotype.yaml'}")
+    print(f"validation accuracy  {result.validation_accuracy:.2f} % (supernet, last epoch)")
+    print(f"time                 {result.seconds:.0f} s")
+    print(f"run directory        {result.run_dir}")
+
+
+def evaluate(arguments: Sequence[str], prog: str) -> None:
+    from darts import api
+    from darts.training.options import TrainingOptions
+
+    options = parse_options(TrainingOptions, arguments, prog=prog, overlay=api.training_overlay)
+    if options.test_only:
+        scores = api.score_checkpoint(options)
+        print(f"test accuracy  {scores.accuracy:.2f} % (top 5: {scores.top5_accuracy:.2f} %)")
+        return
+    result = api.run_training(options)
+    scores = result.scores
+    print(
+        f"test accuracy  {scores.accuracy:.2f} % (last epoch; top 5: {scores.top5_accuracy:.2f} %)"
+    )
+    print(f"time           {result.seconds:.0f} s")
+    print(f"run directory  {result.run_dir}")
+
+
+def predict(arguments: Sequence[str], prog: str) -> None:
+    parser = Arguments(prog=prog, description="Say what an image file shows.")
+    parser.add_argument("image", type=Path, nargs="+")
+    parser.add_argument(
+        "--checkpoint", type=Path, required=True, help="checkpoint.pt or run directory"
+    )
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--best", type=int, default=5, help="number of classes to print")
+    parsed = parser.parse_args(arguments)
+    from darts.device import resolve_device
+    from darts.training import predict as prediction
+
+    trained = prediction.load_trained(parsed.checkpoint, resolve_device(parsed.device))
+    for image in parsed.image:
+        print(image)
+        for name, probability in prediction.predict(trained, image, parsed.best):
+            print(f"  {100 * probability:6.2f} %  {name}")
+
+
+def report(arguments: Sequence[str], prog: str) -> None:
+    parser = Arguments(prog=prog, description="Write report.html, or a comparison of runs.")
+    parser.add_argument("run", type=Path, nargs="+", help="run directories")
+    parsed = parser.parse_args(arguments)
+    from darts import api
+
+    print(api.report(parsed.run))
