@@ -78,6 +78,8 @@ class ArchitectureStep:
             of the weights' optimiser (learning rate, momentum, weight decay).
         clip: Largest norm of the architecture's gradient, or None (ImageNet: 5).
         context: Context of each forward pass.
+        penalty: What is added to the validation loss: a scalar function of alpha and beta alone,
+            so that its gradient joins that of either order.
     """
 
     def __init__(
@@ -91,10 +93,12 @@ class ArchitectureStep:
         order: int = 1,
         clip: float | None = None,
         context: Context = nullcontext,
+        penalty: Callable[[], Tensor] | None = None,
     ) -> None:
         self.supernet, self.architecture, self.context = supernet, architecture, context
         self.optimiser, self.weight_optimiser = optimiser, weight_optimiser
         self.criterion, self.order, self.clip = criterion, order, clip
+        self.penalty = penalty
 
     def __call__(self, validation: Batch, training: Batch) -> Outcome:
         parameters = list(self.architecture.parameters())
@@ -114,6 +118,8 @@ class ArchitectureStep:
             )
         for parameter, gradient in zip(parameters, gradients, strict=True):
             parameter.grad = gradient
+        if self.penalty is not None:
+            self.penalty().backward()
         if self.clip is not None:
             nn.utils.clip_grad_norm_(parameters, self.clip)
         self.optimiser.step()

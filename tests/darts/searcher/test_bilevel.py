@@ -207,6 +207,28 @@ def test_the_architecture_step_moves_only_the_architecture(order: int) -> None:
     assert moved == (order == 1)
 
 
+@pytest.mark.parametrize("order", [1, 2])
+def test_a_penalty_on_the_architecture_adds_its_gradient(order: int) -> None:
+    moved = []
+    for penalised in (False, True):
+        net, architecture, weights = problem()
+        a = architecture.a
+        step = ArchitectureStep(
+            net,
+            architecture,
+            torch.optim.SGD(architecture.parameters(), lr=1.0),
+            weights,
+            half_square,
+            order=order,
+            penalty=(lambda a=a: 0.5 * a.sum() ** 2) if penalised else None,
+        )
+        outcome = step(VALIDATION, TRAINING)
+        moved.append((A - a.item(), outcome.loss.item()))
+    (alone, loss), (together, same_loss) = moved
+    assert together - alone == pytest.approx(A, rel=1e-12)  # d(a²/2)/da = a
+    assert loss == same_loss
+
+
 def test_the_weight_step_moves_only_the_weights_and_clips_their_gradient() -> None:
     supernet, architecture, training, _ = supernet_problem()
     optimiser = torch.optim.SGD(supernet.parameters(), lr=1.0)
