@@ -47,7 +47,7 @@ class LinearFit:
 
     def line(self, depth: int) -> FloatArray:
         """u_j = w_0 + w_a·j, the line before it is quantised (Eq. 2)."""
-        return self.w0 + self.wa * np.arange(depth)
+        return self.w0 + self.wa * np.arange(depth, dtype=np.float64)
 
 
 def block_widths(config: AnyNetConfig) -> IntArray:
