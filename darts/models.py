@@ -1,4 +1,4 @@
-"""Every model the toolkit knows, by name: derived networks of genotypes, RegNets, ResNe(X)ts.
+"""Every model the toolkit knows, by name: derived networks of genotypes, and the `FAMILIES`.
 
 A model is a `Genotype`, or the config of a family of networks: a frozen dataclass of plain values.
 To add a family is to add a line to `FAMILIES`.
@@ -22,6 +22,9 @@ from darts.design_space.config import AnyNetConfig
 from darts.design_space.zoo import find_anynet, list_anynets
 from darts.errors import UserError
 from darts.files import atomic_write
+from darts.mobile.config import MBConvConfig
+from darts.mobile.network import MBConvNet
+from darts.mobile.zoo import find_mbconv_net, list_mbconv_nets
 from darts.network import SETTINGS, Network
 from genotypes import Genotype, list_genotypes, load_genotype, parse_genotype
 
@@ -81,7 +84,10 @@ class Family:
     find: Callable[[str], NetworkConfig | None]
 
 
-FAMILIES = (Family("anynet", AnyNetConfig, AnyNet, list_anynets, find_anynet),)
+FAMILIES = (
+    Family("anynet", AnyNetConfig, AnyNet, list_anynets, find_anynet),
+    Family("mbconv", MBConvConfig, MBConvNet, list_mbconv_nets, find_mbconv_net),
+)
 
 
 def list_models() -> tuple[str, ...]:
@@ -171,6 +177,16 @@ def create_network(
 
 @overload
 def create_network(
+    model: MBConvConfig,
+    *,
+    num_classes: int | None = None,
+    stem: str | None = None,
+    generator: torch.Generator | None = None,
+) -> MBConvNet: ...
+
+
+@overload
+def create_network(
     model: str | Model,
     *,
     num_classes: int | None = None,
@@ -179,7 +195,7 @@ def create_network(
     stem: str | None = None,
     auxiliary: bool = False,
     generator: torch.Generator | None = None,
-) -> Network | AnyNet: ...
+) -> Network | AnyNet | MBConvNet: ...
 
 
 def create_network(

@@ -43,19 +43,30 @@ class ConvNorm(nn.Module):
 class SqueezeExcite(nn.Module):
     """Scales each channel by a gate in (0, 1) computed from the means of all channels.
 
-    Mean over the image, 1x1 convolution to `squeezed` channels, ReLU, 1x1 convolution back,
-    sigmoid; both convolutions with biases.
+    Mean over the image, 1x1 convolution to `squeezed` channels, activation, 1x1 convolution back,
+    gate; both convolutions with biases.
+
+    Args:
+        activation: By default a ReLU.
+        gate: What maps numbers to (0, 1); by default a sigmoid.
     """
 
-    def __init__(self, channels: int, squeezed: int) -> None:
+    def __init__(
+        self,
+        channels: int,
+        squeezed: int,
+        activation: nn.Module | None = None,
+        gate: nn.Module | None = None,
+    ) -> None:
         super().__init__()
         self.reduce = nn.Conv2d(channels, squeezed, 1)
-        self.relu = nn.ReLU(inplace=True)
+        self.activation = activation or nn.ReLU(inplace=True)
         self.expand = nn.Conv2d(squeezed, channels, 1)
+        self.gate = gate or nn.Sigmoid()
 
     def forward(self, x: Tensor) -> Tensor:
         means = x.mean(dim=(2, 3), keepdim=True)
-        return x * self.expand(self.relu(self.reduce(means))).sigmoid()
+        return x * self.gate(self.expand(self.activation(self.reduce(means))))
 
 
 class Residual(nn.Module):

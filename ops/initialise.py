@@ -52,3 +52,28 @@ def initialise_by_fan_out(module: nn.Module, generator: torch.Generator | None =
         if part.bias is not None:
             drawn = torch.empty(part.bias.shape, dtype=part.bias.dtype, device=device)
             part.bias.copy_(drawn.uniform_(-bound, bound, generator=generator))
+
+
+@torch.no_grad()
+def initialise_by_group_fan_out(
+    module: nn.Module, generator: torch.Generator | None = None
+) -> None:
+    """Draw every kernel of `module` anew, in module order, as EfficientNet's authors do.
+
+    Convolutions are normal with standard deviation sqrt(2 / (k² · outputs of a group)), so that a
+    depthwise kernel counts one output; linear layers uniform within 1/sqrt(outputs). Biases are
+    zero. Numbers are drawn as in `initialise_by_fan_out`.
+    """
+    for part in module.modules():
+        if not isinstance(part, (nn.Conv2d, nn.Linear)):
+            continue
+        device = part.weight.device if generator is None else generator.device
+        drawn = torch.empty(part.weight.shape, dtype=part.weight.dtype, device=device)
+        if isinstance(part, nn.Linear):
+            bound = 1 / math.sqrt(part.out_features)
+            part.weight.copy_(drawn.uniform_(-bound, bound, generator=generator))
+        else:
+            deviation = math.sqrt(2 * part.groups / part.weight[:, 0].numel())
+            part.weight.copy_(drawn.normal_(0.0, deviation, generator=generator))
+        if part.bias is not None:
+            part.bias.zero_()

@@ -76,6 +76,8 @@ def cost(arguments: Sequence[str], prog: str) -> None:
     from darts.cost import count
     from darts.design_space.anynet import AnyNet
     from darts.design_space.cost import anynet_cost
+    from darts.mobile.cost import mbconv_cost
+    from darts.mobile.network import MBConvNet
     from darts.models import create_network
 
     with torch.device("meta"):
@@ -100,6 +102,10 @@ def cost(arguments: Sequence[str], prog: str) -> None:
         classes = network.description["num_classes"]
         published = anynet_cost(network.config, resolution=resolution, num_classes=classes)
         notes = {"flops by pycls": published.pycls_flops, "acts by pycls": published.pycls_acts}
+    elif isinstance(network, MBConvNet):
+        classes = network.description["num_classes"]
+        averaging = mbconv_cost(network.config, resolution=resolution, num_classes=classes)
+        notes = {"flops by mobile-vision": averaging.fbnet_flops}
     else:
         table["channels"] = network.description["channels"]
         table["layers"] = network.description["layers"]

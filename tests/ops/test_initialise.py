@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from ops.initialise import initialise, initialise_by_fan_out
+from ops.initialise import initialise, initialise_by_fan_out, initialise_by_group_fan_out
 
 
 def model() -> nn.Sequential:
@@ -80,3 +80,20 @@ def test_by_fan_out_repeats_from_a_seed_alone() -> None:
     assert torch.equal(before, torch.random.get_rng_state())
     for one, other in zip(first.parameters(), second.parameters(), strict=True):
         assert torch.equal(one, other)
+
+
+def test_by_group_fan_out() -> None:
+    net = nn.Sequential(
+        nn.Conv2d(600, 600, 5, groups=600, bias=False),
+        nn.Conv2d(64, 128, 1),
+        nn.Linear(300, 400),
+    )
+    initialise_by_group_fan_out(net, torch.Generator().manual_seed(0))
+    depthwise, pointwise, linear = net
+    # One output of a depthwise kernel counts: sqrt(2 / 25); then sqrt(2 / 128), 1 / sqrt(400).
+    assert depthwise.weight.std().item() == pytest.approx(0.282843, rel=0.03)
+    assert pointwise.weight.std().item() == pytest.approx(0.125, rel=0.03)
+    assert 0.0499 < linear.weight.abs().max().item() <= 0.05
+    assert linear.weight.std().item() == pytest.approx(0.05 / 3**0.5, rel=0.03)
+    assert not pointwise.bias.any()
+    assert not linear.bias.any()

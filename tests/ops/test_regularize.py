@@ -1,9 +1,9 @@
-"""Drop path: a mask a sample, with the expected value kept."""
+"""Drop path and dropout: a mask a sample or an element, with the expected value kept."""
 
 import pytest
 import torch
 
-from ops.regularize import drop_path
+from ops.regularize import drop_path, dropout
 
 
 def test_samples_are_whole_or_gone_and_scaled() -> None:
@@ -49,3 +49,17 @@ def test_reproducible() -> None:
 def test_impossible_probability(probability: float) -> None:
     with pytest.raises(ValueError, match=r"in \[0, 1\)"):
         drop_path(torch.ones(2, 1), probability, torch.Generator())
+    with pytest.raises(ValueError, match=r"in \[0, 1\)"):
+        dropout(torch.ones(2, 1), probability, torch.Generator())
+
+
+def test_dropout() -> None:
+    x = torch.rand(200, 100, generator=torch.Generator().manual_seed(1)) + 1
+    out = dropout(x, 0.2, torch.Generator().manual_seed(0))
+    kept = out != 0
+    torch.testing.assert_close(out[kept], x[kept] / 0.8)
+    # Five standard deviations: 5 * sqrt(0.2 * 0.8 / 20000) = 0.0141.
+    assert abs(kept.double().mean().item() - 0.8) < 0.0141
+    assert not torch.equal(kept[0], kept[1])
+    assert torch.equal(out, dropout(x, 0.2, torch.Generator().manual_seed(0)))
+    assert dropout(x, 0.0, torch.Generator()) is x

@@ -1,0 +1,116 @@
+"""The module of an `MBConvConfig`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from darts.errors import UserError
+from darts.mobile.config import MBConvConfig
+from ops.initialise import initialise_by_group_fan_out
+from ops.mobile_blocks import ConvHead, MBConv, MBPool, MobileConv
+from ops.regularize import dropout
+
+
+class MBConvNet(nn.Module):
+    """An image classifier of `config`.
+
+    `stem`, `stages` (each a list of blocks), `head` and `classifier` follow one another; what a
+    stage puts out is a feature map at the stride of its `config.sizes`.
+
+    Initial weights are EfficientNet's; the sheet of FBNetV3 says only which norms begin at zero.
+
+    Args:
+        num_classes: Number of classes.
+        generator: Random stream of the initial weights; by default torch's global one.
+
+    Raises:
+        UserError: `num_classes` is not positive.
+    """
+
+    # Derived networks may have one; training asks.
+    auxiliary_head = None
+
+    def __init__(
+        self,
+        config: MBConvConfig,
+        *,
+        num_classes: int,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__()
+        if num_classes < 1:
+            raise UserError(f"A network needs num_classes of at least 1, not {num_classes}.")
+        self.config = config
+        # Plain values that `darts.models.network_from_description` rebuilds this network from.
+        self.description: dict[str, Any] = {
+            "mbconv": config.as_dict(),
+            "num_classes": num_classes,
+        }
+        self.resolution = config.resolution
+        style = config.style
+        c_in = config.stem_width
+        stride = 1 if config.stem == "cifar" else 2
+        self.stem = MobileConv(3, c_in, 3, style=style, stride=stride, bias=config.stem_bias)
+        self.stages = nn.ModuleList()
+        for stage in config.stages:
+            blocks = nn.ModuleList()
+            for number in range(stage.depth):
+                block = MBConv(
+                    c_in,
+                    stage.width,
+                    inner=config.inner_width(c_in, stage.expansion),
+                    style=style,
+                    kernel=stage.kernel,
+                    stride=1 if number else stage.stride,
+                    squeezed=config.squeezed_width(c_in, stage.se_ratio),
+                    padding=None if number else stage.padding,
+                )
+                blocks.append(block)
+                c_in = stage.width
+            self.stages.append(blocks)
+        if config.head == "pool":
+            inner = config.inner_width(c_in, config.head_expansion)
+            self.head: nn.Module = MBPool(c_in, config.head_width, inner=inner, style=style)
+        else:
+            self.head = ConvHead(c_in, config.head_width, style=style)
+        self.classifier = nn.Linear(config.head_width, num_classes)
+        initialise_by_group_fan_out(self, generator)
+        if config.zero_gamma:
+            for part in self.modules():
+                if isinstance(part, MBConv) and part.skips:
+                    nn.init.zeros_(part.project.norm.weight)
+
+    def check_image_size(self, height: int, width: int) -> None:
+        """Raise UserError unless every stride has more than one pixel to act on."""
+        self.config.check_image_size(height, width)
+
+    def forward(
+        self, images: Tensor, drop_path: float = 0.0, generator: torch.Generator | None = None
+    ) -> tuple[Tensor, None]:
+        """Logits `[B, num_classes]` of images `[B, 3, H, W]`, and None for an auxiliary head's.
+
+        Args:
+            drop_path: Probability of dropping a sample's branch beside a skip; it grows linearly
+                with depth: block i of n, from 0, has i/n of it (EfficientNet's code; 0.2 there).
+                Without effect at test.
+            generator: Random stream of drop path and dropout, needed in training with either.
+        """
+        self.check_image_size(*images.shape[-2:])
+        if not self.training or drop_path == self.config.dropout == 0.0:
+            generator = None
+        elif generator is None:
+            raise ValueError("Drop path and dropout need a random generator.")
+        x = self.stem(images)
+        number = 0
+        for stage in self.stages:
+            assert isinstance(stage, nn.ModuleList)
+            for block in stage:
+                x = block(x, drop_path * number / self.config.depth, generator)
+                number += 1
+        features = self.head(x)
+        if generator is not None:
+            features = dropout(features, self.config.dropout, generator)
+        return self.classifier(features), None
