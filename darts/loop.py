@@ -8,7 +8,7 @@ present epoch's means, and the number of finished steps.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any, Protocol
 
@@ -228,12 +228,18 @@ class Loop:
         self.stored = self.step
 
 
-def run_task(task: Task, what: str, options: RunOptions) -> tuple[RunDirectory, Loop]:
+def run_task(
+    task: Task,
+    what: str,
+    options: RunOptions,
+    prepare: Callable[[RunDirectory], None] | None = None,
+) -> tuple[RunDirectory, Loop]:
     """Run a task in a new run directory, or go on with the run in `options.resume`.
 
     Args:
         what: Kind of run, for the name of its directory.
         options: All settings of the run, a dataclass; they are written to `config.yaml`.
+        prepare: Writes what else belongs to a new run before its first step.
     """
     if options.resume:
         run = RunDirectory.open(options.resume)
@@ -241,6 +247,8 @@ def run_task(task: Task, what: str, options: RunOptions) -> tuple[RunDirectory, 
         run = RunDirectory.create(options.run_dir, what, asdict(options))
     with run.locked():
         checkpoint = None
+        if prepare is not None and not options.resume:
+            prepare(run)
         if options.resume:
             checkpoint = run.load_checkpoint(("task", "means", "seconds"))
             run.truncate_metrics(checkpoint["step"])

@@ -4,6 +4,7 @@
 |---|---|
 | `config.yaml` | every setting, resolved |
 | `environment.json` | software versions and machine, one record a start or resume |
+| `images.jsonl` | which image files are used; see `darts.data.manifest` |
 | `metrics.jsonl` | one JSON object a line |
 | `checkpoint.pt`, `checkpoint.previous.pt` | see `darts.checkpoints` |
 | `genotype.yaml`, `genotypes/epoch-NNN.yaml` | the derived cell, at the end and after each epoch |

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Protocol
 
 import torch
@@ -91,6 +92,28 @@ Channels = tuple[float, float, float]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class Files:
+    """Which files the images of a data set are.
+
+    Args:
+        root: The folder that they lie below.
+        train: Path of each training image, in the order of `Dataset.train`.
+        test: Likewise for the test images.
+        skipped: Paths that were left out because they cannot be read as images.
+        halves: Numbers of the training images for the weights and for the architecture, where an
+            earlier run has settled them.
+        drawn: Whether these are not simply all files of the folder.
+    """
+
+    root: Path
+    train: tuple[str, ...]
+    test: tuple[str, ...]
+    skipped: tuple[str, ...] = ()
+    halves: tuple[Tensor, Tensor] | None = None
+    drawn: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Dataset:
     """Training and test images, and what a network and its user must know of them.
 
@@ -105,6 +128,7 @@ class Dataset:
         flip: Whether a mirror image keeps its class.
         train: Training images; they are divided between weights and architecture in a search.
         test: Test images, disjoint from the training images.
+        files: The images' files, where they came from such.
     """
 
     name: str
@@ -117,6 +141,7 @@ class Dataset:
     flip: bool
     train: ImageSet
     test: ImageSet
+    files: Files | None = None
 
     @property
     def num_classes(self) -> int:
@@ -125,6 +150,10 @@ class Dataset:
     def to(self, device: torch.device | str) -> Dataset:
         """The same data set with its images on `device`, where they live in memory at all."""
         return replace(self, train=self.train.to(device), test=self.test.to(device))
+
+    def counts(self) -> dict[str, int]:
+        """What a result says of image files: how many were left out as unreadable."""
+        return {"skipped_images": len(self.files.skipped)} if self.files is not None else {}
 
     def card(self) -> dict[str, Any]:
         """Plain values that a checkpoint keeps, so that `predict` treats an image likewise."""

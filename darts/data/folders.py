@@ -48,7 +48,12 @@ def open_folder(root: Path, workers: int, name: str) -> Source:
         _check_same(classes, _classes(test_root), train_root, test_root)
         test = _scan(test_root, classes, workers)
     return Source(
-        classes=classes, train=train, test=test, flip=True, size=_own_size(train.paths) or LARGE
+        classes=classes,
+        train=train,
+        test=test,
+        flip=True,
+        size=_own_size(train.paths) or LARGE,
+        root=root,
     )
 
 

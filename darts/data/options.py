@@ -21,9 +21,18 @@ class DataOptions:
         download: Fetch a named data set that is absent.
         image_size: Side of the square images that the network sees, in pixels; by default their
             own, or 224 where they are large or differ.
+        classes: Use only this many classes, drawn from the seed; by default all.
         train_images: Train on this many images, drawn from the seed with classes as equal as can
             be; by default on all.
-        test_images: Test on this many images, drawn likewise; by default on all.
+        train_fraction: Train on this share of each class, drawn from the seed, unless
+            train_images is given; by default on all.
+        test_images: Test on this many images, drawn as train_images; by default on all.
+        subset: Use exactly the images of an earlier run: its directory, or its images.jsonl.
+            Nothing is drawn then.
+        skip_corrupt: Read all image files once before the start and leave out those that cannot
+            be read; by default the first of them ends the run.
+        cache: Directory for decoded copies of image files, made once and read from then on; auto
+            is the data directory. They take 0.2 GB a thousand images at 256 pixels.
         split: How the training images are divided between weights and architecture; balanced draws
             each class in proportion, paper takes the first and the last part in file order.
         augment: Random changes of training images; cifar crops from a padded image, imagenet
@@ -41,8 +50,13 @@ class DataOptions:
     data_dir: str | None = None
     download: bool = True
     image_size: int | None = None
+    classes: int | None = None
     train_images: int | None = None
+    train_fraction: float | None = None
     test_images: int | None = None
+    subset: str | None = None
+    skip_corrupt: bool = False
+    cache: str | None = None
     split: Literal["balanced", "paper"] = "balanced"
     augment: Literal["auto", "cifar", "imagenet", "none"] = "auto"
     flip: bool | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from darts.data.dataset import Channels, ImageSet
 
@@ -19,6 +20,7 @@ class Source:
         size: Side in pixels at which to show the images, unless the user wants another; None where
             they are not square.
         statistics: Published mean and standard deviation of the channels, if there are any.
+        root: Where images are files, the folder that they lie below.
     """
 
     classes: tuple[str, ...]
@@ -27,3 +29,10 @@ class Source:
     flip: bool
     size: int | None
     statistics: tuple[Channels, Channels] | None = None
+    root: Path | None = None
+
+    @property
+    def folder(self) -> Path:
+        """`root`, of images that are files."""
+        assert self.root is not None
+        return self.root

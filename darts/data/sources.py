@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,32 +10,43 @@ import torch
 from darts.data.arrays import open_array
 from darts.data.augmentation import policy_of, stored_size
 from darts.data.catalogue import KNOWN, absent, find
-from darts.data.dataset import Dataset, ImageSet
+from darts.data.corrupt import readable
+from darts.data.dataset import Dataset, Files, ImageSet
 from darts.data.digits import open_digits
-from darts.data.folders import open_folder
+from darts.data.folders import LARGE, open_folder
+from darts.data.manifest import FILE_NAME, Manifest, below
 from darts.data.named import open_named
 from darts.data.options import DataOptions, data_directory
 from darts.data.source import Source
-from darts.data.splits import balanced_subset
 from darts.data.statistics import measured_on
 from darts.data.streaming import ImageFiles
+from darts.data.subsets import apply_manifest, draw_subset, listed_halves
 from darts.errors import UserError
 
 GIB = 2**30
 
 
 def open_dataset(
-    options: DataOptions, seed: int = 0, device: torch.device | str = "cpu"
+    options: DataOptions,
+    seed: int = 0,
+    device: torch.device | str = "cpu",
+    *,
+    run: str | None = None,
+    test: bool = True,
 ) -> Dataset:
     """Open the data set that `options` names; images that fit in memory go to `device`.
 
-    `seed` draws the subsets of `train_images` and `test_images`, and nothing else. Statistics of
-    own data are those of all training images; `statistics.measured_on` narrows them.
+    `seed` draws the subset, and nothing else. Statistics of own data are those of all training
+    images; `statistics.measured_on` narrows them.
+
+    Args:
+        run: Directory of a run to go on with; image files are those that it began with.
+        test: Whether the test images will be read, so that decoding them ahead is worth it.
 
     Raises:
         UserError: the data set is unknown, absent or faulty, or an option does not fit it.
     """
-    source = _open(options)
+    source, files = _chosen(_open(options), options, seed, run, test)
     size = options.image_size or source.size
     if size is None:
         raise UserError(f"the images of {options.dataset} are not square: give --image-size")
@@ -50,12 +60,68 @@ def open_dataset(
         std=(1.0, 1.0, 1.0),
         measured=source.statistics is None,
         flip=source.flip if options.flip is None else options.flip,
-        train=_settle(source.train, options.train_images, stored, options, seed, "train_images"),
-        test=_settle(source.test, options.test_images, stored, options, seed, "test_images"),
+        train=_settle(source.train, stored, options),
+        test=_settle(source.test, stored, options) if test else source.test.resized(stored),
+        files=files,
     )
     if source.statistics is not None:
         dataset = replace(dataset, mean=source.statistics[0], std=source.statistics[1])
     return measured_on(dataset.to(device))
+
+
+def _chosen(
+    source: Source, options: DataOptions, seed: int, run: str | None, test: bool
+) -> tuple[Source, Files | None]:
+    """The part of `source` that is used, and which files it is made of."""
+    listed = _listed(options.subset, run)
+    skipped: tuple[str, ...] = ()
+    halves = None
+    if listed is None:
+        sizes = len(source.train), len(source.test)
+        source = draw_subset(source, options, seed)
+        drawn = sizes != (len(source.train), len(source.test))
+        if options.skip_corrupt:
+            source, skipped = readable(source, test)
+    else:
+        manifest = Manifest.read(listed)
+        source, drawn = apply_manifest(source, manifest, str(listed)), True
+        if options.skip_corrupt and run is None:
+            source, skipped = readable(source, test)
+            manifest = manifest.without({below(source.folder, path) for path in skipped})
+        skipped = tuple(str(source.folder / path) for path in manifest.skipped)
+        halves = listed_halves(manifest)
+    if not isinstance(source.train, ImageFiles) or not isinstance(source.test, ImageFiles):
+        return source, None
+    return source, Files(
+        root=source.folder,
+        train=source.train.paths,
+        test=source.test.paths,
+        skipped=skipped,
+        halves=halves,
+        drawn=drawn or bool(skipped),
+    )
+
+
+def outline(options: DataOptions) -> tuple[int, int]:
+    """Number of classes and image size that a run on this data set will have; opens no image.
+
+    Those of a data set with a name are known even where it is absent.
+
+    Raises:
+        UserError: Own data are absent or faulty.
+    """
+    known = KNOWN.get(options.dataset)
+    found = known and find(options.dataset, data_directory(options.data_dir))
+    if known is not None and (options.dataset != "imagenet" or found is None):
+        classes, size = known.classes, known.size
+    else:
+        source = _open(options)
+        classes, size = len(source.classes), source.size
+    if options.subset is not None:
+        classes = len(Manifest.read(Path(options.subset)).classes)
+    elif options.classes is not None:
+        classes = options.classes
+    return classes, options.image_size or size or LARGE
 
 
 def _open(options: DataOptions) -> Source:
@@ -80,20 +146,16 @@ def _open(options: DataOptions) -> Source:
     )
 
 
-def _settle(
-    images: ImageSet, count: int | None, size: int, options: DataOptions, seed: int, what: str
-) -> ImageSet:
-    """Take the subset before touching pixels, then resize, and decode files that fit in memory."""
-    if count is not None:
-        if not 0 < count <= len(images):
-            raise UserError(f"{what} {count}: {options.dataset} has {len(images)} such images")
-        images = images.subset(balanced_subset(images.labels, count, _generator(seed, what)))
+def _listed(subset: str | None, run: str | None) -> Path | None:
+    """The manifest to follow; that of a run to go on with comes before all."""
+    if run is not None and (Path(run) / FILE_NAME).exists():
+        return Path(run) / FILE_NAME
+    return Path(subset).expanduser() if subset is not None else None
+
+
+def _settle(images: ImageSet, size: int, options: DataOptions) -> ImageSet:
+    """Resize, and decode ahead the files that fit in memory."""
     images = images.resized(size)
     if isinstance(images, ImageFiles) and images.decoded_bytes <= options.memory * GIB:
         return images.in_memory()
     return images
-
-
-def _generator(seed: int, what: str) -> torch.Generator:
-    digest = hashlib.sha256(f"{seed} {what}".encode()).digest()
-    return torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))

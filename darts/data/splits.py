@@ -39,9 +39,7 @@ def split_halves(
         cut = _portion(total, fraction)
         return whole[:cut], whole[cut:]
     order = _by_class(labels, generator)
-    # Image i goes to the first set where floor(fraction * i) steps up, as in drawing a line.
-    line = (torch.arange(total + 1, dtype=torch.float64) * fraction + 1e-9).floor()
-    first = line[1:] > line[:-1]
+    first = _share(total, fraction)
     parts = order[first].sort().values, order[~first].sort().values
     for part in parts:
         lacking = set(labels.unique().tolist()) - set(labels[part].unique().tolist())
@@ -69,6 +67,23 @@ def balanced_subset(labels: Tensor, count: int, generator: torch.Generator) -> T
     return order[turn.argsort(stable=True)[:count]].sort().values
 
 
+def proportional_subset(labels: Tensor, fraction: float, generator: torch.Generator) -> Tensor:
+    """Numbers of floor(fraction * N) images, of each class its share, up to less than one image.
+
+    Returns sorted indices.
+
+    Raises:
+        UserError: `fraction` is not in 0..1, or too small for an image of every class.
+    """
+    if not 0 < fraction <= 1:
+        raise UserError(f"cannot take a share of {fraction}: it must be above 0 and at most 1")
+    chosen = _by_class(labels, generator)[_share(len(labels), fraction)].sort().values
+    lacking = set(labels.unique().tolist()) - set(labels[chosen].unique().tolist())
+    if lacking:
+        raise UserError(f"a share of {fraction} leaves no image of class number {min(lacking)}")
+    return chosen
+
+
 def hold_out(labels: Tensor, classes: Sequence[str], every: int = 5) -> tuple[Tensor, Tensor]:
     """Divide images that came without a test set: every fifth of each class, in order, is a test.
 
@@ -92,6 +107,12 @@ def hold_out(labels: Tensor, classes: Sequence[str], every: int = 5) -> tuple[Te
 
 def _portion(total: int, fraction: float) -> int:
     return int(total * fraction + 1e-9)
+
+
+def _share(total: int, fraction: float) -> Tensor:
+    """Evenly spread marks [total], `fraction` of them set: where floor(fraction * i) steps up."""
+    line = (torch.arange(total + 1, dtype=torch.float64) * fraction + 1e-9).floor()
+    return line[1:] > line[:-1]
 
 
 def _by_class(labels: Tensor, generator: torch.Generator | None) -> Tensor:

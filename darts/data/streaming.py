@@ -24,6 +24,8 @@ from torch.utils.data import DataLoader
 from darts.data.dataset import ImageTensor, Reader
 from darts.errors import UserError
 
+PIECE = 32  # images that a worker decodes at a time
+
 # What Pillow raises on files that are truncated, damaged or no images at all.
 _BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
 
@@ -77,9 +79,19 @@ class ImageFiles:
         return len(self.paths)
 
     def fetch(self, indices: Tensor) -> Tensor:
+        """Images [B, 3, S, S] uint8.
+
+        Raises:
+            UserError: a file cannot be read as an image.
+        """
         batch = np.empty((len(indices), self.size, self.size, 3), np.uint8)
         for row, index in enumerate(indices.tolist()):
-            batch[row] = decode(self.paths[index], self.size)
+            try:
+                batch[row] = decode(self.paths[index], self.size)
+            except UserError as error:
+                raise UserError(
+                    f"{error}, or leave out all such files by --skip-corrupt"
+                ) from error
         return torch.from_numpy(batch).permute(0, 3, 1, 2)
 
     def reader(self, pin: bool = False) -> Reader:
@@ -111,11 +123,28 @@ class ImageFiles:
         return ImageTensor(pixels, self.labels)
 
 
+def in_workers(work: Any, items: Sequence[Any], workers: int) -> Iterator[Any]:
+    """`work[item]` of every item, in order, computed by so many processes (0: in this one)."""
+    yield from DataLoader(
+        work,
+        sampler=items,
+        batch_size=None,
+        collate_fn=_as_it_is,
+        num_workers=max(workers, 0),
+        worker_init_fn=_die_quietly,
+        generator=torch.Generator(),
+    )
+
+
 class _WorkerReader:
-    """Reads batches of files through processes that live as long as the reader."""
+    """Reads batches of files through processes that live as long as the reader.
+
+    A batch is decoded in pieces, by all workers at once: the first one comes early, and little
+    memory is shared at a time.
+    """
 
     def __init__(self, files: ImageFiles, pin: bool) -> None:
-        self._files = files
+        self._files, self._pin = files, pin
         self._plan: list[Tensor] = []
         self._loader: DataLoader[Any] | None = DataLoader(
             _Fetch(files),  # type: ignore[arg-type]
@@ -124,20 +153,32 @@ class _WorkerReader:
             collate_fn=_as_it_is,
             num_workers=files.workers,
             persistent_workers=files.workers > 0,
-            pin_memory=pin,
             worker_init_fn=_die_quietly,
             # Unused, but without it each epoch would draw a number from torch's global generator.
             generator=torch.Generator(),
         )
 
     def __call__(self, batches: Sequence[Tensor]) -> Iterator[Tensor]:
-        self._plan[:] = batches
+        pieces = self._pieces([piece for batch in batches for piece in batch.split(PIECE)])
+        size = self._files.size
+        for batch in batches:
+            # Channels last, as decoded.
+            joined = torch.empty(
+                (len(batch), size, size, 3), dtype=torch.uint8, pin_memory=self._pin
+            )
+            joined = joined.permute(0, 3, 1, 2)
+            for part in joined.split(PIECE):
+                part.copy_(next(pieces))
+            yield joined
+
+    def _pieces(self, plan: Sequence[Tensor]) -> Iterator[Tensor]:
+        self._plan[:] = plan
         done = 0
         try:
-            for batch in self._loader or ():
-                if isinstance(batch, UserError):
-                    raise batch
-                yield batch
+            for piece in self._loader or ():
+                if isinstance(piece, UserError):
+                    raise piece
+                yield piece
                 done += 1
         except RuntimeError as error:
             if "DataLoader worker" not in str(error):
@@ -148,7 +189,7 @@ class _WorkerReader:
                 "shared memory is small, as in many containers, enlarge it",
                 stacklevel=2,
             )
-        yield from map(self._files.fetch, batches[done:])
+        yield from map(self._files.fetch, plan[done:])
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,10 @@ from torch.nn import functional
 from cells.topology import Topology
 from darts.architecture import KINDS, Architecture
 from darts.data.loader import BatchLoader, evaluation_batches
+from darts.data.manifest import FILE_NAME as MANIFEST
 from darts.data.sources import open_dataset
-from darts.data.splits import split_halves
 from darts.data.statistics import measured_on
+from darts.data.subsets import search_halves, write_manifest
 from darts.data.transforms import evaluation_transform, training_transform
 from darts.device import (
     check_precision,
@@ -86,16 +87,26 @@ class SearchTask:
         set_threads(options.threads)
         self.epochs, self.images_per_step = options.epochs, options.batch_size
         self.streams = RandomStreams(options.seed, STREAMS)
-        dataset = open_dataset(options, options.seed, self.device)
-        ours, theirs = split_halves(
-            dataset.train.labels, 1 - options.arch_fraction, self.streams["split"], options.split
+        dataset = open_dataset(options, options.seed, self.device, run=options.resume, test=False)
+        ours, theirs = search_halves(
+            dataset, 1 - options.arch_fraction, self.streams["split"], options.split
         )
         self.dataset = measured_on(dataset, ours)
-        self.validation_indices = theirs
+        self.weight_indices, self.validation_indices = ours, theirs
         self.training = self._loader(ours, "training")
         self.validation = self._loader(theirs, "validation")
         self.steps_per_epoch = self.training.steps_per_epoch
         self._build_networks()
+
+    def record_images(self, run: RunDirectory) -> None:
+        """Write down which files serve the weights and which the architecture."""
+        write_manifest(
+            self.dataset,
+            run.path / MANIFEST,
+            self.options.seed,
+            weights=self.weight_indices,
+            architecture=self.validation_indices,
+        )
 
     def _loader(self, indices: Tensor, name: str) -> BatchLoader:
         return BatchLoader(
@@ -330,7 +341,7 @@ def run_search(options: SearchOptions, on_epoch: EpochHook | None = None) -> Sea
     check_options(options)
     # Before anything is written: wrong settings or data leave no run directory behind.
     task = SearchTask(options, on_epoch)
-    run, loop = run_task(task, "search", task.options)
+    run, loop = run_task(task, "search", task.options, prepare=task.record_images)
     accuracy = run.read_metrics()[-1]["validation_accuracy"]
     result = SearchResult(
         genotype=task.derive(run, options.epochs),
@@ -348,6 +359,7 @@ def run_search(options: SearchOptions, on_epoch: EpochHook | None = None) -> Sea
             "seconds": result.seconds,
             "peak_memory": result.peak_memory,
             "parameters": sum(p.numel() for p in task.supernet.parameters()),
+            **task.dataset.counts(),
         }
     )
     return result

@@ -14,7 +14,9 @@ from torch.nn import functional
 from darts.cost import count
 from darts.data.dataset import Dataset
 from darts.data.loader import BatchLoader, evaluation_batches
+from darts.data.manifest import FILE_NAME as MANIFEST
 from darts.data.sources import open_dataset
+from darts.data.subsets import write_manifest
 from darts.data.transforms import evaluation_transform, training_transform
 from darts.device import (
     check_precision,
@@ -107,7 +109,7 @@ class TrainingTask:
         set_threads(options.threads)
         self.epochs, self.images_per_step = options.epochs, options.batch_size
         self.streams = RandomStreams(options.seed, STREAMS)
-        self.dataset = open_dataset(options, options.seed, self.device)
+        self.dataset = open_dataset(options, options.seed, self.device, run=options.resume)
         self.network = build_network(options, model, self.dataset, self.streams["weights"])
         dtype = dtype_of(options.precision)
         self.network.to(self.device, dtype).to(memory_format=torch.channels_last)
@@ -238,7 +240,12 @@ def run_training(options: TrainingOptions, model: Model) -> TrainingResult:
         Interrupted: SIGINT or SIGTERM came; the checkpoint is written.
     """
     task = TrainingTask(options, model)
-    run, loop = run_task(task, "evaluate", options)
+    run, loop = run_task(
+        task,
+        "evaluate",
+        options,
+        prepare=lambda run: write_manifest(task.dataset, run.path / MANIFEST, options.seed),
+    )
     if task.scores is None:  # The run had ended before it was resumed.
         task.scores = score(
             task.network,
@@ -257,6 +264,7 @@ def run_training(options: TrainingOptions, model: Model) -> TrainingResult:
             "epoch": options.epochs,
             **result.scores.as_dict(),
             "test_images": len(task.dataset.test),
+            **task.dataset.counts(),
             "parameters": cost.params,
             "macs": cost.macs,
             "seconds": result.seconds,

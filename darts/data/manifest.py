@@ -1,0 +1,187 @@
+"""Which image files a run uses, written down so that another run can use exactly the same ones.
+
+`images.jsonl` begins with an object of `manifest` (number of the format), `dataset`, `seed`,
+`classes`, `images` (how many of each part), `skipped` (unreadable files left out) and `sha256` (of
+all that follows). Then comes an object an image: `part` (weights or architecture in a search,
+train, train, test), `label` (number of its class), `bytes` (size of its file) and `path` (below the
+folder of the data set).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections import Counter
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from darts.data.dataset import Dataset
+from darts.errors import UserError
+from darts.files import atomic_write
+
+FILE_NAME = "images.jsonl"
+FORMAT = 1
+PARTS = ("weights", "architecture", "train", "test")
+
+
+class Entry(NamedTuple):
+    """One image; see the head of this module."""
+
+    part: str
+    label: int
+    bytes: int
+    path: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """Image files in the order in which a run numbers them, training images first.
+
+    Args:
+        dataset: Name of the data set, as the user gave it.
+        seed: Seed that they were drawn from.
+        classes: One name a class.
+        entries: One an image.
+        skipped: Paths of files that were left out because they cannot be read as images.
+    """
+
+    dataset: str
+    seed: int
+    classes: tuple[str, ...]
+    entries: tuple[Entry, ...]
+    skipped: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, dataset: Dataset, seed: int, parts: Mapping[str, Tensor]) -> Manifest:
+        """That of a data set of files; `parts` names disjoint groups of its training images."""
+        files = dataset.files
+        assert files is not None
+        part_of = dict.fromkeys(range(len(files.train)), "train")
+        for part, indices in parts.items():
+            part_of.update(dict.fromkeys(indices.tolist(), part))
+        groups = (
+            (files.train, dataset.train.labels, part_of),
+            (files.test, dataset.test.labels, dict.fromkeys(range(len(files.test)), "test")),
+        )
+        entries = tuple(
+            Entry(names[number], label, os.stat(path).st_size, below(files.root, path))
+            for paths, labels, names in groups
+            for number, (path, label) in enumerate(zip(paths, labels.tolist(), strict=True))
+        )
+        return cls(
+            dataset=dataset.name,
+            seed=seed,
+            classes=dataset.classes,
+            entries=entries,
+            skipped=tuple(below(files.root, path) for path in files.skipped),
+        )
+
+    def write(self, path: Path) -> None:
+        body = "".join(_line(entry._asdict()) for entry in self.entries)
+        head = {
+            "manifest": FORMAT,
+            "dataset": self.dataset,
+            "seed": self.seed,
+            "classes": self.classes,
+            "images": Counter(entry.part for entry in self.entries),
+            "skipped": self.skipped,
+            "sha256": hashlib.sha256(body.encode()).hexdigest(),
+        }
+        with atomic_write(path) as stream:
+            stream.write(_line(head) + body)
+
+    @classmethod
+    def read(cls, path: Path) -> Manifest:
+        """The manifest in a file, or that of a run directory.
+
+        Raises:
+            UserError: There is none, or it was changed since it was written.
+        """
+        path = path / FILE_NAME if path.is_dir() else path
+        try:
+            head, _, body = path.read_text(encoding="utf-8").partition("\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise UserError(
+                f"{path} cannot be read as a list of images ({error}); give the {FILE_NAME} of a "
+                "run on image files, or its run directory"
+            ) from None
+        try:
+            values = json.loads(head)
+            version, digest = values["manifest"], values["sha256"]
+        except (ValueError, TypeError, KeyError):
+            raise UserError(f"{path} is no list of images such as runs write") from None
+        if version != FORMAT:
+            raise UserError(f"{path} has format {version}; this toolkit reads format {FORMAT}")
+        if hashlib.sha256(body.encode()).hexdigest() != digest:
+            raise UserError(
+                f"{path} was changed or cut off since it was written: its sha256 differs"
+            )
+        try:
+            entries = tuple(_entry(json.loads(line)) for line in body.splitlines())
+            manifest = cls(
+                dataset=str(values["dataset"]),
+                seed=int(values["seed"]),
+                classes=tuple(map(str, values["classes"])),
+                entries=entries,
+                skipped=tuple(map(str, values["skipped"])),
+            )
+            if any(not 0 <= entry.label < len(manifest.classes) for entry in entries):
+                raise ValueError("a label has no class")
+            return manifest
+        except (ValueError, TypeError, KeyError) as error:
+            raise UserError(f"{path} is no list of images such as runs write: {error}") from None
+
+    def without(self, paths: Collection[str]) -> Manifest:
+        """The same without some files, which are counted as skipped."""
+        entries = tuple(entry for entry in self.entries if entry.path not in paths)
+        return replace(self, entries=entries, skipped=(*self.skipped, *paths))
+
+    def check(self, root: Path, where: str) -> None:
+        """Make sure that every file is below `root`, and as large as it was.
+
+        Raises:
+            UserError: Files are missing or changed; they are counted, and the first is named.
+        """
+        missing, changed = [], []
+        for entry in self.entries:
+            try:
+                if os.stat(root / entry.path).st_size != entry.bytes:
+                    changed.append(entry.path)
+            except OSError:
+                missing.append(entry.path)
+        for paths, what in ((missing, "missing"), (changed, "of another size than they were")):
+            if paths:
+                raise UserError(
+                    f"{len(paths):,} of the {len(self.entries):,} images that {where} lists are "
+                    f"{what} below {root}, the first is {paths[0]}; restore them, or draw a new "
+                    "subset"
+                )
+
+
+def _entry(values: dict[str, Any]) -> Entry:
+    entry = Entry(**values)
+    # Never outside the data set's folder, whatever the file says.
+    if entry.part not in PARTS or os.path.isabs(entry.path) or ".." in entry.path.split("/"):
+        raise ValueError(f"a line says {values}")
+    return Entry(entry.part, int(entry.label), int(entry.bytes), entry.path)
+
+
+def _line(values: Mapping[str, Any]) -> str:
+    return json.dumps(values, separators=(",", ":")) + "\n"
+
+
+def below(root: Path, path: str) -> str:
+    """`path` as a manifest writes it."""
+    return Path(path).relative_to(root).as_posix()
+
+
+def part_indices(entries: tuple[Entry, ...], part: str) -> Tensor:
+    """Numbers of the entries of one part, int64."""
+    found = [number for number, entry in enumerate(entries) if entry.part == part]
+    return torch.tensor(found, dtype=torch.int64)

@@ -1,0 +1,128 @@
+"""Which images of a data set a run uses: drawn from a seed once, or read from a manifest."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from darts.data.dataset import Dataset, ImageSet
+from darts.data.manifest import Manifest, part_indices
+from darts.data.options import DataOptions
+from darts.data.source import Source
+from darts.data.splits import balanced_subset, proportional_subset, split_halves
+from darts.data.streaming import ImageFiles
+from darts.errors import UserError
+
+
+def draw_subset(source: Source, options: DataOptions, seed: int) -> Source:
+    """The part of `source` that the options ask for, by draws from `seed` alone.
+
+    Classes first, then images of each: what is drawn of the test images does not depend on what is
+    drawn of the training images.
+
+    Raises:
+        UserError: There are fewer classes or images than asked for.
+    """
+    if options.classes is not None:
+        source = _some_classes(source, options, _generator(seed, "classes"))
+    train, test = source.train, source.test
+    if options.train_images is not None:
+        train = _some_images(train, options.train_images, options, seed, "train_images")
+    elif options.train_fraction is not None:
+        generator = _generator(seed, "train_images")
+        try:
+            chosen = proportional_subset(train.labels, options.train_fraction, generator)
+        except UserError as error:
+            raise UserError(f"train_fraction {options.train_fraction}: {error}") from None
+        train = train.subset(chosen)
+    if options.test_images is not None:
+        test = _some_images(test, options.test_images, options, seed, "test_images")
+    return replace(source, train=train, test=test)
+
+
+def apply_manifest(source: Source, manifest: Manifest, where: str) -> Source:
+    """The images of `source.root` that `manifest` lists, in its order.
+
+    Raises:
+        UserError: `source` is not made of files, or files are missing or changed.
+    """
+    if not isinstance(source.train, ImageFiles):
+        raise UserError(f"{where} lists image files, but this data set is not made of such")
+    manifest.check(source.folder, where)
+    test = part_indices(manifest.entries, "test")
+    is_test = torch.zeros(len(manifest.entries), dtype=torch.bool)
+    is_test[test] = True
+    train = (~is_test).nonzero().flatten()
+    labels = torch.tensor([entry.label for entry in manifest.entries])
+    paths = tuple(str(source.folder / entry.path) for entry in manifest.entries)
+    images = replace(source.train, paths=paths, labels=labels)
+    return replace(
+        source, classes=manifest.classes, train=images.subset(train), test=images.subset(test)
+    )
+
+
+def listed_halves(manifest: Manifest) -> tuple[Tensor, Tensor] | None:
+    """Numbers of the training images for the weights and the architecture, if a search wrote it."""
+    training = tuple(entry for entry in manifest.entries if entry.part != "test")
+    ours, theirs = (part_indices(training, part) for part in ("weights", "architecture"))
+    return (ours, theirs) if len(ours) and len(ours) + len(theirs) == len(training) else None
+
+
+def search_halves(
+    dataset: Dataset,
+    fraction: float,
+    generator: torch.Generator,
+    method: Literal["balanced", "paper"],
+) -> tuple[Tensor, Tensor]:
+    """Training images for the weights and for the architecture: an earlier run's, or drawn now.
+
+    Raises:
+        UserError: See `darts.data.splits.split_halves`.
+    """
+    if dataset.files is not None and dataset.files.halves is not None:
+        return dataset.files.halves
+    return split_halves(dataset.train.labels, fraction, generator, method)
+
+
+def write_manifest(dataset: Dataset, path: Path, seed: int, **parts: Tensor) -> None:
+    """Write down the images of a data set of files: where a subset or a division was drawn."""
+    if dataset.files is not None and (parts or dataset.files.drawn):
+        Manifest.of(dataset, seed, parts).write(path)
+
+
+def _some_classes(source: Source, options: DataOptions, generator: torch.Generator) -> Source:
+    count, total = options.classes, len(source.classes)
+    if count is None or not 2 <= count <= total:
+        raise UserError(f"classes {count}: {options.dataset} has {total}; take 2 or more of them")
+    chosen = torch.randperm(total, generator=generator)[:count].sort().values
+    number = torch.full((total,), -1)
+    number[chosen] = torch.arange(count)
+
+    def narrowed(images: Any) -> ImageSet:
+        kept = (number[images.labels] >= 0).nonzero().flatten()
+        return replace(images.subset(kept), labels=number[images.labels[kept]])
+
+    return replace(
+        source,
+        classes=tuple(source.classes[index] for index in chosen.tolist()),
+        train=narrowed(source.train),
+        test=narrowed(source.test),
+    )
+
+
+def _some_images(
+    images: ImageSet, count: int, options: DataOptions, seed: int, what: str
+) -> ImageSet:
+    if not 0 < count <= len(images):
+        raise UserError(f"{what} {count}: {options.dataset} has {len(images)} such images")
+    return images.subset(balanced_subset(images.labels, count, _generator(seed, what)))
+
+
+def _generator(seed: int, what: str) -> torch.Generator:
+    digest = hashlib.sha256(f"{seed} {what}".encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
