@@ -102,7 +102,7 @@ class SearchCell(nn.Module):
     def select_channels(self, selection: Tensor) -> None:
         """Use given permutations of the channels, `[sources, C]`, one a state with edges."""
         self.sampled = True
-        self.selection.copy_(selection)
+        self.selection.copy_(selection, non_blocking=True)
 
     def _places(self, source: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         if not self.sampled:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import platform
 import sys
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from darts.errors import UserError
 
@@ -95,6 +97,11 @@ def synchronise(device: torch.device) -> None:
         torch.cuda.synchronize(device)
     elif device.type == "mps":
         torch.mps.synchronize()
+
+
+def all_finite(tensors: Iterable[Tensor]) -> bool:
+    """Whether all numbers in tensors on one device are finite; waits for the device once."""
+    return bool(torch.stack([tensor.isfinite().all() for tensor in tensors]).all())
 
 
 def peak_memory(device: torch.device) -> int:

@@ -33,7 +33,8 @@ class Task(Protocol):
     device: torch.device
 
     @property
-    def learning_rate(self) -> float: ...
+    def learning_rate(self) -> float:
+        """A number of the host's: it is shown at every step."""
 
     def begin_epoch(self, epoch: int) -> None:
         """Set what depends on the epoch alone; called again where a run goes on within it."""

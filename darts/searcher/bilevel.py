@@ -126,6 +126,34 @@ class ArchitectureStep:
         return outcome
 
 
+class Iteration:
+    """A whole iteration: the architecture step, if there are images for it, then the weight step.
+
+    Everything that happens on the device between two batches happens in here, without a wait for
+    it, so that an iteration can be recorded as one graph (darts/searcher/recording.py).
+    """
+
+    def __init__(self, architecture_step: ArchitectureStep, weight_step: WeightStep) -> None:
+        self.architecture_step, self.weight_step = architecture_step, weight_step
+
+    def __call__(self, training: Batch, validation: Batch | None = None) -> dict[str, Tensor]:
+        """Loss and accuracy (%) of each step before it moved anything, as scalars on the device."""
+        scalars = {}
+        if validation is not None:
+            outcome = self.architecture_step(validation, training)
+            scalars["architecture_loss"] = outcome.loss
+            scalars["architecture_accuracy"] = percent_correct(outcome, validation)
+        outcome = self.weight_step(training)
+        scalars["loss"] = outcome.loss
+        scalars["accuracy"] = percent_correct(outcome, training)
+        return scalars
+
+
+def percent_correct(outcome: Outcome, batch: Batch) -> Tensor:
+    """Share of a batch that is classified correctly, in %, as a scalar on the device."""
+    return (outcome.logits.argmax(1) == batch.labels).float().mean() * 100
+
+
 def first_order(
     supernet: nn.Module,
     architecture: Architecture,
@@ -189,12 +217,13 @@ def second_order(
     direct, vector = derivatives[: len(unknowns)], derivatives[len(unknowns) :]
 
     norm = torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(v) for v in vector]))
-    # At an exact minimum of the validation loss the second term vanishes; eps must not be infinite.
+    # At an exact minimum of the validation loss the second term vanishes; eps must not be infinite
+    # there. A branch on the norm would make the host wait for it.
     eps = 0.01 / norm.clamp_min(torch.finfo(norm.dtype).tiny)
 
     def gradient_at(sign: int) -> tuple[Tensor, ...]:
         moved = [
-            weight + sign * eps * direction if norm > 0 else weight
+            weight + sign * eps * direction
             for weight, direction in zip(weights, vector, strict=True)
         ]
         loss = evaluate(moved, training, architecture.tables()).loss

@@ -40,6 +40,8 @@ class SearchOptions(DataOptions, RunOptions):
         arch_fraction: Share of the training images that the architecture step uses.
         backend: What evaluates the cells: torch, or native kernels, compiled on first use (on a
             CPU, with a C++ compiler); auto takes the latter where it can. A run keeps its choice.
+        cuda_graphs: On CUDA, record an iteration once and replay it: always, never, or auto, which
+            does so for order 1.
         validate_every: Epochs between validations on the architecture's images; the last epoch is
             always validated, 0 validates it alone.
     """
@@ -69,6 +71,7 @@ class SearchOptions(DataOptions, RunOptions):
     order: Literal[1, 2] = 1
     arch_fraction: float = 0.5
     backend: Literal["auto", "torch", "native"] = "auto"
+    cuda_graphs: Literal["auto", "always", "never"] = "auto"
     validate_every: int = 0
 
 

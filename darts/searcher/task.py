@@ -21,6 +21,7 @@ from darts.data.statistics import measured_on
 from darts.data.subsets import search_halves, write_manifest
 from darts.data.transforms import evaluation_transform, training_transform
 from darts.device import (
+    all_finite,
     check_precision,
     dtype_of,
     peak_memory,
@@ -30,11 +31,13 @@ from darts.device import (
 )
 from darts.errors import UserError
 from darts.loop import run_task
+from darts.optimisers import create_adam, create_sgd, restore, set_learning_rate
 from darts.randomness import RandomStreams
 from darts.runs import RunDirectory
 from darts.schedules import cosine, warm_up
-from darts.searcher.bilevel import ArchitectureStep, Batch, Outcome, WeightStep
+from darts.searcher.bilevel import ArchitectureStep, Batch, Iteration, WeightStep
 from darts.searcher.options import SearchOptions
+from darts.searcher.recording import RecordedIteration, Step, wants_graphs
 from darts.stems import check_image_size, choose_stem
 from darts.supernet import Supernet
 from darts.tracking import Tracker
@@ -79,6 +82,7 @@ class SearchTask:
     """One search as a task of `darts.loop.Loop`."""
 
     title: str
+    learning_rate: float
 
     def __init__(self, options: SearchOptions, on_epoch: EpochHook | None = None) -> None:
         self.options, self.on_epoch = options, on_epoch
@@ -149,24 +153,26 @@ class SearchTask:
         dtype = dtype_of(options.precision)
         self.supernet.to(self.device, dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.architecture.to(self.device, dtype)
-        self.weight_optimiser = torch.optim.SGD(
+        self.weight_optimiser = create_sgd(
             self.supernet.parameters(),
-            lr=options.learning_rate,
+            learning_rate=options.learning_rate,
             momentum=options.momentum,
             weight_decay=options.weight_decay,
+            device=self.device,
         )
-        self.architecture_optimiser = torch.optim.Adam(
+        self.architecture_optimiser = create_adam(
             self.architecture.parameters(),
-            lr=options.arch_learning_rate,
+            learning_rate=options.arch_learning_rate,
             betas=options.arch_betas,
             weight_decay=options.arch_weight_decay,
+            device=self.device,
         )
 
         def criterion(logits: Tensor, labels: Tensor) -> Tensor:
             return functional.cross_entropy(logits, labels)
 
         context = partial(precision_context, options.precision, self.device)
-        self.weight_step = WeightStep(
+        weight_step = WeightStep(
             self.supernet,
             self.architecture,
             self.weight_optimiser,
@@ -174,7 +180,7 @@ class SearchTask:
             options.grad_clip or None,
             context,
         )
-        self.architecture_step = ArchitectureStep(
+        architecture_step = ArchitectureStep(
             self.supernet,
             self.architecture,
             self.architecture_optimiser,
@@ -184,6 +190,12 @@ class SearchTask:
             clip=options.arch_grad_clip or None,
             context=context,
         )
+        self.iteration: Step = Iteration(architecture_step, weight_step)
+        if wants_graphs(options.cuda_graphs, self.device, options.order):
+            self.iteration = RecordedIteration(
+                self.iteration, insist=options.cuda_graphs == "always"
+            )
+            self.title = f"search ({options.backend}, CUDA graphs)"
 
     def _backend(self) -> str:
         """The back end to ask for; PyTorch for "auto" where the kernels could not serve."""
@@ -193,31 +205,20 @@ class SearchTask:
         serves = self.device.type == "cpu" and options.precision != "bf16"
         return "auto" if serves else "torch"
 
-    @property
-    def learning_rate(self) -> float:
-        return self.weight_optimiser.param_groups[0]["lr"]
-
     def begin_epoch(self, epoch: int) -> None:
         options = self.options
         rate = cosine(options.learning_rate, options.learning_rate_min, epoch, options.epochs)
         rate = warm_up(rate, options.learning_rate, epoch, options.lr_warmup_epochs)
-        self.weight_optimiser.param_groups[0]["lr"] = rate
+        set_learning_rate(self.weight_optimiser, rate)
+        self.learning_rate = rate
         self.searching = epoch >= options.arch_warmup_epochs
         self.supernet.train()
 
     def step(self) -> Mapping[str, Tensor]:
-        scalars = {}
-        batch = Batch(*self.training.next_batch())
+        training = Batch(*self.training.next_batch())
         self.supernet.sample_channels(self.streams["channels"])
-        if self.searching:
-            validation = Batch(*self.validation.next_batch())
-            outcome = self.architecture_step(validation, batch)
-            scalars["architecture_loss"] = outcome.loss
-            scalars["architecture_accuracy"] = percent_correct(outcome, validation)
-        outcome = self.weight_step(batch)
-        scalars["loss"] = outcome.loss
-        scalars["accuracy"] = percent_correct(outcome, batch)
-        return scalars
+        validation = Batch(*self.validation.next_batch()) if self.searching else None
+        return self.iteration(training, validation)
 
     def end_epoch(
         self, run: RunDirectory, tracker: Tracker, epoch: int, step: int
@@ -279,8 +280,7 @@ class SearchTask:
         return {"validation_loss": loss / total, "validation_accuracy": 100 * correct / total}
 
     def is_finite(self) -> bool:
-        parameters = (*self.supernet.parameters(), *self.architecture.parameters())
-        return all(torch.isfinite(parameter).all().item() for parameter in parameters)
+        return all_finite((*self.supernet.parameters(), *self.architecture.parameters()))
 
     _PARTS = (
         "supernet",
@@ -297,12 +297,12 @@ class SearchTask:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         for part in self._PARTS:
-            getattr(self, part).load_state_dict(state[part])
-
-
-def percent_correct(outcome: Outcome, batch: Batch) -> Tensor:
-    """Share of a batch that is classified correctly, in %, as a scalar on the device."""
-    return (outcome.logits.argmax(1) == batch.labels).float().mean() * 100
+            if part.endswith("optimiser"):
+                restore(getattr(self, part), state[part])
+            else:
+                getattr(self, part).load_state_dict(state[part])
+        if isinstance(self.iteration, RecordedIteration):
+            self.iteration.forget()  # Its graph knows the old state's addresses.
 
 
 def check_options(options: SearchOptions) -> None:

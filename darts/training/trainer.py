@@ -19,6 +19,7 @@ from darts.data.sources import open_dataset
 from darts.data.subsets import write_manifest
 from darts.data.transforms import evaluation_transform, training_transform
 from darts.device import (
+    all_finite,
     check_precision,
     dtype_of,
     peak_memory,
@@ -28,6 +29,7 @@ from darts.device import (
 )
 from darts.loop import run_task
 from darts.models import Model, create_network
+from darts.optimisers import create_sgd, restore, set_learning_rate
 from darts.randomness import RandomStreams
 from darts.runs import RunDirectory
 from darts.schedules import cosine, linear, warm_up
@@ -101,6 +103,7 @@ class TrainingTask:
     """One retraining as a task of `darts.loop.Loop`."""
 
     title = "training"
+    learning_rate: float
 
     def __init__(self, options: TrainingOptions, model: Model) -> None:
         self.options = options
@@ -113,11 +116,12 @@ class TrainingTask:
         self.network = build_network(options, model, self.dataset, self.streams["weights"])
         dtype = dtype_of(options.precision)
         self.network.to(self.device, dtype).to(memory_format=torch.channels_last)
-        self.optimiser = torch.optim.SGD(
+        self.optimiser = create_sgd(
             self.network.parameters(),
-            lr=options.learning_rate,
+            learning_rate=options.learning_rate,
             momentum=options.momentum,
             weight_decay=options.weight_decay,
+            device=self.device,
         )
         self.training = BatchLoader(
             self.dataset.train,
@@ -132,10 +136,6 @@ class TrainingTask:
         self.steps_per_epoch = self.training.steps_per_epoch
         self.scores: Scores | None = None
 
-    @property
-    def learning_rate(self) -> float:
-        return self.optimiser.param_groups[0]["lr"]
-
     def begin_epoch(self, epoch: int) -> None:
         options = self.options
         if options.schedule == "cosine":
@@ -143,7 +143,8 @@ class TrainingTask:
         else:
             rate = linear(options.learning_rate, epoch, options.epochs)
         rate = warm_up(rate, options.learning_rate, epoch, options.lr_warmup_epochs)
-        self.optimiser.param_groups[0]["lr"] = rate
+        set_learning_rate(self.optimiser, rate)
+        self.learning_rate = rate
         self.drop_path = options.drop_path * epoch / options.epochs
         self.network.train()
 
@@ -184,7 +185,7 @@ class TrainingTask:
         return self.scores.as_dict()
 
     def is_finite(self) -> bool:
-        return all(torch.isfinite(value).all().item() for value in self.network.parameters())
+        return all_finite(self.network.parameters())
 
     _PARTS = ("network", "optimiser", "training", "streams")
 
@@ -198,7 +199,10 @@ class TrainingTask:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         for part in self._PARTS:
-            getattr(self, part).load_state_dict(state[part])
+            if part == "optimiser":
+                restore(self.optimiser, state[part])
+            else:
+                getattr(self, part).load_state_dict(state[part])
 
 
 def build_network(
