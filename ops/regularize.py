@@ -6,6 +6,34 @@ import torch
 from torch import Tensor
 
 
+class PartGenerator(torch.Generator):
+    """Draws for whole batches of `parts` equal parts, of which part `index` is at hand.
+
+    A batch may be worked on in parts, by several processes or one after the other. Beginning each
+    part with the same state gives all of them together the numbers that the whole would draw.
+    """
+
+    index = 0
+    parts = 1
+
+    @classmethod
+    def starting_at(cls, state: Tensor, index: int, parts: int) -> PartGenerator:
+        """One on the CPU that goes on from the state of another generator."""
+        generator = cls()
+        generator.set_state(state)
+        generator.index, generator.parts = index, parts
+        return generator
+
+
+def draw_samples(samples: int, generator: torch.Generator) -> Tensor:
+    """One number in [0, 1) for each sample of a batch, `[B]`, where the generator lives."""
+    index, parts = 0, 1
+    if isinstance(generator, PartGenerator):
+        index, parts = generator.index, generator.parts
+    drawn = torch.rand(parts, samples, generator=generator, device=generator.device)
+    return drawn[index]
+
+
 def drop_path(x: Tensor, probability: float, generator: torch.Generator) -> Tensor:
     """Set whole samples of `x` `[B, ...]` to zero and scale the others by 1 / (1 - probability).
 
@@ -20,8 +48,7 @@ def drop_path(x: Tensor, probability: float, generator: torch.Generator) -> Tens
     if probability == 0.0:
         return x
     keep = 1.0 - probability
-    shape = (x.shape[0],) + (1,) * (x.dim() - 1)
-    drawn = torch.rand(shape, generator=generator, device=generator.device)
+    drawn = draw_samples(x.shape[0], generator).view(-1, *[1] * (x.dim() - 1))
     return x * ((drawn < keep).to(x.device, x.dtype) / keep)
 
 

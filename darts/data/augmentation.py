@@ -1,7 +1,8 @@
 """Random changes of whole batches on the device, each image by its own draws.
 
 A call draws from one CPU generator, always the same numbers in the same order whatever is switched
-on: runs with and without cutout see the same crops.
+on: runs with and without cutout see the same crops. Draws are made for the whole batch, of which the
+images given may be a share.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from darts.data.dataset import Channels
+from darts.data.share import WHOLE, Share
 from darts.options import PHOTOGRAPH_SIZE
 
 Policy = Literal["cifar", "imagenet", "none"]
@@ -22,7 +24,9 @@ Policy = Literal["cifar", "imagenet", "none"]
 class Transform(Protocol):
     """Turns images [B, 3, H, W] uint8 into what a network reads, [B, 3, S, S] float32."""
 
-    def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor: ...
+    def __call__(
+        self, images: Tensor, generator: torch.Generator, share: Share = WHOLE
+    ) -> Tensor: ...
 
 
 def policy_of(augment: Literal["auto", "cifar", "imagenet", "none"], size: int) -> Policy:
@@ -45,7 +49,9 @@ class Normalization:
     std: Channels
     size: int
 
-    def __call__(self, images: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    def __call__(
+        self, images: Tensor, generator: torch.Generator | None = None, share: Share = WHOLE
+    ) -> Tensor:
         top = round((images.shape[2] - self.size) / 2)
         left = round((images.shape[3] - self.size) / 2)
         middle = images[:, :, top : top + self.size, left : left + self.size]
@@ -74,8 +80,9 @@ class Augmentation:
     flip: bool
     cutout: int = 0
 
-    def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
-        batch, _, height, width = images.shape
+    def __call__(self, images: Tensor, generator: torch.Generator, share: Share = WHOLE) -> Tensor:
+        height, width = images.shape[2:]
+        batch = share.whole(len(images))
         shifts = 2 * self.crop_padding + 1
         draws = torch.stack(
             [
@@ -83,7 +90,8 @@ class Augmentation:
                 for upper in (shifts, shifts, 2, height, width)
             ]
         )
-        top, left, mirrored, row, column = draws.to(images.device, non_blocking=True)
+        draws = share.of(draws, 1).to(images.device, non_blocking=True)
+        top, left, mirrored, row, column = draws
         images = crop_and_flip(images, top, left, mirrored.bool() & self.flip, self.crop_padding)
         result = normalise(images.float(), self.mean, self.std)
         return cut_out(result, row, column, self.cutout) if self.cutout else result

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from darts.data.augmentation import Transform
 from darts.data.dataset import ImageSet
+from darts.data.share import WHOLE, Share
 from darts.errors import UserError
 
 
@@ -23,7 +24,7 @@ class BatchLoader:
     Args:
         images: Where images and labels come from; best on `device` already.
         indices: Numbers of the images to use [N].
-        batch_size: Images in a batch.
+        batch_size: Images in a batch, all shares together.
         device: Where batches are delivered.
         transform: Makes floats of uint8 images, with draws from `noise`.
         order: Generator of the epochs' orders.
@@ -32,9 +33,11 @@ class BatchLoader:
         drop_last: Leave out the images that do not fill the last batch of an epoch.
         channels_last: Memory layout of the images.
         dtype: Number format of the images.
+        share: The part of each batch that is delivered; all else is as for the whole.
 
     Raises:
         UserError: there are fewer images than one batch needs.
+        ValueError: batches cannot be shared evenly.
     """
 
     def __init__(
@@ -51,7 +54,10 @@ class BatchLoader:
         drop_last: bool = True,
         channels_last: bool = True,
         dtype: torch.dtype = torch.float32,
+        share: Share = WHOLE,
     ) -> None:
+        if share.parts > 1 and (batch_size % share.parts or not drop_last):
+            raise ValueError(f"batches of {batch_size} cannot be shared by {share.parts}")
         needed = batch_size if drop_last else 1
         if batch_size < 1 or len(indices) < needed:
             raise UserError(
@@ -63,7 +69,7 @@ class BatchLoader:
         self._batch_size = batch_size
         self._transform = transform
         self._order, self._noise = order, noise
-        self._shuffle = shuffle
+        self._shuffle, self._share = shuffle, share
         whole, rest = divmod(len(indices), batch_size)
         self.steps_per_epoch = whole + (rest > 0 and not drop_last)
         self._read = images.reader(pin=self._deliver.device.type == "cuda")
@@ -74,15 +80,16 @@ class BatchLoader:
         """Batches of this epoch delivered so far."""
 
     def next_batch(self) -> tuple[Tensor, Tensor]:
-        """The next images [B, 3, S, S] and labels [B], both on the device."""
+        """The next images [B, 3, S, S] and labels [B], both on the device; B is the share's."""
         if not self._numbers or self.position == self.steps_per_epoch:
             self._start(self._new_order(), 0)
         if self._batches is None:
-            self._batches = iter(self._read(self._numbers[self.position :]))
+            ahead = [self._share.of(batch) for batch in self._numbers[self.position :]]
+            self._batches = iter(self._read(ahead))
         raw = next(self._batches)
-        chosen = self._numbers[self.position]
+        chosen = self._share.of(self._numbers[self.position])
         self.position += 1
-        return self._deliver(raw, chosen, self._transform, self._noise)
+        return self._deliver(raw, chosen, self._transform, self._noise, self._share)
 
     def state_dict(self) -> dict[str, Any]:
         """The order of the epoch under way and the position in it; generators are saved apart."""
@@ -154,8 +161,13 @@ class _Delivery:
         self._format = torch.channels_last if channels_last else torch.contiguous_format
 
     def __call__(
-        self, raw: Tensor, numbers: Tensor, transform: Transform, noise: torch.Generator
+        self,
+        raw: Tensor,
+        numbers: Tensor,
+        transform: Transform,
+        noise: torch.Generator,
+        share: Share = WHOLE,
     ) -> tuple[Tensor, Tensor]:
-        images = transform(raw.to(self.device, non_blocking=True), noise)
+        images = transform(raw.to(self.device, non_blocking=True), noise, share)
         labels = self._labels[numbers.to(self.device, non_blocking=True)]
         return images.to(self._dtype).contiguous(memory_format=self._format), labels

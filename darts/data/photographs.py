@@ -18,6 +18,7 @@ from torch import Tensor
 from darts.data.augmentation import cut_out, normalise
 from darts.data.color import jitter
 from darts.data.dataset import Channels
+from darts.data.share import WHOLE, Share
 
 ATTEMPTS = 10
 
@@ -47,20 +48,21 @@ class PhotographAugmentation:
     scale: tuple[float, float] = (0.08, 1.0)
     ratio: tuple[float, float] = (3 / 4, 4 / 3)
 
-    def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
-        batch, _, height, width = images.shape
+    def __call__(self, images: Tensor, generator: torch.Generator, share: Share = WHOLE) -> Tensor:
+        height, width = images.shape[2:]
+        batch = share.whole(len(images))
         boxes = random_boxes(batch, height, width, self.scale, self.ratio, generator)
         whole = (2, self.size, self.size)
         draws = torch.stack([torch.randint(n, (batch,), generator=generator) for n in whole])
         changes = torch.rand(4, batch, generator=generator) * 2 - 1
         order = torch.randperm(4, generator=generator).tolist()
         device = images.device
-        mirrored, row, column = draws.to(device, non_blocking=True)
-        boxes = boxes.to(device, non_blocking=True)
+        mirrored, row, column = share.of(draws, 1).to(device, non_blocking=True)
+        boxes = share.of(boxes, 1).to(device, non_blocking=True)
         result = resized_crop(images, boxes, mirrored.bool() & self.flip, self.size)
         if self.color_jitter:
             strength = self.color_jitter * torch.tensor([1.0, 1.0, 1.0, 0.5])[:, None]
-            factors = (changes * strength).to(device, non_blocking=True)
+            factors = (share.of(changes, 1) * strength).to(device, non_blocking=True)
             result = jitter(result / 255, factors, order) * 255
         result = normalise(result, self.mean, self.std)
         return cut_out(result, row, column, self.cutout) if self.cutout else result

@@ -27,6 +27,12 @@ from darts.architecture import Architecture
 Criterion = Callable[[Tensor, Tensor], Tensor]
 Context = Callable[[], AbstractContextManager[object]]
 """Makes the context of a forward pass, such as autocast."""
+Reduce = Callable[[Sequence[Tensor]], None]
+"""Averages gradients over the processes that share a batch, in place."""
+
+
+def _alone(gradients: Sequence[Tensor]) -> None:
+    """The average over one process."""
 
 
 class Batch(NamedTuple):
@@ -35,6 +41,11 @@ class Batch(NamedTuple):
     images: Tensor
     labels: Tensor
 
+    def split(self, parts: int) -> list[Batch]:
+        """Equal parts, in order; `parts` divides B."""
+        pieces = zip(self.images.chunk(parts), self.labels.chunk(parts), strict=True)
+        return [Batch(*piece) for piece in pieces]
+
 
 class Outcome(NamedTuple):
     """A step's loss (a scalar) and logits `[B, classes]`, both detached."""
@@ -42,9 +53,24 @@ class Outcome(NamedTuple):
     loss: Tensor
     logits: Tensor
 
+    @classmethod
+    def of_parts(cls, parts: Sequence[Outcome]) -> Outcome:
+        """That of a batch, from those of its equal parts."""
+        if len(parts) == 1:
+            return parts[0]
+        losses, logits = zip(*parts, strict=True)
+        return cls(torch.stack(losses).mean(), torch.cat(logits))
+
 
 class WeightStep:
-    """SGD on the weights, alpha and beta fixed."""
+    """SGD on the weights, alpha and beta fixed.
+
+    Args:
+        clip: Largest norm of the weights' gradient, or None.
+        context: Context of each forward pass.
+        reduce: Averages gradients over processes.
+        parts: Equal parts that a batch is worked on in, one after the other, to save memory.
+    """
 
     def __init__(
         self,
@@ -54,20 +80,28 @@ class WeightStep:
         criterion: Criterion,
         clip: float | None,
         context: Context = nullcontext,
+        reduce: Reduce = _alone,
+        parts: int = 1,
     ) -> None:
         self.supernet, self.architecture, self.context = supernet, architecture, context
         self.optimiser, self.criterion, self.clip = optimiser, criterion, clip
+        self.reduce, self.parts = reduce, parts
 
     def __call__(self, batch: Batch) -> Outcome:
         self.optimiser.zero_grad(set_to_none=True)
-        with self.context():
-            logits = self.supernet(batch.images, self.architecture.fixed_tables())
-            loss = self.criterion(logits, batch.labels)
-        loss.backward()
+        tables = self.architecture.fixed_tables()
+        outcomes = []
+        for images, labels in batch.split(self.parts):
+            with self.context():
+                logits = self.supernet(images, tables)
+                loss = self.criterion(logits, labels)
+            (loss / self.parts).backward()
+            outcomes.append(Outcome(loss.detach(), logits.detach()))
+        self.reduce([p.grad for p in self.supernet.parameters() if p.grad is not None])
         if self.clip is not None:
             nn.utils.clip_grad_norm_(self.supernet.parameters(), self.clip)
         self.optimiser.step()
-        return Outcome(loss.detach(), logits.detach())
+        return Outcome.of_parts(outcomes)
 
 
 class ArchitectureStep:
@@ -80,6 +114,7 @@ class ArchitectureStep:
         context: Context of each forward pass.
         penalty: What is added to the validation loss: a scalar function of alpha and beta alone,
             so that its gradient joins that of either order.
+        reduce, parts: As for `WeightStep`.
     """
 
     def __init__(
@@ -94,8 +129,11 @@ class ArchitectureStep:
         clip: float | None = None,
         context: Context = nullcontext,
         penalty: Callable[[], Tensor] | None = None,
+        reduce: Reduce = _alone,
+        parts: int = 1,
     ) -> None:
         self.supernet, self.architecture, self.context = supernet, architecture, context
+        self.reduce, self.parts = reduce, parts
         self.optimiser, self.weight_optimiser = optimiser, weight_optimiser
         self.criterion, self.order, self.clip = criterion, order, clip
         self.penalty = penalty
@@ -104,7 +142,12 @@ class ArchitectureStep:
         parameters = list(self.architecture.parameters())
         if self.order == 1:
             outcome, gradients = first_order(
-                self.supernet, self.architecture, self.criterion, validation, self.context
+                self.supernet,
+                self.architecture,
+                self.criterion,
+                validation,
+                self.context,
+                self.parts,
             )
         else:
             outcome, gradients = second_order(
@@ -115,7 +158,10 @@ class ArchitectureStep:
                 training,
                 self.weight_optimiser,
                 self.context,
+                self.reduce,
+                self.parts,
             )
+        self.reduce(gradients)
         for parameter, gradient in zip(parameters, gradients, strict=True):
             parameter.grad = gradient
         if self.penalty is not None:
@@ -160,17 +206,34 @@ def first_order(
     criterion: Criterion,
     validation: Batch,
     context: Context = nullcontext,
+    parts: int = 1,
 ) -> tuple[Outcome, tuple[Tensor, ...]]:
     """dL_val(w, A)/dA at the present weights, in the order of `architecture.parameters()`.
 
     Running statistics of the supernet's normalisations move, as in the authors' code.
     """
-    with _frozen(supernet):
+
+    def evaluate(batch: Batch) -> Outcome:
         with context():
-            logits = supernet(validation.images, architecture.tables())
-            loss = criterion(logits, validation.labels)
-        gradients = torch.autograd.grad(loss, list(architecture.parameters()))
-    return Outcome(loss.detach(), logits.detach()), gradients
+            logits = supernet(batch.images, architecture.tables())
+            return Outcome(criterion(logits, batch.labels), logits)
+
+    with _frozen(supernet):
+        return _differentiate(evaluate, validation.split(parts), list(architecture.parameters()))
+
+
+def _differentiate(
+    evaluate: Callable[[Batch], Outcome], parts: Sequence[Batch], unknowns: Sequence[Tensor]
+) -> tuple[Outcome, tuple[Tensor, ...]]:
+    """Outcome of a batch in equal parts, detached, and the gradient of its loss."""
+    outcomes, total = [], None
+    for part in parts:
+        loss, logits = evaluate(part)
+        gradients = torch.autograd.grad(loss / len(parts), unknowns)
+        outcomes.append(Outcome(loss.detach(), logits.detach()))
+        total = gradients if total is None else tuple(map(torch.add, total, gradients))
+    assert total is not None
+    return Outcome.of_parts(outcomes), total
 
 
 def second_order(
@@ -181,28 +244,40 @@ def second_order(
     training: Batch,
     optimiser: torch.optim.SGD,
     context: Context = nullcontext,
+    reduce: Reduce = _alone,
+    parts: int = 1,
 ) -> tuple[Outcome, tuple[Tensor, ...]]:
     """dL_val(w'(A), A)/dA with w'(A) one virtual step ahead (DARTS, Eq. 7 and 8).
 
     `optimiser` must have a single parameter group over all weights of the supernet; the step takes
-    its learning rate, momentum buffers and weight decay.
+    its learning rate, momentum buffers and weight decay. `reduce` averages over processes what is not
+    linear in the result; the result itself is left to the caller.
     """
     names = [name for name, _ in supernet.named_parameters()]
     weights = [parameter.detach() for parameter in supernet.parameters()]
     group = optimiser.param_groups[0]
     rate = group["lr"]
 
-    def evaluate(values: Sequence[Tensor], batch: Batch, tables: Mapping) -> Outcome:
+    def differentiate(
+        values: Sequence[Tensor],
+        batch: Batch,
+        tables: Callable[[], Mapping],
+        unknowns: Sequence[Tensor],
+    ) -> tuple[Outcome, tuple[Tensor, ...]]:
         # Statistics of virtual weights must not enter the real running statistics.
         buffers = {name: buffer.clone() for name, buffer in supernet.named_buffers()}
         substitute = {**dict(zip(names, values, strict=True)), **buffers}
-        with context():
-            logits = functional_call(supernet, substitute, (batch.images, tables))
-            return Outcome(criterion(logits, batch.labels), logits)
+
+        def evaluate(part: Batch) -> Outcome:
+            with context():
+                logits = functional_call(supernet, substitute, (part.images, tables()))
+                return Outcome(criterion(logits, part.labels), logits)
+
+        return _differentiate(evaluate, batch.split(parts), unknowns)
 
     leaves = [weight.clone().requires_grad_() for weight in weights]
-    training_loss = evaluate(leaves, training, architecture.fixed_tables()).loss
-    gradients = torch.autograd.grad(training_loss, leaves)
+    _, gradients = differentiate(leaves, training, architecture.fixed_tables, leaves)
+    reduce(gradients)
     virtual = []
     for parameter, gradient in zip(supernet.parameters(), gradients, strict=True):
         step = gradient + group["weight_decay"] * parameter.detach()
@@ -212,9 +287,11 @@ def second_order(
         virtual.append((parameter.detach() - rate * step).requires_grad_())
 
     unknowns = list(architecture.parameters())
-    outcome = evaluate(virtual, validation, architecture.tables())
-    derivatives = torch.autograd.grad(outcome.loss, [*unknowns, *virtual])
+    outcome, derivatives = differentiate(
+        virtual, validation, architecture.tables, [*unknowns, *virtual]
+    )
     direct, vector = derivatives[: len(unknowns)], derivatives[len(unknowns) :]
+    reduce(vector)
 
     norm = torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(v) for v in vector]))
     # At an exact minimum of the validation loss the second term vanishes; eps must not be infinite
@@ -226,15 +303,14 @@ def second_order(
             weight + sign * eps * direction
             for weight, direction in zip(weights, vector, strict=True)
         ]
-        loss = evaluate(moved, training, architecture.tables()).loss
-        return torch.autograd.grad(loss, unknowns)
+        return differentiate(moved, training, architecture.tables, unknowns)[1]
 
     ahead, behind = gradient_at(+1), gradient_at(-1)
     total = tuple(
         first - rate * (plus - minus) / (2 * eps)
         for first, plus, minus in zip(direct, ahead, behind, strict=True)
     )
-    return Outcome(outcome.loss.detach(), outcome.logits.detach()), total
+    return outcome, total
 
 
 class _frozen:
