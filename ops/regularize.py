@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -25,13 +27,12 @@ class PartGenerator(torch.Generator):
         return generator
 
 
-def draw_samples(samples: int, generator: torch.Generator) -> Tensor:
-    """One number in [0, 1) for each sample of a batch, `[B]`, where the generator lives."""
+def draw(shape: Sequence[int], generator: torch.Generator) -> Tensor:
+    """Numbers in [0, 1) for the samples at hand, `[B, ...]`, where the generator lives."""
     index, parts = 0, 1
     if isinstance(generator, PartGenerator):
         index, parts = generator.index, generator.parts
-    drawn = torch.rand(parts, samples, generator=generator, device=generator.device)
-    return drawn[index]
+    return torch.rand((parts, *shape), generator=generator, device=generator.device)[index]
 
 
 def drop_path(x: Tensor, probability: float, generator: torch.Generator) -> Tensor:
@@ -48,7 +49,7 @@ def drop_path(x: Tensor, probability: float, generator: torch.Generator) -> Tens
     if probability == 0.0:
         return x
     keep = 1.0 - probability
-    drawn = draw_samples(x.shape[0], generator).view(-1, *[1] * (x.dim() - 1))
+    drawn = draw((x.shape[0], *[1] * (x.dim() - 1)), generator)
     return x * ((drawn < keep).to(x.device, x.dtype) / keep)
 
 
@@ -65,5 +66,5 @@ def dropout(x: Tensor, probability: float, generator: torch.Generator) -> Tensor
     if probability == 0.0:
         return x
     keep = 1.0 - probability
-    drawn = torch.rand(x.shape, generator=generator, device=generator.device)
+    drawn = draw(x.shape, generator)
     return x * ((drawn < keep).to(x.device, x.dtype) / keep)

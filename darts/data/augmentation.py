@@ -1,8 +1,8 @@
 """Random changes of whole batches on the device, each image by its own draws.
 
 A call draws from one CPU generator, always the same numbers in the same order whatever is switched
-on: runs with and without cutout see the same crops. Draws are made for the whole batch, of which the
-images given may be a share.
+on: runs with and without cutout see the same crops. The images may be a
+share of a batch: the draws are those of the whole batch.
 """
 
 from __future__ import annotations

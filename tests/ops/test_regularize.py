@@ -1,9 +1,11 @@
 """Drop path and dropout: a mask a sample or an element, with the expected value kept."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
 
-from ops.regularize import drop_path, dropout
+from ops.regularize import PartGenerator, drop_path, dropout
 
 
 def test_samples_are_whole_or_gone_and_scaled() -> None:
@@ -63,3 +65,16 @@ def test_dropout() -> None:
     assert not torch.equal(kept[0], kept[1])
     assert torch.equal(out, dropout(x, 0.2, torch.Generator().manual_seed(0)))
     assert dropout(x, 0.0, torch.Generator()) is x
+
+
+@pytest.mark.parametrize("drop", [drop_path, dropout])
+def test_parts_of_a_batch_are_dropped_as_the_whole(drop: Callable) -> None:
+    x = torch.ones(12, 3)
+    state = torch.Generator().manual_seed(7).get_state()
+    whole_stream = PartGenerator.starting_at(state, 0, 1)
+    whole = [drop(x, 0.5, whole_stream) for _ in range(3)]
+    streams = [PartGenerator.starting_at(state, index, 4) for index in range(4)]
+    for expected in whole:  # Layer after layer.
+        parts = [drop(x[:3], 0.5, stream) for stream in streams]
+        assert torch.equal(torch.cat(parts), expected)
+    assert all(torch.equal(stream.get_state(), whole_stream.get_state()) for stream in streams)

@@ -10,6 +10,8 @@ from darts.data.augmentation import (
     policy_of,
     stored_size,
 )
+from darts.data.photographs import PhotographAugmentation
+from darts.data.share import Share
 from darts.torchvision_compat import torchvision
 
 MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.25, 0.3)
@@ -163,3 +165,15 @@ def test_auto_goes_by_the_size():
     assert policy_of("none", 224) == "none"
     assert stored_size(224, "imagenet") == 256
     assert stored_size(32, "cifar") == stored_size(32, "none") == 32
+
+
+def test_photographs_in_shares_are_those_of_the_whole_batch(make_images, generator):
+    transform = PhotographAugmentation(
+        mean=(0.5,) * 3, std=(0.2,) * 3, size=8, flip=True, cutout=4, color_jitter=0.4
+    )
+    images = make_images(6, 12).pixels
+    whole = transform(images, stream(3))
+    shares = [
+        transform(part, stream(3), Share(index, 3)) for index, part in enumerate(images.chunk(3))
+    ]
+    torch.testing.assert_close(torch.cat(shares), whole, rtol=0, atol=1e-5)

@@ -7,6 +7,7 @@ from darts.data.augmentation import Augmentation, Normalization
 from darts.data.dataset import ImageTensor
 from darts.data.folders import open_folder
 from darts.data.loader import BatchLoader, evaluation_batches
+from darts.data.share import Share
 from darts.errors import UserError
 
 PLAIN = Normalization(mean=(0.0, 0.0, 0.0), std=(1 / 255, 1 / 255, 1 / 255), size=8)
@@ -169,3 +170,22 @@ def test_all_kinds_of_image_sets_evaluate_alike(image_set):
     images = torch.cat([images for images, _ in evaluation_batches(image_set, 4, "cpu", PLAIN)])
     expected = image_set.fetch(torch.arange(len(image_set))).float()
     torch.testing.assert_close(images, expected, atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize("parts", [2, 4])
+def test_shares_make_up_the_whole_batch(make_images, parts):
+    images = make_images(23)
+    whole, _, _ = loader(images, batch_size=8, transform=RANDOM)
+    shared = [
+        loader(images, batch_size=8, transform=RANDOM, share=Share(index, parts))[0]
+        for index in range(parts)
+    ]
+    for _ in range(5):  # Over the end of an epoch.
+        pieces = [one.next_batch() for one in shared]
+        for expected, found in zip(whole.next_batch(), zip(*pieces, strict=True), strict=True):
+            assert torch.equal(expected, torch.cat(found))
+
+
+def test_a_batch_that_cannot_be_shared_is_refused(numbered):
+    with pytest.raises(ValueError, match="batches of 8 cannot be shared by 3"):
+        loader(numbered, batch_size=8, share=Share(0, 3))

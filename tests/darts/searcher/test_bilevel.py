@@ -229,6 +229,38 @@ def test_a_penalty_on_the_architecture_adds_its_gradient(order: int) -> None:
     assert loss == same_loss
 
 
+def set_off(supernet: nn.Module) -> torch.optim.SGD:
+    """The weights' optimiser after a first step, so that it has momentum."""
+    optimiser = torch.optim.SGD(supernet.parameters(), lr=0.1, momentum=0.9, weight_decay=3e-4)
+    generator = torch.Generator().manual_seed(9)
+    for parameter in supernet.parameters():
+        parameter.grad = torch.randn(parameter.shape, generator=generator, dtype=DOUBLE)
+    optimiser.step()
+    return optimiser
+
+
+def test_gradients_of_a_batch_in_parts_are_those_of_the_whole() -> None:
+    """Exactly so with frozen statistics; otherwise each part is normalised by itself."""
+    whole, halves, quarters = [], [], []
+    for found, parts in ((whole, 1), (halves, 2), (quarters, 4)):
+        supernet, architecture, training, validation = supernet_problem()
+        optimiser = set_off(supernet.eval())
+        criterion = nn.functional.cross_entropy
+        for order in (1, 2):
+            adam = torch.optim.Adam(architecture.parameters(), lr=0.01)
+            step = ArchitectureStep(
+                supernet, architecture, adam, optimiser, criterion, order=order, parts=parts
+            )
+            found += step(validation, training)
+            found += [parameter.grad for parameter in architecture.parameters()]
+        found += WeightStep(supernet, architecture, optimiser, criterion, 5.0, parts=parts)(
+            training
+        )
+        found += [parameter.detach() for parameter in supernet.parameters()]
+    torch.testing.assert_close(halves, whole, rtol=0, atol=1e-12)
+    torch.testing.assert_close(quarters, whole, rtol=0, atol=1e-12)
+
+
 def test_the_weight_step_moves_only_the_weights_and_clips_their_gradient() -> None:
     supernet, architecture, training, _ = supernet_problem()
     optimiser = torch.optim.SGD(supernet.parameters(), lr=1.0)
