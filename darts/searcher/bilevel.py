@@ -250,8 +250,8 @@ def second_order(
     """dL_val(w'(A), A)/dA with w'(A) one virtual step ahead (DARTS, Eq. 7 and 8).
 
     `optimiser` must have a single parameter group over all weights of the supernet; the step takes
-    its learning rate, momentum buffers and weight decay. `reduce` averages over processes what enters
-    the result other than linearly; averaging the result is left to the caller.
+    its learning rate, momentum buffers and weight decay. `reduce` averages over processes what
+    the result is not linear in; averaging the result is left to the caller.
     """
     names = [name for name, _ in supernet.named_parameters()]
     weights = [parameter.detach() for parameter in supernet.parameters()]
