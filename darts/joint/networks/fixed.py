@@ -1,0 +1,60 @@
+"""One fixed network, of which only the recipe is searched."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from darts.errors import UserError
+from darts.joint.networks.costs import Costs, by_resolution
+from darts.joint.networks.setting import Setting
+from darts.joint.space import Columns
+
+
+class FixedNetwork:
+    """The setting's own network, of the zoo or of a genotype."""
+
+    needs: tuple[str, ...] = ()
+    accepts: tuple[str, ...] = ()
+
+    def __init__(self, setting: Setting) -> None:
+        if setting.model is None:
+            raise UserError(
+                "A space of recipes needs a network: give --model or --genotype, or join it with a "
+                "space of networks, as in darts-cell+recipe."
+            )
+        self.setting = setting
+
+    def costs(self, columns: Columns, resolutions: np.ndarray) -> Costs:
+        def costs_at(members: np.ndarray, resolution: int) -> Costs:
+            macs, params = self._cost(resolution)
+            return Costs(np.full(len(members), macs), np.full(len(members), params))
+
+        return by_resolution(resolutions, costs_at)
+
+    def _cost(self, resolution: int) -> tuple[float, float]:
+        import torch
+
+        from darts.cost import count
+        from darts.models import create_network
+        from genotypes import Genotype
+
+        setting = self.setting
+        model: Any = setting.model
+        sizes: dict[str, Any] = {}
+        if isinstance(model, Genotype):
+            sizes = {"channels": setting.channels, "layers": setting.layers}
+        with torch.device("meta"):
+            network = create_network(
+                model, num_classes=setting.num_classes, stem=setting.stem, **sizes
+            )
+        try:
+            counted = count(network, resolution)
+        except UserError:  # It does not take such images.
+            return np.inf, np.inf
+        return float(counted.macs), float(counted.params)
+
+    def settings(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        return {"model": self.setting.model}

@@ -1,0 +1,75 @@
+"""NAS-Bench-201 cells (arXiv 2001.00326): six edges among four nodes, an operation each.
+
+Fifteen cells in three stages of 16, 32 and 64 channels at 32, 16 and 8 pixels, a residual block
+before each later stage. Costs follow from the layers: a KxK convolution with its norm (ReLU, conv,
+BN) has K²·C² weights and 2·C of the norm, pooling and the identity have none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from darts.errors import UserError
+from darts.joint.networks.costs import Costs
+from darts.joint.networks.setting import Setting
+from darts.joint.space import Columns
+
+EDGES = ("0>1", "0>2", "1>2", "0>3", "1>3", "2>3")
+KERNELS = {"none": 0, "skip_connect": 0, "avg_pool_3x3": 0, "nor_conv_1x1": 1, "nor_conv_3x3": 3}
+OPERATIONS = tuple(KERNELS)
+_STAGES = ((16, 32), (32, 16), (64, 8))  # channels, pixels
+_CELLS = 5  # of a stage
+
+
+class NB201:
+    """Cells of the benchmark, for studies with its table; the toolkit does not train them."""
+
+    needs = EDGES
+    accepts = EDGES
+
+    def __init__(self, setting: Setting) -> None:
+        self.num_classes = setting.num_classes
+
+    def costs(self, columns: Columns, resolutions: np.ndarray) -> Costs:
+        """Costs at 32 pixels, whatever `resolutions` say."""
+        kernels = np.stack(
+            [np.array([KERNELS[name] for name in columns[edge].tolist()]) for edge in EDGES]
+        )
+        weights, convolutions = (kernels**2).sum(axis=0), (kernels > 0).sum(axis=0)
+        params, macs = self._skeleton()
+        for channels, pixels in _STAGES:
+            params = params + _CELLS * (weights * channels**2 + convolutions * 2 * channels)
+            macs = macs + _CELLS * weights * channels**2 * pixels**2
+        return Costs(macs.astype(np.float64), params.astype(np.float64))
+
+    def _skeleton(self) -> tuple[np.ndarray, np.ndarray]:
+        """Parameters and multiply-adds of all that is not a cell."""
+        first, size = _STAGES[0]
+        params = 3 * 9 * first + 2 * first
+        macs = 3 * 9 * first * size**2
+        for (c_in, _), (c_out, pixels) in pairwise(_STAGES):
+            # Two 3x3 convolutions with norms; the shortcut is pooled, then a bare 1x1 convolution.
+            weights = 9 * c_in * c_out + 9 * c_out**2 + c_in * c_out
+            params += weights + 4 * c_out
+            macs += weights * pixels**2
+        last = _STAGES[-1][0]
+        params += 2 * last + (last + 1) * self.num_classes
+        return np.array(params), np.array(macs + last * self.num_classes)
+
+    def settings(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        raise UserError(
+            "The cells of nb201 are there for their table; they cannot be trained here."
+        )
+
+
+def arch_string(values: Mapping[str, str]) -> str:
+    """The benchmark's name of a cell."""
+    nodes = []
+    for target in range(1, 4):
+        edges = [f"{values[f'{source}>{target}']}~{source}" for source in range(target)]
+        nodes.append("|" + "|".join(edges) + "|")
+    return "+".join(nodes)

@@ -1,0 +1,65 @@
+"""RegNets (arXiv 2003.13678) as the architecture of a joint search."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from darts.design_space.config import Stem, compatible_widths, stage_strides
+from darts.design_space.cost import table_cost
+from darts.design_space.regnet import RegNet, stages_of
+from darts.design_space.table import AnyNetTable
+from darts.joint.networks.costs import Costs, by_resolution
+from darts.joint.networks.setting import Setting
+from darts.joint.space import Columns
+
+STAGES = 4  # As in the paper's space; a line that gives another number is no network of it.
+_DEFAULTS: Mapping[str, float] = {"bottleneck": 1.0, "se_ratio": 0.0}
+
+
+class RegNets:
+    """RegNets of four stages by depth, w0, wa, wm, group_width and, if varied, b and SE."""
+
+    needs = ("depth", "w0", "wa", "wm", "group_width")
+    accepts = (*needs, *_DEFAULTS)
+
+    def __init__(self, setting: Setting) -> None:
+        self.setting = setting
+        self.stem: Stem = "cifar" if setting.stem == "cifar" else "simple"
+
+    def costs(self, columns: Columns, resolutions: np.ndarray) -> Costs:
+        total = len(columns["depth"])
+        of = {name: np.full(total, value) for name, value in _DEFAULTS.items()} | dict(columns)
+        w0, wa, wm = (of[name].astype(np.float64) for name in ("w0", "wa", "wm"))
+        chosen, depths, widths = stages_of(of["depth"].astype(np.int64), w0, wa, wm, STAGES)
+        bottlenecks, groups, ratios = (
+            np.repeat(of[name][chosen, None], STAGES, axis=1)
+            for name in ("bottleneck", "group_width", "se_ratio")
+        )
+        widths, groups = compatible_widths(widths, bottlenecks, groups)
+        strides = np.tile(np.array(stage_strides(self.stem, STAGES)), (len(chosen), 1))
+
+        def costs_at(members: np.ndarray, resolution: int) -> Costs:
+            table = AnyNetTable(
+                depths=depths[members],
+                widths=widths[members],
+                strides=strides[members],
+                bottlenecks=bottlenecks[members].astype(np.float64),
+                group_widths=groups[members],
+                se_ratios=ratios[members].astype(np.float64),
+                stem=self.stem,
+            )
+            classes = self.setting.num_classes
+            cost = table_cost(table, resolution=resolution, num_classes=classes)
+            return Costs(cost.macs.astype(np.float64), cost.params.astype(np.float64))
+
+        found = by_resolution(resolutions[chosen], costs_at)
+        macs, params = np.full(total, np.inf), np.full(total, np.inf)
+        macs[chosen], params[chosen] = found.macs, found.params
+        return Costs(macs, params)
+
+    def settings(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        config = RegNet(**values).config()
+        return {"model": config.for_small_images() if self.stem == "cifar" else config}

@@ -1,0 +1,253 @@
+"""A predictor of accuracy that learns from costs first (FBNetV3, arXiv 2006.02049, §4 and A.3).
+
+An architecture's features go through the embedding layer; from the embedding alone the proxy head
+predicts multiply-adds and parameters, and from the embedding beside the recipe's features one
+hidden layer and the accuracy head predict the accuracy. Costs need no training, so the encoder sees
+thousands of architectures before the first accuracy is known.
+
+The source gives the embedding's width (24), the epochs (50 with the embedding frozen, then 50 with
+all layers at a reduced rate) and the Huber loss with δ = 1. Activation, hidden width, optimiser and
+learning rates are not in it and are ours, as is that targets are standardised: costs by their
+logarithms, accuracies by the mean and deviation of those that are learnt from.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from darts.errors import UserError
+from darts.files import atomic_write
+from darts.joint.networks.costs import Costs
+from darts.joint.problem import Problem
+from darts.joint.space import Space
+from darts.joint.space_file import describe, parse_space
+from darts.joint.variables import FloatArray
+
+EMBEDDING = 24
+HIDDEN = 24
+PROXIES = ("macs", "params")
+_BLOCK = 8192
+
+
+class Predictor(nn.Module):
+    """The network: features `[B, architecture]` and `[B, recipe]` to standardised targets.
+
+    Args:
+        architecture, recipe: Numbers of features.
+        generator: Random stream of the initial weights.
+    """
+
+    def __init__(self, architecture: int, recipe: int, generator: torch.Generator) -> None:
+        super().__init__()
+        self.widths = {"architecture": architecture, "recipe": recipe}
+        self.embedding = nn.Linear(architecture, EMBEDDING)
+        self.proxy_head = nn.Linear(EMBEDDING, len(PROXIES))
+        self.hidden = nn.Linear(EMBEDDING + recipe, HIDDEN)
+        self.accuracy_head = nn.Linear(HIDDEN, 1)
+        # Mean and deviation of the targets: logarithms of costs, accuracy in %.
+        self.proxy_scale: Tensor
+        self.accuracy_scale: Tensor
+        self.register_buffer("proxy_scale", torch.tensor([[0.0, 1.0]] * len(PROXIES)).double())
+        self.register_buffer("accuracy_scale", torch.tensor([0.0, 1.0]).double())
+        with torch.no_grad():
+            for layer in (self.embedding, self.proxy_head, self.hidden, self.accuracy_head):
+                bound = 1 / math.sqrt(max(layer.in_features, 1))
+                for parameter in layer.parameters():
+                    parameter.uniform_(-bound, bound, generator=generator)
+
+    def embed(self, architecture: Tensor) -> Tensor:
+        """Embeddings `[B, 24]`."""
+        return functional.hardswish(self.embedding(architecture))
+
+    def proxies(self, architecture: Tensor) -> Tensor:
+        """Standardised logarithms of multiply-adds and parameters `[B, 2]`."""
+        return self.proxy_head(self.embed(architecture))
+
+    def forward(self, architecture: Tensor, recipe: Tensor) -> Tensor:
+        """Standardised accuracies `[B]`."""
+        joined = torch.cat([self.embed(architecture), recipe], dim=1)
+        return self.accuracy_head(functional.hardswish(self.hidden(joined))).squeeze(1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PretrainingReport:
+    """How well costs are predicted on the fifth of the pool that was held out.
+
+    Attributes:
+        correlation: Pearson's, of predicted and true logarithms, by cost.
+        rank_correlation: Spearman's, by cost.
+        architectures: Number of those held out.
+    """
+
+    correlation: Mapping[str, float]
+    rank_correlation: Mapping[str, float]
+    architectures: int
+
+
+def create_predictor(space: Space, generator: torch.Generator) -> Predictor:
+    """A fresh predictor for a space."""
+    return Predictor(space.width("architecture"), space.width("recipe"), generator)
+
+
+def pretrain(
+    predictor: Predictor,
+    architecture: FloatArray,
+    costs: Costs,
+    generator: torch.Generator,
+    *,
+    epochs: int = 40,
+    learning_rate: float = 0.01,
+) -> PretrainingReport:
+    """Teach embedding and proxy head the costs of architectures [N, features].
+
+    Four fifths are learnt from, in random order; the report is on the last fifth.
+    """
+    from scipy.stats import spearmanr
+
+    values = np.log(np.stack([costs.macs, costs.params], axis=1))
+    order = torch.randperm(len(values), generator=generator)
+    learnt, held = order[: len(values) * 4 // 5], order[len(values) * 4 // 5 :]
+    features = torch.from_numpy(architecture).float()
+    scale = _scale(torch.from_numpy(values)[learnt])
+    predictor.proxy_scale.copy_(scale)
+    targets = ((torch.from_numpy(values) - scale[:, 0]) / scale[:, 1]).float()
+    parameters = [*predictor.embedding.parameters(), *predictor.proxy_head.parameters()]
+    optimiser = torch.optim.Adam(parameters, lr=learning_rate)
+    for epoch in range(epochs):
+        _set_rate(optimiser, learning_rate * (1 + math.cos(math.pi * epoch / epochs)) / 2)
+        shuffled = learnt[torch.randperm(len(learnt), generator=generator)]
+        for batch in shuffled.split(256):
+            loss = functional.huber_loss(predictor.proxies(features[batch]), targets[batch])
+            _step(optimiser, loss)
+    with torch.no_grad():
+        predicted = predictor.proxies(features[held]).numpy()
+    true = targets[held].numpy()
+    pairs = {name: (predicted[:, i], true[:, i]) for i, name in enumerate(PROXIES)}
+    return PretrainingReport(
+        correlation={name: float(np.corrcoef(*pair)[0, 1]) for name, pair in pairs.items()},
+        rank_correlation={name: float(spearmanr(*pair)[0]) for name, pair in pairs.items()},
+        architectures=len(held),
+    )
+
+
+def fit(
+    predictor: Predictor,
+    architecture: FloatArray,
+    recipe: FloatArray,
+    accuracies: FloatArray,
+    generator: torch.Generator,
+    *,
+    frozen_epochs: int = 50,
+    epochs: int = 50,
+    batch_size: int = 8,
+    learning_rate: float = 0.01,
+    reduced_rate: float = 0.001,
+) -> Predictor:
+    """A copy of `predictor` that has learnt accuracies (%) [N] of N trained candidates.
+
+    First the embedding stays as it is, then all layers learn at the reduced rate.
+    """
+    predictor = copy.deepcopy(predictor)
+    values = torch.from_numpy(np.asarray(accuracies, np.float64))
+    (scale,) = _scale(values[:, None])
+    predictor.accuracy_scale.copy_(scale)
+    targets = ((values - scale[0]) / scale[1]).float()
+    inputs = torch.from_numpy(architecture).float(), torch.from_numpy(recipe).float()
+    heads = [*predictor.hidden.parameters(), *predictor.accuracy_head.parameters()]
+    phases = (
+        (heads, frozen_epochs, learning_rate),
+        ([*predictor.embedding.parameters(), *heads], epochs, reduced_rate),
+    )
+    for parameters, phase_epochs, rate in phases:
+        optimiser = torch.optim.Adam(parameters, lr=rate)
+        for _ in range(phase_epochs):
+            for batch in torch.randperm(len(values), generator=generator).split(batch_size):
+                predicted = predictor(*(block[batch] for block in inputs))
+                _step(optimiser, functional.huber_loss(predicted, targets[batch]))
+    return predictor
+
+
+@torch.no_grad()
+def predict(predictor: Predictor, architecture: FloatArray, recipe: FloatArray) -> FloatArray:
+    """Accuracies in % [N]."""
+    inputs = torch.from_numpy(architecture).float(), torch.from_numpy(recipe).float()
+    blocks = [
+        predictor(*pair).double() for pair in zip(*(i.split(_BLOCK) for i in inputs), strict=True)
+    ]
+    mean, deviation = predictor.accuracy_scale
+    return (torch.cat(blocks) * deviation + mean).numpy()
+
+
+@torch.no_grad()
+def predict_costs(predictor: Predictor, architecture: FloatArray) -> Costs:
+    """What the proxy head takes the costs for."""
+    proxies = predictor.proxies(torch.from_numpy(architecture).float()).double()
+    scale = predictor.proxy_scale
+    macs, params = (proxies * scale[:, 1] + scale[:, 0]).exp().T.numpy()
+    return Costs(macs, params)
+
+
+class Scorer:
+    """Predicted accuracies (%) of genes [N, variables] of a problem's space."""
+
+    def __init__(self, problem: Problem, predictor: Predictor) -> None:
+        self.space, self.predictor = problem.space, predictor
+
+    def __call__(self, genes: FloatArray) -> FloatArray:
+        space = self.space
+        return predict(
+            self.predictor, space.features(genes, "architecture"), space.features(genes, "recipe")
+        )
+
+
+def save_predictor(predictor: Predictor, space: Space, path: Path | str) -> None:
+    """Write a predictor and its space to one file."""
+    with atomic_write(path, "wb") as stream:
+        torch.save({"space": describe(space), "state": predictor.state_dict()}, stream)
+
+
+def load_predictor(path: Path | str) -> tuple[Predictor, Space]:
+    """Read what `save_predictor` wrote.
+
+    Raises:
+        UserError: There is no such file, or it holds something else.
+    """
+    try:
+        saved: Mapping[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        space = parse_space(saved["space"])
+        predictor = create_predictor(space, torch.Generator())
+        predictor.load_state_dict(saved["state"])
+    except FileNotFoundError:
+        raise UserError(
+            f"There is no predictor {path}; a joint search writes one when its first round is done."
+        ) from None
+    except Exception as error:
+        raise UserError(f"{path} is no predictor of a joint search: {error}") from None
+    return predictor, space
+
+
+def _scale(values: Tensor) -> Tensor:
+    """Mean and deviation [columns, 2] of values [N, columns]; a deviation of 0 becomes 1."""
+    deviation = values.std(dim=0, correction=0)
+    return torch.stack([values.mean(dim=0), torch.where(deviation > 0, deviation, 1.0)], dim=1)
+
+
+def _step(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
+    optimiser.zero_grad(set_to_none=True)
+    loss.backward()
+    optimiser.step()
+
+
+def _set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
+    for group in optimiser.param_groups:
+        group["lr"] = rate

@@ -1,0 +1,125 @@
+"""A space and the networks that its architecture describes: costs of candidates, and trainings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from darts.errors import UserError
+from darts.joint.networks.cells import Cells
+from darts.joint.networks.costs import Costs, Limits
+from darts.joint.networks.fbnetv3 import FBNetV3s
+from darts.joint.networks.fixed import FixedNetwork
+from darts.joint.networks.nb201 import NB201
+from darts.joint.networks.regnet import RegNets
+from darts.joint.networks.setting import NetworkKind, Setting
+from darts.joint.space import Space
+from darts.joint.variables import FloatArray
+
+NETWORKS: Mapping[str | None, Callable[[Setting], NetworkKind]] = MappingProxyType(
+    {None: FixedNetwork, "cells": Cells, "fbnetv3": FBNetV3s, "nb201": NB201, "regnet": RegNets}
+)
+RESOLUTION = "image_size"  # The one value of a recipe that a cost depends on.
+_MOST_DRAWS = 2_000_000
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One point of a space as a training wants it.
+
+    Attributes:
+        settings: What the architecture says: `model`, and options of the training.
+        recipe: Options of the training, rules applied.
+    """
+
+    settings: Mapping[str, Any]
+    recipe: Mapping[str, Any]
+
+
+class Problem:
+    """What a search asks of a space.
+
+    Raises:
+        UserError: The space names networks that do not exist, or lacks a value that they need.
+    """
+
+    def __init__(self, space: Space, setting: Setting) -> None:
+        self.space, self.setting = space, setting
+        if space.network not in NETWORKS:
+            names = ", ".join(str(name) for name in NETWORKS if name)
+            raise UserError(f"{space.name}: there are no networks {space.network!r}; {names}.")
+        self.network = NETWORKS[space.network](setting)
+        given = space.targets("architecture")
+        if missing := [name for name in self.network.needs if name not in given]:
+            raise UserError(
+                f"{space.name}: the networks {space.network!r} need {', '.join(missing)}."
+            )
+        if unknown := [name for name in given if name not in self.network.accepts]:
+            raise UserError(
+                f"{space.name}: the networks {space.network!r} know no {', '.join(unknown)}; "
+                f"they know {', '.join(self.network.accepts) or 'no value at all'}."
+            )
+
+    def costs(self, genes: FloatArray) -> Costs:
+        """Costs of N candidates; infinite where constraints forbid one or it is no network."""
+        columns = self.space.columns(genes)
+        resolutions = columns.get(RESOLUTION, np.full(len(genes), self.setting.resolution))
+        return self.network.costs(columns, resolutions).where(self.space.valid(genes))
+
+    def architecture_costs(self, genes: FloatArray) -> Costs:
+        """The same at the setting's resolution: what the architecture alone decides."""
+        resolutions = np.full(len(genes), self.setting.resolution)
+        columns = self.space.columns(genes)
+        return self.network.costs(columns, resolutions).where(self.space.valid(genes))
+
+    def candidate(self, genes: FloatArray) -> Candidate:
+        """What one candidate's genes [variables] stand for."""
+        columns = self.space.columns(genes[None])
+        values = {name: column[0].item() for name, column in columns.items()}
+        parts = {
+            part: {name: values[name] for name in self.space.targets(part)}
+            for part in ("architecture", "recipe")
+        }
+        return Candidate(self.network.settings(parts["architecture"]), parts["recipe"])
+
+    def quasi_random(self, limits: Limits, seed: int) -> Iterator[tuple[FloatArray, Costs]]:
+        """Blocks of quasi-random genes within `limits`, and their costs.
+
+        Raises:
+            UserError: Two million points in a row hold no candidate within the limits.
+        """
+        fruitless = 0
+        for genes in self.space.quasi_random(seed):
+            costs = self.costs(genes)
+            within = limits.admit(costs)
+            fruitless = 0 if within.any() else fruitless + 4096
+            if fruitless > _MOST_DRAWS:
+                raise UserError(
+                    f"{self.space.name}: of {_MOST_DRAWS:,} points none costs "
+                    f"{limits.min_macs:,.0f} to {limits.max_macs:,.0f} multiply-adds and at most "
+                    f"{limits.max_params:,.0f} parameters. Widen the limits, or see what the "
+                    f"space holds: python -m darts joint show {self.space.name}."
+                )
+            yield genes[within], costs[within]
+
+    def pool(self, count: int, limits: Limits, seed: int) -> tuple[FloatArray, Costs]:
+        """So many quasi-random candidates within `limits`: genes [count, variables], costs.
+
+        The first ones of a seed stay the first ones when more are asked for.
+        """
+        blocks: list[FloatArray] = []
+        costs: list[Costs] = []
+        found = 0
+        for genes, cost in self.quasi_random(limits, seed):
+            blocks.append(genes)
+            costs.append(cost)
+            found += len(genes)
+            if found >= count:
+                break
+        macs = np.concatenate([cost.macs for cost in costs])[:count]
+        params = np.concatenate([cost.params for cost in costs])[:count]
+        return np.concatenate(blocks)[:count], Costs(macs, params)

@@ -1,0 +1,35 @@
+"""Spaces and problems that the tests here share."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import settings
+
+from darts.joint.networks.setting import Setting
+from darts.joint.problem import Problem
+from darts.joint.space import Space
+from darts.joint.space_file import find_space, parse_space
+from tests.darts.joint.small import DESCRIBED
+
+settings.register_profile("joint", deadline=None, derandomize=True)
+settings.load_profile("joint")
+
+
+@pytest.fixture
+def space() -> Space:
+    """A small space with every kind of variable."""
+    return parse_space(DESCRIBED)
+
+
+@pytest.fixture
+def uniform() -> Callable[..., np.ndarray]:
+    """Seeded numbers in [0, 1) of any shape."""
+    generator = np.random.default_rng(0)
+    return lambda *shape: generator.random(shape)
+
+
+@pytest.fixture(scope="session")
+def cells() -> Problem:
+    """The cells of NAS-Bench-201: 15,625 candidates with costs, and nothing to train."""
+    return Problem(find_space("nb201"), Setting(num_classes=10, resolution=32))

@@ -1,0 +1,197 @@
+import gzip
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from darts.cost import count
+from darts.errors import UserError
+from darts.joint.networks.costs import Limits
+from darts.joint.networks.fbnetv3 import round_width
+from darts.joint.networks.nb201 import arch_string
+from darts.joint.networks.setting import Setting
+from darts.joint.problem import Problem
+from darts.joint.space_file import find_space, parse_space
+from darts.models import create_network, find_model
+from genotypes import list_genotypes, load_genotype
+from tests.darts.joint.small import DESCRIBED
+
+
+def test_nb201_costs_are_the_published_ones(cells) -> None:
+    """All 3x3: 220.12 M and 1.531546 M, the largest figures of the benchmark's paper."""
+    names = [variable.name for variable in cells.space.variables]
+    rows = [dict.fromkeys(names, name) for name in ("nor_conv_3x3", "none")]
+    costs = cells.costs(cells.space.genes(rows))
+    assert costs.params.tolist() == [1_531_546, 73_306]
+    assert costs.macs.tolist() == [220_119_680, 7_783_040]
+
+
+def test_nb201_names_its_cells(cells, shared: Path) -> None:
+    rows = cells.space.rows(next(cells.space.quasi_random(0)))
+    table = gzip.decompress((shared / "data" / "nb201_cifar10.csv.gz").read_bytes()).decode()
+    known = {line.split(",")[0] for line in table.splitlines()[1:]}
+    assert {arch_string(row) for row in rows} <= known
+
+
+@pytest.mark.parametrize("stem", ["cifar", "imagenet"])
+def test_cells_cost_what_the_modules_do(stem: str) -> None:
+    resolution, classes = (32, 10) if stem == "cifar" else (224, 1000)
+    setting = Setting(resolution=resolution, num_classes=classes, stem=stem)
+    names = list_genotypes()
+    described = {
+        "name": "cells",
+        "network": "cells",
+        "architecture": {
+            "genotype": {"choice": list(names)},
+            "channels": {"integer": [16, 36], "step": 4},
+            "layers": {"integer": [5, 9]},
+        },
+    }
+    problem = Problem(parse_space(described), setting)
+    sizes = [(16, 5), (36, 6), (20, 8)]
+    rows = [
+        {"genotype": name, "channels": sizes[i % 3][0], "layers": sizes[i % 3][1]}
+        for i, name in enumerate(names)
+    ]
+    costs = problem.costs(problem.space.genes(rows))
+    for row, macs, params in zip(rows, costs.macs, costs.params, strict=True):
+        with torch.device("meta"):
+            network = create_network(row["genotype"], num_classes=classes, stem=stem, **_sizes(row))
+        counted = count(network, resolution)
+        assert (macs, params) == (counted.macs, counted.params), row
+
+
+def _sizes(row: dict) -> dict:
+    return {"channels": row["channels"], "layers": row["layers"]}
+
+
+def test_cells_that_cannot_be_cost_infinitely_much() -> None:
+    setting = Setting(resolution=30, num_classes=10, stem="cifar", model=load_genotype("darts_v2"))
+    problem = Problem(find_space("darts-cell"), setting)
+    costs = problem.costs(
+        problem.space.genes([{"channels": 16, "layers": 8, "auxiliary_weight": 0.4}])
+    )
+    assert np.isinf(costs.macs).all()  # 30 pixels cannot be halved twice.
+    assert not Limits().admit(costs).any()
+
+
+def test_regnets_cost_what_the_models_do(uniform) -> None:
+    setting = Setting(resolution=32, num_classes=10, stem="cifar")
+    problem = Problem(parse_space(DESCRIBED), setting)
+    genes, costs = problem.pool(6, Limits(), 0)
+    for row, macs, params in zip(genes, costs.macs, costs.params, strict=True):
+        config = problem.candidate(row).settings["model"]
+        with torch.device("meta"):
+            network = create_network(config, num_classes=10, stem="cifar")
+        counted = count(network, 32)
+        assert (macs, params) == (counted.macs, counted.params)
+        assert len(config.stages) == 4
+    everything = problem.space.draw(uniform(2000, len(problem.space)))
+    exists = np.isfinite(problem.costs(everything).macs)
+    assert 0 < exists.sum() < 2000  # Lines that give three or five stages are none of the space.
+
+
+def test_fbnetv3_has_the_published_counts(shared: Path) -> None:
+    """D and G have ordinary padding throughout; B counts as timm's, which pads so as well."""
+    facts = json.loads((shared / "facts" / "fbnetv3.json").read_text())
+    networks = facts["architectures"]
+    setting = Setting()
+    space = find_space("fbnetv3-wide")
+    network = Problem(space, setting).network
+    for name, macs in (
+        ("A", facts["timm"]["timm.fbnetv3_b@224"]["macs"]),
+        ("B", facts["timm"]["timm.fbnetv3_b@248"]["macs"]),
+        ("D", networks["FBNetV3_D"]["macs"]),
+        ("G", networks["FBNetV3_G"]["macs"]),
+    ):
+        published = networks[f"FBNetV3_{name}"]
+        columns = {key: np.array([value]) for key, value in _values(published["rows"]).items()}
+        costs = network.costs(columns, np.array([published["resolution"]]))
+        assert (costs.macs[0], costs.params[0]) == (macs, published["params"]), name
+
+
+@pytest.mark.parametrize("name", ["fbnetv3", "fbnetv3-wide"])
+def test_fbnetv3_b_to_e_belong_to_their_spaces(name: str, shared: Path) -> None:
+    networks = json.loads((shared / "facts" / "fbnetv3.json").read_text())["architectures"]
+    space = find_space(name)
+    for letter in "BCDE":
+        space.genes([_values(networks[f"FBNetV3_{letter}"]["rows"])])
+    with pytest.raises(UserError):  # The larger ones were scaled up, not searched.
+        space.genes([_values(networks["FBNetV3_G"]["rows"])])
+
+
+def _values(rows: list[dict]) -> dict[str, float]:
+    """The values of the space for the rows of the fact sheet."""
+    values = {"stem.width": rows[0]["c"], "pool.expansion": int(rows[-1]["e"])}
+    stages: list[list[dict]] = []
+    for row in rows[1:-1]:
+        begins = row["stage"] == 5 and row is rows[-2]
+        if not stages or begins or row["stride"] == 2 or row["c"] != stages[-1][-1]["c"]:
+            stages.append([])
+        stages[-1].append(row)
+    for number, stage in enumerate(stages, 1):
+        first, last = stage[0], stage[-1]
+        values |= {
+            f"stage{number}.width": first["c"],
+            f"stage{number}.depth": sum(row["n"] for row in stage),
+            f"stage{number}.kernel_first": first["k"],
+            f"stage{number}.kernel": last["k"],
+            f"stage{number}.expansion_first": first["e"],
+            f"stage{number}.expansion": last["e"],
+        }
+    return values
+
+
+def test_widths_round_as_in_mobile_vision() -> None:
+    # 40 / 4 = 10 becomes 16, because 8 would lose more than 5 %.
+    assert round_width([6, 8, 10, 12, 20, 4]).tolist() == [8, 8, 16, 16, 24, 8]
+
+
+def test_a_fixed_network_costs_by_image_size() -> None:
+    space = find_space("recipe")
+    problem = Problem(space, Setting(model=find_model("regnetx_200mf")))
+    genes = np.zeros((2, len(space)))
+    genes[1, 0] = 4  # 256 pixels
+    costs = problem.costs(genes)
+    with torch.device("meta"):
+        network = create_network("regnetx_200mf")
+    assert costs.macs.tolist() == [count(network, 224).macs, count(network, 256).macs]
+    assert problem.candidate(genes[0]).settings["model"] == find_model("regnetx_200mf")
+
+
+def test_a_pool_of_twenty_thousand_takes_seconds() -> None:
+    problem = Problem(find_space("fbnetv3-wide+recipe"), Setting())
+    limits = Limits(min_macs=4e8, max_macs=8e8, max_params=10e6)
+    begun = time.perf_counter()
+    genes, costs = problem.pool(20_000, limits, seed=0)
+    assert time.perf_counter() - begun < 20  # It takes about 1 s; the machine may be busy.
+    assert len(genes) == len(costs) == 20_000
+    assert limits.admit(costs).all()
+    assert (problem.pool(100, limits, seed=0)[0] == genes[:100]).all()
+
+
+def test_problems_that_are_none() -> None:
+    with pytest.raises(UserError, match="there are no networks 'vit'"):
+        Problem(parse_space({**DESCRIBED, "network": "vit"}), Setting())
+    with pytest.raises(UserError, match="need depth, w0"):
+        Problem(parse_space({"name": "n", "network": "regnet"}), Setting())
+    with pytest.raises(UserError, match="know no depth"):
+        Problem(parse_space({**DESCRIBED, "network": "cells"}), Setting())
+    with pytest.raises(UserError, match="give --model or --genotype"):
+        Problem(find_space("recipe"), Setting())
+    problem = Problem(find_space("darts-cell"), Setting(stem="cifar", resolution=32))
+    with pytest.raises(UserError, match="give --genotype"):
+        problem.costs(np.zeros((1, 3)))
+    problem = Problem(find_space("nb201"), Setting())
+    with pytest.raises(UserError, match="cannot be trained"):
+        problem.candidate(np.zeros(6))
+
+
+def test_limits_that_nothing_meets(monkeypatch) -> None:
+    monkeypatch.setattr("darts.joint.problem._MOST_DRAWS", 10_000)
+    problem = Problem(find_space("nb201"), Setting())
+    with pytest.raises(UserError, match="of 10,000 points none costs 1 to 2 multiply-adds"):
+        problem.pool(1, Limits(min_macs=1, max_macs=2), 0)
