@@ -37,7 +37,7 @@ class Constraint:
         values = [columns[name] for name in self.names]
         if self.kind == "multiple":
             return np.array(values[0] % values[1] == 0, np.bool_)
-        return (np.diff(np.stack(values), axis=0) >= 0).all(axis=0)
+        return np.array((np.diff(np.stack(values), axis=0) >= 0).all(axis=0), np.bool_)
 
 
 @dataclass(frozen=True)

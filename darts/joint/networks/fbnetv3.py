@@ -1,35 +1,32 @@
-"""FBNetV3's networks (arXiv 2006.02049): inverted-residual stages and MBPool, in closed form.
+"""FBNetV3's networks (arXiv 2006.02049) as the architecture of a joint search.
 
-Block rules are those of facebookresearch/mobile-vision (fbnet_v2/irf_block.py): expand 1x1
-(skipped where it changes nothing), depthwise KxK, squeeze-excite, project 1x1. Padding is the
-ordinary one; the odd paddings of a few published networks are no variables of the space.
+Seven stages of inverted residuals whose first block has its own kernel and expansion, then MBPool.
+Padding is the ordinary one: the odd paddings of a few published networks are no variables.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from darts.joint.networks.costs import Costs
 from darts.joint.networks.setting import Setting
 from darts.joint.space import Columns
-from darts.joint.variables import FloatArray
+from darts.mobile.config import MBConvConfig, MBConvStage
+from darts.mobile.cost import MBConvTable, table_cost
+from darts.mobile.zoo import find_mbconv_net
 
-# Seven stages: their strides, and which have squeeze-excite.
+# Of the seven stages: their strides, and which have squeeze-excite.
 STRIDES = (1, 2, 2, 2, 1, 2, 1)
 SQUEEZED = (False, False, True, False, True, True, True)
 _OF_STAGE = ("width", "depth", "kernel_first", "kernel", "expansion_first", "expansion")
-POOL_WIDTH = 1984
 
 
 class FBNetV3s:
-    """Networks by `stem.width`, `stageN.width` and so on for N from 1 to 7, `pool.expansion`.
-
-    The first block of a stage has its own kernel and expansion.
-    """
+    """Networks by `stem.width`, `stageN.width` and so on for N from 1 to 7, `pool.expansion`."""
 
     accepts = (
         "stem.width",
@@ -39,62 +36,73 @@ class FBNetV3s:
     needs = accepts
 
     def __init__(self, setting: Setting) -> None:
-        self.setting = setting
-        # CIFAR-10 (paper, appendix): the stem and the first strided stage keep the resolution.
-        small = setting.stem == "cifar"
-        self.stem_stride = 1 if small else 2
-        self.strides = (1, 1, *STRIDES[2:]) if small else STRIDES
+        self.num_classes = setting.num_classes
+        base = find_mbconv_net("fbnetv3_b")
+        assert base is not None
+        self.base = base.for_small_images() if setting.stem == "cifar" else base
+        # As in `MBConvConfig.for_small_images`: the first strided stage no longer strides.
+        self.strides = (1, 1, *STRIDES[2:]) if setting.stem == "cifar" else STRIDES
 
     def costs(self, columns: Columns, resolutions: np.ndarray) -> Costs:
-        of = {name: columns[name].astype(np.float64) for name in self.needs}
-        width = round_width(of["stem.width"])
-        size = -(-resolutions // self.stem_stride)
-        macs, params = 27 * width * size**2, 30 * width
-        for number, (stride, squeezed) in enumerate(zip(self.strides, SQUEEZED, strict=True), 1):
-            stage = {name: of[f"stage{number}.{name}"] for name in _OF_STAGE}
-            c_out = round_width(stage["width"])
-            first = (stage["kernel_first"], stage["expansion_first"], squeezed)
-            smaller = -(-size // stride)
-            block_macs, block_params = _block_cost(width, c_out, size, smaller, *first)
-            macs, params = macs + block_macs, params + block_params
-            size, width = smaller, c_out
-            rest = (stage["kernel"], stage["expansion"], squeezed)
-            block_macs, block_params = _block_cost(width, c_out, size, size, *rest)
-            macs = macs + (stage["depth"] - 1) * block_macs
-            params = params + (stage["depth"] - 1) * block_params
-        inner = round_width(of["pool.expansion"] * width)
-        classes = self.setting.num_classes
-        macs = macs + width * inner * size**2 + inner * POOL_WIDTH + POOL_WIDTH * classes
-        params = params + (width + 2) * inner + inner * POOL_WIDTH + (POOL_WIDTH + 1) * classes
-        return Costs(macs, params)
+        stages = [
+            {name: columns[f"stage{number}.{name}"] for name in _OF_STAGE} for number in range(1, 8)
+        ]
+        total = len(resolutions)
+
+        def pairs(first: str, rest: str) -> np.ndarray:
+            """Two columns a stage: of its first block, and of the others."""
+            return np.stack([stage[name] for stage in stages for name in (first, rest)], axis=1)
+
+        depths = np.stack([d for s in stages for d in (np.ones(total), s["depth"] - 1)], axis=1)
+        table = MBConvTable(
+            depths=depths.astype(np.int64),
+            widths=pairs("width", "width").astype(np.int64),
+            kernels=pairs("kernel_first", "kernel").astype(np.int64),
+            strides=np.tile([s for stride in self.strides for s in (stride, 1)], (total, 1)),
+            expansions=pairs("expansion_first", "expansion").astype(np.float64),
+            se_ratios=np.tile(np.repeat(SQUEEZED, 2) * 0.25, (total, 1)),
+            paddings=np.full((total, 14), -1),
+            stem_widths=columns["stem.width"].astype(np.int64),
+            head_widths=np.full(total, self.base.head_width),
+            head_expansions=columns["pool.expansion"].astype(np.float64),
+            stem=self.base.stem,
+            stem_bias=self.base.stem_bias,
+            head=self.base.head,
+            channel_multiple=self.base.channel_multiple,
+        )
+        cost = table_cost(table, resolution=resolutions, num_classes=self.num_classes)
+        return Costs(cost.macs.astype(np.float64), cost.params.astype(np.float64))
 
     def settings(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        raise NotImplementedError
+        return {"model": self.config(values)}
 
-
-def _block_cost(
-    c_in: FloatArray,
-    c_out: FloatArray,
-    size: FloatArray,
-    smaller: FloatArray,
-    kernel: FloatArray,
-    expansion: FloatArray,
-    squeezed: bool,
-) -> tuple[FloatArray, FloatArray]:
-    """Multiply-adds and parameters of one block, [N] each."""
-    inner = round_width(expansion * c_in)
-    expands = inner != c_in
-    macs = expands * c_in * inner * size**2 + (kernel**2 + c_out) * inner * smaller**2
-    params = expands * (c_in + 2) * inner + (kernel**2 + 2) * inner + (inner + 2) * c_out
-    if squeezed:
-        narrow = round_width(np.floor(inner / expansion / 4))
-        macs = macs + 2 * inner * narrow
-        params = params + 2 * inner * narrow + inner + narrow
-    return macs, params
-
-
-def round_width(channels: ArrayLike) -> FloatArray:
-    """The nearest multiple of 8, halves up, at least 8; 8 more where that loses above 5 %."""
-    given = np.asarray(channels, np.float64)
-    rounded = np.maximum(8, np.floor((given + 4) / 8) * 8)
-    return rounded + 8 * (rounded < 0.95 * given)
+    def config(self, values: Mapping[str, Any]) -> MBConvConfig:
+        """One network."""
+        stages: list[MBConvStage] = []
+        for number, (stride, squeezed) in enumerate(zip(self.strides, SQUEEZED, strict=True), 1):
+            of = {name: values[f"stage{number}.{name}"] for name in _OF_STAGE}
+            shared = {"width": of["width"], "se_ratio": 0.25 * squeezed}
+            stages.append(
+                MBConvStage(
+                    depth=1,
+                    kernel=of["kernel_first"],
+                    expansion=float(of["expansion_first"]),
+                    stride=stride,
+                    **shared,
+                )
+            )
+            if of["depth"] > 1:
+                stages.append(
+                    MBConvStage(
+                        depth=of["depth"] - 1,
+                        kernel=of["kernel"],
+                        expansion=float(of["expansion"]),
+                        **shared,
+                    )
+                )
+        return replace(
+            self.base,
+            stages=tuple(stages),
+            stem_width=values["stem.width"],
+            head_expansion=float(values["pool.expansion"]),
+        )

@@ -44,7 +44,7 @@ class Trainer:
 
 @pytest.fixture(scope="module")
 def start(cells):
-    pool = cells.pool(600, Limits(), 0)
+    pool = cells.pool(200, Limits(), 0)
     predictor = create_predictor(cells.space, torch.Generator().manual_seed(0))
     generator = torch.Generator().manual_seed(1)
     pretrain(predictor, cells.space.features(pool[0]), pool[1], generator, epochs=3)

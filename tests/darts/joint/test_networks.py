@@ -10,13 +10,12 @@ import torch
 from darts.cost import count
 from darts.errors import UserError
 from darts.joint.networks.costs import Limits
-from darts.joint.networks.fbnetv3 import round_width
 from darts.joint.networks.nb201 import arch_string
 from darts.joint.networks.setting import Setting
 from darts.joint.problem import Problem
 from darts.joint.space_file import find_space, parse_space
 from darts.models import create_network, find_model
-from genotypes import list_genotypes, load_genotype
+from genotypes import load_genotype
 from tests.darts.joint.small import DESCRIBED
 
 
@@ -40,7 +39,7 @@ def test_nb201_names_its_cells(cells, shared: Path) -> None:
 def test_cells_cost_what_the_modules_do(stem: str) -> None:
     resolution, classes = (32, 10) if stem == "cifar" else (224, 1000)
     setting = Setting(resolution=resolution, num_classes=classes, stem=stem)
-    names = list_genotypes()
+    names = ("pcdarts_imagenet", "nasnet", "amoebanet")  # Every kind of operation.
     described = {
         "name": "cells",
         "network": "cells",
@@ -145,9 +144,29 @@ def _values(rows: list[dict]) -> dict[str, float]:
     return values
 
 
-def test_widths_round_as_in_mobile_vision() -> None:
-    # 40 / 4 = 10 becomes 16, because 8 would lose more than 5 %.
-    assert round_width([6, 8, 10, 12, 20, 4]).tolist() == [8, 8, 16, 16, 24, 8]
+@pytest.mark.parametrize("stem", ["imagenet", "cifar"])
+def test_fbnetv3s_cost_what_the_modules_do(stem: str) -> None:
+    resolution, classes = (32, 10) if stem == "cifar" else (224, 1000)
+    setting = Setting(resolution=resolution, num_classes=classes, stem=stem)
+    problem = Problem(find_space("fbnetv3-wide"), setting)
+    genes, costs = problem.pool(2, Limits(), 0)
+    for row, macs, params in zip(genes, costs.macs, costs.params, strict=True):
+        config = problem.candidate(row).settings["model"]
+        with torch.device("meta"):
+            network = create_network(config, num_classes=classes)
+        counted = count(network, resolution)
+        assert (macs, params) == (counted.macs, counted.params)
+
+
+def test_fbnetv3_d_is_a_candidate(shared: Path) -> None:
+    networks = json.loads((shared / "facts" / "fbnetv3.json").read_text())["architectures"]
+    problem = Problem(find_space("fbnetv3"), Setting())
+    genes = problem.space.genes([_values(networks["FBNetV3_D"]["rows"])])
+    found, known = problem.candidate(genes[0]).settings["model"], find_model("fbnetv3_d")
+    with torch.device("meta"):
+        networks = [create_network(config) for config in (found, known)]
+    one, other = ([value.shape for value in network.parameters()] for network in networks)
+    assert one == other
 
 
 def test_a_fixed_network_costs_by_image_size() -> None:
