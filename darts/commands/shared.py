@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from darts.errors import UserError
+from darts.report.tables import aligned
 
 
 class Arguments(argparse.ArgumentParser):
@@ -27,7 +28,5 @@ def print_hint() -> None:
 
 def print_table(rows: Sequence[tuple[str, ...]]) -> None:
     """Print rows of equal length, the columns aligned."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        print("  ".join(cells).rstrip())
+    for line in aligned(rows):
+        print(line)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-import matplotlib
 from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -15,12 +13,11 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from cells.topology import Topology
+from darts.report.frame import dress, inline_svg
 from darts.report.style import (
     INK,
-    LINE,
     MUTED,
     OPERATION_COLOURS,
-    PAPER,
     operation_label,
     plain_text,
     state_name,
@@ -75,7 +72,7 @@ def plot(curves: Sequence[Curve], *, x_label: str, y_label: str) -> Markup | Non
     if len(curves) > 1:
         labels = [plain_text(curve.label) for curve in curves]
         axes.legend(lines, labels, frameon=False, labelcolor=INK)
-    return _svg(figure, y_label)
+    return inline_svg(figure, y_label)
 
 
 def plot_operations(
@@ -135,7 +132,7 @@ def plot_operations(
         for name in operations
     ]
     _legend(figure, entries)
-    return _svg(figure, f"operations {kind}")
+    return inline_svg(figure, f"operations {kind}")
 
 
 def plot_edges(
@@ -179,7 +176,7 @@ def plot_edges(
         (f"from {state_name(source)}", colours[source % len(colours)], "-") for source in sources
     ]
     _legend(figure, entries)
-    return _svg(figure, f"edges {kind}")
+    return inline_svg(figure, f"edges {kind}")
 
 
 def _thinned(curve: Curve, most: int = 2000) -> Curve:
@@ -221,22 +218,5 @@ def _legend(figure: Figure, entries: Sequence[_Entry]) -> None:
 def _dress(axes: Axes, frozen: float = 0) -> None:
     if frozen:
         axes.axvspan(0, frozen, color="#eef1f5", linewidth=0, zorder=0)
-    axes.grid(color="#e5e7eb", linewidth=0.7)
-    axes.set_axisbelow(True)
-    axes.tick_params(colors=MUTED, length=3)
-    axes.xaxis.label.set_color(MUTED)
-    axes.yaxis.label.set_color(MUTED)
+    dress(axes)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
-    for name, side in axes.spines.items():
-        side.set(visible=name in ("left", "bottom"), color=LINE)
-
-
-def _svg(figure: Figure, salt: str) -> Markup:
-    figure.set_facecolor(PAPER)
-    buffer = io.StringIO()
-    # The salt keeps identifiers of the plots of one page apart, and pages reproducible.
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": salt}):
-        nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-        figure.savefig(buffer, format="svg", metadata=nothing)
-    text = buffer.getvalue()
-    return Markup(text[text.index("<svg") :])

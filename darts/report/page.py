@@ -40,7 +40,7 @@ def write_report(run_directory: Path | str) -> Path:
         "config": flat(record.config),
         "environment": flat(record.environment),
     }
-    return _render("report.html", path, context)
+    return render("report.html", path, context)
 
 
 def write_comparison(run_directories: Sequence[Path | str], path: Path | str) -> Path:
@@ -59,10 +59,11 @@ def write_comparison(run_directories: Sequence[Path | str], path: Path | str) ->
         "plots": list(_training_plots(records)),
         "differences": _differences(records),
     }
-    return _render("comparison.html", Path(path), context)
+    return render("comparison.html", Path(path), context)
 
 
-def _render(template: str, path: Path, context: Mapping[str, Any]) -> Path:
+def render(template: str, path: Path, context: Mapping[str, Any]) -> Path:
+    """Write a page from a template in `templates/`; return its path."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("darts.report"),
         autoescape=True,

@@ -1,0 +1,16 @@
+"""Tables as lines of text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+Row = tuple[str, ...]
+
+
+def aligned(rows: Sequence[Row]) -> list[str]:
+    """Rows of equal length, one line each, the columns aligned."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]

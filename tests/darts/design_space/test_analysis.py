@@ -1,0 +1,61 @@
+"""What an analysis says of populations, and what it warns of."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from darts.design_space.analysis import analyse
+from darts.design_space.population import Population
+from darts.errors import UserError
+
+
+def population(name: str, errors: np.ndarray, **more) -> Population:
+    return Population(name=name, errors=errors, **more)
+
+
+LOW = np.linspace(10, 20, 16)
+
+
+def test_figures_by_hand() -> None:
+    found = analyse([population("low", LOW, labels=tuple(f"n{i}" for i in range(16)))])
+    values = found.as_dict()["populations"][0]
+    assert (values["min"], values["mean"], values["median"]) == (10, 15, 15)
+    assert (values["networks"], values["best"], found.summaries[0].best) == (16, "n0", 0)
+    assert found.differences == ()
+    assert found.notes == ()
+
+
+def test_repeats_from_its_seed() -> None:
+    both = [population("low", LOW), population("high", LOW + 1)]
+    first, again, other = analyse(both), analyse(both), analyse(both, seed=1)
+    assert first.as_dict() == again.as_dict()
+    assert first.differences[0].mean.middle == other.differences[0].mean.middle == -1
+    assert first.differences[0].mean != other.differences[0].mean
+
+
+def test_notes() -> None:
+    a = population("a", LOW, recipe={"epochs": 10, "seed": 1}, properties={"macs": LOW * 0 + 4e6})
+    b = replace(a, recipe={"epochs": 20, "seed": 1}, missing=4, properties={"macs": LOW * 0 + 5e6})
+    found = analyse([a, b, population("b", LOW[:5])])
+    assert [one.name for one in found.populations] == ["a (1)", "a (2)", "b"]
+    text = " ".join(found.notes)
+    assert "a (2): 4 of 20 trials have no result" in text
+    assert "b: 5 networks are too few for the bootstrap" in text
+    assert "not trained alike: epochs differ" in text
+    assert "4.0 M" not in text  # b does not know its costs.
+    assert "4.0 M to 5.0 M multiply-adds" in " ".join(analyse([a, b]).notes)
+    assert found.summaries[2].best_values == {}
+
+
+@pytest.mark.parametrize(
+    ("populations", "message"),
+    [
+        ([], "at least one population"),
+        ([population("a", LOW[:1], missing=3)], "1 trained networks and 3 without a result"),
+        ([population("a", LOW), population("b", LOW[:0])], "b has 0 trained networks; a dist"),
+    ],
+)
+def test_too_little(populations: list[Population], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        analyse(populations)

@@ -1,0 +1,40 @@
+"""Made-up populations: networks drawn from real spaces, errors that follow their shape."""
+
+import numpy as np
+
+from darts.design_space.linear_fit import fit_lines
+from darts.design_space.population import Population
+from darts.design_space.sampling import Budget, sample
+from darts.design_space.spaces import create_space
+
+
+def make_population(
+    space: str, count: int, *, macs: float = 40e6, seed: int = 0, base: float = 38.0
+) -> Population:
+    """So many networks for images of 32 pixels; the worse a line fits, the larger the error."""
+    generator = np.random.default_rng(seed)
+    drawn = sample(
+        create_space(space, stem="cifar", stem_width=16),
+        count,
+        generator,
+        budget=Budget.around(macs),
+        resolution=32,
+        num_classes=10,
+    )
+    configs = tuple(one.config for one in drawn)
+    fits = np.array([fit.error for fit in fit_lines(configs)])
+    properties = {
+        name: np.array([getattr(one.cost, name) for one in drawn], np.float64)
+        for name in ("params", "macs", "activations")
+    }
+    if drawn[0].regnet:
+        for name in ("w0", "wa", "wm"):
+            properties[name] = np.array([getattr(one.regnet, name) for one in drawn])
+    return Population(
+        name=space,
+        errors=np.clip(base + 8 * fits + generator.gamma(1.5, 1.5, count), 0, 100),
+        properties=properties,
+        configs=configs,
+        labels=tuple(f"{space}-{number:03d}" for number in range(count)),
+        recipe={"dataset": "digits", "epochs": 10},
+    )
