@@ -47,12 +47,17 @@ def scaled(
 ) -> MBConvConfig:
     """`base` with other widths, depths and resolution, rounded as in EfficientNet's code.
 
-    Filters, of stem and head too, go to multiples of 8 (`round_width`); repeats are rounded up.
+    Filters, of stem and head too, go to multiples of 8 (`round_width`), or of the 4, 2 or 1 that
+    divides what they come from, so that factors of 1 change nothing; repeats are rounded up.
     """
+
+    def rounded(filters: int) -> int:
+        return int(round_width(filters * width, math.gcd(filters, 8)))
+
     stages = (
         replace(
             stage,
-            width=int(round_width(stage.width * width)),
+            width=rounded(stage.width),
             # What is whole but for the last bit of a float stays.
             depth=math.ceil(stage.depth * depth - 1e-9),
         )
@@ -61,8 +66,8 @@ def scaled(
     return replace(
         base,
         stages=tuple(stages),
-        stem_width=int(round_width(base.stem_width * width)),
-        head_width=int(round_width(base.head_width * width)),
+        stem_width=rounded(base.stem_width),
+        head_width=rounded(base.head_width),
         resolution=resolution,
         dropout=base.dropout if dropout is None else dropout,
     )
