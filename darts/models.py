@@ -10,7 +10,7 @@ import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, overload
+from typing import Any, Literal, Protocol, overload
 
 import torch
 import yaml
@@ -21,6 +21,7 @@ from darts.design_space.anynet import AnyNet
 from darts.design_space.config import AnyNetConfig
 from darts.design_space.zoo import find_anynet, list_anynets
 from darts.errors import UserError
+from darts.features import FeatureMaps
 from darts.files import atomic_write
 from darts.mobile.config import MBConvConfig
 from darts.mobile.network import MBConvNet
@@ -52,6 +53,8 @@ class Classifier(Protocol):
         description: Plain values that `network_from_description` rebuilds it from.
         resolution: Side of the images that it is meant for.
         auxiliary_head: A second classifier for training, or None.
+
+    A network that also is `darts.features.Featured` can serve as a backbone.
     """
 
     description: dict[str, Any]
@@ -189,6 +192,18 @@ def create_network(
 def create_network(
     model: str | Model,
     *,
+    features_only: Literal[True],
+    channels: int | None = None,
+    layers: int | None = None,
+    stem: str | None = None,
+    generator: torch.Generator | None = None,
+) -> FeatureMaps: ...
+
+
+@overload
+def create_network(
+    model: str | Model,
+    *,
     num_classes: int | None = None,
     channels: int | None = None,
     layers: int | None = None,
@@ -206,6 +221,7 @@ def create_network(
     layers: int | None = None,
     stem: str | None = None,
     auxiliary: bool = False,
+    features_only: bool = False,
     generator: torch.Generator | None = None,
 ) -> Any:
     """A network with fresh weights that maps images to (logits, auxiliary logits or None).
@@ -223,6 +239,7 @@ def create_network(
             depths and no auxiliary head.
         stem: "imagenet" or "cifar". A published network becomes one for small images by "cifar":
             stem and first stage no longer stride, and there are 10 classes by default.
+        features_only: Give a backbone, `darts.features.FeatureMaps`, in place of a classifier.
         generator: Random stream of the initial weights; by default torch's global one.
 
     Raises:
@@ -230,6 +247,16 @@ def create_network(
         GenotypeError: A file is wrong.
         ChannelError: See `darts.network.Network`.
     """
+    if features_only:
+        network = create_network(
+            model,
+            num_classes=num_classes,
+            channels=channels,
+            layers=layers,
+            stem=stem,
+            generator=generator,
+        )
+        return FeatureMaps(network)
     config = find_model(model) if isinstance(model, str) else model
     if isinstance(config, Genotype):
         return derived.create_network(

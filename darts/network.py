@@ -111,10 +111,13 @@ class Network(nn.Module):
         before_previous, previous = self.stem.out_channels0, self.stem.out_channels1
         previous_reduction = self.stem.reduces
         reductions = reduction_layers(layers)
+        feature_channels = [self.stem.out_channels0] if self.stem.reduces else []
         cells: list[DerivedCell] = []
         for layer in range(layers):
             reduction = layer in reductions
-            channels *= 2 if reduction else 1
+            if reduction:
+                feature_channels.append(previous)
+                channels *= 2
             cell = DerivedCell(
                 genotype,
                 before_previous=before_previous,
@@ -133,6 +136,12 @@ class Network(nn.Module):
         head_channels = cells[self.auxiliary_layer].out_channels
         self.auxiliary_head = AuxiliaryHead(head_channels, num_classes, stem) if auxiliary else None
         self.image_multiple = self.stem.multiple * 2 ** len(reductions)
+        self._reductions = reductions
+        finest = self.stem.multiple // 2 if self.stem.reduces else 1
+        self.feature_channels = (*feature_channels, previous)
+        self.feature_strides = tuple(
+            finest * 2**scale for scale in range(len(self.feature_channels))
+        )
         self.resolution = SETTINGS[stem].resolution
 
     def check_image_size(self, height: int, width: int) -> None:
@@ -173,6 +182,20 @@ class Network(nn.Module):
             if layer == self.auxiliary_layer and self.training and self.auxiliary_head is not None:
                 auxiliary = self.auxiliary_head(output)
         return self.classifier(previous.mean(dim=(2, 3))), auxiliary
+
+    def features(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Feature maps, see `darts.features`: what the stem and the last cell of each scale give.
+
+        They are sums of normalised operations, with no ReLU behind them.
+        """
+        self.check_image_size(*images.shape[-2:])
+        before_previous, previous = self.stem(images)
+        maps = [before_previous] if self.stem.reduces else []
+        for layer, cell in enumerate(self.cells):
+            if layer in self._reductions:
+                maps.append(previous)
+            before_previous, previous = previous, cell(before_previous, previous)
+        return (*maps, previous)
 
 
 def default_stem(genotype: Genotype) -> str:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from darts.design_space.config import AnyNetConfig, Stage, squeezed_width
 from darts.errors import UserError
+from darts.features import scales_of, stage_maps
 from ops.blocks import ConvNorm, ResidualBottleneck, ResidualConv, VanillaConv
 from ops.initialise import initialise_by_fan_out
 
@@ -58,6 +59,9 @@ class AnyNet(nn.Module):
                 c_in = stage.width
             self.stages.append(blocks)
         self.classifier = nn.Linear(c_in, num_classes)
+        self._scales = scales_of(config.stages, _stride(config))
+        self.feature_channels = self._scales.channels
+        self.feature_strides = self._scales.strides
         initialise_by_fan_out(self, generator)
 
     def check_image_size(self, height: int, width: int) -> None:
@@ -84,6 +88,15 @@ class AnyNet(nn.Module):
             for block in stage:
                 x = block(x, drop_path, generator)
         return self.classifier(x.mean(dim=(2, 3))), None
+
+    def features(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Feature maps, see `darts.features`: what the last stage of each scale gives."""
+        self.check_image_size(*images.shape[-2:])
+        return stage_maps(self.stem(images), self.stages, self._scales)
+
+
+def _stride(config: AnyNetConfig) -> int:
+    return {"resnet": 4, "cifar": 1}.get(config.stem, 2)
 
 
 def _create_stem(config: AnyNetConfig) -> nn.Module:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from darts.errors import UserError
+from darts.features import scales_of, stage_maps
 from darts.mobile.config import MBConvConfig
 from ops.initialise import initialise_by_group_fan_out
 from ops.mobile_blocks import ConvHead, MBConv, MBPool, MobileConv
@@ -77,6 +78,9 @@ class MBConvNet(nn.Module):
         else:
             self.head = ConvHead(c_in, config.head_width, style=style)
         self.classifier = nn.Linear(config.head_width, num_classes)
+        self._scales = scales_of(config.stages, stride)
+        self.feature_channels = self._scales.channels
+        self.feature_strides = self._scales.strides
         initialise_by_group_fan_out(self, generator)
         if config.zero_gamma:
             for part in self.modules():
@@ -114,3 +118,8 @@ class MBConvNet(nn.Module):
         if generator is not None:
             features = dropout(features, self.config.dropout, generator)
         return self.classifier(features), None
+
+    def features(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Feature maps, see `darts.features`: what the last stage of each scale gives."""
+        self.check_image_size(*images.shape[-2:])
+        return stage_maps(self.stem(images), self.stages, self._scales)

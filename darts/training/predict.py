@@ -10,10 +10,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from darts.checkpoints import load_file
 from darts.data.transforms import load_image
-from darts.errors import UserError
 from darts.models import network_from_description
+from darts.training.pretrained import trained_state
 
 
 @dataclass(frozen=True)
@@ -34,9 +33,7 @@ def load_trained(checkpoint: Path | str, device: torch.device) -> Trained:
     Raises:
         UserError: The file is missing, damaged, or of another kind of run.
     """
-    state = load_file(checkpoint, ("task",))["task"]
-    if "description" not in state:
-        raise UserError(f"{checkpoint} is of a search, which trains no network of its own.")
+    state = trained_state(checkpoint)
     network = network_from_description(state["description"])
     network.load_state_dict(state["network"])
     return Trained(network.to(device).eval(), state["data"])

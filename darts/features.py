@@ -1,0 +1,94 @@
+"""Networks as backbones: feature maps in place of logits, for detection, segmentation and the like.
+
+A network can serve that has `feature_channels`, `feature_strides` and `features(images)`, a tuple
+of as many maps, finest first. What follows its last map is called `head`, `classifier` or
+`auxiliary_head`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from operator import mul
+from typing import Any, Protocol
+
+from torch import Tensor, nn
+
+FINEST = 4
+
+
+class Featured(Protocol):
+    """A network that gives feature maps.
+
+    Attributes:
+        feature_channels: Channels of each map.
+        feature_strides: What each map divides height and width of the image by, ascending.
+    """
+
+    feature_channels: tuple[int, ...]
+    feature_strides: tuple[int, ...]
+
+    def features(self, images: Tensor) -> tuple[Tensor, ...]:
+        """A map `[B, feature_channels[i], H / feature_strides[i], W / …]` of each scale."""
+        ...
+
+
+class FeatureMaps(nn.Module):
+    """The part of a network that makes feature maps; what only its classifiers need is dropped.
+
+    Parameters keep their names, behind `network.`. `darts.load_pretrained` fills them from a run.
+
+    Attributes:
+        feature_channels, feature_strides: See `Featured`.
+    """
+
+    def __init__(self, network: Any) -> None:
+        super().__init__()
+        self.feature_channels: tuple[int, ...] = network.feature_channels
+        self.feature_strides: tuple[int, ...] = network.feature_strides
+        for name in ("head", "classifier", "auxiliary_head"):
+            if isinstance(getattr(network, name, None), nn.Module):
+                setattr(network, name, None)
+        self.network = network
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        """The maps of images `[B, 3, H, W]`, named by their strides, finest first.
+
+        torchvision's pyramids and detectors take such a dictionary as it is.
+        """
+        names = map(str, self.feature_strides)
+        return dict(zip(names, self.network.features(images), strict=True))
+
+
+@dataclass(frozen=True)
+class Scales:
+    """Which of a network's stages give the feature maps, of which channels and strides."""
+
+    stages: tuple[int, ...]
+    channels: tuple[int, ...]
+    strides: tuple[int, ...]
+
+
+def scales_of(stages: Sequence[Any], stride: int) -> Scales:
+    """The last stage of each scale, of stages with a `width` and a `stride` behind such a stem.
+
+    Scales finer than a quarter of the image are left out, unless the network ends before 1/16, as
+    those for small images do.
+    """
+    strides = list(accumulate((stage.stride for stage in stages), mul, initial=stride))[1:]
+    ends = [i for i in range(len(stages)) if strides[i : i + 2] != [strides[i]] * 2]
+    kept = tuple(i for i in ends if strides[i] >= FINEST or strides[-1] < 4 * FINEST)
+    return Scales(kept, tuple(stages[i].width for i in kept), tuple(strides[i] for i in kept))
+
+
+def stage_maps(x: Tensor, stages: nn.ModuleList, scales: Scales) -> tuple[Tensor, ...]:
+    """What the stages of `scales` put out, for a stem's output `x`; a stage is a list of blocks."""
+    maps = []
+    for number, stage in enumerate(stages):
+        assert isinstance(stage, nn.ModuleList)
+        for block in stage:
+            x = block(x)
+        if number in scales.stages:
+            maps.append(x)
+    return tuple(maps)
