@@ -99,7 +99,7 @@ def run_training(options: TrainingOptions) -> TrainingResult:
     from darts.training import trainer
 
     model = chosen_model(options)
-    result = trainer.run_training(options, model)
+    result = trainer.run_training(as_pretrained(options), model)
     if isinstance(model, Genotype):
         draw_genotype(model, result.run_dir / "cells")
     write_report(result.run_dir)
@@ -114,22 +114,54 @@ def chosen_model(options: TrainingOptions) -> Model:
         GenotypeError: There is no such genotype, or its file is wrong.
     """
     from darts.models import find_model, model_from_description
+    from darts.training.pretrained import trained_state
 
     if options.resume is not None:
-        from darts.checkpoints import load
-
         # The checkpoint's own: the file may have changed since the run began.
-        return model_from_description(load(options.resume, ("task",))["task"]["description"])
+        return model_from_description(trained_state(options.resume)["description"])
     if options.genotype is not None and options.model is not None:
         raise UserError("--genotype and --model: one network is trained; give one of the two.")
     if options.model is not None:
         return find_model(options.model)
+    if options.genotype is None and options.pretrained is not None:
+        return model_from_description(trained_state(options.pretrained)["description"])
     if options.genotype is None:
         raise UserError(
             "--genotype: which cell? Give a name (python -m darts genotypes lists them) or a "
             "file, such as RUN_DIR/genotype.yaml of a search. For another network: --model."
         )
     return load_genotype(options.genotype)
+
+
+def as_pretrained(options: TrainingOptions) -> TrainingOptions:
+    """The options with the size of the network in `options.pretrained`, where none other is named.
+
+    Raises:
+        UserError: It is no checkpoint of a retraining.
+    """
+    from darts.models import model_from_description
+    from darts.training.pretrained import trained_state
+
+    names_another = options.genotype is not None or options.model is not None
+    if options.pretrained is None or options.resume is not None or names_another:
+        return options
+    description = trained_state(options.pretrained)["description"]
+    model = model_from_description(description)
+    if not isinstance(model, Genotype):
+        return replace(options, stem="cifar" if model.stem == "cifar" else "imagenet")
+    sizes = {name: description[name] for name in ("channels", "layers", "stem")}
+    return replace(options, **sizes)
+
+
+def network_card(options: TrainingOptions) -> str:
+    """What these options would train, in a few lines; a known data set may be absent.
+
+    Raises:
+        UserError: See `chosen_model`; or own data are absent or faulty.
+    """
+    from darts.training import card
+
+    return card.network_card(as_pretrained(options), chosen_model(options))
 
 
 def score_checkpoint(options: TrainingOptions) -> Scores:

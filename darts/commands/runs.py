@@ -31,6 +31,7 @@ def evaluate(arguments: Sequence[str], prog: str) -> None:
         scores = api.score_checkpoint(options)
         print(f"test accuracy  {scores.accuracy:.2f} % (top 5: {scores.top5_accuracy:.2f} %)")
         return
+    print(api.network_card(options), flush=True)
     result = api.run_training(options)
     scores = result.scores
     print(

@@ -135,7 +135,13 @@ def _open(options: DataOptions) -> Source:
     if name == "imagenet":
         found = find(name, directory)
         if found is None:
-            raise absent(name, directory, "it has to be downloaded by hand (image-net.org)")
+            known = KNOWN[name]
+            raise absent(
+                name,
+                directory,
+                "it has to be downloaded by hand (image-net.org), as train/WNID/*.JPEG "
+                f"({known.train:,} images) and val/WNID/*.JPEG ({known.test:,})",
+            )
         source = open_folder(found[0].parent, options.workers, name)
         return replace(source, statistics=KNOWN[name].statistics)
     if name in KNOWN:

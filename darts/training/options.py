@@ -17,6 +17,9 @@ class TrainingOptions(DataOptions, RunOptions):
     Args:
         genotype: Name in the zoo, or a YAML file.
         model: Instead of a genotype, any other network: regnetx_400mf, resnet50 … or a YAML file.
+        pretrained: Begin with the weights of another run: its directory or checkpoint. Classifiers
+            are loaded only where the classes are the same. Without a genotype or a model, that
+            run's network is taken.
         dataset: As for a search; by default what the genotype was searched on, else cifar10.
         stem: cifar keeps the resolution, imagenet divides it by 8, auto goes by the image size.
         channels: Channels of a genotype's first cell; by default 36 (stem cifar) or 48 (imagenet).
@@ -41,6 +44,7 @@ class TrainingOptions(DataOptions, RunOptions):
 
     genotype: str | None = None
     model: str | None = None
+    pretrained: str | None = None
     dataset: str | None = None  # type: ignore[assignment]
     stem: Literal["auto", "cifar", "imagenet"] = "auto"
     channels: int | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +37,7 @@ from darts.schedules import cosine, linear, warm_up
 from darts.stems import choose_stem
 from darts.tracking import Tracker
 from darts.training.options import TrainingOptions
+from darts.training.pretrained import load_pretrained
 from genotypes import Genotype, save_genotype
 
 STREAMS = ("weights", "order", "noise", "drop path")
@@ -114,6 +116,12 @@ class TrainingTask:
         self.streams = RandomStreams(options.seed, STREAMS)
         self.dataset = open_dataset(options, options.seed, self.device, run=options.resume)
         self.network = build_network(options, model, self.dataset, self.streams["weights"])
+        if options.pretrained is not None and options.resume is None:
+            left = load_pretrained(self.network, options.pretrained, self.dataset.classes)
+            print(
+                f"weights of {options.pretrained} loaded, but for {', '.join(left) or 'none'}",
+                file=sys.stderr,
+            )
         dtype = dtype_of(options.precision)
         self.network.to(self.device, dtype).to(memory_format=torch.channels_last)
         self.optimiser = create_sgd(
@@ -218,6 +226,17 @@ def build_network(
     Raises:
         UserError: The network cannot take the images; the message says which size it needs.
     """
+    return create_trainee(options, model, dataset.num_classes, dataset.image_size, generator)
+
+
+def create_trainee(
+    options: TrainingOptions,
+    model: Model,
+    num_classes: int,
+    image_size: int,
+    generator: torch.Generator | None = None,
+) -> Any:
+    """As `build_network`, where no more is known of the data than these two numbers."""
     cells: dict[str, Any] = {}
     if isinstance(model, Genotype):
         cells = {
@@ -227,12 +246,12 @@ def build_network(
         }
     network = create_network(
         model,
-        num_classes=dataset.num_classes,
-        stem=choose_stem(options.stem, dataset.image_size),
+        num_classes=num_classes,
+        stem=choose_stem(options.stem, image_size),
         generator=generator,
         **cells,
     )
-    network.train().check_image_size(dataset.image_size, dataset.image_size)
+    network.train().check_image_size(image_size, image_size)
     return network
 
 

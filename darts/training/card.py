@@ -1,0 +1,65 @@
+"""What is about to be trained, in a few lines that need no data."""
+
+from __future__ import annotations
+
+import torch
+
+from darts.cost import count
+from darts.data.sources import outline
+from darts.models import Model
+from darts.training.options import TrainingOptions
+from darts.training.trainer import create_trainee
+from genotypes import Genotype
+
+
+def network_card(options: TrainingOptions, model: Model) -> str:
+    """The network's cells and its cost for one image, by both counting rules for a genotype's.
+
+    Raises:
+        UserError: Own data are absent or faulty, or the network cannot take their images.
+    """
+    classes, size = outline(options)
+    with torch.device("meta"):
+        network = create_trainee(options, model, classes, size)
+    cost = count(network, size)
+    rows = [("parameters", f"{cost.params:,}")]
+    if isinstance(model, Genotype):
+        made = network.description
+        rows.insert(0, ("size", f"{made['channels']} channels, {made['layers']} cells"))
+        if made["auxiliary"]:
+            more = count(network, size, auxiliary=True).params - cost.params
+            rows.append(("auxiliary head", f"{more:,} more, in training only"))
+        published = f"{cost.published_macs:,} with norms and ReLUs, the rule behind published ones"
+        rows.append(("multiply-adds", f"{cost.macs:,} of convolutions and linear layers"))
+        rows.append(("", published))
+    else:
+        rows.append(("multiply-adds", f"{cost.macs:,}"))
+    rows.append(("activations", f"{cost.activations:,}"))
+    rows.append(("for", f"images of {size}x{size} pixels, {classes:,} classes"))
+    lines = [f"{name:15} {value}" for name, value in rows]
+    if isinstance(model, Genotype):
+        drawn = f"python -m darts draw {options.genotype or model.name} -o DIR"
+        lines = [model.name, *_cell_lines(model), f"{'to draw them':15} {drawn}", *lines]
+    else:
+        lines = [options.model or "network", *lines]
+    return "\n".join(lines)
+
+
+def _cell_lines(genotype: Genotype) -> list[str]:
+    """Both cells as sums; c[k-2] and c[k-1] are what the two cells before put out."""
+    lines = []
+    for kind, title in (("normal", "normal cell"), ("reduce", "reduction cell")):
+        nodes, concat = genotype.cell(kind)
+        lines.append(title)
+        for number, inputs in enumerate(nodes, 1):
+            lines.append(f"  {number:>3} = {' + '.join(_term(*edge) for edge in inputs)}")
+        lines.append(f"  out = {', '.join(map(_state, concat))} side by side")
+    return lines
+
+
+def _term(operation: str, source: int) -> str:
+    return f"{operation}({_state(source)})"
+
+
+def _state(number: int) -> str:
+    return ("c[k-2]", "c[k-1]")[number] if number < 2 else str(number - 1)

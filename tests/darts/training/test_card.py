@@ -1,0 +1,61 @@
+"""The card of a network, which needs no data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from darts import api
+from darts.cli import main
+from darts.parsing import options_from
+from darts.training.options import TrainingOptions
+
+
+def card(**settings: object) -> dict[str, str]:
+    options = options_from(TrainingOptions, settings, api.training_overlay)
+    lines = api.network_card(options).splitlines()
+    return {line[:15].strip(): line[16:] for line in lines if line}
+
+
+def test_without_data_the_card_comes_and_then_what_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The figures of the mobile setting: PC-DARTS, table 2; both counting rules."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DARTS_DATA", str(tmp_path / "nowhere"))
+    assert main(["evaluate", "--genotype", "pcdarts_imagenet"]) == 2
+    printed = capsys.readouterr()
+    for fact in (
+        "48 channels, 14 cells",
+        "5,342,464",
+        "581,627,328",
+        "597,056,448",
+        "224x224 pixels, 1,000 classes",
+        "4 = sep_conv_3x3(c[k-1]) + dil_conv_5x5(3)",
+        "2 = dil_conv_5x5(1) + max_pool_3x3(c[k-1])",
+    ):
+        assert fact in printed.out
+    assert "train/WNID/*.JPEG (1,281,167 images)" in printed.err
+    assert not list(tmp_path.iterdir())
+
+
+def test_own_data_decide_classes_and_size() -> None:
+    shown = card(genotype="pcdarts_cifar10", preset="smoke", dataset="digits")
+    assert shown["size"] == "8 channels, 3 cells"
+    assert shown["for"] == "images of 8x8 pixels, 10 classes"
+    assert "auxiliary head" not in shown
+    shown = card(genotype="pcdarts_imagenet", classes=100, image_size=128, auxiliary=False)
+    assert shown["for"] == "images of 128x128 pixels, 100 classes"
+    # 900 classes less, with 768 weights and a bias each.
+    assert shown["parameters"] == f"{5_342_464 - 900 * 769:,}"
+
+
+def test_the_auxiliary_head_is_counted_apart() -> None:
+    assert card(genotype="pcdarts_cifar10")["parameters"] == "3,634,678"
+    assert card(genotype="pcdarts_cifar10")["auxiliary head"].startswith(f"{4111104 - 3634678:,} ")
+
+
+def test_other_networks_have_one_too() -> None:
+    shown = card(model="resnet50", dataset="imagenet")
+    assert shown["parameters"] == "25,557,032"
