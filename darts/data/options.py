@@ -27,6 +27,9 @@ class DataOptions:
         train_fraction: Train on this share of each class, drawn from the seed, unless
             train_images is given; by default on all.
         test_images: Test on this many images, drawn as train_images; by default on all.
+        hold_out: Test on every so-manieth training image of each class, set aside from training,
+            instead of on the test images: for choices, which test images must not make; 0 for the
+            test images themselves.
         subset: Use exactly the images of an earlier run: its directory, or its images.jsonl.
             Nothing is drawn then.
         skip_corrupt: Read all image files once before the start and leave out those that cannot
@@ -54,6 +57,7 @@ class DataOptions:
     train_images: int | None = None
     train_fraction: float | None = None
     test_images: int | None = None
+    hold_out: int = 0
     subset: str | None = None
     skip_corrupt: bool = False
     cache: str | None = None

@@ -18,6 +18,7 @@ from darts.data.manifest import FILE_NAME, Manifest, below
 from darts.data.named import open_named
 from darts.data.options import DataOptions, data_directory
 from darts.data.source import Source
+from darts.data.splits import hold_out
 from darts.data.statistics import measured_on
 from darts.data.streaming import ImageFiles
 from darts.data.subsets import apply_manifest, draw_subset, listed_halves
@@ -46,7 +47,7 @@ def open_dataset(
     Raises:
         UserError: the data set is unknown, absent or faulty, or an option does not fit it.
     """
-    source, files = _chosen(_open(options), options, seed, run, test)
+    source, files = _chosen(_held_out(options), options, seed, run, test)
     size = options.image_size or source.size
     if size is None:
         raise UserError(f"the images of {options.dataset} are not square: give --image-size")
@@ -122,6 +123,17 @@ def outline(options: DataOptions) -> tuple[int, int]:
     elif options.classes is not None:
         classes = options.classes
     return classes, options.image_size or size or LARGE
+
+
+def _held_out(options: DataOptions) -> Source:
+    """The data set, its test images replaced by training images that are set aside if asked."""
+    source, every = _open(options), options.hold_out
+    if every == 0:
+        return source
+    if every < 2:
+        raise UserError(f"hold_out {every}: every second image or rarer can be set aside")
+    train, test = hold_out(source.train.labels, source.classes, every)
+    return replace(source, train=source.train.subset(train), test=source.train.subset(test))
 
 
 def _open(options: DataOptions) -> Source:

@@ -63,6 +63,22 @@ def test_subsets_are_balanced_and_come_from_the_seed(archive):
     assert torch.equal(one.test.pixels, alone.test.pixels)
 
 
+def test_choices_are_made_on_training_images_set_aside(archive):
+    whole, held = opened(dataset=archive), opened(3, dataset=archive, hold_out=5)
+    # Classes of ten images each: every fifth of a class, the same for every seed.
+    apart = torch.tensor([4, 9, 14, 19, 24, 29, 34, 39])
+    assert torch.equal(held.test.pixels, whole.train.pixels[apart])
+    assert len(held.train) == 32
+    kept = torch.ones(40, dtype=torch.bool).index_fill(0, apart, False)
+    assert torch.equal(held.train.pixels, whole.train.pixels[kept])
+    few = opened(3, dataset=archive, hold_out=5, train_images=32)
+    assert torch.equal(few.test.pixels, held.test.pixels)
+    with pytest.raises(UserError, match="hold_out 1"):
+        opened(dataset=archive, hold_out=1)
+    with pytest.raises(UserError, match="10 images; 11 are needed"):
+        opened(dataset=archive, hold_out=11)
+
+
 @pytest.mark.parametrize(
     ("option", "count"), [("train_images", 41), ("test_images", 9), ("train_images", 0)]
 )
