@@ -1,4 +1,4 @@
-"""Files that are either whole or absent."""
+"""Files that are either whole or absent, and used by one process at a time."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
+
+from darts.errors import UserError
 
 
 @contextmanager
@@ -34,3 +36,25 @@ def atomic_write(path: Path | str, mode: str = "w") -> Iterator[IO]:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def locked(path: Path | str, message: str) -> Iterator[None]:
+    """Hold the lock file `path`, alone among all processes.
+
+    The lock is the operating system's and ends with the process, however that ends; where the
+    system has none (Windows, some network drives), nothing is locked.
+
+    Raises:
+        UserError: Another process holds it: `message`.
+    """
+    with Path(path).open("w") as stream:
+        try:
+            import fcntl
+
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(message) from None
+        except (ImportError, OSError):
+            pass
+        yield

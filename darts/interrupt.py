@@ -29,10 +29,15 @@ class InterruptGuard:
 
     The loop asks `guard.requested` after each step. The handlers found are put back at the end.
     Outside the main thread, where Python allows no handlers, the guard does nothing.
+
+    Attributes:
+        requested: A signal came.
+        at_once: Let the first signal raise, too, while nothing is under way that has to be ended
+            in good order.
     """
 
     def __init__(self) -> None:
-        self.requested = False
+        self.requested = self.at_once = False
         self._requested_at = 0.0
         self._previous: dict[signal.Signals, Any] = {}
 
@@ -52,5 +57,7 @@ class InterruptGuard:
         now = time.monotonic()
         if not self.requested:
             self.requested, self._requested_at = True, now
+            if self.at_once:
+                raise KeyboardInterrupt
         elif now - self._requested_at > _ONE_REQUEST_SECONDS:
             raise KeyboardInterrupt

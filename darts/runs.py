@@ -36,7 +36,7 @@ from typing import Any
 import yaml
 
 from darts.errors import UserError
-from darts.files import atomic_write
+from darts.files import atomic_write, locked
 
 _MARKS = ("config.yaml", "metrics.jsonl", "checkpoint.pt", "checkpoint.previous.pt", "result.json")
 _PACKAGES = ("torch", "torchvision", "numpy")
@@ -108,18 +108,11 @@ class RunDirectory:
         Raises:
             UserError: Another process works on this run.
         """
-        with (self.path / ".lock").open("w") as stream:
-            try:
-                import fcntl
-
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise UserError(
-                    f"Another process is working on {self.path}. Wait for it, stop it, or choose "
-                    "another run directory."
-                ) from None
-            except (ImportError, OSError):
-                pass
+        with locked(
+            self.path / ".lock",
+            f"Another process is working on {self.path}. Wait for it, stop it, or choose another "
+            "run directory.",
+        ):
             yield
 
     @property
@@ -182,7 +175,7 @@ class RunDirectory:
         """
         if "kind" not in record or "step" not in record:
             raise ValueError(f"a line of metrics needs 'kind' and 'step', not only {list(record)}")
-        line = json.dumps(_finite(record), allow_nan=False)
+        line = json.dumps(finite(record), allow_nan=False)
         with self.metrics.open("a", encoding="utf-8") as stream:
             stream.write(line + "\n")
 
@@ -224,7 +217,7 @@ class RunDirectory:
 
     @staticmethod
     def _write_json(path: Path, content: Any) -> None:
-        text = json.dumps(_finite(content), indent=2, allow_nan=False, ensure_ascii=False)
+        text = json.dumps(finite(content), indent=2, allow_nan=False, ensure_ascii=False)
         with atomic_write(path) as stream:
             stream.write(text + "\n")
 
@@ -279,11 +272,12 @@ def _new_directory(parent: Path, what: str) -> Path:
             return path
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
+    """The same with None for numbers that are not finite, because JSON knows none."""
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, Mapping):
-        return {key: _finite(part) for key, part in value.items()}
+        return {key: finite(part) for key, part in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_finite(part) for part in value]
+        return [finite(part) for part in value]
     return value

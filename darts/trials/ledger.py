@@ -1,0 +1,90 @@
+"""What an executor tells of its trials: written to the store and shown, both at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from darts.trials.attempt import Outcome
+from darts.trials.progress import TrialProgress
+from darts.trials.store import TrialStore
+
+
+class Ledger:
+    """The driver's side of all executors.
+
+    Args:
+        objective: Name of the result that is best where it is smallest.
+        deaths_allowed: Workers that may die over one trial before it has failed.
+    """
+
+    def __init__(
+        self, store: TrialStore, progress: TrialProgress, objective: str, deaths_allowed: int
+    ) -> None:
+        self._store, self._progress, self._objective = store, progress, objective
+        self._deaths_allowed = deaths_allowed
+        self._deaths: dict[str, int] = {}
+        self._running: set[str] = set()
+        self._best: float | None = None
+        for trial in store.rows():
+            if trial.result is not None:
+                self._compare(trial.key, trial.result)
+
+    def started(self, key: str) -> None:
+        self._store.start(key)
+        self._running.add(key)
+        self._progress.started(key)
+
+    def reported(self, key: str, measured: Mapping[str, Any]) -> None:
+        self._store.report(key, measured)
+        self._progress.reported(key, _listed(measured))
+
+    def ended(self, key: str, outcome: Outcome) -> None:
+        """An attempt has a result or an error."""
+        self._running.discard(key)
+        seconds, where = outcome.seconds, outcome.environment
+        if outcome.result is not None:
+            self._store.finish(key, outcome.result, seconds=seconds, environment=where)
+            self._compare(key, outcome.result)
+            self._progress.ended(key, self._value(outcome.result))
+        else:
+            error = outcome.error or "no result"
+            self._store.fail(key, error, seconds=seconds, environment=where)
+            self._progress.ended(key, f"failed: {error.splitlines()[-1]}", failed=True)
+
+    def died(self, key: str, reason: str) -> bool:
+        """The worker of an attempt ended without an outcome; whether another one may try."""
+        self._deaths[key] = self._deaths.get(key, 0) + 1
+        if self._deaths[key] <= self._deaths_allowed:
+            self._progress.message(f"{key}: {reason} It is tried again.")
+            self._release(key)
+            return True
+        self.ended(key, Outcome(error=reason))
+        return False
+
+    def release_all(self) -> None:
+        """Make pending what was running."""
+        for key in sorted(self._running):
+            self._release(key)
+
+    def _release(self, key: str) -> None:
+        self._running.discard(key)
+        self._store.release(key)
+        self._progress.released(key)
+
+    def _compare(self, key: str, result: Mapping[str, Any]) -> None:
+        value = result.get(self._objective)
+        if isinstance(value, (int, float)) and (self._best is None or value < self._best):
+            self._best = value
+            self._progress.best(f"{value:.2f} ({key})")
+
+    def _value(self, result: Mapping[str, Any]) -> str:
+        value = result.get(self._objective)
+        return f"{value:.2f}" if isinstance(value, (int, float)) else "done"
+
+
+def _listed(measured: Mapping[str, Any]) -> str:
+    return "  ".join(
+        f"{name.replace('_', ' ')} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
+        for name, value in measured.items()
+    )

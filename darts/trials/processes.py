@@ -1,0 +1,184 @@
+"""Trials in several processes of this machine, which share its cores and GPUs.
+
+Workers start afresh (spawn), so that each one sets up its threads and its GPU for itself. A worker
+that dies takes no more than its own attempt with it: another one takes its place.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+from typing import Any
+
+from darts.errors import UserError
+from darts.interrupt import InterruptGuard
+from darts.trials.attempt import Outcome, Work, attempt
+from darts.trials.executors import Resources
+from darts.trials.ledger import Ledger
+from darts.trials.store import Trial
+
+# Seconds between looks at whether an interruption came.
+_PATIENCE = 0.5
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
+def run_in_processes(
+    trials: Sequence[Trial],
+    work: Work,
+    ledger: Ledger,
+    guard: InterruptGuard,
+    resources: Resources,
+) -> None:
+    """Do the trials in `resources.workers` processes, by default one a GPU, or else one a core.
+
+    Raises:
+        UserError: The processes do not start.
+    """
+    wanted = resources.workers or len(resources.gpus) or _cores()
+    count = min(wanted, len(trials))
+    queue = deque(trials)
+    workers: list[_Worker] = []
+    try:
+        while queue or any(worker.key for worker in workers):
+            if guard.requested:
+                return
+            while len(workers) < min(count, len(queue) + sum(bool(w.key) for w in workers)):
+                slot = min(set(range(count)) - {worker.slot for worker in workers})
+                workers.append(_Worker(slot, work, _variables(slot, wanted, resources.gpus)))
+            by_connection = {worker.connection: worker for worker in workers}
+            for connection in wait(list(by_connection), _PATIENCE):
+                worker = by_connection[connection]  # type: ignore[index]
+                try:
+                    kind, value = worker.connection.recv()
+                except (EOFError, OSError):
+                    workers.remove(worker)
+                    _bury(worker, ledger, queue)
+                    continue
+                if kind == "report":
+                    assert worker.key
+                    ledger.reported(worker.key, value)
+                    continue
+                if isinstance(value, Outcome):
+                    assert worker.key
+                    ledger.ended(worker.key, value)
+                worker.ready, worker.key = True, None
+                if queue:
+                    trial = queue.popleft()
+                    worker.key, worker.trial = trial.key, trial
+                    ledger.started(trial.key)
+                    worker.send(trial.settings)
+    finally:
+        for worker in workers:
+            worker.end()
+
+
+class _Worker:
+    """A worker process and what it is at."""
+
+    def __init__(self, slot: int, work: Work, variables: Mapping[str, str]) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.slot = slot
+        self.ready = False
+        self.key: str | None = None
+        self.trial: Trial | None = None
+        self.connection, theirs = context.Pipe()
+        self._process: SpawnProcess = context.Process(
+            target=_serve, args=(theirs, work), daemon=False
+        )
+        with _environment(variables):
+            self._process.start()
+        # Ours would keep the pipe open after the worker's end.
+        theirs.close()
+
+    def send(self, settings: Mapping[str, Any]) -> None:
+        # To a worker that has just died nothing can be sent; its end is noticed on receiving.
+        with suppress(OSError):
+            self.connection.send(dict(settings))
+
+    def reason(self) -> str:
+        """Why the process ended."""
+        self._process.join(timeout=5)
+        code = self._process.exitcode
+        if code is not None and code < 0:
+            name = signal.Signals(-code).name
+            hint = " (for want of memory?)" if name == "SIGKILL" else ""
+            return f"The worker process was ended by {name}{hint}."
+        return f"The worker process ended with exit code {code}."
+
+    def end(self) -> None:
+        # It holds nothing that would have to be saved.
+        self._process.kill()
+        self._process.join()
+        self.connection.close()
+
+
+def _bury(worker: _Worker, ledger: Ledger, queue: deque[Trial]) -> None:
+    """Settle what a dead worker was at."""
+    reason = worker.reason()
+    worker.end()
+    if not worker.ready:
+        raise UserError(
+            f"Worker processes do not start: {reason} What they print stands above. In a script "
+            'of your own, start the experiment under `if __name__ == "__main__":`.'
+        )
+    if worker.key and ledger.died(worker.key, reason):
+        assert worker.trial
+        queue.appendleft(worker.trial)
+
+
+def _serve(connection: Connection, work: Work) -> None:
+    """A worker's life: take settings, send reports and an outcome, until the driver is gone."""
+    # Ctrl-C reaches all processes of a terminal; the driver alone decides.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_driver, daemon=True).start()
+    connection.send(("ready", None))
+    while True:
+        settings = connection.recv()
+        outcome = attempt(work, settings, lambda measured: connection.send(("report", measured)))
+        connection.send(("outcome", outcome))
+
+
+def _end_with_driver() -> None:
+    # A driver that was killed cannot end its workers, and nobody waits for their results.
+    driver = multiprocessing.parent_process()
+    if driver is not None:
+        wait([driver.sentinel])
+        os._exit(1)
+
+
+def _variables(slot: int, workers: int, gpus: Sequence[str]) -> dict[str, str]:
+    """What a worker's libraries read when they are imported."""
+    threads = str(max(1, _cores() // workers))
+    variables = {name: os.environ.get(name, threads) for name in _THREAD_VARIABLES}
+    if gpus:
+        variables["CUDA_VISIBLE_DEVICES"] = gpus[slot % len(gpus)]
+    return variables
+
+
+def _cores() -> int:
+    # Python's own count knows nothing of taskset and containers before 3.13.
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@contextmanager
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Set environment variables for processes that start inside."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

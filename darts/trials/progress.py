@@ -1,0 +1,122 @@
+"""Progress of an experiment: trials done, the best so far, failures, time left."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from typing import IO
+
+from rich.console import Console
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from darts.progress import format_time
+
+
+class TrialProgress:
+    """A live line on a terminal; elsewhere a plain line a trial that ends.
+
+    Args:
+        title: What the experiment is.
+        total: Number of its trials.
+        done: Those that ended earlier.
+        failed: Those among them that failed.
+        stream: Where to write; standard error by default.
+        clock: Present time in seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        title: str,
+        total: int,
+        done: int = 0,
+        failed: int = 0,
+        stream: IO[str] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._title, self._total, self._failed = title, total, failed
+        self._ended = self._begun_with = done
+        self._best = self._now = ""
+        self._running: set[str] = set()
+        self._stream = sys.stderr if stream is None else stream
+        self._clock = clock
+        self._begun = clock()
+        self._live: Live | None = None
+        if self._stream.isatty() and os.environ.get("TERM") != "dumb":
+            console = Console(file=self._stream, force_terminal=True)
+            self._live = Live(console=console, get_renderable=self._display, refresh_per_second=2)
+
+    def __enter__(self) -> TrialProgress:
+        if self._live is not None:
+            self._live.start(refresh=True)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    @property
+    def time_left(self) -> float | None:
+        """Seconds to the end at the pace so far; None before a trial ended."""
+        ended = self._ended - self._begun_with
+        if not ended:
+            return None
+        return (self._clock() - self._begun) / ended * (self._total - self._ended)
+
+    def started(self, key: str) -> None:
+        self._running.add(key)
+
+    def released(self, key: str) -> None:
+        self._running.discard(key)
+
+    def reported(self, key: str, text: str) -> None:
+        """Show what a running trial measured last."""
+        self._now = f"{key}: {text}"
+
+    def best(self, text: str) -> None:
+        """Show the best result so far."""
+        self._best = text
+
+    def ended(self, key: str, text: str, *, failed: bool = False) -> None:
+        """Count a trial that is done or has failed."""
+        self._running.discard(key)
+        self._ended += 1
+        self._failed += failed
+        if self._live is None:
+            parts = [f"{key} {text}", *self._values(), f"left {format_time(self.time_left)}"]
+            self.message("  ".join([self._title, *parts]))
+        elif failed:
+            self.message(f"{key} {text}")
+
+    def message(self, text: str) -> None:
+        """Print a line, above the live display."""
+        if self._live is not None:
+            self._live.console.print(text, markup=False, highlight=False)
+        else:
+            print(text, file=self._stream, flush=True)
+
+    def _values(self) -> list[str]:
+        failed = [f"failed {self._failed}"] if self._failed else []
+        best = [f"best {self._best}"] if self._best else []
+        return [f"{self._ended}/{self._total}", *failed, *best]
+
+    def _display(self) -> Table:
+        line = Table.grid(padding=(0, 2), expand=True)
+        line.add_column(no_wrap=True)
+        line.add_column(ratio=1)
+        line.add_column(no_wrap=True)
+        line.add_column(no_wrap=True)
+        line.add_row(
+            Text(self._title, style="bold"),
+            ProgressBar(total=max(self._total, 1), completed=self._ended),
+            Text("  ".join(self._values())),
+            Text(f"left {format_time(self.time_left)}", style="cyan"),
+        )
+        running = f"{len(self._running)} running" if len(self._running) > 1 else ""
+        line.add_row(Text(running), Text(self._now, style="dim"), Text(), Text())
+        return line

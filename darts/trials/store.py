@@ -1,0 +1,410 @@
+"""The trials of one experiment in one SQLite file: what was asked, what came out, what is left.
+
+Each change is one short transaction of a write-ahead log that has reached the disk when the call
+returns: a process killed at any moment leaves whole trials. One process, the driver, writes; any
+number may read meanwhile. Times are whole milliseconds (since 1970 where they are points in time).
+
+A trial is known by its key. Its settings are JSON and say, with the experiment's configuration, all
+that its result depends on. Its status is pending, running, done or failed; what a killed driver
+left running is pending again as soon as the next one opens the file.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+from urllib.parse import quote
+
+from darts.errors import UserError
+from darts.files import locked
+from darts.runs import finite
+
+Status = Literal["pending", "running", "done", "failed"]
+
+VERSION = 1
+# "DART": tells the file apart from those of other programs.
+_APPLICATION = 0x44415254
+_TABLES = (
+    "CREATE TABLE experiment (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE environment (id INTEGER PRIMARY KEY, description TEXT NOT NULL UNIQUE)",
+    f"""CREATE TABLE trial (
+        number INTEGER PRIMARY KEY,
+        key TEXT NOT NULL UNIQUE,
+        settings TEXT NOT NULL,
+        seed INTEGER GENERATED ALWAYS AS (json_extract(settings, '$.seed')) VIRTUAL,
+        status TEXT NOT NULL DEFAULT 'pending' CHECK (status IN {get_args(Status)}),
+        attempts INTEGER NOT NULL DEFAULT 0,
+        started INTEGER,
+        finished INTEGER,
+        milliseconds INTEGER,
+        result TEXT,
+        error TEXT,
+        environment INTEGER REFERENCES environment (id)
+    )""",
+    "CREATE INDEX trial_status ON trial (status)",
+    """CREATE TABLE curve (
+        trial INTEGER NOT NULL REFERENCES trial (number),
+        epoch INTEGER NOT NULL,
+        measured TEXT NOT NULL,
+        PRIMARY KEY (trial, epoch)
+    ) WITHOUT ROWID""",
+    f"PRAGMA application_id = {_APPLICATION}",
+    f"PRAGMA user_version = {VERSION}",
+)
+_RESET = (
+    "started = NULL, finished = NULL, milliseconds = NULL, result = NULL, error = NULL, "
+    "environment = NULL"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """One trial as it stands.
+
+    Attributes:
+        number: From 1, in the order of adding.
+        attempts: How often it was begun.
+        curve: What was measured after each epoch, of the present attempt.
+        result: What it ended with, or None.
+        seconds: Time of the attempt that ended it.
+        error: Why it failed.
+        environment: Software versions and machine of the attempt that ended it.
+    """
+
+    number: int
+    key: str
+    settings: Mapping[str, Any]
+    status: Status
+    attempts: int
+    curve: tuple[Mapping[str, Any], ...]
+    result: Mapping[str, Any] | None
+    seconds: float | None
+    error: str | None
+    environment: Mapping[str, Any] | None
+
+
+class TrialStore:
+    """The file `path`, opened by its driver, or for reading only; close it or use it in `with`.
+
+    The driver's opening creates the file, keeps other drivers out, and makes pending again what
+    was left running.
+
+    Raises:
+        UserError: Another process drives the experiment; the file is damaged, of another program
+            or version; or, for reading, there is none.
+    """
+
+    def __init__(self, path: Path | str, *, read_only: bool = False) -> None:
+        self.path = Path(path)
+        self._stack = ExitStack()
+        try:
+            self._open(read_only)
+        except sqlite3.Error as error:
+            self.close()
+            raise UserError(
+                f"{self.path} cannot be read as an experiment ({error}). If it is damaged, "
+                "`sqlite3 FILE .recover` may save its trials; else choose another directory."
+            ) from None
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self, read_only: bool) -> None:
+        if read_only:
+            if not self.path.is_file():
+                raise UserError(f"There is no experiment {self.path}.")
+            # Beside a file in a directory that cannot be written there is no room for a log.
+            mode = "mode=ro" if os.access(self.path.parent, os.W_OK) else "immutable=1"
+            place = f"file:{quote(str(self.path.absolute()))}?{mode}"
+        else:
+            try:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise UserError(f"{self.path.parent} cannot be made: {error.strerror}.") from None
+            message = (
+                f"Another process is working on {self.path}. Wait for it, stop it, or choose "
+                "another directory."
+            )
+            self._stack.enter_context(
+                locked(self.path.with_name(f"{self.path.name}.lock"), message)
+            )
+            place = f"file:{quote(str(self.path.absolute()))}"
+        # Transactions are begun and ended here and not behind our back.
+        self._connection = sqlite3.connect(place, uri=True, isolation_level=None, timeout=30)
+        self._stack.callback(self._connection.close)
+        self._connection.row_factory = sqlite3.Row
+        self._check_kind(read_only)
+        if read_only:
+            return
+        self._execute("PRAGMA journal_mode = WAL")
+        self._execute("PRAGMA synchronous = FULL")
+        self._execute("PRAGMA foreign_keys = ON")
+        if self._value("PRAGMA user_version") == 0:
+            with self._transaction():
+                for statement in _TABLES:
+                    self._execute(statement)
+        for (key,) in self._execute("SELECT key FROM trial WHERE status = 'running'").fetchall():
+            self.release(key)
+
+    def _check_kind(self, read_only: bool) -> None:
+        kind = self._value("PRAGMA application_id"), self._value("PRAGMA user_version")
+        tables = self._value("SELECT count(*) FROM sqlite_master")
+        if kind == (0, 0) and tables == 0 and not read_only:
+            return
+        if kind[0] != _APPLICATION:
+            raise UserError(
+                f"{self.path} is no experiment of this toolkit; choose another directory."
+            )
+        if kind[1] != VERSION:
+            raise UserError(
+                f"{self.path} has version {kind[1]} of the format, this toolkit reads {VERSION}: "
+                "take the version of the toolkit that wrote it, or choose another directory."
+            )
+        if (state := self._value("PRAGMA quick_check(1)")) != "ok":
+            raise sqlite3.DatabaseError(state)
+
+    def close(self) -> None:
+        """End the use of the file; the next driver may open it."""
+        self._stack.close()
+
+    def __enter__(self) -> TrialStore:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    @property
+    def configuration(self) -> dict[str, Any]:
+        """What all trials have in common; empty before `configure`."""
+        rows = self._execute("SELECT name, value FROM experiment ORDER BY name")
+        return {row["name"]: json.loads(row["value"]) for row in rows}
+
+    def configure(self, configuration: Mapping[str, Any]) -> None:
+        """Say what all trials have in common, or check that it is what the file says.
+
+        Raises:
+            UserError: The file says otherwise; the message names what differs.
+        """
+        wanted = {name: _json(value) for name, value in configuration.items()}
+        rows = self._execute("SELECT name, value FROM experiment")
+        present = {row["name"]: row["value"] for row in rows}
+        if not present:
+            with self._transaction():
+                self._connection.executemany("INSERT INTO experiment VALUES (?, ?)", wanted.items())
+            return
+        differing = [
+            f"{name} is {present.get(name, 'absent')} there and {wanted.get(name, 'absent')} now"
+            for name in sorted(present.keys() | wanted.keys())
+            if present.get(name) != wanted.get(name)
+        ]
+        if differing:
+            raise UserError(
+                f"{self.path} is of another experiment: {'; '.join(differing)}. Repeat its "
+                "settings to go on with it, or choose another directory."
+            )
+
+    def add(self, key: str, settings: Mapping[str, Any]) -> None:
+        """Ask for a trial; asking again for the same changes nothing.
+
+        Raises:
+            UserError: `key` has other settings already.
+            ValueError: The settings are no JSON.
+        """
+        self.add_all({key: settings})
+
+    def add_all(self, trials: Mapping[str, Mapping[str, Any]]) -> None:
+        """`add` many by their keys, all or none."""
+        with self._transaction():
+            for key, settings in trials.items():
+                text = _json(settings)
+                row = self._execute("SELECT settings FROM trial WHERE key = ?", key).fetchone()
+                if row is None:
+                    self._execute("INSERT INTO trial (key, settings) VALUES (?, ?)", key, text)
+                elif row["settings"] != text:
+                    raise UserError(
+                        f"{self.path}: trial {key} stands there with other settings. The "
+                        "experiment was begun by another version of the toolkit, or is another; "
+                        "choose another directory."
+                    )
+
+    def start(self, key: str) -> None:
+        """An attempt begins."""
+        with self._transaction():
+            self._execute(
+                f"UPDATE trial SET {_RESET}, status = 'running', attempts = attempts + 1, "
+                "started = ? WHERE key = ?",
+                _now(),
+                key,
+            )
+            self._forget_curve(key)
+
+    def report(self, key: str, measured: Mapping[str, Any]) -> None:
+        """Append what was measured after an epoch of a running trial."""
+        with self._transaction():
+            self._execute(
+                "INSERT INTO curve SELECT number, (SELECT count(*) FROM curve WHERE trial = "
+                "number), ? FROM trial WHERE key = ?",
+                _json(measured),
+                key,
+            )
+
+    def finish(
+        self,
+        key: str,
+        result: Mapping[str, Any],
+        *,
+        seconds: float = 0.0,
+        environment: Mapping[str, Any] | None = None,
+    ) -> None:
+        """A trial is done."""
+        self._end(key, "done", "result", _json(result), seconds, environment)
+
+    def fail(
+        self,
+        key: str,
+        error: str,
+        *,
+        seconds: float = 0.0,
+        environment: Mapping[str, Any] | None = None,
+    ) -> None:
+        """A trial has failed, for good."""
+        self._end(key, "failed", "error", error, seconds, environment)
+
+    def release(self, key: str) -> None:
+        """A trial is to be done, from its beginning: its attempt was cut off, or it had failed."""
+        with self._transaction():
+            self._execute(
+                f"UPDATE trial SET {_RESET}, status = 'pending' WHERE key = ? AND status != 'done'",
+                key,
+            )
+            self._forget_curve(key)
+
+    def retry_failed(self) -> None:
+        """Make all failed trials pending."""
+        for (key,) in self._execute("SELECT key FROM trial WHERE status = 'failed'").fetchall():
+            self.release(key)
+
+    def counts(self) -> dict[Status, int]:
+        """Number of trials by status."""
+        rows = self._execute("SELECT status, count(*) FROM trial GROUP BY status").fetchall()
+        counted = dict(rows)
+        return {status: counted.get(status, 0) for status in get_args(Status)}
+
+    def pending(self) -> list[Trial]:
+        """Trials to be done, in the order of adding."""
+        return self._trials("WHERE status = 'pending'")
+
+    def rows(self) -> list[Trial]:
+        """All trials, in the order of adding."""
+        return self._trials("")
+
+    def trial(self, key: str) -> Trial:
+        """One trial.
+
+        Raises:
+            KeyError: There is none of this key.
+        """
+        found = self._trials("WHERE key = ?", key)
+        if not found:
+            raise KeyError(key)
+        return found[0]
+
+    def _trials(self, condition: str, *values: Any) -> list[Trial]:
+        curves = defaultdict(list)
+        with self._transaction("BEGIN"):
+            rows = self._execute(
+                "SELECT trial.*, description FROM trial LEFT JOIN environment "
+                f"ON trial.environment = environment.id {condition} ORDER BY number",
+                *values,
+            ).fetchall()
+            for number, measured in self._execute(
+                "SELECT trial, measured FROM curve JOIN trial ON trial = number "
+                f"{condition} ORDER BY trial, epoch",
+                *values,
+            ):
+                curves[number].append(json.loads(measured))
+        return [
+            Trial(
+                number=row["number"],
+                key=row["key"],
+                settings=json.loads(row["settings"]),
+                status=row["status"],
+                attempts=row["attempts"],
+                curve=tuple(curves[row["number"]]),
+                result=_parsed(row["result"]),
+                seconds=None if row["milliseconds"] is None else row["milliseconds"] / 1000,
+                error=row["error"],
+                environment=_parsed(row["description"]),
+            )
+            for row in rows
+        ]
+
+    def _end(
+        self,
+        key: str,
+        status: Status,
+        column: str,
+        text: str,
+        seconds: float,
+        environment: Mapping[str, Any] | None,
+    ) -> None:
+        described = None if environment is None else _json(environment)
+        with self._transaction():
+            if described is not None:
+                self._execute(
+                    "INSERT OR IGNORE INTO environment (description) VALUES (?)", described
+                )
+            self._execute(
+                f"UPDATE trial SET status = ?, {column} = ?, finished = ?, milliseconds = ?, "
+                "environment = (SELECT id FROM environment WHERE description = ?) WHERE key = ?",
+                status,
+                text,
+                _now(),
+                round(seconds * 1000),
+                described,
+                key,
+            )
+
+    def _forget_curve(self, key: str) -> None:
+        self._execute(
+            "DELETE FROM curve WHERE trial = (SELECT number FROM trial WHERE key = ? AND "
+            "status != 'done')",
+            key,
+        )
+
+    def _execute(self, statement: str, *values: Any) -> sqlite3.Cursor:
+        return self._connection.execute(statement, values)
+
+    def _value(self, statement: str) -> Any:
+        return self._execute(statement).fetchone()[0]
+
+    @contextmanager
+    def _transaction(self, begin: str = "BEGIN IMMEDIATE") -> Iterator[None]:
+        self._execute(begin)
+        try:
+            yield
+        except BaseException:
+            self._execute("ROLLBACK")
+            raise
+        self._execute("COMMIT")
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _json(value: Any) -> str:
+    """One text for equal values; numbers that are not finite become null."""
+    return json.dumps(finite(value), sort_keys=True, allow_nan=False, ensure_ascii=False)
+
+
+def _parsed(text: str | None) -> Any:
+    return None if text is None else json.loads(text)

@@ -1,0 +1,124 @@
+"""All executors do the same; a trial, a worker or a signal that goes wrong does not end it all."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from darts.errors import UserError
+from darts.trials.executors import Executor, Resources, TrialsInterrupted, run_trials
+from darts.trials.store import TrialStore
+from tests.darts.trials import work
+
+RAY = pytest.param(
+    "ray",
+    marks=pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="needs ray"),
+)
+EXECUTORS = ["in-process", "processes", RAY]
+TWO = Resources(workers=2)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[TrialStore]:
+    with TrialStore(tmp_path / "trials.sqlite") as store:
+        store.add_all({f"t{seed}": {"seed": seed} for seed in range(4)})
+        yield store
+
+
+@pytest.mark.parametrize("executor", EXECUTORS)
+def test_results_curves_and_failures(
+    executor: Executor, store: TrialStore, capsys: pytest.CaptureFixture[str]
+) -> None:
+    counts = run_trials(store, work.raises_at_two, executor=executor, resources=TWO)
+    assert counts == {"pending": 0, "running": 0, "done": 3, "failed": 1}
+    for seed, trial in enumerate(store.rows()):
+        assert trial.attempts == 1
+        assert trial.environment is not None
+        assert trial.environment["torch"]
+        if seed == 2:
+            assert trial.status == "failed"
+            assert trial.error is not None
+            assert trial.error.splitlines()[-1] == "ArithmeticError: two is too much"
+        else:
+            assert trial.result == {"test_error": seed**2}
+            assert [line["loss"] for line in trial.curve] == [seed / (n + 1) for n in range(3)]
+    shown = capsys.readouterr().err
+    assert "t2 failed: ArithmeticError: two is too much" in shown
+    assert "4/4  failed 1  best 0.00 (t0)  left 0:00:00" in shown
+
+
+@pytest.mark.parametrize("executor", ["processes", RAY])
+def test_a_killed_worker_is_replaced(executor: Executor, store: TrialStore, tmp_path: Path) -> None:
+    store.add("mortal", {"seed": 5, "mark": str(tmp_path / "mark")})
+    counts = run_trials(store, work.dies_once, executor=executor, resources=TWO)
+    assert counts["done"] == 5
+    assert store.trial("mortal").attempts == 2
+    assert [len(trial.curve) for trial in store.rows()] == [3] * 5
+
+
+def test_a_trial_that_kills_every_worker_has_failed(store: TrialStore) -> None:
+    counts = run_trials(store, work.dies_always, executor="processes", resources=TWO)
+    assert (counts["done"], counts["failed"]) == (3, 1)
+    assert store.trial("t1").attempts == 2
+    assert store.trial("t1").error == (
+        "The worker process was ended by SIGKILL (for want of memory?)."
+    )
+
+
+def test_processes_share_cores_and_gpus(store: TrialStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr("darts.trials.processes._cores", lambda: 6)
+    resources = Resources(workers=2, gpus=("3", "5"))
+    run_trials(store, work.tells_its_room, executor="processes", resources=resources)
+    results = [trial.result or {} for trial in store.rows()]
+    assert {result["OMP_NUM_THREADS"] for result in results} == {"3"}
+    assert {result["CUDA_VISIBLE_DEVICES"] for result in results} == {"3", "5"}
+    assert len({result["process"] for result in results}) == 2
+    assert "OMP_NUM_THREADS" not in os.environ
+
+
+@pytest.mark.parametrize("executor", ["in-process", "processes"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_in_good_order(
+    executor: Executor, number: signal.Signals, tmp_path: Path
+) -> None:
+    mark = tmp_path / "mark"
+    with TrialStore(tmp_path / "trials.sqlite") as store:
+        store.add_all({"a": {"mark": str(mark)}, "b": {"mark": str(mark)}})
+
+        def signal_when_running() -> None:
+            while not mark.exists():
+                time.sleep(0.05)
+            os.kill(os.getpid(), number)
+
+        threading.Thread(target=signal_when_running).start()
+        begun = time.monotonic()
+        with pytest.raises(TrialsInterrupted, match="0 of 2 trials are done and kept in"):
+            run_trials(store, work.sleeps, executor=executor, resources=Resources(workers=1))
+        assert time.monotonic() - begun < 30
+        assert store.counts()["pending"] == 2
+
+
+def test_workers_that_do_not_start(store: TrialStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.path", [])  # A worker gets ours, and so finds nothing of this.
+    with pytest.raises(UserError, match="Worker processes do not start"):
+        run_trials(store, work.squares, executor="processes", resources=TWO)
+    assert store.counts()["pending"] == 4
+
+
+@pytest.mark.skipif(importlib.util.find_spec("ray") is not None, reason="needs ray's absence")
+def test_without_ray(store: TrialStore) -> None:
+    with pytest.raises(UserError, match=r"pip install 'darts-nas\[cluster\]'"):
+        run_trials(store, work.squares, executor="ray")
+
+
+def test_results_that_are_no_json_fail(store: TrialStore) -> None:
+    run_trials(store, lambda settings, report: {"error": object()})
+    assert store.counts()["failed"] == 4
