@@ -46,12 +46,17 @@ def run_in_processes(
     queue = deque(trials)
     workers: list[_Worker] = []
     try:
-        while queue or any(worker.key for worker in workers):
+        while queue or any(worker.trial for worker in workers):
             if guard.requested:
                 return
-            while len(workers) < min(count, len(queue) + sum(bool(w.key) for w in workers)):
+            while len(workers) < min(count, len(queue) + sum(bool(w.trial) for w in workers)):
                 slot = min(set(range(count)) - {worker.slot for worker in workers})
                 workers.append(_Worker(slot, work, _variables(slot, wanted, resources.gpus)))
+            for worker in workers:
+                if queue and worker.ready and worker.trial is None:
+                    worker.trial = queue.popleft()
+                    ledger.started(worker.trial.key)
+                    worker.send(worker.trial.settings)
             by_connection = {worker.connection: worker for worker in workers}
             for connection in wait(list(by_connection), _PATIENCE):
                 worker = by_connection[connection]  # type: ignore[index]
@@ -62,18 +67,13 @@ def run_in_processes(
                     _bury(worker, ledger, queue)
                     continue
                 if kind == "report":
-                    assert worker.key
-                    ledger.reported(worker.key, value)
+                    assert worker.trial
+                    ledger.reported(worker.trial.key, value)
                     continue
                 if isinstance(value, Outcome):
-                    assert worker.key
-                    ledger.ended(worker.key, value)
-                worker.ready, worker.key = True, None
-                if queue:
-                    trial = queue.popleft()
-                    worker.key, worker.trial = trial.key, trial
-                    ledger.started(trial.key)
-                    worker.send(trial.settings)
+                    assert worker.trial
+                    ledger.ended(worker.trial.key, value)
+                worker.ready, worker.trial = True, None
     finally:
         for worker in workers:
             worker.end()
@@ -86,7 +86,6 @@ class _Worker:
         context = multiprocessing.get_context("spawn")
         self.slot = slot
         self.ready = False
-        self.key: str | None = None
         self.trial: Trial | None = None
         self.connection, theirs = context.Pipe()
         self._process: SpawnProcess = context.Process(
@@ -128,8 +127,7 @@ def _bury(worker: _Worker, ledger: Ledger, queue: deque[Trial]) -> None:
             f"Worker processes do not start: {reason} What they print stands above. In a script "
             'of your own, start the experiment under `if __name__ == "__main__":`.'
         )
-    if worker.key and ledger.died(worker.key, reason):
-        assert worker.trial
+    if worker.trial and ledger.died(worker.trial.key, reason):
         queue.appendleft(worker.trial)
 
 
