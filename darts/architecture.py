@@ -65,6 +65,15 @@ class Architecture(nn.Module):
         operations, edges = self.weights(kind)
         return operations if edges is None else operations * edges.unsqueeze(1)
 
+    def log_strengths(self, kind: str) -> Tensor:
+        """`[E, O]`: their logarithms, finite where a softmax rounds to 0."""
+        operations = self.alpha[kind].log_softmax(dim=1)
+        if kind not in self.beta:
+            return operations
+        sizes = [len(self.topology.incoming(node)) for node in self.topology.inner]
+        edges = torch.cat([part.log_softmax(dim=0) for part in self.beta[kind].split(sizes)])
+        return operations + edges.unsqueeze(1)
+
     @torch.no_grad()
     def derive(self, name: str) -> Genotype:
         """The genotype that alpha and beta stand for now (PC-DARTS, §3.3; DARTS, §2.4)."""

@@ -33,6 +33,10 @@ class Task(Protocol):
     device: torch.device
 
     @property
+    def notes(self) -> Mapping[str, Any]:
+        """Shown in the progress line beside loss and accuracy."""
+
+    @property
     def learning_rate(self) -> float:
         """A number of the host's: it is shown at every step."""
 
@@ -153,6 +157,7 @@ class Loop:
                     loss=means.get("loss"),
                     accuracy=means.get("accuracy"),
                     learning_rate=task.learning_rate,
+                    **task.notes,
                 )
                 if logs:
                     self._log(

@@ -11,6 +11,7 @@
 | `cells/` | drawings of the cells |
 | `tensorboard/` | TensorBoard events |
 | `result.json` | the figures that a script wants |
+| `latency.json` | measured latencies of operations, where a search minds them |
 | `report.html` | the report |
 
 A line of `metrics.jsonl` has `kind` (`step`, `epoch` …), `step` (finished steps), `epoch`, and what
@@ -162,7 +163,7 @@ class RunDirectory:
         """Append the present software and machine, and `details`, to `environment.json`."""
         path = self.path / "environment.json"
         records = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
-        self._write_json(path, [*records, {**environment(), **details}])
+        self.write_json(path.name, [*records, {**environment(), **details}])
 
     def log_metrics(self, record: Mapping[str, Any]) -> None:
         """Append one line to `metrics.jsonl`; it is with the operating system on return.
@@ -213,12 +214,12 @@ class RunDirectory:
 
     def write_result(self, result: Mapping[str, Any]) -> None:
         """Write `result.json`."""
-        self._write_json(self.path / "result.json", result)
+        self.write_json("result.json", result)
 
-    @staticmethod
-    def _write_json(path: Path, content: Any) -> None:
+    def write_json(self, name: str, content: Any) -> None:
+        """Write a JSON file into the run."""
         text = json.dumps(finite(content), indent=2, allow_nan=False, ensure_ascii=False)
-        with atomic_write(path) as stream:
+        with atomic_write(self.path / name) as stream:
             stream.write(text + "\n")
 
 

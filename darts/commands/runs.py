@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from darts.commands.shared import Arguments, print_hint
 from darts.parsing import parse_options
@@ -17,9 +18,27 @@ def search(arguments: Sequence[str], prog: str) -> None:
     result = api.run_search(options)
     print_hint()
     print(f"genotype             {result.run_dir / 'genotype.yaml'}")
+    print(f"derived network      {_derived(result.derived)}")
     print(f"validation accuracy  {result.validation_accuracy:.2f} % (supernet, last epoch)")
     print(f"time                 {result.seconds:.0f} s")
     print(f"run directory        {result.run_dir}")
+
+
+def _derived(costs: Mapping[str, Any]) -> str:
+    from darts.searcher.cost_aware import words
+
+    target = costs["target"]
+    text = (
+        f"{words('macs', costs['macs'])}, {words('params', costs['params'])} "
+        f"({target['layers']} cells, {target['channels']} channels, {target['resolution']} pixels)"
+    )
+    if "latency" in costs:
+        text += f", {words('latency', costs['latency'])}"
+    if not costs["ceilings_kept"]:
+        text += f"\n{'':21}no cell was found that keeps the ceilings"
+    elif changed := costs["operations_changed"]:
+        text += f"\n{'':21}{changed} operations exchanged to keep the ceilings"
+    return text
 
 
 def evaluate(arguments: Sequence[str], prog: str) -> None:

@@ -8,10 +8,11 @@ from typing import Any, Literal
 
 from darts.data.options import DataOptions
 from darts.options import RunOptions
+from darts.searcher.cost_options import CostOptions
 
 
 @dataclass(frozen=True, kw_only=True)
-class SearchOptions(DataOptions, RunOptions):
+class SearchOptions(CostOptions, DataOptions, RunOptions):
     """A search; the defaults are PC-DARTS on CIFAR-10 (§4.2 and the authors' code).
 
     Args:

@@ -36,6 +36,8 @@ from darts.randomness import RandomStreams
 from darts.runs import RunDirectory
 from darts.schedules import cosine, warm_up
 from darts.searcher.bilevel import ArchitectureStep, Batch, Iteration, WeightStep
+from darts.searcher.cost_aware import CostAwareness, ceilings_of
+from darts.searcher.cost_tables import target_of
 from darts.searcher.options import SearchOptions
 from darts.searcher.recording import RecordedIteration, Step, wants_graphs
 from darts.stems import check_image_size, choose_stem
@@ -69,6 +71,7 @@ class SearchResult:
         validation_accuracy: Of the supernet on the architecture's images after the last epoch, %.
         seconds: Time of the loop, all parts of a resumed run together.
         peak_memory: Bytes; see `darts.device.peak_memory`.
+        derived: What the derived network costs; see `CostAwareness.result`.
     """
 
     genotype: Genotype
@@ -76,6 +79,7 @@ class SearchResult:
     validation_accuracy: float
     seconds: float
     peak_memory: int
+    derived: Mapping[str, Any]
 
 
 class SearchTask:
@@ -171,6 +175,15 @@ class SearchTask:
         def criterion(logits: Tensor, labels: Tensor) -> Tensor:
             return functional.cross_entropy(logits, labels)
 
+        searching = max(options.epochs - options.arch_warmup_epochs, 0)
+        self.costs = CostAwareness(
+            options,
+            self.architecture,
+            target_of(options, stem, self.dataset),
+            device=self.device,
+            steps=searching * self.steps_per_epoch,
+            measured=not options.resume,
+        )
         context = partial(precision_context, options.precision, self.device)
         weight_step = WeightStep(
             self.supernet,
@@ -189,6 +202,7 @@ class SearchTask:
             order=options.order,
             clip=options.arch_grad_clip or None,
             context=context,
+            penalty=self.costs.penalty if self.costs.penalises else None,
         )
         self.iteration: Step = Iteration(architecture_step, weight_step)
         if wants_graphs(options.cuda_graphs, self.device, options.order):
@@ -213,6 +227,8 @@ class SearchTask:
         self.learning_rate = rate
         self.searching = epoch >= options.arch_warmup_epochs
         self.supernet.train()
+        # Shown from here on: what the last epoch's genotype costs.
+        self.notes = {"derived network": self.costs.note(self.costs.derive("present"))}
 
     def step(self) -> Mapping[str, Tensor]:
         training = Batch(*self.training.next_batch())
@@ -242,9 +258,12 @@ class SearchTask:
                 histograms[f"beta/{kind}"] = table.edges
                 described[kind]["edges"] = table.edges.tolist()
         tracker.histograms(histograms, step)
+        costs = self.costs.metrics(genotype)
+        tracker.scalars({f"cost/{name}": value for name, value in costs.items()}, step)
+        self.costs.write(run)
         if self.on_epoch is not None:
             self.on_epoch(run, tracker, epoch + 1, step, genotype)
-        return {**metrics, "architecture": described, "genotype": genotype.as_dict()}
+        return {**metrics, **costs, "architecture": described, "genotype": genotype.as_dict()}
 
     def derive(self, run: RunDirectory, epochs: int) -> Genotype:
         """The genotype after so many epochs, with its provenance."""
@@ -255,7 +274,7 @@ class SearchTask:
             "epochs": epochs,
             "seed": options.seed,
         }
-        return replace(self.architecture.derive(run.path.name), provenance=provenance)
+        return replace(self.costs.derive(run.path.name), provenance=provenance)
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
@@ -290,6 +309,7 @@ class SearchTask:
         "training",
         "validation",
         "streams",
+        "costs",
     )
 
     def state_dict(self) -> dict[str, Any]:
@@ -327,6 +347,7 @@ def check_options(options: SearchOptions) -> None:
         raise UserError(f"--nodes: a cell has 2 to 6 inner nodes, not {options.nodes}.")
     if not 0 < options.arch_fraction < 1:
         raise UserError(f"--arch-fraction: a share between 0 and 1, not {options.arch_fraction}.")
+    ceilings_of(options)
 
 
 def run_search(options: SearchOptions, on_epoch: EpochHook | None = None) -> SearchResult:
@@ -343,12 +364,14 @@ def run_search(options: SearchOptions, on_epoch: EpochHook | None = None) -> Sea
     task = SearchTask(options, on_epoch)
     run, loop = run_task(task, "search", task.options, prepare=task.record_images)
     accuracy = run.read_metrics()[-1]["validation_accuracy"]
+    genotype = task.derive(run, options.epochs)
     result = SearchResult(
-        genotype=task.derive(run, options.epochs),
+        genotype=genotype,
         run_dir=run.path,
         validation_accuracy=accuracy,
         seconds=loop.seconds,
         peak_memory=peak_memory(task.device),
+        derived=task.costs.result(genotype),
     )
     save_genotype(result.genotype, run.genotype)
     run.write_result(
@@ -360,6 +383,7 @@ def run_search(options: SearchOptions, on_epoch: EpochHook | None = None) -> Sea
             "peak_memory": result.peak_memory,
             "parameters": sum(p.numel() for p in task.supernet.parameters()),
             **task.dataset.counts(),
+            "derived": result.derived,
         }
     )
     return result

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -106,6 +107,7 @@ class TrainingTask:
 
     title = "training"
     learning_rate: float
+    notes: Mapping[str, Any] = MappingProxyType({})
 
     def __init__(self, options: TrainingOptions, model: Model) -> None:
         self.options = options

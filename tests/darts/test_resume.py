@@ -44,6 +44,12 @@ RUNS: dict[str, tuple[Callable, Callable, type, dict[str, Any]]] = {
         searcher.SearchTask,
         {"sampling": "random"},
     ),
+    "search under ceilings": (
+        search_options,
+        run_search,
+        searcher.SearchTask,
+        {"max_macs": "3M", "max_params": "250k", "cost_weight": 0.1, "target_layers": 4},
+    ),
     "retraining": (training_options, run_training, trainer.TrainingTask, {"drop_path": 0.3}),
 }
 

@@ -1,0 +1,60 @@
+"""Amounts as people write them: 600M multiply-adds, 1.2G, 20ms. Torch-free."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+
+from darts.errors import UserError
+
+_COUNTS = {"": 1, "k": 10**3, "K": 10**3, "M": 10**6, "G": 10**9, "B": 10**9}
+_TIMES = {"us": Decimal("1e-6"), "ms": Decimal("1e-3"), "s": Decimal(1)}
+
+
+def parse_count(text: str | float, what: str) -> int:
+    """A positive number of things: 600M, 5.3M, 1.2G or 600000000; parts of one are cut off.
+
+    Args:
+        what: What messages call it, usually a flag.
+
+    Raises:
+        UserError: It is nothing of the kind.
+    """
+    number, unit = _split(text)
+    if number is None or unit not in _COUNTS or int(number * _COUNTS[unit]) < 1:
+        raise UserError(f"{what}: a number such as 600M, 1.2G or 5300000 is needed, not {text!r}.")
+    return int(number * _COUNTS[unit])
+
+
+def parse_seconds(text: str | float, what: str) -> float:
+    """A positive time in seconds: 20ms, 500us or 0.02s; a unit is needed.
+
+    Raises:
+        UserError: It is nothing of the kind.
+    """
+    number, unit = _split(text)
+    if number is None or unit not in _TIMES or number <= 0:
+        raise UserError(f"{what}: a time such as 20ms, 500us or 0.02s is needed, not {text!r}.")
+    return float(number * _TIMES[unit])
+
+
+def format_count(value: float) -> str:
+    """At most four digits and a unit: 571.1M, 3.635M, 12.5k, 640."""
+    for unit, factor in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if value >= factor:
+            return f"{value / factor:.4g}{unit}"
+    return f"{value:.4g}"
+
+
+def format_seconds(value: float) -> str:
+    """At most four digits and a unit: 20ms, 512.3us, 1.5s."""
+    if value >= 1:
+        return f"{value:.4g}s"
+    return f"{value * 1e3:.4g}ms" if value >= 1e-3 else f"{value * 1e6:.4g}us"
+
+
+def _split(text: str | float) -> tuple[Decimal | None, str]:
+    match = re.fullmatch(
+        r"\s*([0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]{1,2})?)\s*([a-zA-Z]*)\s*", str(text)
+    )
+    return (Decimal(match[1]), match[2]) if match else (None, "")
