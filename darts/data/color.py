@@ -21,7 +21,7 @@ def jitter(images: Tensor, changes: Tensor, order: Sequence[int]) -> Tensor:
 
 
 def adjust_brightness(images: Tensor, change: Tensor) -> Tensor:
-    return (images * (1 + change)).clamp(0, 1)
+    return (images * (1 + change)).clamp_(0, 1)
 
 
 def adjust_contrast(images: Tensor, change: Tensor) -> Tensor:
@@ -40,19 +40,23 @@ def adjust_hue(images: Tensor, turn: Tensor) -> Tensor:
     span = torch.where(chroma > 0, chroma, 1)  # a grey pixel has no hue, and none is needed
     sixths = torch.where(
         value == red,
-        (green - blue) / span,
-        torch.where(value == green, 2 + (blue - red) / span, 4 + (red - green) / span),
+        (green - blue).div_(span),
+        torch.where(
+            value == green, (blue - red).div_(span).add_(2), (red - green).div_(span).add_(4)
+        ),
     )
     offsets = torch.tensor([5.0, 3.0, 1.0], dtype=images.dtype).view(1, 3, 1, 1)
-    place = (offsets.to(images.device, non_blocking=True) + sixths + 6 * turn) % 6
-    return value - chroma * torch.minimum(place, 4 - place).clamp(0, 1)
+    # Whole turns by hand: `%` of floats is slow on CPUs.
+    place = (offsets.to(images.device, non_blocking=True) + sixths.add_(6 * turn)).div_(6)
+    place.sub_(place.floor()).mul_(6)
+    return value - torch.minimum(place, 4 - place).clamp_(0, 1).mul_(chroma)
 
 
 def _away_from(base: Tensor, images: Tensor, change: Tensor) -> Tensor:
-    return (images + change * (images - base)).clamp(0, 1)
+    return torch.lerp(base, images, 1 + change).clamp_(0, 1)
 
 
 def _grey(images: Tensor) -> Tensor:
     """Luma of ITU-R BT.601, [B, 1, H, W]."""
     red, green, blue = images.split(1, dim=1)
-    return 0.299 * red + 0.587 * green + 0.114 * blue
+    return (0.299 * red).add_(green, alpha=0.587).add_(blue, alpha=0.114)

@@ -3,7 +3,7 @@
 Departures from torchvision's transforms: the crop is cut from the stored square (256 pixels for
 224) and not from the original photograph, it is interpolated without an antialiasing filter (at
 most 256 / 224 is lost), the order of the jitter's four steps is drawn once a batch, and values are
-not rounded between the steps.
+not rounded between the steps (on a CPU, crops are).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from darts.data.dataset import Channels
 from darts.data.share import WHOLE, Share
 
 ATTEMPTS = 10
+PART = 8  # images at a time on a CPU, few enough for its caches
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,15 +58,27 @@ class PhotographAugmentation:
         changes = torch.rand(4, batch, generator=generator) * 2 - 1
         order = torch.randperm(4, generator=generator).tolist()
         device = images.device
+        strength = self.color_jitter * torch.tensor([1.0, 1.0, 1.0, 0.5])[:, None]
         mirrored, row, column = share.of(draws, 1).to(device, non_blocking=True)
         boxes = share.of(boxes, 1).to(device, non_blocking=True)
-        result = resized_crop(images, boxes, mirrored.bool() & self.flip, self.size)
-        if self.color_jitter:
-            strength = self.color_jitter * torch.tensor([1.0, 1.0, 1.0, 0.5])[:, None]
-            factors = (share.of(changes, 1) * strength).to(device, non_blocking=True)
-            result = jitter(result / 255, factors, order) * 255
-        result = normalise(result, self.mean, self.std)
+        factors = (share.of(changes, 1) * strength).to(device, non_blocking=True)
+        flip = mirrored.bool() & self.flip
+        if device.type == "cpu" and images.dtype == torch.uint8:
+            result = torch.empty((len(images), 3, self.size, self.size))
+            result = result.contiguous(memory_format=torch.channels_last)
+            for start in range(0, len(images), PART):
+                part = slice(start, start + PART)
+                crops = cropped_one_by_one(images[part], boxes[:, part], flip[part], self.size)
+                result[part] = self._coloured(crops.float(), factors[:, part], order)
+        else:
+            result = self._coloured(resized_crop(images, boxes, flip, self.size), factors, order)
         return cut_out(result, row, column, self.cutout) if self.cutout else result
+
+    def _coloured(self, images: Tensor, factors: Tensor, order: list[int]) -> Tensor:
+        if self.color_jitter:
+            # Colours are computed from whole planes.
+            images = jitter(images.contiguous().div_(255), factors, order).mul_(255)
+        return normalise(images, self.mean, self.std)
 
 
 def random_boxes(
@@ -111,6 +124,19 @@ def resized_crop(images: Tensor, boxes: Tensor, flip: Tensor, size: int) -> Tens
         torch.broadcast_tensors(horizontal[:, None, :], vertical[:, :, None]), dim=-1
     )
     return F.grid_sample(images.float(), grid, padding_mode="border", align_corners=False)
+
+
+def cropped_one_by_one(images: Tensor, boxes: Tensor, flip: Tensor, size: int) -> Tensor:
+    """As `resized_crop`, rounded to uint8: on a CPU much faster than interpolating in float."""
+    # Interpolation is fast where the three channels of a pixel lie together.
+    images = images.contiguous(memory_format=torch.channels_last)
+    result = torch.empty((len(images), 3, size, size), dtype=torch.uint8)
+    result = result.contiguous(memory_format=torch.channels_last)
+    for number, (top, left, height, width) in enumerate(boxes.T.tolist()):
+        crop = images[number : number + 1, :, top : top + height, left : left + width]
+        crop = F.interpolate(crop, (size, size), mode="bilinear", align_corners=False)
+        result[number] = crop[0].flip(2) if flip[number] else crop[0]
+    return result
 
 
 def _inside(position: Tensor, length: Tensor) -> Tensor:

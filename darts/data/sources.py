@@ -9,6 +9,7 @@ import torch
 
 from darts.data.arrays import open_array
 from darts.data.augmentation import policy_of, stored_size
+from darts.data.cache import MappedImages, cached
 from darts.data.catalogue import KNOWN, absent, find
 from darts.data.corrupt import readable
 from darts.data.dataset import Dataset, Files, ImageSet
@@ -61,8 +62,8 @@ def open_dataset(
         std=(1.0, 1.0, 1.0),
         measured=source.statistics is None,
         flip=source.flip if options.flip is None else options.flip,
-        train=_settle(source.train, stored, options),
-        test=_settle(source.test, stored, options) if test else source.test.resized(stored),
+        train=_settle(source, source.train, stored, options),
+        test=_settle(source, source.test, stored, options) if test else source.test,
         files=files,
     )
     if source.statistics is not None:
@@ -171,9 +172,14 @@ def _listed(subset: str | None, run: str | None) -> Path | None:
     return Path(subset).expanduser() if subset is not None else None
 
 
-def _settle(images: ImageSet, size: int, options: DataOptions) -> ImageSet:
-    """Resize, and decode ahead the files that fit in memory."""
+def _settle(source: Source, images: ImageSet, size: int, options: DataOptions) -> ImageSet:
+    """Resize, and decode ahead: into the cache if there is to be one, and what fits into memory."""
     images = images.resized(size)
-    if isinstance(images, ImageFiles) and images.decoded_bytes <= options.memory * GIB:
-        return images.in_memory()
-    return images
+    if not isinstance(images, ImageFiles):
+        return images
+    decoded: ImageFiles | MappedImages = images
+    if options.cache is not None:
+        auto = data_directory() / "cache"
+        place = auto if options.cache == "auto" else Path(options.cache).expanduser()
+        decoded = cached(images, source.folder, place)
+    return decoded.in_memory() if decoded.decoded_bytes <= options.memory * GIB else decoded

@@ -21,6 +21,7 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from darts.data.counting import counting
 from darts.data.dataset import ImageTensor, Reader
 from darts.errors import UserError
 
@@ -118,8 +119,10 @@ class ImageFiles:
         files = replace(self, workers=min(self.workers, len(self) // 64))
         pixels = torch.empty((len(self), 3, self.size, self.size), dtype=torch.uint8)
         parts = torch.arange(len(self)).split(32)
-        for part, batch in zip(parts, files.reader()(parts), strict=True):
-            pixels[part] = batch
+        with counting("decoding images", len(self)) as advance:
+            for part, batch in zip(parts, files.reader()(parts), strict=True):
+                pixels[part] = batch
+                advance(len(part))
         return ImageTensor(pixels, self.labels)
 
 

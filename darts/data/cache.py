@@ -1,0 +1,227 @@
+"""Image files decoded once into one large file, which is then mapped into memory.
+
+`images-SIZEpx-KEY.u8`: the pixels [N, S, S, 3] uint8, a CRC-32 of each image (uint32, little
+endian), and the SHA-256 of the key and those sums. The key is a digest of the images' paths and
+sizes in bytes, in order, so that other images make another file. While it is being made, it is
+called `….partial`, and `….sums` beside it holds the sums of the images that are safe on the disk.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import sys
+import zlib
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from darts.data.counting import counting
+from darts.data.dataset import ImageTensor, Reader
+from darts.data.manifest import below
+from darts.data.streaming import ImageFiles
+from darts.errors import UserError
+
+BLOCK = 64  # images between two times that the disk is waited for
+AHEAD = 2  # batches that are read before they are asked for
+DIGEST = 32
+
+
+@dataclass(frozen=True, eq=False)
+class MappedImages:
+    """Decoded images in a file of this module; an image's sum is checked when it is first read.
+
+    Args:
+        path: The file.
+        labels: Class numbers [N], int64.
+        rows: Number in the file of each image [N].
+        pixels: The file's images, mapped.
+        sums: CRC-32 of each of the file's images.
+        checked: Which of the file's images were read before.
+    """
+
+    path: Path
+    labels: Tensor
+    rows: Tensor
+    pixels: np.ndarray
+    sums: np.ndarray
+    checked: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def fetch(self, indices: Tensor) -> Tensor:
+        """Images [B, 3, S, S] uint8, channels last.
+
+        Raises:
+            UserError: an image is not what was written.
+        """
+        return self._fetch(indices, False)
+
+    def _fetch(self, indices: Tensor, pin: bool) -> Tensor:
+        rows = self.rows[indices].numpy()
+        shape = (len(rows), *self.pixels.shape[1:])
+        batch = torch.empty(shape, dtype=torch.uint8, pin_memory=pin)
+        # With `clip`, numpy writes into the tensor itself; the rows are known to exist.
+        np.take(self.pixels, rows, axis=0, out=batch.numpy(), mode="clip")
+        for place in (~self.checked[rows]).nonzero()[0]:
+            if zlib.crc32(batch[place].numpy().data) != self.sums[rows[place]]:
+                raise UserError(
+                    f"{self.path} is damaged (image {rows[place]} differs from its checksum); "
+                    "delete it, and it will be made again"
+                )
+        self.checked[rows] = True
+        return batch.permute(0, 3, 1, 2)
+
+    def reader(self, pin: bool = False) -> Reader:
+        """A reader of batches, which a thread gets ahead of time."""
+
+        def read(batches: Sequence[Tensor]) -> Iterator[Tensor]:
+            with ThreadPoolExecutor(1) as pool:
+                waiting: deque[Future[Tensor]] = deque()
+                for batch in batches:
+                    waiting.append(pool.submit(self._fetch, batch, pin))
+                    if len(waiting) > AHEAD:
+                        yield waiting.popleft().result()
+                while waiting:
+                    yield waiting.popleft().result()
+
+        return read
+
+    def subset(self, indices: Tensor) -> MappedImages:
+        return replace(self, labels=self.labels[indices], rows=self.rows[indices])
+
+    def resized(self, size: int) -> MappedImages | ImageTensor:
+        return self if size == self.pixels.shape[1] else self.in_memory().resized(size)
+
+    def to(self, device: torch.device | str) -> MappedImages:
+        return self
+
+    @property
+    def decoded_bytes(self) -> int:
+        """Memory that all images would take."""
+        return len(self) * self.pixels[0].size
+
+    def in_memory(self) -> ImageTensor:
+        """All images, read once."""
+        return ImageTensor(self.fetch(torch.arange(len(self))).contiguous(), self.labels)
+
+
+def cached(files: ImageFiles, root: Path, directory: Path) -> MappedImages:
+    """The images of `files`, from their file in `directory`, which is made where it is missing.
+
+    Making it shows how far it is, and goes on where it was interrupted.
+
+    Args:
+        root: Folder that the files lie below.
+
+    Raises:
+        UserError: An image cannot be read, the disk has no room, or the cache is damaged.
+    """
+    key = _key(files, root)
+    path = directory / f"images-{files.size}px-{key[:16]}.u8"
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            with _locked(path.with_suffix(".lock")):
+                if not path.exists():
+                    _make(files, key, path)
+        return _opened(files, key, path)
+    except OSError as error:
+        raise UserError(f"the cache {path} cannot be made or read: {error}") from error
+
+
+def _key(files: ImageFiles, root: Path) -> str:
+    digest = hashlib.sha256(f"{files.size}\n".encode())
+    for path in files.paths:
+        digest.update(json.dumps([below(root, path), os.stat(path).st_size]).encode() + b"\n")
+    return digest.hexdigest()
+
+
+def _make(files: ImageFiles, key: str, path: Path) -> None:
+    partial, journal = path.with_suffix(".partial"), path.with_suffix(".sums")
+    each = 3 * files.size**2
+    partial.touch()
+    journal.touch()
+    done = min(partial.stat().st_size // each, journal.stat().st_size // 4)
+    needed, free = (len(files) - done) * each, shutil.disk_usage(path.parent).free
+    if needed > free:
+        raise UserError(
+            f"the cache needs {needed / 1e9:.1f} GB more in {path.parent}, where {free / 1e9:.1f} "
+            "are free; use fewer images or another --cache"
+        )
+    with (
+        open(partial, "r+b") as pixels,
+        open(journal, "r+b") as sums,
+        counting("decoding images into the cache", len(files), done) as advance,
+    ):
+        # What was written after the last safe point is written again.
+        pixels.seek(done * each)
+        pixels.truncate()
+        sums.seek(4 * done)
+        sums.truncate()
+        blocks = torch.arange(done, len(files)).split(BLOCK) if done < len(files) else ()
+        for batch in files.reader()(blocks):
+            images = batch.permute(0, 2, 3, 1).contiguous().numpy()
+            pixels.write(images.tobytes())
+            _flush(pixels)
+            sums.write(np.array([zlib.crc32(image) for image in images], "<u4").tobytes())
+            _flush(sums)
+            advance(len(images))
+        table = journal.read_bytes()
+        pixels.write(table + hashlib.sha256(key.encode() + table).digest())
+        _flush(pixels)
+    os.replace(partial, path)
+    journal.unlink()
+
+
+def _opened(files: ImageFiles, key: str, path: Path) -> MappedImages:
+    count, shape = len(files), (len(files), files.size, files.size, 3)
+    start = int(np.prod(shape))
+    with open(path, "rb") as stream:
+        stream.seek(start)
+        tail = stream.read()
+    table, digest = tail[: 4 * count], tail[4 * count :]
+    if len(digest) != DIGEST or hashlib.sha256(key.encode() + table).digest() != digest:
+        raise UserError(f"{path} is damaged; delete it, and it will be made again")
+    return MappedImages(
+        path=path,
+        labels=files.labels,
+        rows=torch.arange(count),
+        pixels=np.memmap(path, np.uint8, "r", shape=shape),
+        sums=np.frombuffer(table, "<u4"),
+        checked=np.zeros(count, bool),
+    )
+
+
+def _flush(stream: IO[bytes]) -> None:
+    stream.flush()
+    os.fsync(stream.fileno())
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Let one process at a time make a file; where the system knows no locks, nothing is locked."""
+    with path.open("w") as stream:
+        try:
+            import fcntl
+        except ImportError:
+            yield
+            return
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("waiting for another process that makes this cache", file=sys.stderr, flush=True)
+            fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
+    path.unlink(missing_ok=True)
