@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
+from torch.nn.functional import max_pool2d
 
 from cells.topology import INPUTS, Topology
 from ops.backends import takes
@@ -15,7 +15,8 @@ from ops.fan_out import FanOut
 from ops.mixed_norm import WeightedNorm
 from ops.native.cell import Channels, Source, run_cell
 from ops.native.preprocess import preprocess
-from ops.partial import merge_matrices, partial_size, shuffle_order
+from ops.node_sum import node_sum
+from ops.partial import partial_size, shuffle_matrix, shuffle_order
 from ops.primitives import FactorizedReduce, ReluConvBn
 
 Norms = (WeightedNorm, nn.BatchNorm2d)
@@ -91,74 +92,69 @@ class SearchCell(nn.Module):
         self.register_buffer(
             "selection", torch.zeros(len(self.fan_outs), channels, dtype=torch.int64)
         )
-        processed, bypassed = merge_matrices(channels, self.selected, None)
-        self.register_buffer("processed_places", processed, persistent=False)
-        self.register_buffer("bypassed_places", bypassed, persistent=False)
+        shuffle = shuffle_matrix(channels, channels // self.selected)
+        self.register_buffer("shuffle", shuffle, persistent=False)
 
     selection: Tensor
-    processed_places: Tensor
-    bypassed_places: Tensor
+    shuffle: Tensor
 
     def select_channels(self, selection: Tensor) -> None:
         """Use given permutations of the channels, `[sources, C]`, one a state with edges."""
         self.sampled = True
         self.selection.copy_(selection, non_blocking=True)
 
-    def _places(self, source: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-        if not self.sampled:
-            return self.processed_places.to(dtype), self.bypassed_places.to(dtype)
-        identity = torch.eye(self.channels, dtype=dtype, device=self.selection.device)
-        places = identity[self.selection[source]]
-        return places[: self.selected], places[self.selected :]
-
-    def _split(self, source: int, state: Tensor) -> tuple[Tensor, Tensor]:
-        """The channels of a state that are processed and those that bypass."""
-        if self.sampled:
-            state = state[:, self.selection[source]]
-        sizes = [self.selected, self.channels - self.selected]
-        processed, bypassed = state.split(sizes, dim=1)
-        return processed, bypassed
-
     def forward(self, before_previous: Tensor, previous: Tensor, weights: EdgeWeights) -> Tensor:
         if self.backend == "native" and self._suits_kernels(before_previous, previous, *weights):
             return self._forward_native(before_previous, previous, weights)
-        inputs = self.preprocess0(before_previous), self.preprocess1(previous)
-        # Sums over incoming edges, as matrices [B·H·W, C]: placing channels is a product.
-        sums: dict[int, Tensor] = {}
-        states: dict[int, Tensor] = dict(enumerate(inputs))
+        states = [self.preprocess0(before_previous), self.preprocess1(previous)]
+        # Of each state: what its outgoing edges carry besides their mixtures.
+        bypasses: list[Tensor] = []
+        mixed: dict[int, list[Tensor]] = {node: [] for node in self.topology.inner}
         for source, fan_out in enumerate(self.fan_outs):
+            if source >= INPUTS:
+                states.append(self._node(source, bypasses, mixed.pop(source), weights.edges))
+            state = states[source]
             edges = self.topology.outgoing(source)
             rows = [edge.index for edge in edges]
-            processed, bypassed = self._split(source, states[source])
-            edge_weights = weights.edges[rows] if weights.edges is not None else None
             mixture = weights.operations[rows]
-            if edge_weights is not None:
-                mixture = mixture * edge_weights.unsqueeze(1)
-            mixed = fan_out(processed, mixture)
-            if fan_out.stride == 2 and bypassed.shape[1]:
-                bypassed = functional.max_pool2d(bypassed, 2, 2)
-            size = mixed[0].shape
-            processed_places, bypassed_places = self._places(source, bypassed.dtype)
-            passing = _as_matrix(bypassed)
-            for number, edge in enumerate(edges):
-                part = _as_matrix(mixed[number])
-                total = sums.get(edge.target)
-                total = (
-                    part @ processed_places
-                    if total is None
-                    else total.addmm_(part, processed_places)
-                )
-                if passing.shape[1]:
-                    places = bypassed_places
-                    if edge_weights is not None:
-                        places = places * edge_weights[number]
-                    total = total.addmm_(passing, places)
-                sums[edge.target] = total
-            # Every edge into the next inner node leaves this state or an earlier one.
-            following = source + 1
-            if following in sums:
-                states[following] = _as_images(sums.pop(following), size)
-        return torch.cat([states[node] for node in self.topology.inner], dim=1)
+            if weights.edges is not None:
+                mixture = mixture * weights.edges[rows].unsqueeze(1)
+            for edge, part in zip(
+                edges, fan_out(self._processed(source, state), mixture), strict=True
+            ):
+                mixed[edge.target].append(part)
+            partial = self.selected < self.channels
+            bypasses.append(max_pool2d(state, 2, 2) if fan_out.stride == 2 and partial else state)
+        last = self.topology.inner[-1]
+        states.append(self._node(last, bypasses, mixed.pop(last), weights.edges))
+        return torch.cat(states[INPUTS:], dim=1)
+
+    def _processed(self, source: int, state: Tensor) -> Tensor:
+        """The channels of a state that its mixed operations see."""
+        if self.sampled:
+            return state[:, self.selection[source, : self.selected]]
+        return state[:, : self.selected]
+
+    def _node(
+        self,
+        node: int,
+        bypasses: Sequence[Tensor],
+        mixed: Sequence[Tensor],
+        edge_weights: Tensor | None,
+    ) -> Tensor:
+        if self.selected == self.channels and not self.sampled:
+            return torch.stack(list(mixed)).sum(dim=0)
+        edges = self.topology.incoming(node)
+        sources = [edge.source for edge in edges]
+        if edge_weights is not None:
+            edge_weights = edge_weights[[edge.index for edge in edges]]
+        return node_sum(
+            [bypasses[source] for source in sources],
+            mixed,
+            edge_weights,
+            self.selection[sources] if self.sampled else None,
+            None if self.sampled else self.shuffle,
+        )
 
     def _suits_kernels(self, *tensors: Tensor | None) -> bool:
         adapted = (*self.preprocess0.parameters(), *self.preprocess1.parameters())
@@ -180,13 +176,3 @@ class SearchCell(nn.Module):
             place = shuffle_order(self.channels, self.channels // self.selected).argsort()
             place = place.expand_as(self.selection)
         return run_cell(self.sources, inputs, Channels(order, place), *weights)
-
-
-def _as_matrix(images: Tensor) -> Tensor:
-    """`[B, C, H, W]` as `[B·H·W, C]`, a view where the layout is channels_last."""
-    return images.permute(0, 2, 3, 1).flatten(0, 2)
-
-
-def _as_images(matrix: Tensor, size: torch.Size) -> Tensor:
-    batch, _, height, width = size
-    return matrix.view(batch, height, width, -1).permute(0, 3, 1, 2)

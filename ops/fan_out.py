@@ -80,7 +80,7 @@ class SeparableConvFan(nn.Module):
         self.norm2 = WeightedNorm(edges * channels)
 
     def forward(self, activated: Tensor, weights: Tensor) -> Tensor:
-        inner = functional.relu(self.norm1(self.first(activated)))
+        inner = functional.relu(self.norm1(self.first(activated)), inplace=True)
         return self.norm2(self.second(inner), weights)
 
 
@@ -208,10 +208,14 @@ class FanOut(nn.Module):
         return (stacked @ matrix).permute(0, 3, 1, 2)
 
     def forward(self, x: Tensor, weights: Tensor) -> tuple[Tensor, ...]:
-        total = self._spread(x, weights)
         activated = functional.relu(x) if len(self.rectified) else x
+        total: Tensor | None = None
         for group, source in ((self.rectified, activated), (self.separate, x)):
             total = self._add(group, source, weights, total)
+        # Last, because it is a view, and what is added to a view in place costs autograd a copy.
+        spread = self._spread(x, weights)
+        if spread is not None:
+            total = spread if total is None else total.add_(spread)
         if total is None:
             raise ValueError("A mixed operation needs a candidate besides 'none'.")
         return total.split(self.channels, dim=1)
@@ -230,8 +234,8 @@ class FanOut(nn.Module):
     def _add(
         self, group: nn.ModuleDict, x: Tensor, weights: Tensor, total: Tensor | None
     ) -> Tensor | None:
-        per_channel = weights.repeat_interleave(self.channels, dim=0)
+        per_channel = weights.t().repeat_interleave(self.channels, dim=1)
         for name, branch in group.items():
-            mixed = branch(x, per_channel[:, self.columns[name]])
+            mixed = branch(x, per_channel[self.columns[name]])
             total = mixed if total is None else total.add_(mixed)
         return total

@@ -33,7 +33,8 @@ class WeightedNorm(nn.Module):
             x,
             self.running_mean,
             self.running_var,
-            weight=weights,
+            # In one piece: the channels_last backward (torch 2.13, CPU) ignores its stride.
+            weight=None if weights is None else weights.contiguous(),
             training=self.training,
             momentum=self.momentum,
             eps=self.eps,

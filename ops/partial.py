@@ -2,8 +2,8 @@
 
 A state x of C channels is split: C/K channels go through the mixed operation, the others bypass
 it. Because the weighted sum over a node's incoming edges is linear, what follows the split (the
-concatenation, the shuffle, the edge weights) needs to be done once a node and not once an edge:
-`merge_matrices` describes it as two small matrices.
+concatenation, the shuffle, the edge weights) needs to be done once a node and not once an edge; see
+`ops.node_sum`.
 """
 
 from __future__ import annotations
@@ -55,22 +55,6 @@ def draw_channels(channels: int, generator: torch.Generator) -> Tensor:
     return torch.randperm(channels, generator=generator)
 
 
-def merge_matrices(channels: int, selected: int, selection: Tensor | None) -> tuple[Tensor, Tensor]:
-    """The places of processed and bypassed channels in a node, as matrices of zeros and ones.
-
-    Args:
-        channels: C, the channels of a state.
-        selected: C/K, the channels that the mixed operation sees.
-        selection: None for the first channels, followed by a channel shuffle with K groups (the
-            authors' code); else a permutation whose first entries are the sampled channels, which
-            return to their own places without a shuffle (the paper's Eq. 2).
-
-    Returns:
-        `[selected, C]` for the processed and `[C - selected, C]` for the bypassed channels.
-    """
-    if selection is None:
-        order = shuffle_order(channels, channels // selected)
-        places = torch.eye(channels)[:, order]
-    else:
-        places = torch.eye(channels)[selection]
-    return places[:selected], places[selected:]
+def shuffle_matrix(channels: int, groups: int) -> Tensor:
+    """The channel shuffle as a matrix `[C, C]` of zeros and ones: rows of pixels times it."""
+    return torch.eye(channels)[:, shuffle_order(channels, groups)]

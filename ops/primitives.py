@@ -21,9 +21,9 @@ from torch import Tensor, nn
 from ops.partial import ChannelError
 
 
-def pointwise(c_in: int, c_out: int, stride: int = 1) -> nn.Conv2d:
+def pointwise(c_in: int, c_out: int) -> nn.Conv2d:
     """A 1x1 convolution without bias."""
-    return nn.Conv2d(c_in, c_out, 1, stride, bias=False)
+    return nn.Conv2d(c_in, c_out, 1, bias=False)
 
 
 def depthwise(channels: int, kernel: int, stride: int = 1, dilation: int = 1) -> nn.Conv2d:
@@ -98,13 +98,14 @@ class FactorizedReduce(nn.Module):
                 "choose the number of channels such that its parts are even."
             )
         self.relu = nn.ReLU()
-        self.conv1 = pointwise(c_in, c_out // 2, stride=2)
-        self.conv2 = pointwise(c_in, c_out // 2, stride=2)
+        self.conv1 = pointwise(c_in, c_out // 2)
+        self.conv2 = pointwise(c_in, c_out // 2)
         self.norm = nn.BatchNorm2d(c_out, affine=affine)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.relu(x)
-        return self.norm(torch.cat([self.conv1(x), self.conv2(x[:, :, 1:, 1:])], dim=1))
+        # Half of the pixels are never read; what is done to the others is done after the choice.
+        upper, lower = self.relu(x[:, :, ::2, ::2]), self.relu(x[:, :, 1::2, 1::2])
+        return self.norm(torch.cat([self.conv1(upper), self.conv2(lower)], dim=1))
 
 
 class SeparableConv(nn.Module):

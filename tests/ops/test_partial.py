@@ -8,8 +8,8 @@ import torch
 from ops.partial import (
     ChannelError,
     draw_channels,
-    merge_matrices,
     partial_size,
+    shuffle_matrix,
     shuffle_order,
     valid_k,
 )
@@ -35,21 +35,13 @@ def test_partial_size_refuses_with_the_choices() -> None:
 
 
 @pytest.mark.parametrize("k", [1, 2, 4])
-def test_merging_equals_concatenation_and_shuffle(k: int, generator: torch.Generator) -> None:
-    state = torch.randn(5, 8, generator=generator)
-    processed, bypassed = merge_matrices(8, 8 // k, None)
-    merged = state[:, : 8 // k] @ processed + state[:, 8 // k :] @ bypassed
-    table = state.view(5, k, 8 // k).transpose(1, 2).reshape(5, 8)
-    assert merged.equal(table)
-
-
-def test_merging_a_random_selection_returns_channels_to_their_places(
-    generator: torch.Generator,
+def test_the_shuffle_as_a_matrix_reads_a_table_by_columns(
+    k: int, generator: torch.Generator
 ) -> None:
-    state = torch.randn(5, 8, generator=generator)
-    selection = draw_channels(8, generator)
-    assert selection.sort().values.equal(torch.arange(8))
-    processed, bypassed = merge_matrices(8, 2, selection)
-    assert processed.shape == (2, 8)
-    merged = state[:, selection[:2]] @ processed + state[:, selection[2:]] @ bypassed
-    assert merged.equal(state)
+    rows = torch.randn(5, 8, generator=generator)
+    table = rows.view(5, k, 8 // k).transpose(1, 2).reshape(5, 8)
+    assert (rows @ shuffle_matrix(8, k)).equal(table)
+
+
+def test_a_draw_is_a_permutation(generator: torch.Generator) -> None:
+    assert draw_channels(8, generator).sort().values.equal(torch.arange(8))
