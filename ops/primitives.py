@@ -103,8 +103,9 @@ class FactorizedReduce(nn.Module):
         self.norm = nn.BatchNorm2d(c_out, affine=affine)
 
     def forward(self, x: Tensor) -> Tensor:
-        # Half of the pixels are never read; what is done to the others is done after the choice.
-        upper, lower = self.relu(x[:, :, ::2, ::2]), self.relu(x[:, :, 1::2, 1::2])
+        x = self.relu(x)
+        # The pixels are chosen before the convolutions, so that each copies a quarter of them.
+        upper, lower = x[:, :, ::2, ::2], x[:, :, 1::2, 1::2]
         return self.norm(torch.cat([self.conv1(upper), self.conv2(lower)], dim=1))
 
 
