@@ -123,11 +123,16 @@ class SearchCell(nn.Module):
                 edges, fan_out(self._processed(source, state), mixture), strict=True
             ):
                 mixed[edge.target].append(part)
-            partial = self.selected < self.channels
-            bypasses.append(max_pool2d(state, 2, 2) if fan_out.stride == 2 and partial else state)
+            pooled = fan_out.stride == 2 and self._bypasses
+            bypasses.append(max_pool2d(state, 2, 2) if pooled else state)
         last = self.topology.inner[-1]
         states.append(self._node(last, bypasses, mixed.pop(last), weights.edges))
         return torch.cat(states[INPUTS:], dim=1)
+
+    @property
+    def _bypasses(self) -> bool:
+        """Whether nodes need more of a state than its mixtures: all of it, or channels' places."""
+        return self.selected < self.channels or self.sampled
 
     def _processed(self, source: int, state: Tensor) -> Tensor:
         """The channels of a state that its mixed operations see."""
@@ -142,7 +147,7 @@ class SearchCell(nn.Module):
         mixed: Sequence[Tensor],
         edge_weights: Tensor | None,
     ) -> Tensor:
-        if self.selected == self.channels and not self.sampled:
+        if not self._bypasses:
             return torch.stack(list(mixed)).sum(dim=0)
         edges = self.topology.incoming(node)
         sources = [edge.source for edge in edges]
