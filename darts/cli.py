@@ -21,6 +21,7 @@ COMMANDS = {
     "genotypes": ("shows", "list the zoo"),
     "draw": ("shows", "draw both cells of a genotype"),
     "cost": ("shows", "count a model's parameters, multiply-adds and activations"),
+    "scale": ("scale", "scale depth, width and resolution of a model to a budget"),
     "datasets": ("shows", "list data sets and where they are"),
     "report": ("runs", "write the report of a run, or the comparison of several"),
 }

@@ -131,9 +131,8 @@ def find_model(model: str) -> Model:
 
 def save_model(config: NetworkConfig, path: Path | str) -> None:
     """Write a config as a YAML file that `find_model` reads."""
-    values = {_family(config).key: config.as_dict()}
     with atomic_write(path) as stream:
-        yaml.safe_dump(values, stream, sort_keys=False)
+        yaml.safe_dump(describe_model(config), stream, sort_keys=False)
 
 
 def _described(path: Path) -> NetworkConfig | None:
@@ -296,8 +295,14 @@ def network_from_description(description: Mapping[str, Any]) -> Any:
     return _family(model).network(model, num_classes=description["num_classes"])
 
 
+def describe_model(model: Model) -> dict[str, Any]:
+    """Plain values that `model_from_description` reads."""
+    key = "genotype" if isinstance(model, Genotype) else _family(model).key
+    return {key: model.as_dict()}
+
+
 def model_from_description(description: Mapping[str, Any]) -> Model:
-    """What a network's `description` was made from.
+    """What a network's `description` was made from, or what `describe_model` gave.
 
     Raises:
         UserError, GenotypeError: The description is wrong.

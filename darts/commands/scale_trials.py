@@ -1,0 +1,247 @@
+"""Compound scaling by training: the search for alpha, beta and gamma, and strategies compared."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from darts.commands.shared import Arguments, print_table
+from darts.errors import UserError
+
+if TYPE_CHECKING:
+    from darts.scaling.bases import Base
+    from darts.scaling.coefficients import Coefficients
+    from darts.training.options import TrainingOptions
+
+_RECIPE = (
+    "All other options are those of evaluate.py: --dataset, --epochs, --train-images …; "
+    "--channels, --layers and --image-size are those of the base. Trials are kept in "
+    "OUTPUT/trials.sqlite: the same command goes on where it was cut off."
+)
+
+
+def grid(arguments: Sequence[str], prog: str) -> None:
+    parser = _parser(
+        prog,
+        "Find alpha, beta and gamma: train the base scaled to twice its multiply-adds in every way "
+        "of a grid with alpha · beta² · gamma² near 2. Every fifth training image judges them; "
+        f"test images are not touched. {_RECIPE}",
+    )
+    parser.add_argument("--step", type=float, default=0.1, help="of the grid, from 1")
+    parser.add_argument("--tolerance", type=float, default=0.1, help="of the product, about 2")
+    parsed, options, base = _prepare(parser, arguments, prog, hold_out=5)
+    from darts.report.frame import write_figure
+    from darts.report.scaling import plot_grid
+    from darts.scaling.grid import judge, plan, triples
+
+    candidates = triples(parsed.step, parsed.tolerance)
+    fits = plan(base, candidates)
+    measured = _train(parsed, options, [found.rung for found in fits], "grid")
+    verdict = judge(candidates, fits, measured)
+    _write_json(parsed.output / "grid.json", verdict.as_dict())
+    write_figure(plot_grid(_title(parsed, options), verdict.rows), parsed.output / "grid")
+    if parsed.json:
+        print(json.dumps(verdict.as_dict()))
+        return
+    titles = ("alpha beta gamma", "depth", "width", "pixels", "macs", "accuracy", "seeds")
+    lines: list[tuple[str, ...]] = [titles]
+    for values in verdict.rows:
+        names = [" ".join(f"{number:g}" for number in each) for each in values["coefficients"]]
+        lines.append(
+            (
+                names[0] + (f" (and {len(names) - 1} more)" if len(names) > 1 else ""),
+                str(values["depth"]),
+                f"{values['width']:.3f}",
+                str(values["resolution"]),
+                f"{values['macs']:,}",
+                _accuracy(values),
+                str(values["seeds"]),
+            )
+        )
+    print_table(lines)
+    best = verdict.rows[0]["coefficients"][0]
+    print("winner  --alpha {:g} --beta {:g} --gamma {:g}".format(*best))
+    if verdict.error is None:
+        print("noise   unknown: one seed says nothing about it; give --seeds 3 or more")
+    elif verdict.gap is not None:
+        print(
+            f"noise   {verdict.noise:.2f} points between seeds; the winner is {verdict.gap:.2f} "
+            f"ahead, {verdict.gap / max(verdict.error, 1e-9):.1f} standard errors; "
+            f"{verdict.equals} of {len(verdict.rows)} networks lie within two"
+        )
+    print(f"plot    {parsed.output / 'grid.svg'}")
+
+
+def study(arguments: Sequence[str], prog: str) -> None:
+    parser = _parser(
+        prog,
+        "Compare scaling one dimension with scaling all, at equal multiply-adds: accuracy for each "
+        f"strategy and budget. {_RECIPE}",
+    )
+    parser.add_argument("--budgets", nargs="+", required=True, help="multiply-adds: 20M 40M")
+    parser.add_argument(
+        "--strategies", nargs="+", default=["compound", "width", "depth", "resolution"]
+    )
+    parser.add_argument("--tolerance", type=float, default=0.02, help="share of a budget")
+    from darts.commands.scale import add_coefficients, coefficients_of
+
+    add_coefficients(parser)
+    parser.add_argument("--plan", action="store_true", help="show the networks, train none")
+    parsed, options, base = _prepare(parser, arguments, prog)
+    from darts.quantities import parse_count
+    from darts.report.frame import write_figure
+    from darts.report.scaling import plot_strategies
+    from darts.scaling.study import plan, tabulate
+    from darts.scaling.training import Measured, rung_key
+
+    budgets = [parse_count(text, "--budgets") for text in parsed.budgets]
+    compound: Coefficients = coefficients_of(parsed)
+    planned = plan(base, parsed.strategies, budgets, compound, parsed.tolerance)
+    if parsed.plan:
+        nothing = Measured(accuracies=())
+        rows = tabulate(planned, {rung_key(each.rung): nothing for each in planned.values()})
+        _print_study(rows)
+        return
+    measured = _train(parsed, options, [found.rung for found in planned.values()], "study")
+    rows = tabulate(planned, measured)
+    _write_json(parsed.output / "study.json", rows)
+    curves = {
+        strategy: [
+            values
+            for values in rows
+            if values["strategy"] == strategy and values["accuracy"] is not None
+        ]
+        for strategy in parsed.strategies
+    }
+    figure = plot_strategies(_title(parsed, options), curves)
+    write_figure(figure, parsed.output / "study")
+    if parsed.json:
+        print(json.dumps(rows))
+        return
+    _print_study(rows)
+    print(f"plot  {parsed.output / 'study.svg'}")
+
+
+def _parser(prog: str, description: str) -> Arguments:
+    # Abbreviations would take options of the training (--seed) for ours (--seeds).
+    parser = Arguments(prog=prog, description=description, allow_abbrev=False)
+    parser.add_argument("model", help="genotype or network: a name, or a YAML file")
+    parser.add_argument("--seeds", type=int, default=1, help="trainings of each network")
+    parser.add_argument(
+        "--executor", choices=("in-process", "processes", "ray"), default="in-process"
+    )
+    parser.add_argument("--workers", type=int, default=0, help="trials at a time; 0: what fits")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="directory")
+    parser.add_argument("--json", action="store_true")
+    return parser
+
+
+def _prepare(
+    parser: Arguments, arguments: Sequence[str], prog: str, *, hold_out: int = 0
+) -> tuple[Namespace, TrainingOptions, Base]:
+    """Our options, those of the training, and the base; the data are opened, and so checked."""
+    if arguments and arguments[0].startswith("-") and arguments[0] not in ("-h", "--help"):
+        raise UserError(f"{prog}: the model comes first, then the options.")
+    parsed, rest = parser.parse_known_args(arguments)
+    if parsed.seeds < 1:
+        raise UserError(f"--seeds {parsed.seeds}: at least 1 is needed.")
+    if parsed.workers < 0:
+        raise UserError(f"--workers {parsed.workers}: 0 or more are needed.")
+    from darts import api
+    from darts.data.sources import open_dataset
+    from darts.models import find_model
+    from darts.parsing import parse_options
+    from darts.scaling.bases import create_base
+    from darts.stems import choose_stem
+    from darts.training.options import TrainingOptions
+    from genotypes import Genotype
+
+    model = find_model(parsed.model)
+    cells = isinstance(model, Genotype)
+    if not any(flag.split("=")[0] in ("--hold-out", "--hold_out") for flag in rest):
+        rest = [*rest, f"--hold-out={hold_out}"]
+    options = parse_options(
+        TrainingOptions,
+        [f"--{'genotype' if cells else 'model'}={parsed.model}", *rest],
+        prog=prog,
+        overlay=api.training_overlay,
+    )
+    if hold_out and not options.hold_out:
+        raise UserError(
+            "--hold-out 0: test images must not choose; leave it out or give 2 or more."
+        )
+    dataset = open_dataset(options, options.seed)
+    base = create_base(
+        model,
+        stem=choose_stem(options.stem, dataset.image_size),
+        channels=options.channels if cells else None,
+        layers=options.layers if cells else None,
+        resolution=dataset.image_size,
+        num_classes=dataset.num_classes,
+    )
+    return parsed, options, base
+
+
+def _train(parsed: Namespace, options: TrainingOptions, rungs: list[Any], title: str) -> Any:
+    from darts.scaling.training import train_rungs
+    from darts.trials.executors import Resources
+    from darts.trials.store import TrialStore
+
+    with TrialStore(parsed.output / "trials.sqlite") as store:
+        measured = train_rungs(
+            store,
+            rungs,
+            options,
+            [options.seed + number for number in range(parsed.seeds)],
+            title=title,
+            executor=parsed.executor,
+            resources=Resources(workers=parsed.workers),
+        )
+        for trial in store.rows():
+            if trial.error is not None:
+                print(f"failed  {trial.key}: {trial.error.splitlines()[-1]}")
+    return measured
+
+
+def _print_study(rows: Sequence[dict[str, Any]]) -> None:
+    titles = ("strategy", "budget", "depth", "channels", "pixels", "params", "macs", "off")
+    lines: list[tuple[str, ...]] = [(*titles, "accuracy", "seeds", "compound is better by")]
+    for values in rows:
+        advantage, error = values.get("advantage"), values.get("error")
+        better = "" if advantage is None else f"{advantage:+.2f}"
+        lines.append(
+            (
+                values["strategy"],
+                values["name"],
+                *(str(values[name]) for name in ("depth", "channels", "resolution")),
+                f"{values['params']:,}",
+                f"{values['macs']:,}",
+                f"{100 * values['off']:+.1f} %" if "off" in values else "",
+                _accuracy(values),
+                str(values["seeds"]),
+                better if error is None else f"{better} ± {error:.2f}",
+            )
+        )
+    print_table(lines)
+
+
+def _accuracy(values: dict[str, Any]) -> str:
+    if values["accuracy"] is None:
+        return "none"
+    deviation = values["deviation"]
+    return f"{values['accuracy']:.2f}" + ("" if deviation is None else f" ± {deviation:.2f}")
+
+
+def _title(parsed: Namespace, options: TrainingOptions) -> str:
+    data = Path(str(options.dataset).split(":")[-1]).name
+    return f"{Path(parsed.model).stem} on {data}, {options.epochs} epochs"
+
+
+def _write_json(path: Path, values: Any) -> None:
+    from darts.files import atomic_write
+
+    with atomic_write(path) as stream:
+        json.dump(values, stream, indent=1)

@@ -1,0 +1,162 @@
+"""Trained rungs: durable trials, the comparison of strategies, and the search for coefficients."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+from darts.cli import main
+from darts.errors import UserError
+from darts.models import find_model
+from darts.scaling import grid, study
+from darts.scaling.bases import create_base
+from darts.scaling.coefficients import Coefficients, Factors
+from darts.scaling.training import Measured, rung_key
+from tests.darts.scaling.test_ladder import data
+
+__all__ = ["data"]
+
+BASE = create_base(find_model("pcdarts_cifar10"), channels=8, layers=5, resolution=16)
+
+
+def test_measured() -> None:
+    measured = Measured(accuracies=(50.0, 54.0, 58.0), failed=1)
+    assert measured.mean == 54
+    assert measured.deviation == pytest.approx(4)
+    assert Measured(accuracies=(50.0,)).deviation is None
+    assert Measured(accuracies=()).as_dict()["accuracy"] is None
+
+
+def test_equal_networks_share_a_key() -> None:
+    one, same = BASE.rung(Factors(1, 1, 1)), BASE.rung(Factors(1.01, 1, 1))
+    assert rung_key(one) == rung_key(same)
+    assert rung_key(one) != rung_key(BASE.rung(Factors(1, 1.5, 1)))
+    assert rung_key(one).startswith("d5-c8-r16-")
+
+
+def test_study_by_hand() -> None:
+    planned = study.plan(BASE, ["compound", "width"], [1.1e7], Coefficients())
+    assert list(planned) == [
+        ("compound", "base"), ("compound", "11M"), ("width", "base"), ("width", "11M"),
+    ]  # fmt: skip
+    keys = {name: rung_key(found.rung) for name, found in planned.items()}
+    assert keys["compound", "base"] == keys["width", "base"]
+    measured = {
+        keys["compound", "base"]: Measured(accuracies=(40.0, 42.0)),
+        keys["compound", "11M"]: Measured(accuracies=(50.0, 54.0)),
+        keys["width", "11M"]: Measured(accuracies=(49.0, 51.0)),
+    }
+    rows = study.tabulate(planned, measured)
+    assert [row["accuracy"] for row in rows] == [41, 52, 41, 50]
+    assert "advantage" not in rows[1]
+    assert rows[3]["advantage"] == 2
+    # Variances 8 and 2, two seeds each: sqrt(8 / 2 + 2 / 2).
+    assert rows[3]["error"] == pytest.approx(math.sqrt(5))
+    assert rows[3]["macs"] == pytest.approx(1.1e7, rel=0.05)
+
+
+def test_grid_holds_the_papers_point() -> None:
+    found = grid.triples(0.05, 0.1)
+    assert Coefficients(1.2, 1.1, 1.15) in found
+    assert all(abs(each.growth - 2) <= 0.1 + 1e-9 for each in found)
+    coarse = grid.triples(0.5, 0.01)
+    # Of 1, 1.5, 2 in each place only one gives 2; 1.5² = 2.25.
+    assert coarse == (Coefficients(2.0, 1.0, 1.0),)
+
+
+@pytest.mark.parametrize(
+    ("step", "tolerance", "message"),
+    [(0, 0.1, "--step 0"), (0.1, 0, "--tolerance 0"), (0.7, 1e-6, "No alpha"), (1e-3, 1, "fine")],
+)
+def test_impossible_grids(step: float, tolerance: float, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        grid.triples(step, tolerance)
+
+
+def test_verdict_by_hand() -> None:
+    candidates = (Coefficients(2, 1, 1), Coefficients(1, 1.4, 1), Coefficients(1, 1, 1.4))
+    fits = grid.plan(BASE, candidates)
+    keys = [rung_key(found.rung) for found in fits]
+    assert len(set(keys)) == 3
+    measured = {
+        keys[0]: Measured(accuracies=(60.0, 62.0)),
+        keys[1]: Measured(accuracies=(63.0, 67.0)),
+        keys[2]: Measured(accuracies=(), failed=2),
+    }
+    verdict = grid.judge(candidates, fits, measured)
+    assert [row["coefficients"] for row in verdict.rows] == [[[1, 1.4, 1]], [[2, 1, 1]]]
+    # Variances 8 and 2; two seeds.
+    assert verdict.noise == pytest.approx(math.sqrt(5))
+    assert verdict.error == pytest.approx(math.sqrt(5))
+    assert verdict.gap == 4
+    assert verdict.equals == 2
+    nothing = {key: Measured(accuracies=(), failed=1) for key in keys}
+    with pytest.raises(UserError, match="No training"):
+        grid.judge(candidates, fits, nothing)
+
+
+TINY = [
+    "--channels", "4", "--layers", "3", "--epochs", "1", "--batch-size", "16", "--no-auxiliary",
+    "--threads", "1", "--device", "cpu", "--cutout", "0",
+]  # fmt: skip
+
+
+def test_commands(tmp_path: Path, data: str, capsys: pytest.CaptureFixture[str]) -> None:
+    recipe = ["--dataset", data, *TINY]
+    out = tmp_path / "study"
+    arguments = ["scale", "study", "pcdarts_cifar10", "--budgets", "200k", "-o", str(out)]
+    arguments += ["--strategies", "compound", "width", *recipe]
+    assert main([*arguments, "--plan"]) == 0
+    assert not out.exists()
+    assert main([*arguments, "--seeds", "2", "--json"]) == 0
+    captured = capsys.readouterr()
+    rows = json.loads(captured.out.splitlines()[-1])
+    assert [row["seeds"] for row in rows] == [2] * 4
+    assert rows[0]["accuracies"] == rows[2]["accuracies"]
+    assert (out / "study.svg").is_file()
+    assert (out / "study.png").is_file()
+    # All trials stand in the store: nothing is trained again, and nothing comes out otherwise.
+    assert main([*arguments, "--seeds", "2", "--json"]) == 0
+    again = capsys.readouterr()
+    assert json.loads(again.out.splitlines()[-1]) == rows
+    assert "study" not in again.err
+    # Another recipe is another experiment.
+    assert main([*arguments, "--learning-rate", "0.1"]) == 2
+    assert "learning_rate" in capsys.readouterr().err
+
+    out = tmp_path / "grid"
+    arguments = ["scale", "grid", "pcdarts_cifar10", "-o", str(out), "--step", "0.5", *recipe]
+    assert main([*arguments, "--tolerance", "0.3"]) == 0
+    shown = capsys.readouterr().out
+    assert "winner  --alpha" in shown
+    assert "one seed says nothing" in shown
+    saved = json.loads((out / "grid.json").read_text())
+    # Every fifth of 20 images a class.
+    assert saved["rows"][0]["seeds"] == 1
+    assert (out / "grid.png").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["study", "--epochs", "5", "darts_v1"], "the model comes first"),
+        (["study", "darts_v1", "--budgets", "1M"], "required: -o"),
+        (["study", "darts_v1", "-o", "x", "--budgets", "x"], "--budgets: a number"),
+        (["study", "darts_v1", "-o", "x", "--budgets", "1M", "--seeds", "0"], "--seeds 0"),
+        (["study", "darts_v1", "-o", "x", "--budgets", "1M", "--colour", "5"], "colour"),
+        (["grid", "darts_v1", "-o", "x", "--hold-out", "0"], "test images must not choose"),
+        (["grid", "darts_v1", "-o", "x", "--step", "3"], "--step 3"),
+    ],
+)
+def test_commands_refuse(
+    arguments: list[str],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["scale", *arguments, "--dataset", "digits"]) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "x").exists()
