@@ -178,7 +178,7 @@ def score_checkpoint(options: TrainingOptions) -> Scores:
     if options.checkpoint is None:
         raise UserError("--test-only needs --checkpoint: a checkpoint.pt or a run directory.")
     device = resolve_device(options.device)
-    trained = load_trained(options.checkpoint, device)
+    trained = load_trained(options.checkpoint, device, averaged=options.averaged)
     # The network fixes the size of its images; statistics are those that it was trained with.
     card = trained.card
     options = replace(options, image_size=options.image_size or card["image_size"])

@@ -53,6 +53,7 @@ class Classifier(Protocol):
         description: Plain values that `network_from_description` rebuilds it from.
         resolution: Side of the images that it is meant for.
         auxiliary_head: A second classifier for training, or None.
+        dropout: Probability of dropping an input of the classifier in training.
 
     A network that also is `darts.features.Featured` can serve as a backbone.
     """
@@ -60,6 +61,7 @@ class Classifier(Protocol):
     description: dict[str, Any]
     resolution: int
     auxiliary_head: nn.Module | None
+    dropout: float
 
     def check_image_size(self, height: int, width: int) -> None: ...
 

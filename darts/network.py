@@ -20,6 +20,7 @@ from darts.errors import UserError
 from darts.stems import check_image_size, create_network_stem
 from genotypes import Genotype, load_genotype, parse_genotype
 from ops.initialise import initialise
+from ops.regularize import dropout
 
 
 @dataclass(frozen=True)
@@ -131,6 +132,7 @@ class Network(nn.Module):
             previous_reduction = reduction
         self.cells = nn.ModuleList(cells)
         self.classifier = nn.Linear(previous, num_classes)
+        self.dropout = 0.0
         # The last reduction cell lies two thirds down.
         self.auxiliary_layer = reductions[-1]
         head_channels = cells[self.auxiliary_layer].out_channels
@@ -164,16 +166,16 @@ class Network(nn.Module):
         Args:
             images: `[B, 3, H, W]`; see `check_image_size`.
             drop_path: Probability of dropping an operation's output; without effect at test.
-            generator: Random stream of the dropping, needed for a positive probability.
+            generator: Random stream of drop path and dropout, needed in training with either.
 
         Returns:
             `[B, num_classes]` twice, or None for the second.
         """
         self.check_image_size(*images.shape[-2:])
-        if not self.training or drop_path == 0.0:
+        if not self.training or drop_path == self.dropout == 0.0:
             generator = None
         elif generator is None:
-            raise ValueError("Drop path needs a random generator.")
+            raise ValueError("Drop path and dropout need a random generator.")
         auxiliary = None
         before_previous, previous = self.stem(images)
         for layer, cell in enumerate(self.cells):
@@ -181,7 +183,10 @@ class Network(nn.Module):
             before_previous, previous = previous, output
             if layer == self.auxiliary_layer and self.training and self.auxiliary_head is not None:
                 auxiliary = self.auxiliary_head(output)
-        return self.classifier(previous.mean(dim=(2, 3))), auxiliary
+        features = previous.mean(dim=(2, 3))
+        if generator is not None:
+            features = dropout(features, self.dropout, generator)
+        return self.classifier(features), auxiliary
 
     def features(self, images: Tensor) -> tuple[Tensor, ...]:
         """Feature maps, see `darts.features`: what the stem and the last cell of each scale give.

@@ -17,14 +17,14 @@ _OF_THE_DEVICE = ("fused", "foreach", "capturable")
 
 
 def create_sgd(
-    parameters: Iterable[nn.Parameter],
+    parameters: Iterable[Any],
     *,
     learning_rate: float,
     momentum: float,
     weight_decay: float,
     device: torch.device,
 ) -> torch.optim.SGD:
-    """SGD with momentum."""
+    """SGD with momentum, of parameters or of groups of them."""
     on_cuda = device.type == "cuda"
     rate = torch.tensor(learning_rate, device=device) if on_cuda else learning_rate
     return torch.optim.SGD(

@@ -41,6 +41,8 @@ class DataOptions:
         augment: Random changes of training images; cifar crops from a padded image, imagenet
             crops and resizes, none leaves them as they are, auto means imagenet from 96 pixels on
             and cifar below.
+        auto_augment: Besides, change each training image by RandAugment (two operations of strength
+            9) or by AutoAugment (the policy found on cifar10, svhn or imagenet).
         flip: Mirror training images at random; by default where mirror images keep their class.
         cutout: Side in pixels of the square that is blanked in each training image; 0 is none.
         color_jitter: Strength of random brightness, contrast and saturation (and half of it for
@@ -63,6 +65,7 @@ class DataOptions:
     cache: str | None = None
     split: Literal["balanced", "paper"] = "balanced"
     augment: Literal["auto", "cifar", "imagenet", "none"] = "auto"
+    auto_augment: Literal["none", "randaugment", "autoaugment"] = "none"
     flip: bool | None = None
     cutout: int = 0
     color_jitter: float = 0.0

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from darts.data.augmentation import Augmentation, Normalization, Transform, policy_of
+from darts.data.auto_augment import create_auto_augment
 from darts.data.dataset import Dataset
 from darts.data.options import DataOptions
 from darts.data.photographs import PhotographAugmentation
@@ -23,6 +24,10 @@ def training_transform(dataset: Dataset, options: DataOptions) -> Transform:
     Raises:
         UserError: an option does not fit the size or the kind of augmentation.
     """
+    return create_auto_augment(options.auto_augment, dataset.name, _crops(dataset, options))
+
+
+def _crops(dataset: Dataset, options: DataOptions) -> Transform:
     policy = policy_of(options.augment, dataset.image_size)
     if not 0 <= options.cutout < dataset.image_size:
         raise UserError(

@@ -15,6 +15,7 @@ from darts.errors import UserError
 from darts.features import scales_of, stage_maps
 from ops.blocks import ConvNorm, ResidualBottleneck, ResidualConv, VanillaConv
 from ops.initialise import initialise_by_fan_out
+from ops.regularize import dropout
 
 
 class AnyNet(nn.Module):
@@ -59,6 +60,8 @@ class AnyNet(nn.Module):
                 c_in = stage.width
             self.stages.append(blocks)
         self.classifier = nn.Linear(c_in, num_classes)
+        self.dropout = 0.0
+        self._depth = sum(stage.depth for stage in config.stages)
         self._scales = scales_of(config.stages, _stride(config))
         self.feature_channels = self._scales.channels
         self.feature_strides = self._scales.strides
@@ -74,20 +77,26 @@ class AnyNet(nn.Module):
         """Logits `[B, num_classes]` of images `[B, 3, H, W]`, and None for an auxiliary head's.
 
         Args:
-            drop_path: Probability of dropping a sample's residual branch; without effect at test.
-            generator: Random stream of the dropping, needed for a positive probability.
+            drop_path: Probability of dropping a sample's residual branch; it grows linearly with
+                depth: block i of n, from 0, has i/n of it. Without effect at test.
+            generator: Random stream of drop path and dropout, needed in training with either.
         """
         self.check_image_size(*images.shape[-2:])
-        if not self.training or drop_path == 0.0:
+        if not self.training or drop_path == self.dropout == 0.0:
             generator = None
         elif generator is None:
-            raise ValueError("Drop path needs a random generator.")
+            raise ValueError("Drop path and dropout need a random generator.")
         x = self.stem(images)
+        number = 0
         for stage in self.stages:
             assert isinstance(stage, nn.ModuleList)
             for block in stage:
-                x = block(x, drop_path, generator)
-        return self.classifier(x.mean(dim=(2, 3))), None
+                x = block(x, drop_path * number / self._depth, generator)
+                number += 1
+        features = x.mean(dim=(2, 3))
+        if generator is not None:
+            features = dropout(features, self.dropout, generator)
+        return self.classifier(features), None
 
     def features(self, images: Tensor) -> tuple[Tensor, ...]:
         """Feature maps, see `darts.features`: what the last stage of each scale gives."""

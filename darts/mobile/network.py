@@ -78,6 +78,7 @@ class MBConvNet(nn.Module):
         else:
             self.head = ConvHead(c_in, config.head_width, style=style)
         self.classifier = nn.Linear(config.head_width, num_classes)
+        self.dropout = config.dropout
         self._scales = scales_of(config.stages, stride)
         self.feature_channels = self._scales.channels
         self.feature_strides = self._scales.strides
@@ -103,7 +104,7 @@ class MBConvNet(nn.Module):
             generator: Random stream of drop path and dropout, needed in training with either.
         """
         self.check_image_size(*images.shape[-2:])
-        if not self.training or drop_path == self.config.dropout == 0.0:
+        if not self.training or drop_path == self.dropout == 0.0:
             generator = None
         elif generator is None:
             raise ValueError("Drop path and dropout need a random generator.")
@@ -116,7 +117,7 @@ class MBConvNet(nn.Module):
                 number += 1
         features = self.head(x)
         if generator is not None:
-            features = dropout(features, self.config.dropout, generator)
+            features = dropout(features, self.dropout, generator)
         return self.classifier(features), None
 
     def features(self, images: Tensor) -> tuple[Tensor, ...]:

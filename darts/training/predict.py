@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from darts.data.transforms import load_image
+from darts.errors import UserError
 from darts.models import network_from_description
 from darts.training.pretrained import trained_state
 
@@ -27,15 +28,26 @@ class Trained:
         return tuple(self.card["classes"])
 
 
-def load_trained(checkpoint: Path | str, device: torch.device) -> Trained:
+def load_trained(
+    checkpoint: Path | str, device: torch.device, *, averaged: bool | None = False
+) -> Trained:
     """The network of a retraining's checkpoint, or of its run directory.
 
+    Args:
+        averaged: Whether to take the running mean of the weights; None where there is one.
+
     Raises:
-        UserError: The file is missing, damaged, or of another kind of run.
+        UserError: The file is missing, damaged, or of another kind of run, or it has no mean.
     """
     state = trained_state(checkpoint)
     network = network_from_description(state["description"])
-    network.load_state_dict(state["network"])
+    average = state.get("average")
+    if averaged and average is None:
+        raise UserError(
+            f"{checkpoint} has no running mean of the weights: it was trained without --ema."
+        )
+    weights = state["network"] if average is None or averaged is False else average
+    network.load_state_dict(weights)
     return Trained(network.to(device).eval(), state["data"])
 
 

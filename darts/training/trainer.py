@@ -31,17 +31,22 @@ from darts.device import (
 )
 from darts.loop import run_task
 from darts.models import Model, create_network
-from darts.optimisers import create_sgd, restore, set_learning_rate
+from darts.optimisers import restore, set_learning_rate
 from darts.randomness import RandomStreams
 from darts.runs import RunDirectory
-from darts.schedules import cosine, linear, warm_up
+from darts.schedules import cosine, exponential, linear, warm_up
 from darts.stems import choose_stem
 from darts.tracking import Tracker
-from darts.training.options import TrainingOptions
+from darts.training.distillation import Teacher
+from darts.training.ema import create_average
+from darts.training.mixing import draw_share, mix, one_hot
+from darts.training.objective import Objective
+from darts.training.optimisers import create_optimiser
+from darts.training.options import TrainingOptions, check_recipe
 from darts.training.pretrained import load_pretrained
 from genotypes import Genotype, save_genotype
 
-STREAMS = ("weights", "order", "noise", "drop path")
+STREAMS = ("weights", "order", "noise", "drop path", "mixing")
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,8 @@ class TrainingResult:
     run_dir: Path
     seconds: float
     peak_memory: int
+    average_scores: Scores | None = None
+    """Those of the running mean of the weights, where there is one."""
 
 
 @torch.no_grad()
@@ -110,6 +117,7 @@ class TrainingTask:
     notes: Mapping[str, Any] = MappingProxyType({})
 
     def __init__(self, options: TrainingOptions, model: Model) -> None:
+        check_recipe(options)
         self.options = options
         self.device = resolve_device(options.device)
         check_precision(options.precision, self.device)
@@ -126,11 +134,24 @@ class TrainingTask:
             )
         dtype = dtype_of(options.precision)
         self.network.to(self.device, dtype).to(memory_format=torch.channels_last)
-        self.optimiser = create_sgd(
-            self.network.parameters(),
+        if options.dropout is not None:
+            self.network.dropout = options.dropout
+        self.average = create_average(self.network, options.ema)
+        self.teacher = None
+        if options.teacher is not None:
+            self.teacher = Teacher(options.teacher, self.dataset.card(), self.device, dtype)
+        self.objective = Objective(
+            label_smoothing=options.label_smoothing,
+            auxiliary_weight=options.auxiliary_weight,
+            distillation_weight=options.distillation_weight,
+        )
+        self.optimiser = create_optimiser(
+            options.optimiser,
+            self.network,
             learning_rate=options.learning_rate,
             momentum=options.momentum,
             weight_decay=options.weight_decay,
+            decay_norms=options.decay_norms,
             device=self.device,
         )
         self.training = BatchLoader(
@@ -145,37 +166,43 @@ class TrainingTask:
         )
         self.steps_per_epoch = self.training.steps_per_epoch
         self.scores: Scores | None = None
+        self.average_scores: Scores | None = None
 
     def begin_epoch(self, epoch: int) -> None:
         options = self.options
+        start = options.learning_rate
         if options.schedule == "cosine":
-            rate = cosine(options.learning_rate, 0.0, epoch, options.epochs)
+            rate = cosine(start, 0.0, epoch, options.epochs)
+        elif options.schedule == "linear":
+            rate = linear(start, epoch, options.epochs)
         else:
-            rate = linear(options.learning_rate, epoch, options.epochs)
-        rate = warm_up(rate, options.learning_rate, epoch, options.lr_warmup_epochs)
+            rate = exponential(start, epoch, options.lr_decay, options.lr_decay_epochs)
+        rate = warm_up(rate, start, epoch, options.lr_warmup_epochs)
         set_learning_rate(self.optimiser, rate)
         self.learning_rate = rate
-        self.drop_path = options.drop_path * epoch / options.epochs
+        grown = epoch / options.epochs if options.drop_path_schedule == "linear" else 1.0
+        self.drop_path = options.drop_path * grown
         self.network.train()
-
-    def _loss(self, logits: Tensor, labels: Tensor) -> Tensor:
-        return functional.cross_entropy(
-            logits, labels, label_smoothing=self.options.label_smoothing
-        )
 
     def step(self) -> Mapping[str, Tensor]:
         images, labels = self.training.next_batch()
+        targets = labels
+        if self.options.mixup:
+            share = draw_share(self.options.mixup, self.streams["mixing"])
+            targets = one_hot(labels, self.dataset.num_classes, images.dtype)
+            images, targets = mix(images, targets, share)
+            labels = targets.argmax(1)
         self.optimiser.zero_grad(set_to_none=True)
         with precision_context(self.options.precision, self.device):
             logits, auxiliary = self.network(images, self.drop_path, self.streams["drop path"])
-            loss = self._loss(logits, labels)
-            total = loss
-            if auxiliary is not None:
-                total = loss + self.options.auxiliary_weight * self._loss(auxiliary, labels)
+            teachers = None if self.teacher is None else self.teacher(images)
+            loss, total = self.objective(logits, auxiliary, targets, teachers)
         total.backward()
         if self.options.grad_clip:
             nn.utils.clip_grad_norm_(self.network.parameters(), self.options.grad_clip)
         self.optimiser.step()
+        if self.average is not None:
+            self.average.update_parameters(self.network)
         accuracy = (logits.detach().argmax(1) == labels).float().mean() * 100
         return {"loss": loss.detach(), "accuracy": accuracy}
 
@@ -185,14 +212,32 @@ class TrainingTask:
         every = self.options.test_every
         if epoch + 1 < self.epochs and not (every and (epoch + 1) % every == 0):
             return {}
-        self.scores = score(
-            self.network,
-            self.dataset,
-            batch_size=self.options.batch_size,
-            device=self.device,
-            precision=self.options.precision,
-        )
-        return self.scores.as_dict()
+        self.test()
+        return self.figures()
+
+    def test(self) -> None:
+        """Score the weights, and their running mean where there is one."""
+
+        def scores(network: nn.Module) -> Scores:
+            return score(
+                network,
+                self.dataset,
+                batch_size=self.options.batch_size,
+                device=self.device,
+                precision=self.options.precision,
+            )
+
+        self.scores = scores(self.network)
+        if self.average is not None:
+            self.average_scores = scores(self.average)
+
+    def figures(self) -> dict[str, float]:
+        """The scores of the last test by name, those of the running mean as `average_…`."""
+        figures = {} if self.scores is None else self.scores.as_dict()
+        if self.average_scores is not None:
+            averages = self.average_scores.as_dict()
+            figures |= {f"average_{name}": value for name, value in averages.items()}
+        return figures
 
     def is_finite(self) -> bool:
         return all_finite(self.network.parameters())
@@ -200,14 +245,21 @@ class TrainingTask:
     _PARTS = ("network", "optimiser", "training", "streams")
 
     def state_dict(self) -> dict[str, Any]:
+        average = {} if self.average is None else {"average": self.average.module.state_dict()}
         return {
             **{part: getattr(self, part).state_dict() for part in self._PARTS},
+            **average,
+            "teacher": None if self.teacher is None else self.teacher.digest,
             # With these two a checkpoint explains itself: `--test-only` and `predict` need no more.
             "description": self.network.description,
             "data": self.dataset.card(),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        if self.average is not None:
+            self.average.module.load_state_dict(state["average"])
+        if self.teacher is not None:
+            self.teacher.check_same(state["teacher"])
         for part in self._PARTS:
             if part == "optimiser":
                 restore(self.optimiser, state[part])
@@ -272,14 +324,11 @@ def run_training(options: TrainingOptions, model: Model) -> TrainingResult:
         prepare=lambda run: write_manifest(task.dataset, run.path / MANIFEST, options.seed),
     )
     if task.scores is None:  # The run had ended before it was resumed.
-        task.scores = score(
-            task.network,
-            task.dataset,
-            batch_size=options.batch_size,
-            device=task.device,
-            precision=options.precision,
-        )
-    result = TrainingResult(task.scores, run.path, loop.seconds, peak_memory(task.device))
+        task.test()
+    assert task.scores is not None
+    result = TrainingResult(
+        task.scores, run.path, loop.seconds, peak_memory(task.device), task.average_scores
+    )
     if isinstance(model, Genotype):
         save_genotype(model, run.genotype)
     cost = count(task.network, task.dataset.image_size)
@@ -287,7 +336,7 @@ def run_training(options: TrainingOptions, model: Model) -> TrainingResult:
         {
             ("genotype" if isinstance(model, Genotype) else "model"): model.as_dict(),
             "epoch": options.epochs,
-            **result.scores.as_dict(),
+            **task.figures(),
             "test_images": len(task.dataset.test),
             **task.dataset.counts(),
             "parameters": cost.params,

@@ -51,6 +51,24 @@ RUNS: dict[str, tuple[Callable, Callable, type, dict[str, Any]]] = {
         {"max_macs": "3M", "max_params": "250k", "cost_weight": 0.1, "target_layers": 4},
     ),
     "retraining": (training_options, run_training, trainer.TrainingTask, {"drop_path": 0.3}),
+    "retraining with every trick": (
+        training_options,
+        run_training,
+        trainer.TrainingTask,
+        {
+            "optimiser": "rmsprop",
+            "decay_norms": False,
+            "schedule": "exponential",
+            "mixup": 0.2,
+            "ema": 0.9,
+            "auto_augment": "randaugment",
+            "label_smoothing": 0.1,
+            "dropout": 0.2,
+            "drop_path": 0.3,
+            "drop_path_schedule": "constant",
+            "teacher": "",
+        },
+    ),
 }
 
 
@@ -64,6 +82,9 @@ def test_interrupted_at_any_step_and_resumed(
 ) -> None:
     make, run, task, settings = RUNS[kind]
     whole, broken = tmp_path / "whole", tmp_path / "broken"
+    if "teacher" in settings:
+        settings = {**settings, "teacher": str(tmp_path / "teacher")}
+        run(make(tmp_path / "teacher", epochs=1))
     run(make(whole, **settings))
 
     step = task.step

@@ -123,3 +123,16 @@ def test_needs_classes() -> None:
 def test_own_resolution() -> None:
     assert net().resolution == net(stem="resnet").resolution == 224
     assert net(stem="cifar").resolution == 32
+
+
+def test_stochastic_depth_grows_linearly_with_depth() -> None:
+    """Block i of n is dropped with probability i/n of the last one's bound."""
+    network = net().train()
+    seen: list[float] = []
+    for stage in network.stages:
+        for block in stage:
+            block.forward = lambda x, probability, generator, block=block: (
+                seen.append(probability) or type(block).forward(block, x)
+            )
+    network(torch.zeros(2, 3, 32, 32), 0.6, torch.Generator())
+    assert seen == pytest.approx([0.0, 0.2, 0.4])

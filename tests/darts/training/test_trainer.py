@@ -93,14 +93,6 @@ def test_the_auxiliary_heads_loss_counts_by_its_weight(tmp_path: Path) -> None:
     torch.testing.assert_close(more - none, 2 * (some - none))
 
 
-def test_label_smoothing_spreads_the_target(tmp_path: Path) -> None:
-    task = TrainingTask(training_options(tmp_path / "run", label_smoothing=0.1), CELL)
-    logits = torch.tensor([[2.0, 0.0, -1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]])
-    logs = logits.log_softmax(1)[0]
-    expected = -(0.9 * logs[0] + 0.1 * logs.mean())
-    assert task._loss(logits, torch.tensor([0])).item() == pytest.approx(expected.item(), rel=1e-6)
-
-
 def test_predict_names_the_classes_of_an_image_file(tmp_path: Path) -> None:
     run_training(training_options(tmp_path / "run"), CELL)
     Image.fromarray(np.full((20, 30), 128, np.uint8)).save(tmp_path / "grey.png")
