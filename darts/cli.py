@@ -18,6 +18,7 @@ COMMANDS = {
     "search": ("runs", "search a cell"),
     "evaluate": ("runs", "retrain a genotype from scratch, or test a checkpoint"),
     "predict": ("runs", "say what an image shows, by a trained checkpoint"),
+    "export": ("export", "write a network as ONNX or torch.export, checked"),
     "genotypes": ("shows", "list the zoo"),
     "draw": ("shows", "draw both cells of a genotype"),
     "cost": ("shows", "count a model's parameters, multiply-adds and activations"),

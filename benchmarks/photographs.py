@@ -1,0 +1,153 @@
+"""Images per second of a folder of photographs, with the search's augmentation or the retraining's.
+
+    python benchmarks/photographs.py --data ../shared/data/imagenette_small [--workers 1] [--json]
+
+Compared, for batches [B, 3, 224, 224] that are ready for a network:
+- torchvision: ImageFolder, RandomResizedCrop and mirror image (and ColorJitter) image by image in a
+  DataLoader's workers;
+- files: ours, decoding in as many workers, the rest on whole batches in the main process;
+- cache: ours, from decoded images in a mapped file;
+- memory: ours, from decoded images in memory.
+Passes of all take turns, so that a busy machine is as bad for each; the medians and the extremes
+are shown. The folder's images are repeated until an epoch is long enough.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.utils.data import ConcatDataset, DataLoader
+
+from darts.data.cache import cached
+from darts.data.dataset import ImageSet
+from darts.data.folders import open_folder
+from darts.data.loader import BatchLoader
+from darts.data.photographs import PhotographAugmentation
+from darts.data.streaming import ImageFiles
+from darts.device import device_name, resolve_device, synchronise
+from darts.torchvision_compat import torchvision
+
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+def theirs(root: Path, repeats: int, batch: int, workers: int, jitter: float) -> DataLoader:
+    transforms = torchvision.transforms
+    chain = [transforms.RandomResizedCrop(224), transforms.RandomHorizontalFlip()]
+    if jitter:
+        chain.append(transforms.ColorJitter(jitter, jitter, jitter, jitter / 2))
+    chain += [transforms.ToTensor(), transforms.Normalize(MEAN, STD)]
+    folder = torchvision.datasets.ImageFolder(root / "train", transforms.Compose(chain))
+    return DataLoader(
+        ConcatDataset([folder] * repeats),
+        batch,
+        shuffle=True,
+        drop_last=True,
+        num_workers=workers,
+        persistent_workers=workers > 0,
+    )
+
+
+def endless(loader: DataLoader, device: torch.device) -> Iterator[Any]:
+    while True:
+        for images, labels in loader:
+            # The layout that ours deliver, and convolutions like.
+            yield images.to(device).contiguous(memory_format=torch.channels_last), labels.to(device)
+
+
+def ours(
+    images: ImageSet, repeats: int, batch: int, device: torch.device, jitter: float
+) -> Callable[[], Any]:
+    transform = PhotographAugmentation(mean=MEAN, std=STD, size=224, flip=True, color_jitter=jitter)
+    loader = BatchLoader(
+        images.to(device),
+        torch.arange(len(images)).repeat(repeats),
+        batch,
+        device,
+        transform,
+        torch.Generator().manual_seed(0),
+        torch.Generator().manual_seed(1),
+    )
+    return loader.next_batch
+
+
+def rate(next_batch: Callable[[], Any], batches: int, batch: int, device: torch.device) -> float:
+    start = time.perf_counter()
+    for _ in range(batches):
+        next_batch()
+    synchronise(device)
+    return batches * batch / (time.perf_counter() - start)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True, help="folder with train/CLASS/*")
+    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--batches", type=int, default=8, help="a pass")
+    parser.add_argument("--passes", type=int, default=5)
+    parser.add_argument("--repeats", type=int, default=8, help="of the images, in an epoch")
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--jitter", type=float, default=0.0, help="0.4 in the retraining")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    device = resolve_device(arguments.device)
+    batch, repeats, jitter = arguments.batch, arguments.repeats, arguments.jitter
+    found = open_folder(arguments.data, arguments.workers, str(arguments.data)).train
+    assert isinstance(found, ImageFiles)
+    files = found.resized(256)
+    with tempfile.TemporaryDirectory() as scratch:
+        start = time.perf_counter()
+        mapped = cached(files, arguments.data, Path(scratch))
+        made = time.perf_counter() - start
+        loader = endless(theirs(arguments.data, repeats, batch, arguments.workers, jitter), device)
+        ways = {
+            "torchvision": lambda: next(loader),
+            "files": ours(files, repeats, batch, device, jitter),
+            "cache": ours(mapped, repeats, batch, device, jitter),
+            "memory": ours(mapped.in_memory(), repeats, batch, device, jitter),
+        }
+        rates: dict[str, list[float]] = {name: [] for name in ways}
+        for turn in range(1 + arguments.passes):
+            for name, way in ways.items():
+                measured = rate(way, arguments.batches, batch, device)
+                if turn:  # the first turn starts processes and fills queues
+                    rates[name].append(measured)
+    rows = {
+        name: {
+            "median": statistics.median(values),
+            "min": min(values),
+            "max": max(values),
+            "times_torchvision": statistics.median(values)
+            / statistics.median(rates["torchvision"]),
+        }
+        for name, values in rates.items()
+    }
+    if arguments.json:
+        print(json.dumps({"rows": rows, "cache_made_per_second": len(files) / made}))
+        return
+    print(
+        f"{device_name(device)}, torch {torch.__version__}, {arguments.threads} threads, "
+        f"{arguments.workers} workers, batch {batch}, jitter {jitter}, {arguments.passes} passes "
+        f"of {arguments.batches} batches"
+    )
+    print(f"{'images/s':12}  median     min     max  times torchvision")
+    for name, row in rows.items():
+        print(
+            f"{name:12}  {row['median']:6.0f}  {row['min']:6.0f}  {row['max']:6.0f}  "
+            f"{row['times_torchvision']:17.2f}"
+        )
+    print(f"cache made at {len(files) / made:.0f} images/s ({len(files)} images)")
+
+
+if __name__ == "__main__":
+    main()

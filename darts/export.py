@@ -1,0 +1,151 @@
+"""Networks as files that run without this toolkit, checked against what they were made from."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from darts.errors import UserError
+
+Format = Literal["onnx", "torch-export"]
+FORMATS: tuple[Format, ...] = ("onnx", "torch-export")
+INSTALL = "pip install 'darts-nas[export]' (or: pip install onnx onnxruntime onnxscript)"
+# Sums in another order differ by more than this only where something is wrong.
+TOLERANCE = 1e-3
+BATCHES = (1, 3)
+
+
+class Logits(nn.Module):
+    """A classifier without what only training needs: images `[B, 3, S, S]` to `[B, classes]`."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.network(images)[0]
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written, and how well it agrees.
+
+    Args:
+        path: The file.
+        difference: Largest absolute difference from the network's logits, on random images.
+        largest: Largest absolute logit among these.
+        checked_by: What ran the file.
+    """
+
+    path: Path
+    difference: float
+    largest: float
+    checked_by: str
+
+
+def export_network(
+    network: nn.Module,
+    path: Path,
+    format: Format,
+    image_size: int,
+    notes: dict[str, Any] | None = None,
+) -> Exported:
+    """Write a classifier of this toolkit as one file, for any number of images at a time.
+
+    The file takes `images` `[B, 3, image_size, image_size]` float32, normalised, and gives
+    `logits`. It is read again and run on random images before it takes its place.
+
+    Args:
+        notes: Plain values that travel in the file, as JSON under "darts".
+
+    Raises:
+        UserError: What the format needs is not installed, or the file computes something else.
+    """
+    if format == "onnx":
+        check_onnx()
+    network = Logits(network).cpu().float().eval()
+    for parameter in network.parameters():
+        parameter.requires_grad_(False)
+    images = torch.zeros(2, 3, image_size, image_size)
+    program = torch.export.export(
+        network, (images,), dynamic_shapes={"images": {0: torch.export.Dim("batch")}}
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as scratch:
+        draft = Path(scratch) / path.name
+        text = json.dumps(notes or {})
+        if format == "onnx":
+            run, by = _write_onnx(program, images, draft, text)
+        else:
+            run, by = _write_program(program, draft, text)
+        difference, largest = _compare(network, run, image_size)
+        if not difference <= TOLERANCE * max(largest, 1.0):
+            raise UserError(
+                f"The exported file computes something else: its logits differ by {difference:.2g} "
+                f"(the largest is {largest:.2g}), by {by}. Nothing was written."
+            )
+        os.replace(draft, path)
+    return Exported(path, difference, largest, by)
+
+
+def check_onnx() -> None:
+    """Raise UserError unless all that writing and checking ONNX needs is installed."""
+    missing = []
+    for name in ("onnx", "onnxscript", "onnxruntime"):
+        try:
+            __import__(name)
+        except ImportError:
+            missing.append(name)
+    if missing:
+        raise UserError(f"Writing ONNX needs {', '.join(missing)}: {INSTALL}.")
+
+
+Run = Callable[[Tensor], Tensor]
+
+
+def _write_onnx(program: Any, images: Tensor, path: Path, notes: str) -> tuple[Run, str]:
+    import onnxruntime
+
+    written = torch.onnx.export(
+        program,
+        (images,),
+        input_names=["images"],
+        output_names=["logits"],
+        dynamic_shapes={"images": {0: "batch"}},
+        dynamo=True,
+        verbose=False,
+    )
+    assert written is not None
+    written.model.metadata_props["darts"] = notes
+    written.save(path, external_data=False)
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+
+    def run(images: Tensor) -> Tensor:
+        return torch.from_numpy(session.run(["logits"], {"images": images.numpy()})[0])
+
+    return run, f"onnxruntime {onnxruntime.__version__}"
+
+
+def _write_program(program: Any, path: Path, notes: str) -> tuple[Run, str]:
+    torch.export.save(program, path, extra_files={"darts": notes})
+    return torch.export.load(path).module(), f"torch {torch.__version__}"
+
+
+@torch.no_grad()
+def _compare(network: nn.Module, run: Run, image_size: int) -> tuple[float, float]:
+    generator = torch.Generator().manual_seed(0)
+    difference = largest = 0.0
+    for batch in BATCHES:
+        images = torch.randn(batch, 3, image_size, image_size, generator=generator)
+        expected = network(images)
+        difference = max(difference, (run(images) - expected).abs().max().item())
+        largest = max(largest, expected.abs().max().item())
+    return difference, largest
