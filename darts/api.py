@@ -19,6 +19,7 @@ from darts.training.options import TrainingOptions
 from genotypes import Genotype, load_genotype
 
 if TYPE_CHECKING:
+    from darts.design_space.population import Population
     from darts.models import Model
     from darts.runs import RunDirectory
     from darts.searcher.task import SearchResult
@@ -197,6 +198,27 @@ def score_checkpoint(options: TrainingOptions) -> Scores:
         device=device,
         precision=options.precision,
     )
+
+
+def train_population(**settings: Any) -> Population:
+    """Train a population, or go on with it; settings as of `python -m darts space train --help`.
+
+    >>> population = train_population(  # doctest: +SKIP
+    ...     space="regnetx", n=20, macs="3M-4M", dataset="cifar10", out="populations/regnetx"
+    ... )
+
+    Raises:
+        UserError: A setting, the data or the directory is wrong, or no training ended well.
+        TrialsInterrupted: SIGINT or SIGTERM came; the same call goes on.
+    """
+    from darts.populations.options import PopulationOptions, no_overlay
+    from darts.populations.record import load_population
+    from darts.populations.train import train_population
+
+    options = options_from(PopulationOptions, settings, no_overlay)
+    train_population(options)
+    assert options.out is not None
+    return load_population(options.out)
 
 
 def report(directories: list[Path]) -> Path:

@@ -24,6 +24,7 @@ COMMANDS = {
     "cost": ("shows", "count a model's parameters, multiply-adds and activations"),
     "scale": ("scale", "scale depth, width and resolution of a model to a budget"),
     "datasets": ("shows", "list data sets and where they are"),
+    "space": ("space", "design spaces: sample networks, train populations, show them"),
     "report": ("runs", "write the report of a run, or the comparison of several"),
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 # Pixels from which on images are treated as ImageNet's are: stem, crops, storage.
 PHOTOGRAPH_SIZE = 96
@@ -24,6 +24,9 @@ class RunOptions:
         log_every: Steps between two step lines in metrics.jsonl.
         checkpoint_every: Steps between two checkpoints; 0 writes one an epoch.
     """
+
+    fixed: ClassVar[frozenset[str]] = frozenset()
+    """Settings that a command leaves at their defaults: no flag and no key sets them."""
 
     preset: Literal["paper", "quick", "smoke"] = "paper"
     seed: int = 2

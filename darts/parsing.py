@@ -43,7 +43,7 @@ def parse_options(
     """
     arguments = _normalised(arguments, {f.name for f in fields(cls) if f.type == "bool"})
     given = {_name(argument) for argument in arguments if argument.startswith("--")}
-    if "resume" in given and not given & {"help", "print_config"}:
+    if "resume" in given - cls.fixed and not given & {"help", "print_config"}:
         return _resumed(cls, arguments, given, prog)
     first = _parser(cls, prog)
     plain = [a for a in arguments if _name(a) != "print_config"]
@@ -59,7 +59,7 @@ def options_from(cls: type[Options], settings: Mapping[str, Any], overlay: Overl
     Raises:
         UserError: A setting does not exist or has the wrong type.
     """
-    names = {field.name for field in fields(cls)}
+    names = {field.name for field in fields(cls)} - cls.fixed
     unknown = sorted(set(settings) - names)
     if unknown:
         raise UserError(f"Unknown setting {', '.join(unknown)}; there are: {', '.join(names)}.")
@@ -79,7 +79,7 @@ def build(cls: type[Options], values: Mapping[str, Any]) -> Options:
     return cls(**{name: value for name, value in values.items() if name in names})
 
 
-def _parser(cls: type, prog: str) -> Any:
+def _parser(cls: type[RunOptions], prog: str) -> Any:
     from jsonargparse import ArgumentParser
 
     class Parser(ArgumentParser):
@@ -93,7 +93,7 @@ def _parser(cls: type, prog: str) -> Any:
 
     parser = Parser(prog=prog)
     parser.add_argument("--config", action="config", help="Recipe: a YAML file or a shipped name.")
-    parser.add_class_arguments(cls)
+    parser.add_class_arguments(cls, skip=set(cls.fixed))
     return parser
 
 

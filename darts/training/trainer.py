@@ -110,13 +110,19 @@ def score(
 
 
 class TrainingTask:
-    """One retraining as a task of `darts.loop.Loop`."""
+    """One retraining as a task of `darts.loop.Loop`.
+
+    Args:
+        dataset: What the data options name, where it is open already.
+    """
 
     title = "training"
     learning_rate: float
     notes: Mapping[str, Any] = MappingProxyType({})
 
-    def __init__(self, options: TrainingOptions, model: Model) -> None:
+    def __init__(
+        self, options: TrainingOptions, model: Model, dataset: Dataset | None = None
+    ) -> None:
         check_recipe(options)
         self.options = options
         self.device = resolve_device(options.device)
@@ -124,7 +130,9 @@ class TrainingTask:
         set_threads(options.threads)
         self.epochs, self.images_per_step = options.epochs, options.batch_size
         self.streams = RandomStreams(options.seed, STREAMS)
-        self.dataset = open_dataset(options, options.seed, self.device, run=options.resume)
+        if dataset is None:
+            dataset = open_dataset(options, options.seed, self.device, run=options.resume)
+        self.dataset = dataset
         self.network = build_network(options, model, self.dataset, self.streams["weights"])
         if options.pretrained is not None and options.resume is None:
             left = load_pretrained(self.network, options.pretrained, self.dataset.classes)
@@ -209,6 +217,10 @@ class TrainingTask:
     def end_epoch(
         self, run: RunDirectory, tracker: Tracker, epoch: int, step: int
     ) -> Mapping[str, Any]:
+        return self.test_if_due(epoch)
+
+    def test_if_due(self, epoch: int) -> Mapping[str, Any]:
+        """The figures after an epoch (from 0), where a test is due; it is after the last."""
         every = self.options.test_every
         if epoch + 1 < self.epochs and not (every and (epoch + 1) % every == 0):
             return {}

@@ -1,0 +1,214 @@
+"""Commands about design spaces: sample networks, train a population of them, show one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from darts.commands.shared import Arguments, print_table
+from darts.errors import UserError
+
+if TYPE_CHECKING:
+    from darts.design_space.sampling import Sample
+    from darts.trials.store import Trial
+
+# Each names a function of this module, after an underscore.
+COMMANDS = {
+    "sample": "draw networks of a space, with their costs",
+    "train": "train a population, or go on with it",
+    "show": "list a population's trials, or show one of them",
+}
+
+
+def space(arguments: Sequence[str], prog: str) -> None:
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(_usage(prog))
+        return
+    name, *rest = arguments
+    if name not in COMMANDS:
+        raise UserError(f"There is no command {prog} {name}.\n{_usage(prog)}")
+    globals()[f"_{name}"](rest, f"{prog} {name}")
+
+
+def _usage(prog: str) -> str:
+    width = max(map(len, COMMANDS))
+    listed = "\n".join(f"  {name:{width}}  {what}" for name, what in COMMANDS.items())
+    return f"usage: {prog} COMMAND [options]\n\nNetwork design spaces (RegNet).\n\n{listed}"
+
+
+def _sample(arguments: Sequence[str], prog: str) -> None:
+    parser = Arguments(prog=prog, description="Draw networks of a space within a window of costs.")
+    parser.add_argument("--space", default="regnetx", help="regnetx, anynetx_a to anynetx_e …")
+    parser.add_argument("--n", type=int, default=20, help="number of networks")
+    parser.add_argument("--macs", help="multiply-adds: 360M-400M, or one number ± 5 %%")
+    parser.add_argument("--like", metavar="GENOTYPE", help="multiply-adds of its network ± 5 %%")
+    parser.add_argument("--channels", type=int, help="of that network")
+    parser.add_argument("--layers", type=int, help="of that network")
+    parser.add_argument("--max-params")
+    parser.add_argument("--max-activations")
+    parser.add_argument("--stages", type=int, default=4)
+    parser.add_argument("--stem-width", type=int, default=32)
+    parser.add_argument("--resolution", type=int, default=224, help="of the images")
+    parser.add_argument("--stem", choices=("auto", "cifar", "imagenet"), default="auto")
+    parser.add_argument("--classes", type=int, help="by default 1000, or 10 with the stem cifar")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--json", action="store_true", help="print a JSON object a network")
+    parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="write a YAML file each")
+    parsed = parser.parse_args(arguments)
+    from darts.models import save_model
+    from darts.network import SETTINGS
+    from darts.populations.drawing import Images, draw_networks
+    from darts.populations.options import SpaceOptions
+
+    images = Images.of(parsed.resolution, parsed.classes or 0, parsed.stem)
+    if parsed.classes is None:
+        images = Images.of(parsed.resolution, SETTINGS[images.stem].num_classes, images.stem)
+    names = ("space", "n", "macs", "like", "max_params", "max_activations", "stages", "stem_width")
+    options = SpaceOptions(**{name: getattr(parsed, name) for name in names})
+    drawn = draw_networks(
+        options, images, parsed.seed, channels=parsed.channels, layers=parsed.layers
+    )
+    keys = [f"{parsed.space.lower()}-{index:04d}" for index in range(len(drawn))]
+    if parsed.output is not None:
+        for key, network in zip(keys, drawn, strict=True):
+            save_model(network.config, parsed.output / f"{key}.yaml")
+    if parsed.json:
+        for key, network in zip(keys, drawn, strict=True):
+            print(json.dumps({"name": key, **_described(network)}))
+        return
+    head = ("name", "macs", "params", "activations", "depths", "widths", "groups", "b", "regnet")
+    print_table([head, *(_row(key, n) for key, n in zip(keys, drawn, strict=True))])
+
+
+def _described(network: Sample) -> dict[str, Any]:
+    return {
+        "params": network.cost.params,
+        "macs": network.cost.macs,
+        "activations": network.cost.activations,
+        "regnet": network.regnet and network.regnet.as_dict(),
+        "anynet": network.config.as_dict(),
+    }
+
+
+def _row(key: str, network: Sample) -> tuple[str, ...]:
+    stages, regnet = network.config.stages, network.regnet
+    line = "" if regnet is None else f"d={regnet.depth} w0={regnet.w0} wa={regnet.wa:g} "
+    return (
+        key,
+        f"{network.cost.macs:,}",
+        f"{network.cost.params:,}",
+        f"{network.cost.activations:,}",
+        ",".join(str(stage.depth) for stage in stages),
+        ",".join(str(stage.width) for stage in stages),
+        ",".join(str(stage.group_width) for stage in stages),
+        ",".join(f"{stage.bottleneck:g}" for stage in stages),
+        line + (f"wm={regnet.wm:g} g={regnet.group_width}" if regnet else ""),
+    )
+
+
+def _train(arguments: Sequence[str], prog: str) -> None:
+    from darts.parsing import parse_options
+    from darts.populations.options import PopulationOptions, no_overlay
+
+    options = parse_options(PopulationOptions, arguments, prog=prog, overlay=no_overlay)
+    from darts.populations.train import train_population
+
+    train_population(options)
+    assert options.out is not None
+    _print_summary(Path(options.out))
+
+
+def _show(arguments: Sequence[str], prog: str) -> None:
+    parser = Arguments(prog=prog, description="Show a population; it may still be training.")
+    parser.add_argument("directory", type=Path)
+    parser.add_argument("--trial", metavar="KEY", help="show all of one trial")
+    parser.add_argument("--json", action="store_true", help="print a JSON object a trial")
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="FILE", help="with --trial: write its network"
+    )
+    parsed = parser.parse_args(arguments)
+    from darts.populations.record import open_population
+
+    with open_population(parsed.directory) as store:
+        trials = store.rows()
+    if parsed.trial is not None:
+        _show_trial(trials, parsed.trial, parsed.output)
+        return
+    if parsed.output is not None:
+        raise UserError("-o: of which network? Give --trial.")
+    if parsed.json:
+        for trial in trials:
+            print(json.dumps(_values(trial)))
+        return
+    head = ("name", "status", "error", "macs", "params", "activations", "seconds", "attempts")
+    rows = [
+        (
+            trial.key,
+            trial.status,
+            "" if trial.result is None else f"{trial.result['test_error']:.2f}",
+            *(f"{trial.settings[cost]:,}" for cost in ("macs", "params", "activations")),
+            "" if trial.seconds is None else f"{trial.seconds:.1f}",
+            str(trial.attempts),
+        )
+        for trial in trials
+    ]
+    print_table([head, *rows])
+    print()
+    _print_summary(parsed.directory)
+
+
+def _show_trial(trials: Sequence[Trial], key: str, output: Path | None) -> None:
+    from darts.models import save_model
+    from darts.populations.record import config_of
+
+    trial = next((trial for trial in trials if trial.key == key), None)
+    if trial is None:
+        raise UserError(f"There is no trial {key!r}; they are {trials[0].key} to {trials[-1].key}.")
+    values = _values(trial)
+    error = values.pop("error")
+    print(json.dumps(values, indent=2))
+    if error is not None:
+        print(error)
+    if output is not None:
+        save_model(config_of(trial), output)
+        print(output)
+
+
+def _values(trial: Trial) -> dict[str, Any]:
+    return {
+        "name": trial.key,
+        "status": trial.status,
+        "attempts": trial.attempts,
+        "seconds": trial.seconds,
+        "settings": trial.settings,
+        "result": trial.result,
+        "curve": list(trial.curve),
+        "environment": trial.environment,
+        "error": trial.error,
+    }
+
+
+def _print_summary(directory: Path) -> None:
+    """Where a population stands, on a few lines."""
+    from darts.populations.record import open_population
+
+    with open_population(directory) as store:
+        counts, trials = store.counts(), store.rows()
+    done = {trial.key: trial.result["test_error"] for trial in trials if trial.result is not None}
+    rows = [("trials", ", ".join(f"{number} {status}" for status, number in counts.items()))]
+    if done:
+        best = min(done, key=lambda key: done[key])
+        mean = sum(done.values()) / len(done)
+        seconds = sum(trial.seconds or 0 for trial in trials)
+        rows += [
+            ("test error", f"[{done[best]:.2f} | {mean:.2f}] % (min | mean, last epoch)"),
+            ("best", best),
+            ("training", f"{seconds:.0f} s"),
+        ]
+    for trial in trials:
+        if trial.error is not None:
+            rows.append((trial.key, f"failed: {trial.error.splitlines()[-1]}"))
+    rows.append(("population", str(directory)))
+    print_table(rows)

@@ -1,0 +1,1 @@
+"""Populations: networks drawn from a design space, all trained by one recipe."""

@@ -1,0 +1,113 @@
+"""Train a population: each network one trial of a durable experiment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from darts.data.dataset import Dataset
+from darts.design_space.sampling import Sample
+from darts.device import resolve_device
+from darts.errors import UserError
+from darts.populations.drawing import Images, draw_networks
+from darts.populations.options import PopulationOptions, recipe_of
+from darts.populations.record import FILE_NAME
+from darts.randomness import stream_seed
+from darts.training.trial import opened_dataset, train_trial
+from darts.trials.executors import Resources, run_trials
+from darts.trials.store import Status, TrialStore
+
+
+def train_population(options: PopulationOptions) -> dict[Status, int]:
+    """Train what `options.out` still lacks of the population; the numbers of trials by status.
+
+    Each network has a training seed of its own, drawn from the population's seed and its number:
+    errors are then independent draws, as bootstrap and Kolmogorov-Smirnov test take them to be. All
+    see the same images.
+
+    Raises:
+        UserError: A setting or the data are wrong, `options.out` holds another experiment or is in
+            use, or the executor does not start.
+        TrialsInterrupted: SIGINT or SIGTERM came; what is done is kept.
+    """
+    if options.out is None:
+        raise UserError("--out: which directory shall hold the population?")
+    if options.macs is None and options.like is None:
+        raise UserError("--macs or --like: what may a network of the population cost?")
+    here = options.executor == "in-process"
+    # Other processes have their own device; this one only needs to know what the images are.
+    dataset = opened_dataset(options, None if here else "cpu")
+    images = Images.of(dataset.image_size, dataset.num_classes, options.stem)
+    drawn = draw_networks(
+        options, images, options.seed, channels=options.channels, layers=options.layers
+    )
+    with TrialStore(Path(options.out) / FILE_NAME) as store:
+        store.configure({**recipe_of(options), "images": _described(dataset, images)})
+        if (held := len(store.rows())) > options.n:
+            raise UserError(f"{options.out} holds a population of {held}: --n is at least that.")
+        store.add_all(_trials(options, drawn))
+        if options.retry_failed:
+            store.retry_failed()
+        device, resources = _resources(options)
+        return run_trials(
+            store,
+            partial(train_trial, replace(options, device=device)),
+            executor=options.executor,
+            resources=resources,
+            title=options.space,
+        )
+
+
+def _trials(options: PopulationOptions, drawn: Sequence[Sample]) -> dict[str, dict[str, Any]]:
+    return {
+        f"{options.space.lower()}-{index:04d}": {
+            "index": index,
+            "seed": stream_seed(options.seed, f"trial {index}"),
+            "model": {"anynet": network.config.as_dict()},
+            "regnet": network.regnet and network.regnet.as_dict(),
+            "params": network.cost.params,
+            "macs": network.cost.macs,
+            "activations": network.cost.activations,
+        }
+        for index, network in enumerate(drawn)
+    }
+
+
+def _described(dataset: Dataset, images: Images) -> dict[str, Any]:
+    """What the images are, so that a data set that changed is noticed."""
+    return {
+        "resolution": images.resolution,
+        "stem": images.stem,
+        "classes": list(dataset.classes),
+        "train_images": len(dataset.train),
+        "test_images": len(dataset.test),
+    }
+
+
+def _resources(options: PopulationOptions) -> tuple[str, Resources]:
+    """The device of each trial, by the name that its own process has for it, and what is shared."""
+    device, gpus = options.device, _gpus(options.device)
+    if options.executor == "processes" and gpus:
+        device = "cuda"
+    return device, Resources(
+        workers=options.parallel,
+        gpus=gpus,
+        cpus_per_trial=options.cpus_per_trial,
+        gpus_per_trial=options.gpus_per_trial,
+    )
+
+
+def _gpus(device: str) -> tuple[str, ...]:
+    """Names of the GPUs that `device` stands for, as CUDA_VISIBLE_DEVICES has them."""
+    import torch
+
+    if resolve_device(device).type != "cuda":
+        return ()
+    given = os.environ.get("CUDA_VISIBLE_DEVICES")
+    present = given.split(",") if given else list(map(str, range(torch.cuda.device_count())))
+    _, _, number = device.partition(":")
+    return (present[int(number)],) if number else tuple(present)

@@ -1,0 +1,108 @@
+"""A training as a trial: no run directory, no checkpoints; a killed one is done again.
+
+The same task as a retraining's (`darts.training.trainer`), with the curve and the result as values.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from functools import lru_cache
+from typing import Any
+
+from darts.cost import count
+from darts.data.dataset import Dataset
+from darts.data.options import DataOptions
+from darts.data.sources import open_dataset
+from darts.device import resolve_device
+from darts.errors import UserError
+from darts.loop import Means
+from darts.models import Model, model_from_description
+from darts.training.options import TrainingOptions
+from darts.training.trainer import TrainingTask
+from darts.trials.attempt import Report
+
+
+def train_trial(
+    options: TrainingOptions, settings: Mapping[str, Any], report: Report
+) -> dict[str, Any]:
+    """Train the network of a trial: `partial(train_trial, options)` is work for `run_trials`.
+
+    Args:
+        options: The recipe; its seed draws the subsets of images, the same for all trials.
+        settings: `model`, a network's description (see `darts.models`); `seed`, of its initial
+            weights, order and augmentation; `recipe`, where the trial departs from `options`.
+
+    Returns:
+        What `train_briefly` does.
+
+    Raises:
+        UserError: A setting or the data are wrong, or the loss diverged.
+    """
+    own = replace(options, **settings.get("recipe", {}))
+    dataset = opened_dataset(own)
+    model = model_from_description(settings["model"])
+    return train_briefly(replace(own, seed=settings["seed"]), model, dataset, report)
+
+
+def train_briefly(
+    options: TrainingOptions, model: Model, dataset: Dataset, report: Report
+) -> dict[str, Any]:
+    """Train the network of `model` from scratch on `dataset`.
+
+    After each epoch the report gets `epoch` (from 0), `train_loss` and `train_accuracy` (%), and,
+    where `options.test_every` is due, `test_loss`, `test_accuracy` and `test_top5_accuracy`, as
+    well as those of the running mean of weights, if there is one, as `average_test_loss` …
+
+    Returns:
+        `test_error` and `test_top5_error` (%), `test_loss`, `train_loss`, all of the last epoch;
+        `average_test_error` where there is a running mean of weights; `params`, `macs` and
+        `activations` at the images' size.
+
+    Raises:
+        UserError: The network cannot take the images, or the loss diverged.
+    """
+    task = TrainingTask(options, model, dataset)
+    for epoch in range(task.epochs):
+        task.begin_epoch(epoch)
+        means = Means()
+        for _ in range(task.steps_per_epoch):
+            means.add(task.step())
+        line = {f"train_{name}": value for name, value in means.values().items()}
+        line |= task.test_if_due(epoch)
+        # A network whose weights are no numbers any more shows in its loss, here or there.
+        if not all(math.isfinite(value) for value in line.values()):
+            raise UserError(f"The loss became infinite or not a number in epoch {epoch}.")
+        report({"epoch": epoch, **line})
+    assert task.scores is not None
+    cost = count(task.network, dataset.image_size)
+    averaged = {}
+    if task.average_scores is not None:
+        averaged["average_test_error"] = 100 - task.average_scores.accuracy
+    return {
+        "test_error": 100 - task.scores.accuracy,
+        "test_top5_error": 100 - task.scores.top5_accuracy,
+        **averaged,
+        "test_loss": task.scores.loss,
+        "train_loss": line["train_loss"],
+        "params": cost.params,
+        "macs": cost.macs,
+        "activations": cost.activations,
+    }
+
+
+def opened_dataset(options: TrainingOptions, device: str | None = None) -> Dataset:
+    """The data set of `options`, opened once a process; their seed draws its subsets.
+
+    Raises:
+        UserError: See `darts.data.sources.open_dataset`.
+    """
+    names = (field.name for field in fields(DataOptions))
+    plain = DataOptions(**{name: getattr(options, name) for name in names})
+    return _opened(plain, options.seed, str(resolve_device(device or options.device)))
+
+
+@lru_cache(maxsize=2)
+def _opened(options: DataOptions, seed: int, device: str) -> Dataset:
+    return open_dataset(options, seed, device)
