@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Literal
 
 # Pixels from which on images are treated as ImageNet's are: stem, crops, storage.
 PHOTOGRAPH_SIZE = 96
@@ -25,7 +25,8 @@ class RunOptions:
         checkpoint_every: Steps between two checkpoints; 0 writes one an epoch.
     """
 
-    fixed: ClassVar[frozenset[str]] = frozenset()
+    # Without an annotation, and so no field: one would hide all types from the parser.
+    fixed = frozenset[str]()
     """Settings that a command leaves at their defaults: no flag and no key sets them."""
 
     preset: Literal["paper", "quick", "smoke"] = "paper"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 from darts.errors import UserError
 from darts.training.options import TrainingOptions
@@ -61,7 +61,7 @@ class PopulationOptions(SpaceOptions, TrainingOptions):
     """
 
     # What a population settles itself, or has no use for.
-    fixed: ClassVar[frozenset[str]] = frozenset(
+    fixed = frozenset(
         {
             "genotype",
             "model",
