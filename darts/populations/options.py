@@ -76,6 +76,7 @@ class PopulationOptions(SpaceOptions, TrainingOptions):
             "checkpoint_every",
             "checkpoint",
             "test_only",
+            "averaged",
         }
     )
 

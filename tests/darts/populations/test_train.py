@@ -160,6 +160,7 @@ def running(out: Path) -> int:
         ({"space": "regnetz"}, "There is no design space 'regnetz'"),
         ({"n": 0}, "at least one network"),
         ({"epochs": 0}, "--epochs: at least one"),
+        ({"label_smoothing": 2}, "--label-smoothing: from 0 to below 1"),
         ({"dataset": "array:nowhere.npz"}, "nowhere.npz"),
         ({"genotype": "darts_v1"}, "Unknown setting genotype"),
         ({"executor": "slurm"}, "executor"),
