@@ -46,7 +46,8 @@ def test_wrong_settings_are_named(settings: dict, message: str) -> None:
 
 
 def test_the_api_is_what_the_package_promises() -> None:
-    assert {"search", "evaluate", "load_genotype", "create_network"} == set(darts.__all__)
+    promised = {"search", "evaluate", "load_genotype", "create_network", "load_pretrained"}
+    assert promised == set(darts.__all__)
     assert darts.load_genotype("darts_v1").name == "darts_v1"
     assert callable(darts.evaluate)
     with pytest.raises(AttributeError, match="no attribute 'serach'"):
