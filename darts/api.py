@@ -62,11 +62,14 @@ def search(**settings: Any) -> SearchResult:
 
 def run_search(options: SearchOptions) -> SearchResult:
     """Search with these options, drawing the cells of every epoch and reporting at the end."""
+    from darts.distributed import is_main, joined
     from darts.report.page import write_report
     from darts.searcher import task
 
-    result = task.run_search(options, on_epoch=draw_epoch)
-    write_report(result.run_dir)
+    with joined():
+        result = task.run_search(options, on_epoch=draw_epoch)
+        if is_main():
+            write_report(result.run_dir)
     return result
 
 
@@ -95,15 +98,19 @@ def evaluate(**settings: Any) -> TrainingResult:
 
 def run_training(options: TrainingOptions) -> TrainingResult:
     """Retrain with these options and write the report."""
+    from darts.distributed import is_main, joined
     from darts.draw import draw_genotype
     from darts.report.page import write_report
     from darts.training import trainer
 
-    model = chosen_model(options)
-    result = trainer.run_training(as_pretrained(options), model)
-    if isinstance(model, Genotype):
-        draw_genotype(model, result.run_dir / "cells")
-    write_report(result.run_dir)
+    with joined():
+        model = chosen_model(options)
+        result = trainer.run_training(as_pretrained(options), model)
+        if not is_main():
+            return result
+        if isinstance(model, Genotype):
+            draw_genotype(model, result.run_dir / "cells")
+        write_report(result.run_dir)
     return result
 
 
@@ -173,12 +180,13 @@ def score_checkpoint(options: TrainingOptions) -> Scores:
     """
     from darts.data.sources import open_dataset
     from darts.device import resolve_device
+    from darts.distributed import local_rank
     from darts.training.predict import load_trained
     from darts.training.trainer import score
 
     if options.checkpoint is None:
         raise UserError("--test-only needs --checkpoint: a checkpoint.pt or a run directory.")
-    device = resolve_device(options.device)
+    device = resolve_device(options.device, local_rank())
     trained = load_trained(options.checkpoint, device, averaged=options.averaged)
     # The network fixes the size of its images; statistics are those that it was trained with.
     card = trained.card

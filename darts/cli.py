@@ -64,6 +64,7 @@ def entry(command: str, prog: str) -> int:
 
 
 def _known_ending(error: Exception) -> int:
+    from darts.distributed import Ended, LostProcess
     from darts.interrupt import Interrupted
     from ops.backends import BackendError
     from ops.partial import ChannelError
@@ -71,6 +72,11 @@ def _known_ending(error: Exception) -> int:
     if isinstance(error, Interrupted):
         print(error, file=sys.stderr)
         return 130
+    if isinstance(error, LostProcess):
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    if isinstance(error, Ended):
+        return 1
     if isinstance(error, (BackendError, ChannelError)):
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -26,17 +26,20 @@ def available_devices() -> list[str]:
     return [*devices, "cpu"]
 
 
-def resolve_device(name: str) -> torch.device:
+def resolve_device(name: str, number: int = 0) -> torch.device:
     """The device called `name`: cpu, cuda, cuda:N, mps, or auto for the best one present.
+
+    Where that leaves a choice among several of CUDA, `number` is taken: one for each process.
 
     Raises:
         UserError: It is unknown or absent; the message lists those present.
     """
     present = available_devices()
-    wanted = {"auto": present[0], "cuda": "cuda:0"}.get(name, name)
+    best = f"cuda:{number}" if present[0].startswith("cuda") else present[0]
+    wanted = {"auto": best, "cuda": f"cuda:{number}"}.get(name, name)
     if wanted not in present:
         raise UserError(
-            f"There is no device {name!r} here; choose from: auto, {', '.join(present)}."
+            f"There is no device {wanted!r} here; choose from: auto, {', '.join(present)}."
         )
     return torch.device(wanted)
 

@@ -30,14 +30,18 @@ class InterruptGuard:
     The loop asks `guard.requested` after each step. The handlers found are put back at the end.
     Outside the main thread, where Python allows no handlers, the guard does nothing.
 
+    Args:
+        one_request: Seconds within which several signals count as one.
+
     Attributes:
         requested: A signal came.
         at_once: Let the first signal raise, too, while nothing is under way that has to be ended
             in good order.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, one_request: float = _ONE_REQUEST_SECONDS) -> None:
         self.requested = self.at_once = False
+        self._one_request = one_request
         self._requested_at = 0.0
         self._previous: dict[signal.Signals, Any] = {}
 
@@ -59,5 +63,5 @@ class InterruptGuard:
             self.requested, self._requested_at = True, now
             if self.at_once:
                 raise KeyboardInterrupt
-        elif now - self._requested_at > _ONE_REQUEST_SECONDS:
+        elif now - self._requested_at > self._one_request:
             raise KeyboardInterrupt

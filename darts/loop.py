@@ -3,18 +3,22 @@
 A task does the work of one step and one epoch; the loop counts, shows, logs, stores, and stops. All
 that a run needs to go on bit for bit lies in one checkpoint: the task's state, the sums behind the
 present epoch's means, and the number of finished steps.
+
+Several processes run one loop each, in step (`darts.distributed`); only the main one writes.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from darts import distributed
 from darts.errors import UserError
 from darts.interrupt import Interrupted, InterruptGuard
 from darts.options import RunOptions
@@ -44,12 +48,22 @@ class Task(Protocol):
         """Set what depends on the epoch alone; called again where a run goes on within it."""
 
     def step(self) -> Mapping[str, Tensor]:
-        """Do one step and return scalars on the device; `loss` and `accuracy` (in %) among them."""
+        """Do one step and return scalars on the device; `loss` and `accuracy` (in %) among them.
+
+        With several processes they are means over the images of this one.
+        """
 
     def end_epoch(
         self, run: RunDirectory, tracker: Tracker, epoch: int, step: int
     ) -> Mapping[str, Any]:
-        """Finish an epoch; what is returned joins its line in metrics.jsonl."""
+        """Finish an epoch; what is returned joins its line in metrics.jsonl.
+
+        Every process comes here, but only the main one may write.
+        """
+
+    @property
+    def modules(self) -> Sequence[nn.Module]:
+        """All that learns: the same in all processes, its running statistics averaged."""
 
     def is_finite(self) -> bool:
         """Whether every number that a checkpoint would hold is finite."""
@@ -125,23 +139,25 @@ class Loop:
             UserError: The loss or a weight became infinite or NaN.
         """
         task, per_epoch = self.task, self.task.steps_per_epoch
-        total = task.epochs * per_epoch
+        total, processes = task.epochs * per_epoch, distributed.world()
         progress = Progress(
             total_steps=total,
             steps_per_epoch=per_epoch,
             epochs=task.epochs,
-            title=task.title,
+            title=f"{task.title}, {processes} processes" if processes > 1 else task.title,
             start_step=self.step,
         )
         self._clock = time.monotonic()
-        with InterruptGuard() as guard, progress:
+        # torchrun passes on the signals that its own terminal has already sent to all.
+        guard = InterruptGuard(10.0) if processes > 1 else InterruptGuard()
+        with guard, progress:
             if self.stored is None:
                 self._store()  # A run killed before its first epoch's end can be resumed, too.
             if self.step < total:
                 task.begin_epoch(self.step // per_epoch)
             while self.step < total:
                 epoch = self.step // per_epoch
-                scalars = task.step()
+                scalars = distributed.average_scalars(task.step())
                 self.step += 1
                 self.means.add(scalars)
                 logs = self.step % self.options.log_every == 0
@@ -160,6 +176,7 @@ class Loop:
                     **task.notes,
                 )
                 if logs:
+                    distributed.check_equal(task.modules, f"after step {self.step}")
                     self._log(
                         "step",
                         epoch,
@@ -172,13 +189,15 @@ class Loop:
                 if ends:
                     self._end_epoch(epoch, progress)
                 due = self.options.checkpoint_every
-                if ends or guard.requested or (due and self.step % due == 0):
+                stop = distributed.any_of(guard.requested)
+                if ends or stop or (due and self.step % due == 0):
                     self._store()
-                if guard.requested and self.step < total:
+                if stop and self.step < total:
                     raise Interrupted(self.run.path)
 
     def _end_epoch(self, epoch: int, progress: Progress) -> None:
         means = self.means.values()
+        distributed.average_statistics(self.task.modules)
         extra = self.task.end_epoch(self.run, self.tracker, epoch, self.step)
         line = {f"train_{name}": value for name, value in means.items()}
         line["learning_rate"] = self.task.learning_rate
@@ -190,6 +209,8 @@ class Loop:
             self.task.begin_epoch(epoch + 1)
 
     def _log(self, kind: str, epoch: int, values: Mapping[str, Any]) -> None:
+        if not distributed.is_main():
+            return
         self.run.log_metrics({"kind": kind, "step": self.step, "epoch": epoch, **values})
         scalars = {
             f"{kind}/{name}": value for name, value in values.items() if isinstance(value, float)
@@ -220,18 +241,23 @@ class Loop:
 
     def _store(self) -> None:
         self._check_means()
+        modules = self.task.modules
         if not self.task.is_finite():
             self._diverged("a weight")
-        self.tracker.flush()
-        self.run.save_checkpoint(
-            {
-                "step": self.step,
-                "task": self.task.state_dict(),
-                "means": self.means.state_dict(),
-                "seconds": self._elapsed(),
-            }
-        )
+        distributed.check_equal(modules, f"after step {self.step}")
+        distributed.average_statistics(modules)
+        if distributed.is_main():
+            self.tracker.flush()
+            self.run.save_checkpoint(
+                {
+                    "step": self.step,
+                    "task": self.task.state_dict(),
+                    "means": self.means.state_dict(),
+                    "seconds": self._elapsed(),
+                }
+            )
         self.stored = self.step
+        distributed.barrier()  # Nobody ends, and so ends the job, while a checkpoint is written.
 
 
 def run_task(
@@ -247,20 +273,29 @@ def run_task(
         options: All settings of the run, a dataclass; they are written to `config.yaml`.
         prepare: Writes what else belongs to a new run before its first step.
     """
+    main = distributed.is_main()
     if options.resume:
         run = RunDirectory.open(options.resume)
     else:
-        run = RunDirectory.create(options.run_dir, what, asdict(options))
-    with run.locked():
+        run = distributed.from_main(
+            lambda: RunDirectory.create(options.run_dir, what, asdict(options))
+        )
+    with run.locked() if main else nullcontext():
         checkpoint = None
-        if prepare is not None and not options.resume:
-            prepare(run)
         if options.resume:
-            checkpoint = run.load_checkpoint(("task", "means", "seconds"))
-            run.truncate_metrics(checkpoint["step"])
-            run.record_environment()
+            checkpoint = distributed.from_main(lambda: _reopen(run))
+        elif main and prepare is not None:
+            prepare(run)
         step = None if checkpoint is None else checkpoint["step"]
-        with Tracker(run.tensorboard, resumed_from=step) as tracker:
+        with Tracker(run.tensorboard if main else None, resumed_from=step) as tracker:
             loop = Loop(task, run, options, tracker, checkpoint)
             loop()
     return run, loop
+
+
+def _reopen(run: RunDirectory) -> dict[str, Any]:
+    """The checkpoint to go on from, after what was written since has been dropped."""
+    checkpoint = run.load_checkpoint(("task", "means", "seconds"))
+    run.truncate_metrics(checkpoint["step"])
+    run.record_environment()
+    return checkpoint

@@ -18,6 +18,9 @@ class RunOptions:
         seed: Seed of all random streams of the run.
         device: cpu, cuda, cuda:N, mps, or auto for the best one present.
         precision: Number format of activations; bf16 uses autocast.
+        accumulate: Equal parts that a process works on a batch in, one after the other: less
+            memory, the same gradients up to the statistics of batch normalisation.
+        sync_norm: Several processes normalise by the statistics of their batches together.
         threads: CPU threads of torch; 0 leaves torch's choice.
         run_dir: Directory of the run; by default runs/<time>-<what>.
         resume: Directory of a run to go on with; its own settings are used.
@@ -33,6 +36,8 @@ class RunOptions:
     seed: int = 2
     device: str = "auto"
     precision: Literal["fp32", "bf16", "fp64"] = "fp32"
+    accumulate: int = 1
+    sync_norm: bool = False
     threads: int = 0
     run_dir: str | None = None
     resume: str | None = None

@@ -23,8 +23,17 @@ Options = TypeVar("Options", bound=RunOptions)
 Overlay = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 """Takes the settings that are known so far and returns defaults that follow from them."""
 
-# Where and how fast a resumed run computes may change; what it computes may not.
-RESUMABLE = ("resume", "device", "threads", "log_every", "checkpoint_every", "workers")
+# Where and how fast a resumed run computes may change; what it computes may not. (In how many parts
+# a batch is worked on, as in how many processes, changes the statistics of batch norms at most.)
+RESUMABLE = (
+    "resume",
+    "device",
+    "threads",
+    "accumulate",
+    "log_every",
+    "checkpoint_every",
+    "workers",
+)
 
 
 def parse_options(

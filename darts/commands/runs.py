@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from darts.commands.shared import Arguments, print_hint
+from darts.commands.shared import Arguments, by_all_processes, print_hint
 from darts.parsing import parse_options
 
 
+@by_all_processes
 def search(arguments: Sequence[str], prog: str) -> None:
     from darts import api
     from darts.searcher.options import SearchOptions
@@ -41,6 +42,7 @@ def _derived(costs: Mapping[str, Any]) -> str:
     return text
 
 
+@by_all_processes
 def evaluate(arguments: Sequence[str], prog: str) -> None:
     from darts import api
     from darts.training.options import TrainingOptions

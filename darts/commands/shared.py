@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import functools
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from darts.errors import UserError
@@ -16,6 +18,24 @@ class Arguments(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise UserError(f"{self.prog}: {message}")
+
+
+Command = Callable[[Sequence[str], str], None]
+
+
+def by_all_processes(command: Command) -> Command:
+    """The command, carried out together by the processes that torchrun has started, if it has."""
+
+    @functools.wraps(command)
+    def run(arguments: Sequence[str], prog: str) -> None:
+        if os.environ.get("WORLD_SIZE", "1") == "1":  # Not even torch is imported for `--help`.
+            return command(arguments, prog)
+        from darts.distributed import joined
+
+        with joined():
+            return command(arguments, prog)
+
+    return run
 
 
 def print_hint() -> None:

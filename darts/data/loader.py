@@ -138,7 +138,7 @@ def evaluation_batches(
     """
     deliver = _Delivery(images, device, channels_last, dtype)
     numbers = torch.arange(len(images)) if indices is None else indices
-    batches = numbers.split(batch_size)
+    batches = [batch for batch in numbers.split(batch_size) if len(batch)]
     read = images.reader(pin=deliver.device.type == "cuda")
     unused = torch.Generator()
     for raw, chosen in zip(read(batches), batches, strict=True):

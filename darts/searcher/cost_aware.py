@@ -18,6 +18,7 @@ from torch import Tensor
 
 from cells.topology import Topology
 from darts.architecture import KINDS, Architecture
+from darts.distributed import from_main
 from darts.errors import UserError
 from darts.latency import measure
 from darts.quantities import format_count, format_seconds, parse_count, parse_seconds
@@ -93,7 +94,10 @@ class CostAwareness:
             if options.latency_table is not None:
                 self._set_latencies(read_latencies(options.latency_table))
             elif measured:
-                self._set_latencies(measure_latencies(target, topology, operations, device))
+                # One process's measurement serves all: their penalties must be the same.
+                self._set_latencies(
+                    from_main(lambda: measure_latencies(target, topology, operations, device))
+                )
             else:
                 self.tables["latency"] = replace(macs, name="latency")
         self.multipliers = {name: torch.zeros((), **self._like) for name in self.ceilings}

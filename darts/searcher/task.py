@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from cells.topology import Topology
+from darts import distributed
 from darts.architecture import KINDS, Architecture
 from darts.data.loader import BatchLoader, evaluation_batches
 from darts.data.manifest import FILE_NAME as MANIFEST
@@ -45,6 +46,7 @@ from darts.supernet import Supernet
 from darts.tracking import Tracker
 from genotypes import Genotype, save_genotype
 from ops.initialise import initialise
+from ops.sync_norm import synchronise_norms
 
 STREAMS = (
     "weights",
@@ -90,12 +92,15 @@ class SearchTask:
 
     def __init__(self, options: SearchOptions, on_epoch: EpochHook | None = None) -> None:
         self.options, self.on_epoch = options, on_epoch
-        self.device = resolve_device(options.device)
+        self.device = resolve_device(options.device, distributed.local_rank())
         check_precision(options.precision, self.device)
         set_threads(options.threads)
         self.epochs, self.images_per_step = options.epochs, options.batch_size
         self.streams = RandomStreams(options.seed, STREAMS)
-        dataset = open_dataset(options, options.seed, self.device, run=options.resume, test=False)
+        with distributed.one_first():
+            dataset = open_dataset(
+                options, options.seed, self.device, run=options.resume, test=False
+            )
         ours, theirs = search_halves(
             dataset, 1 - options.arch_fraction, self.streams["split"], options.split
         )
@@ -126,6 +131,7 @@ class SearchTask:
             self.streams[f"{name} order"],
             self.streams[f"{name} noise"],
             dtype=dtype_of(self.options.precision),
+            share=distributed.share(),
         )
 
     def _build_networks(self) -> None:
@@ -137,23 +143,26 @@ class SearchTask:
             edge_normalisation=options.edge_normalisation,
             generator=self.streams["architecture"],
         )
-        self.supernet = Supernet(
-            topology,
-            self.architecture.operations,
-            channels=options.channels,
-            layers=options.layers,
-            k=options.k,
-            num_classes=self.dataset.num_classes,
-            stem=stem,
-            sampling=options.sampling,
-            backend=self._backend(),
-        )
+        with distributed.one_first():
+            self.supernet = Supernet(
+                topology,
+                self.architecture.operations,
+                channels=options.channels,
+                layers=options.layers,
+                k=options.k,
+                num_classes=self.dataset.num_classes,
+                stem=stem,
+                sampling=options.sampling,
+                backend=self._backend(),
+            )
         # As it was resolved, so that a resumed run computes in the same way.
         self.options = options = replace(options, backend=self.supernet.backend)
         self.title = f"search ({options.backend})"
         size = self.dataset.image_size
         check_image_size(size, size, self.supernet.image_multiple)
         initialise(self.supernet, self.streams["weights"])
+        if options.sync_norm and distributed.world() > 1:
+            synchronise_norms(self.supernet)
         dtype = dtype_of(options.precision)
         self.supernet.to(self.device, dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.architecture.to(self.device, dtype)
@@ -192,6 +201,8 @@ class SearchTask:
             criterion,
             options.grad_clip or None,
             context,
+            distributed.average,
+            options.accumulate,
         )
         architecture_step = ArchitectureStep(
             self.supernet,
@@ -203,9 +214,13 @@ class SearchTask:
             clip=options.arch_grad_clip or None,
             context=context,
             penalty=self.costs.penalty if self.costs.penalises else None,
+            reduce=distributed.average,
+            parts=options.accumulate,
         )
         self.iteration: Step = Iteration(architecture_step, weight_step)
-        if wants_graphs(options.cuda_graphs, self.device, options.order):
+        # No graph holds what processes exchange.
+        alone = distributed.world() == 1
+        if alone and wants_graphs(options.cuda_graphs, self.device, options.order):
             self.iteration = RecordedIteration(
                 self.iteration, insist=options.cuda_graphs == "always"
             )
@@ -214,6 +229,8 @@ class SearchTask:
     def _backend(self) -> str:
         """The back end to ask for; PyTorch for "auto" where the kernels could not serve."""
         options = self.options
+        if options.sync_norm and distributed.world() > 1:
+            return "torch"  # The only one that asks each norm itself for its statistics.
         if options.backend != "auto":
             return options.backend
         serves = self.device.type == "cpu" and options.precision != "bf16"
@@ -244,6 +261,8 @@ class SearchTask:
         metrics: dict[str, Any] = {}
         if last or (every and (epoch + 1) % every == 0):
             metrics.update(self.validate())
+        if not distributed.is_main():
+            return metrics
         genotype = self.derive(run, epoch + 1)
         save_genotype(genotype, run.epoch_genotype(epoch + 1))
         save_genotype(genotype, run.genotype)
@@ -282,12 +301,13 @@ class SearchTask:
         self.supernet.eval()
         tables = self.architecture.tables()
         loss = correct = 0.0
+        own = self.validation_indices[distributed.rank() :: distributed.world()]
         for images, labels in evaluation_batches(
             self.dataset.train,
-            self.options.batch_size,
+            max(1, self.options.batch_size // distributed.world()),
             self.device,
             evaluation_transform(self.dataset),
-            indices=self.validation_indices,
+            indices=own,
             dtype=dtype_of(self.options.precision),
         ):
             with precision_context(self.options.precision, self.device):
@@ -295,8 +315,13 @@ class SearchTask:
             loss += functional.cross_entropy(logits, labels, reduction="sum").item()
             correct += (logits.argmax(1) == labels).sum().item()
         self.supernet.train()
+        loss, correct = distributed.total([loss, correct])
         total = len(self.validation_indices)
         return {"validation_loss": loss / total, "validation_accuracy": 100 * correct / total}
+
+    @property
+    def modules(self) -> tuple[nn.Module, ...]:
+        return self.supernet, self.architecture
 
     def is_finite(self) -> bool:
         return all_finite((*self.supernet.parameters(), *self.architecture.parameters()))
@@ -343,6 +368,7 @@ def check_options(options: SearchOptions) -> None:
         if value < least:
             flag = name.replace("_", "-")
             raise UserError(f"--{flag}: must be {least} or more, not {value}.")
+    distributed.check_parts(options.batch_size, options.accumulate)
     if not 2 <= options.nodes <= 6:
         raise UserError(f"--nodes: a cell has 2 to 6 inner nodes, not {options.nodes}.")
     if not 0 < options.arch_fraction < 1:
@@ -363,8 +389,8 @@ def run_search(options: SearchOptions, on_epoch: EpochHook | None = None) -> Sea
     # Before anything is written: wrong settings or data leave no run directory behind.
     task = SearchTask(options, on_epoch)
     run, loop = run_task(task, "search", task.options, prepare=task.record_images)
-    accuracy = run.read_metrics()[-1]["validation_accuracy"]
     genotype = task.derive(run, options.epochs)
+    accuracy = distributed.from_main(lambda: run.read_metrics()[-1]["validation_accuracy"])
     result = SearchResult(
         genotype=genotype,
         run_dir=run.path,
@@ -373,6 +399,8 @@ def run_search(options: SearchOptions, on_epoch: EpochHook | None = None) -> Sea
         peak_memory=peak_memory(task.device),
         derived=task.costs.result(genotype),
     )
+    if not distributed.is_main():
+        return result
     save_genotype(result.genotype, run.genotype)
     run.write_result(
         {

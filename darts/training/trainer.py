@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from darts import distributed
 from darts.cost import count
 from darts.data.dataset import Dataset
 from darts.data.loader import BatchLoader, evaluation_batches
@@ -45,6 +46,8 @@ from darts.training.optimisers import create_optimiser
 from darts.training.options import TrainingOptions, check_recipe
 from darts.training.pretrained import load_pretrained
 from genotypes import Genotype, save_genotype
+from ops.regularize import PartGenerator
+from ops.sync_norm import synchronise_norms
 
 STREAMS = ("weights", "order", "noise", "drop path", "mixing")
 
@@ -86,15 +89,19 @@ def score(
     device: torch.device,
     precision: str = "fp32",
 ) -> Scores:
-    """Test `network`, whose forward gives (logits, …), on all test images of `dataset`."""
+    """Test `network`, whose forward gives (logits, …), on all test images of `dataset`.
+
+    Several processes test a part each; the scores are those of all images.
+    """
     was_training = network.training
     network.eval()
     loss = correct = among_five = 0.0
     for images, labels in evaluation_batches(
         dataset.test,
-        batch_size,
+        max(1, batch_size // distributed.world()),
         device,
         evaluation_transform(dataset),
+        indices=torch.arange(distributed.rank(), len(dataset.test), distributed.world()),
         dtype=dtype_of(precision),
     ):
         with precision_context(precision, device):
@@ -105,6 +112,7 @@ def score(
         correct += guesses[:, 0].sum().item()
         among_five += guesses.any(dim=1).sum().item()
     network.train(was_training)
+    loss, correct, among_five = distributed.total([loss, correct, among_five])
     total = len(dataset.test)
     return Scores(loss / total, 100 * correct / total, 100 * among_five / total)
 
@@ -125,13 +133,14 @@ class TrainingTask:
     ) -> None:
         check_recipe(options)
         self.options = options
-        self.device = resolve_device(options.device)
+        self.device = resolve_device(options.device, distributed.local_rank())
         check_precision(options.precision, self.device)
         set_threads(options.threads)
         self.epochs, self.images_per_step = options.epochs, options.batch_size
         self.streams = RandomStreams(options.seed, STREAMS)
         if dataset is None:
-            dataset = open_dataset(options, options.seed, self.device, run=options.resume)
+            with distributed.one_first():
+                dataset = open_dataset(options, options.seed, self.device, run=options.resume)
         self.dataset = dataset
         self.network = build_network(options, model, self.dataset, self.streams["weights"])
         if options.pretrained is not None and options.resume is None:
@@ -140,6 +149,8 @@ class TrainingTask:
                 f"weights of {options.pretrained} loaded, but for {', '.join(left) or 'none'}",
                 file=sys.stderr,
             )
+        if options.sync_norm and distributed.world() > 1:
+            synchronise_norms(self.network)
         dtype = dtype_of(options.precision)
         self.network.to(self.device, dtype).to(memory_format=torch.channels_last)
         if options.dropout is not None:
@@ -171,6 +182,7 @@ class TrainingTask:
             self.streams["order"],
             self.streams["noise"],
             dtype=dtype,
+            share=distributed.share(),
         )
         self.steps_per_epoch = self.training.steps_per_epoch
         self.scores: Scores | None = None
@@ -192,6 +204,18 @@ class TrainingTask:
         self.drop_path = options.drop_path * grown
         self.network.train()
 
+    def _add_gradients(
+        self, images: Tensor, targets: Tensor, labels: Tensor, noise: torch.Generator
+    ) -> Tensor:
+        """Add those of one part of the batch; the loss and the accuracy in %, as one tensor."""
+        with precision_context(self.options.precision, self.device):
+            logits, auxiliary = self.network(images, self.drop_path, noise)
+            teachers = None if self.teacher is None else self.teacher(images)
+            loss, total = self.objective(logits, auxiliary, targets, teachers)
+        (total / self.options.accumulate).backward()
+        accuracy = (logits.detach().argmax(1) == labels).float().mean() * 100
+        return torch.stack([loss.detach(), accuracy.to(loss.dtype)])
+
     def step(self) -> Mapping[str, Tensor]:
         images, labels = self.training.next_batch()
         targets = labels
@@ -201,18 +225,23 @@ class TrainingTask:
             images, targets = mix(images, targets, share)
             labels = targets.argmax(1)
         self.optimiser.zero_grad(set_to_none=True)
-        with precision_context(self.options.precision, self.device):
-            logits, auxiliary = self.network(images, self.drop_path, self.streams["drop path"])
-            teachers = None if self.teacher is None else self.teacher(images)
-            loss, total = self.objective(logits, auxiliary, targets, teachers)
-        total.backward()
+        stream, own = self.streams["drop path"], distributed.share()
+        before, parts = stream.get_state(), self.options.accumulate
+        scalars = []
+        pieces = [whole.chunk(parts) for whole in (images, targets, labels)]
+        for number, (x, y, named) in enumerate(zip(*pieces, strict=True)):
+            place = own.index * parts + number
+            noise = PartGenerator.starting_at(before, place, own.parts * parts)
+            scalars.append(self._add_gradients(x, y, named, noise))
+        stream.set_state(noise.get_state())
+        distributed.average([p.grad for p in self.network.parameters() if p.grad is not None])
         if self.options.grad_clip:
             nn.utils.clip_grad_norm_(self.network.parameters(), self.options.grad_clip)
         self.optimiser.step()
         if self.average is not None:
             self.average.update_parameters(self.network)
-        accuracy = (logits.detach().argmax(1) == labels).float().mean() * 100
-        return {"loss": loss.detach(), "accuracy": accuracy}
+        loss, accuracy = torch.stack(scalars).mean(0)
+        return {"loss": loss, "accuracy": accuracy}
 
     def end_epoch(
         self, run: RunDirectory, tracker: Tracker, epoch: int, step: int
@@ -250,6 +279,11 @@ class TrainingTask:
             averages = self.average_scores.as_dict()
             figures |= {f"average_{name}": value for name, value in averages.items()}
         return figures
+
+    @property
+    def modules(self) -> tuple[nn.Module, ...]:
+        average = () if self.average is None else (self.average.module,)
+        return (self.network, *average)
 
     def is_finite(self) -> bool:
         return all_finite(self.network.parameters())
@@ -328,6 +362,7 @@ def run_training(options: TrainingOptions, model: Model) -> TrainingResult:
         UserError: A setting, the data or the run directory is wrong, or the loss diverged.
         Interrupted: SIGINT or SIGTERM came; the checkpoint is written.
     """
+    distributed.check_parts(options.batch_size, options.accumulate)
     task = TrainingTask(options, model)
     run, loop = run_task(
         task,
@@ -341,6 +376,8 @@ def run_training(options: TrainingOptions, model: Model) -> TrainingResult:
     result = TrainingResult(
         task.scores, run.path, loop.seconds, peak_memory(task.device), task.average_scores
     )
+    if not distributed.is_main():
+        return result
     if isinstance(model, Genotype):
         save_genotype(model, run.genotype)
     cost = count(task.network, task.dataset.image_size)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import random
 import shutil
@@ -24,6 +23,7 @@ from darts.searcher.options import SearchOptions
 from darts.training import trainer
 from darts.training.options import TrainingOptions
 from genotypes import load_genotype
+from tests.darts.processes import forkserver
 from tests.darts.runs_support import assert_same_run, search_options, training_options
 
 
@@ -116,8 +116,7 @@ def test_killed_at_ten_random_moments_and_resumed(kind: str, tmp_path: Path) -> 
     run(make(whole, **settings))
     duration = time.monotonic() - started
 
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.darts.test_resume"])
+    context = forkserver()
     moments = random.Random(5)
     kills = 0
     while kills < 10:
@@ -174,7 +173,7 @@ def test_a_run_in_progress_is_not_resumed_beside_it(tmp_path: Path) -> None:
     options = training_options(tmp_path / "run", epochs=1)
     run_training(options)
     with RunDirectory(tmp_path / "run").locked():
-        context = multiprocessing.get_context("forkserver")
+        context = forkserver()
         child = context.Process(target=run_training, args=(go_on(options, tmp_path / "run"),))
         child.start()
         child.join()

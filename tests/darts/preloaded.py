@@ -1,0 +1,14 @@
+"""What tests let the process import that theirs are forked from."""
+
+from importlib import import_module
+
+for name in (
+    "darts.data.named",
+    "darts.searcher.task",
+    "darts.training.trainer",
+    "sklearn.datasets",
+    "tests.darts.runs_support",
+    "torch._dynamo",
+    "torch.utils.tensorboard",
+):
+    import_module(name)
