@@ -25,6 +25,7 @@ COMMANDS = {
     "scale": ("scale", "scale depth, width and resolution of a model to a budget"),
     "datasets": ("shows", "list data sets and where they are"),
     "space": ("space", "design spaces: sample networks, train populations, show them"),
+    "joint": ("joint", "search a network and its recipe together"),
     "report": ("runs", "write the report of a run, or the comparison of several"),
 }
 

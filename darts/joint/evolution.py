@@ -35,8 +35,9 @@ class EvolutionOptions:
         random: Random candidates that begin.
         children: Of each candidate of a generation.
         keep: Candidates that live on.
-        patience: Generations without a gain that end it.
-        tolerance: What counts as a gain.
+        patience: So many generations without a gain end it.
+        tolerance: A gain is more than this; in points of accuracy, where scores are predictions.
+            The source gives none; real-valued variables gain ever less without end.
         generations: Most generations.
     """
 
@@ -45,7 +46,7 @@ class EvolutionOptions:
     children: int = 24
     keep: int = 40
     patience: int = 5
-    tolerance: float = 1e-6
+    tolerance: float = 1e-3
     generations: int = 200
 
 

@@ -27,8 +27,29 @@ from darts.randomness import stream_seed
 
 Curve = tuple[float, ...]
 """Accuracy in % after each epoch; empty where a training failed."""
-TrainRound = Callable[[int, FloatArray, int], Sequence[Curve]]
-"""Takes the round's number, candidates [m, variables] and epochs; returns their curves."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """Candidates that were trained.
+
+    Attributes:
+        genes: [m, variables].
+        predicted: Accuracies (%) [m] as the predictor saw them before; NaN in the first round.
+        curves: Accuracies by epoch.
+    """
+
+    genes: FloatArray
+    predicted: FloatArray
+    curves: tuple[Curve, ...]
+
+
+TrainRound = Callable[[int, FloatArray, FloatArray, int], Trained]
+"""Takes the round's number, candidates [m, variables], what is predicted of them [m], and epochs.
+
+Where the round was decided in an earlier process, it returns the candidates of then: floating-point
+numbers differ between machines, and a search goes on anywhere.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,21 +74,15 @@ class IterationOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Round:
-    """One round that is trained.
+class Round(Trained):
+    """One round.
 
     Attributes:
-        genes: [m, variables].
-        costs: Of these.
-        predicted: Accuracies (%) [m] as the predictor saw them before; NaN in the first round.
-        curves: Accuracies by epoch.
+        costs: Of its candidates.
         epochs: How long they were trained.
     """
 
-    genes: FloatArray
     costs: Costs
-    predicted: FloatArray
-    curves: tuple[Curve, ...]
     epochs: int
 
 
@@ -107,12 +122,12 @@ def iterate(
 ) -> Iteration:
     """Do all rounds.
 
-    Everything follows from the arguments and the curves that `train` returns, so that a search
-    whose trainings are kept repeats itself exactly up to where it was cut off.
+    Everything follows from the arguments and what `train` returns, so that a search whose trainings
+    are kept repeats itself exactly up to where it was cut off.
 
     Args:
         pool: Genes and costs to choose from; the first round is its beginning.
-        train: Trains a round; what it kept of an earlier call it need not train again.
+        train: Trains a round; what is kept of an earlier call need not be trained again.
         on_round: Called after each round.
 
     Raises:
@@ -122,25 +137,17 @@ def iterate(
     needed = options.rounds * options.candidates
     if len(genes) < needed:
         raise UserError(f"A pool of {len(genes)} candidates is too small for {needed} trials.")
-    untried = np.ones(len(genes), np.bool_)
+    tried: set[bytes] = set()
     chosen = np.arange(options.candidates)
     predicted = np.full(options.candidates, np.nan)
     rounds: list[Round] = []
     epochs = options.epochs
     for number in range(options.rounds):
-        untried[chosen] = False
-        curves = tuple(map(tuple, train(number, genes[chosen], epochs)))
-        rounds.append(
-            Round(
-                genes=genes[chosen],
-                costs=costs[chosen],
-                predicted=predicted,
-                curves=curves,
-                epochs=epochs,
-            )
-        )
+        trained = train(number, genes[chosen], predicted, epochs)
+        tried.update(row.tobytes() for row in trained.genes)
+        rounds.append(Round(**vars(trained), costs=problem.costs(trained.genes), epochs=epochs))
         if number == 0:
-            correlations = rank_correlations(curves, epochs)
+            correlations = rank_correlations(trained.curves, epochs)
             stop = early_stop_epoch(correlations, options.rank_correlation)
         epochs = stop if options.strategy == "predictor" else options.epochs
         generator = torch.Generator().manual_seed(stream_seed(options.seed, f"predictor {number}"))
@@ -149,12 +156,15 @@ def iterate(
             rounds=tuple(rounds), stop_epoch=stop, correlations=correlations, predictor=predictor
         )
         on_round(done)
+        if number + 1 == options.rounds:
+            break
         scores = Scorer(problem, predictor)(genes)
         if options.strategy == "predictor":
+            untried = np.array([row.tobytes() not in tried for row in genes], np.bool_)
             chosen = best_of_bins(scores, costs.macs, untried, options.candidates)
         else:
             chosen = np.arange(options.candidates) + (number + 1) * options.candidates
-        predicted = scores[chosen] if number + 1 < options.rounds else predicted
+        predicted = scores[chosen]
     return done
 
 

@@ -7,8 +7,9 @@ thousands of architectures before the first accuracy is known.
 
 The source gives the embedding's width (24), the epochs (50 with the embedding frozen, then 50 with
 all layers at a reduced rate) and the Huber loss with δ = 1. Activation, hidden width, optimiser and
-learning rates are not in it and are ours, as is that targets are standardised: costs by their
-logarithms, accuracies by the mean and deviation of those that are learnt from.
+learning rates are not in it and are ours, as is the scale of the targets: logarithms of costs by
+mean and standard deviation; accuracies by median and median absolute deviation, because a few
+trainings that failed to learn would stretch a standard deviation, and Huber's δ with it.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ class Predictor(nn.Module):
         self.proxy_head = nn.Linear(EMBEDDING, len(PROXIES))
         self.hidden = nn.Linear(EMBEDDING + recipe, HIDDEN)
         self.accuracy_head = nn.Linear(HIDDEN, 1)
-        # Mean and deviation of the targets: logarithms of costs, accuracy in %.
+        # Middle and deviation of the targets: logarithms of costs, accuracy in %.
         self.proxy_scale: Tensor
         self.accuracy_scale: Tensor
         self.register_buffer("proxy_scale", torch.tensor([[0.0, 1.0]] * len(PROXIES)).double())
@@ -159,7 +160,7 @@ def fit(
     """
     predictor = copy.deepcopy(predictor)
     values = torch.from_numpy(np.asarray(accuracies, np.float64))
-    (scale,) = _scale(values[:, None])
+    scale = _robust_scale(values)
     predictor.accuracy_scale.copy_(scale)
     targets = ((values - scale[0]) / scale[1]).float()
     inputs = torch.from_numpy(architecture).float(), torch.from_numpy(recipe).float()
@@ -240,6 +241,15 @@ def _scale(values: Tensor) -> Tensor:
     """Mean and deviation [columns, 2] of values [N, columns]; a deviation of 0 becomes 1."""
     deviation = values.std(dim=0, correction=0)
     return torch.stack([values.mean(dim=0), torch.where(deviation > 0, deviation, 1.0)], dim=1)
+
+
+def _robust_scale(values: Tensor) -> Tensor:
+    """Median and scaled median absolute deviation [2] of values [N]; as `_scale` where it is 0."""
+    median = values.median()
+    deviation = 1.4826 * (values - median).abs().median()
+    if deviation == 0:
+        return _scale(values[:, None])[0]
+    return torch.stack([median, deviation])
 
 
 def _step(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:

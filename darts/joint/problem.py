@@ -19,6 +19,7 @@ from darts.joint.networks.regnet import RegNets
 from darts.joint.networks.setting import NetworkKind, Setting
 from darts.joint.space import Space
 from darts.joint.variables import FloatArray
+from darts.models import Model
 
 NETWORKS: Mapping[str | None, Callable[[Setting], NetworkKind]] = MappingProxyType(
     {None: FixedNetwork, "cells": Cells, "fbnetv3": FBNetV3s, "nb201": NB201, "regnet": RegNets}
@@ -32,12 +33,12 @@ class Candidate:
     """One point of a space as a training wants it.
 
     Attributes:
-        settings: What the architecture says: `model`, and options of the training.
-        recipe: Options of the training, rules applied.
+        model: The network.
+        options: Options of the training, rules applied.
     """
 
-    settings: Mapping[str, Any]
-    recipe: Mapping[str, Any]
+    model: Model
+    options: Mapping[str, Any]
 
 
 class Problem:
@@ -84,7 +85,8 @@ class Problem:
             part: {name: values[name] for name in self.space.targets(part)}
             for part in ("architecture", "recipe")
         }
-        return Candidate(self.network.settings(parts["architecture"]), parts["recipe"])
+        settings = self.network.settings(parts["architecture"])
+        return Candidate(settings.pop("model"), {**settings, **parts["recipe"]})
 
     def quasi_random(self, limits: Limits, seed: int) -> Iterator[tuple[FloatArray, Costs]]:
         """Blocks of quasi-random genes within `limits`, and their costs.

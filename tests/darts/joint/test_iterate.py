@@ -1,5 +1,4 @@
 import zlib
-from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -10,6 +9,8 @@ from darts.errors import UserError
 from darts.joint.iterate import (
     Curve,
     IterationOptions,
+    Trained,
+    TrainRound,
     best_of_bins,
     early_stop_epoch,
     iterate,
@@ -35,11 +36,14 @@ class Trainer:
         self.asked: list[tuple[int, int]] = []
         self.dies = dies
 
-    def __call__(self, number: int, genes: np.ndarray, epochs: int) -> Sequence[Curve]:
+    def __call__(
+        self, number: int, genes: np.ndarray, predicted: np.ndarray, epochs: int
+    ) -> Trained:
         if number == self.dies:
             raise KeyboardInterrupt
         self.asked.append((len(genes), epochs))
-        return [curve_of(row, epochs) for row in genes]
+        curves = tuple(curve_of(row, epochs) for row in genes)
+        return Trained(genes=genes, predicted=predicted, curves=curves)
 
 
 @pytest.fixture(scope="module")
@@ -95,13 +99,32 @@ def test_the_random_strategy_trains_all_to_the_end(cells, start) -> None:
 def test_failed_trainings_are_left_out(cells, start) -> None:
     pool, predictor = start
 
-    def train(number: int, genes: np.ndarray, epochs: int) -> Sequence[Curve]:
-        return [() if n == 1 else curve_of(row, epochs) for n, row in enumerate(genes)]
+    def without(failed: set[int]) -> TrainRound:
+        def train(number, genes, predicted, epochs) -> Trained:
+            curves = (() if n in failed else curve_of(row, epochs) for n, row in enumerate(genes))
+            return Trained(genes=genes, predicted=predicted, curves=tuple(curves))
 
-    done = iterate(cells, pool, predictor, train, OPTIONS)
+        return train
+
+    done = iterate(cells, pool, predictor, without({1}), OPTIONS)
     assert len(done.measured()[1]) == 3 * 7
     with pytest.raises(UserError, match="0 trainings of the first round succeeded"):
-        iterate(cells, pool, predictor, lambda *_: [()] * 8, OPTIONS)
+        iterate(cells, pool, predictor, without(set(range(8))), OPTIONS)
+
+
+def test_a_round_that_was_decided_elsewhere_stays(cells, start) -> None:
+    (genes, costs), predictor = start
+
+    def train(number, proposed, predicted, epochs) -> Trained:
+        taken = genes[100:108] if number == 1 else proposed
+        curves = tuple(curve_of(row, epochs) for row in taken)
+        return Trained(genes=taken, predicted=predicted, curves=curves)
+
+    done = iterate(cells, (genes, costs), predictor, train, OPTIONS)
+    assert (done.rounds[1].genes == genes[100:108]).all()
+    assert (done.rounds[1].costs.macs == costs.macs[100:108]).all()
+    later = {row.tobytes() for row in done.rounds[2].genes}
+    assert not later & {row.tobytes() for row in genes[100:108]}
 
 
 def test_a_pool_too_small(cells, start) -> None:

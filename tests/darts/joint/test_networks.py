@@ -82,7 +82,7 @@ def test_regnets_cost_what_the_models_do(uniform) -> None:
     problem = Problem(parse_space(DESCRIBED), setting)
     genes, costs = problem.pool(6, Limits(), 0)
     for row, macs, params in zip(genes, costs.macs, costs.params, strict=True):
-        config = problem.candidate(row).settings["model"]
+        config = problem.candidate(row).model
         with torch.device("meta"):
             network = create_network(config, num_classes=10, stem="cifar")
         counted = count(network, 32)
@@ -151,7 +151,7 @@ def test_fbnetv3s_cost_what_the_modules_do(stem: str) -> None:
     problem = Problem(find_space("fbnetv3-wide"), setting)
     genes, costs = problem.pool(2, Limits(), 0)
     for row, macs, params in zip(genes, costs.macs, costs.params, strict=True):
-        config = problem.candidate(row).settings["model"]
+        config = problem.candidate(row).model
         with torch.device("meta"):
             network = create_network(config, num_classes=classes)
         counted = count(network, resolution)
@@ -162,7 +162,7 @@ def test_fbnetv3_d_is_a_candidate(shared: Path) -> None:
     networks = json.loads((shared / "facts" / "fbnetv3.json").read_text())["architectures"]
     problem = Problem(find_space("fbnetv3"), Setting())
     genes = problem.space.genes([_values(networks["FBNetV3_D"]["rows"])])
-    found, known = problem.candidate(genes[0]).settings["model"], find_model("fbnetv3_d")
+    found, known = problem.candidate(genes[0]).model, find_model("fbnetv3_d")
     with torch.device("meta"):
         networks = [create_network(config) for config in (found, known)]
     one, other = ([value.shape for value in network.parameters()] for network in networks)
@@ -178,7 +178,7 @@ def test_a_fixed_network_costs_by_image_size() -> None:
     with torch.device("meta"):
         network = create_network("regnetx_200mf")
     assert costs.macs.tolist() == [count(network, 224).macs, count(network, 256).macs]
-    assert problem.candidate(genes[0]).settings["model"] == find_model("regnetx_200mf")
+    assert problem.candidate(genes[0]).model == find_model("regnetx_200mf")
 
 
 def test_a_pool_of_twenty_thousand_takes_seconds() -> None:

@@ -76,6 +76,15 @@ def test_accuracies_are_learnt_in_their_own_unit(cells, pool, pretrained) -> Non
     assert np.abs(guessed - accuracies)[200:].mean() < 0.2 * accuracies.std()
 
 
+def test_outliers_do_not_stretch_the_scale(cells, pool, pretrained) -> None:
+    features = cells.space.features(pool[0][:11])
+    accuracies = np.array([90.0, 91, 92, 93, 94, 95, 96, 97, 98, 10, 10])
+    data = (features, np.zeros((11, 0)), accuracies, seeded(0))
+    learnt = fit(pretrained[0], *data, frozen_epochs=0, epochs=0)
+    # The median is 93; the deviations from it are 0 1 1 2 2 3 3 4 5 83 83.
+    assert learnt.accuracy_scale.tolist() == pytest.approx([93, 1.4826 * 3])
+
+
 def test_equal_accuracies_are_learnt_too(cells, pool, pretrained) -> None:
     features = cells.space.features(pool[0][:10])
     learnt = fit(pretrained[0], features, np.zeros((10, 0)), np.full(10, 42.0), seeded(0))

@@ -1,0 +1,242 @@
+"""Commands of the joint search: search, predict, evolve, show."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from darts.commands.shared import Arguments, print_table
+from darts.errors import UserError
+from darts.parsing import options_from, parse_options
+
+if TYPE_CHECKING:
+    from darts.joint.networks.costs import Costs
+    from darts.joint.space import Space
+    from darts.joint.variables import Variable
+
+_USAGE = """usage: {prog} COMMAND [options]
+
+Search a network and the recipe that trains it, together (FBNetV3).
+
+  search   train rounds of candidates and learn to predict their accuracy
+  evolve   the best candidates under any ceilings, from one search's predictor
+  predict  what a search's predictor expects of candidates
+  show     list the spaces, describe one, or write the report of a search
+
+{prog} COMMAND --help shows a command's options."""
+
+
+def joint(arguments: Sequence[str], prog: str) -> None:
+    commands: Mapping[str, Callable[[Sequence[str], str], None]] = {
+        "search": _search,
+        "evolve": _evolve,
+        "predict": _predict,
+        "show": _show,
+    }
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(_USAGE.format(prog=prog))
+        return
+    name, *rest = arguments
+    if name not in commands:
+        raise UserError(f"{prog}: there is no command {name!r}: {', '.join(commands)}.")
+    commands[name](rest, f"{prog} {name}")
+
+
+def _search(arguments: Sequence[str], prog: str) -> None:
+    from darts.api import chosen_model, training_overlay
+    from darts.joint.options import PRESETS, JointOptions
+
+    def overlay(settings: Mapping[str, Any]) -> dict[str, Any]:
+        implied = training_overlay(settings)
+        own = {name: value for name, value in implied.items() if name not in ("epochs",)}
+        return {**own, "test_every": 1, **PRESETS[settings["preset"]]}
+
+    options = parse_options(JointOptions, arguments, prog=prog, overlay=overlay)
+    from darts.joint.search import run_search
+    from darts.joint.space_file import find_space
+
+    model = None
+    if options.resume is None:
+        check_values(find_space(options.space))
+        if options.genotype is not None or options.model is not None:
+            model = chosen_model(options)
+    result = run_search(options, model)
+    _write_report(result.run_dir)
+    measured, accuracies = result.iteration.measured()
+    print(f"trials          {len(measured)} that count, {result.seconds:.0f} s of training")
+    print(f"early stop      epoch {result.iteration.stop_epoch} of {options.epochs}")
+    print(f"best measured   {accuracies.max():.2f} % (set-aside images)")
+    costs = _cost_words(result.evolved.costs)
+    print(f"best predicted  {result.evolved.scores[0]:.2f} %, {costs}")
+    print(f"run directory   {result.run_dir}")
+
+
+def check_values(space: Space) -> None:
+    """Raise UserError where an option of a training would not take a variable's value."""
+    from darts.api import training_overlay
+    from darts.joint.trial import check_recipe
+    from darts.training.options import TrainingOptions
+
+    check_recipe(space)
+    for variable in space.variables:
+        for name in variable.sets if variable.part == "recipe" else ():
+            for value in _extremes(variable):
+                settings = {"dataset": "digits", name: value}
+                try:
+                    options_from(TrainingOptions, settings, training_overlay)
+                except UserError as error:
+                    raise UserError(f"{space.name}: variable {variable.name}: {error}") from None
+
+
+def _extremes(variable: Variable) -> list[Any]:
+    """All values of a choice; both ends of a range."""
+    import numpy as np
+
+    from darts.joint.variables import Choice
+
+    levels = variable.domain.levels
+    if isinstance(variable.domain, Choice):
+        genes = np.arange(len(variable.domain.values), dtype=np.float64)
+    else:
+        genes = np.array([0.0, 1.0 if levels is None else levels - 1.0])
+    return variable.domain.decode(genes).tolist()
+
+
+def _evolve(arguments: Sequence[str], prog: str) -> None:
+    parser = Arguments(
+        prog=prog, description="The best candidates under ceilings, from one search's predictor."
+    )
+    parser.add_argument("run", type=Path, help="directory of a joint search")
+    parser.add_argument(
+        "--max-macs", type=float, nargs="+", metavar="M", help="ceilings, in millions"
+    )
+    parser.add_argument("--max-params", type=float, metavar="M", help="in millions")
+    parser.add_argument("--min-macs", type=float, metavar="M", help="in millions")
+    parser.add_argument("--seed", type=int, default=0)
+    parsed = parser.parse_args(arguments)
+    import time
+
+    from darts.joint.asking import evolve_record
+    from darts.joint.directory import limits_of, read_search
+    from darts.joint.recipe_file import write_recipe
+
+    record = read_search(parsed.run)
+    rows = [("ceiling", "predicted", "multiply-adds", "parameters", "seconds", "recipe")]
+    for ceiling in parsed.max_macs or [record.config["max_macs"]]:
+        begun = time.perf_counter()
+        limits = limits_of(parsed.min_macs, ceiling, parsed.max_params)
+        evolved = evolve_record(record, limits, parsed.seed)
+        seconds = time.perf_counter() - begun
+        words = "no ceiling" if ceiling is None else f"{ceiling:g} M"
+        name = "unlimited" if ceiling is None else f"macs-{ceiling:g}M"
+        path = record.path / "evolved" / f"{name}.yaml"
+        candidate = record.problem.candidate(evolved.genes[0])
+        accuracy, costs = evolved.scores[0], evolved.costs
+        comment = f"Predicted: {accuracy:.2f} % (set-aside images), {_cost_words(costs)}"
+        write_recipe(candidate, record.config, path, comment)
+        macs, params = f"{costs.macs[0]:,.0f}", f"{costs.params[0]:,.0f}"
+        rows.append((words, f"{accuracy:.2f} %", macs, params, f"{seconds:.1f}", str(path)))
+    print_table(rows)
+
+
+def _predict(arguments: Sequence[str], prog: str) -> None:
+    parser = Arguments(prog=prog, description="What a search's predictor expects of candidates.")
+    parser.add_argument("run", type=Path, help="directory of a joint search")
+    parser.add_argument(
+        "candidates", type=Path, nargs="?", help="YAML file: one candidate, or a list"
+    )
+    parser.add_argument(
+        "--set", nargs="+", default=[], metavar="NAME=VALUE", help="change it in this"
+    )
+    parsed = parser.parse_args(arguments)
+    import yaml
+
+    from darts.joint.asking import best_candidate, scorer_of
+    from darts.joint.directory import read_search
+
+    record = read_search(parsed.run)
+    scorer = scorer_of(record)
+    if parsed.candidates is None:
+        given = [best_candidate(record)]
+    else:
+        try:
+            given = yaml.safe_load(parsed.candidates.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            raise UserError(f"{parsed.candidates} cannot be read as YAML: {error}") from None
+        given = given if isinstance(given, list) else [given]
+        if not all(isinstance(row, dict) for row in given):
+            raise UserError(f"{parsed.candidates}: a candidate is a mapping of variables.")
+    if unnamed := [pair for pair in parsed.set if "=" not in pair]:
+        raise UserError(f"--set {unnamed[0]}: give NAME=VALUE.")
+    changes = {
+        name: yaml.safe_load(value) for name, _, value in (p.partition("=") for p in parsed.set)
+    }
+    genes = record.problem.space.genes([{**row, **changes} for row in given])
+    scores, costs = scorer(genes), record.problem.costs(genes)
+    rows = [("predicted accuracy", "multiply-adds", "parameters")]
+    rows += [
+        (f"{score:.2f} %", f"{macs:,.0f}", f"{params:,.0f}")
+        for score, macs, params in zip(scores, costs.macs, costs.params, strict=True)
+    ]
+    print_table(rows)
+
+
+def _show(arguments: Sequence[str], prog: str) -> None:
+    parser = Arguments(
+        prog=prog, description="List the spaces, describe one, or report on a search."
+    )
+    parser.add_argument("what", nargs="?", help="space (name, file, joined by +) or directory")
+    parsed = parser.parse_args(arguments)
+    from darts.joint.space_file import find_space, list_spaces
+
+    if parsed.what is None:
+        rows = [("space", "networks", "variables", "architectures", "recipes")]
+        rows += [_overview(find_space(name)) for name in list_spaces()]
+        print_table(rows)
+        print("\nJoin two by '+', as in darts-cell+recipe; a YAML file of your own will do, too.")
+    elif Path(parsed.what).is_dir():
+        print(_write_report(Path(parsed.what)))
+    else:
+        _describe(find_space(parsed.what))
+
+
+def _overview(space: Space) -> tuple[str, str, str, str, str]:
+    architectures, recipes = space.part_size("architecture"), space.part_size("recipe")
+    network = space.network or "any"
+    return space.name, network, str(len(space)), _size(architectures), _size(recipes)
+
+
+def _describe(space: Space) -> None:
+    name, network, _, architectures, recipes = _overview(space)
+    print(f"{name}: {architectures} architectures x {recipes} recipes, networks: {network}\n")
+    rows = [("variable", "part", "values", "number", "sets")]
+    for variable in space.variables:
+        levels = variable.domain.levels
+        sets = "" if variable.sets == (variable.name,) else ", ".join(variable.sets)
+        number = "any" if levels is None else str(levels)
+        rows.append((variable.name, variable.part, str(variable.domain), number, sets))
+    print_table(rows)
+    for constraint in space.constraints:
+        print(f"constraint: {constraint.kind} {', '.join(constraint.names)}")
+    for rule in space.rules:
+        factors = ", ".join(f"{name} x {factor:g}" for name, factor in rule.factors)
+        print(f"rule: where {rule.variable} is {rule.value}: {factors}")
+    if space.about:
+        print(f"\n{space.about}")
+
+
+def _size(size: float) -> str:
+    if size == float("inf"):
+        return "any number"
+    return f"{size:,.0f}" if size < 1e6 else f"{size:.1e}"
+
+
+def _cost_words(costs: Costs) -> str:
+    return f"{costs.macs[0] / 1e6:.1f} M multiply-adds, {costs.params[0] / 1e6:.3f} M parameters"
+
+
+def _write_report(directory: Path) -> Path:
+    from darts.report.joint import write_joint_report
+
+    return write_joint_report(directory)

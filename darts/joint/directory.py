@@ -1,0 +1,174 @@
+"""The directory of a joint search, read and written.
+
+| file | content |
+|---|---|
+| `config.yaml` | every setting |
+| `space.yaml`, `setting.yaml`, `model.yaml` | the space; what all candidates have in common |
+| `trials.sqlite` | every candidate, its curve, time, status, software |
+| `predictor.pt` | the predictor after the last round that is done |
+| `result.json` | the figures that a script wants |
+| `evolved/` | the best candidates under ceilings, as recipes for `evaluate.py --config` |
+| `report.html` | the report |
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from darts.errors import UserError
+from darts.files import atomic_write
+from darts.joint.iterate import Round, Trained, early_stop_epoch, rank_correlations
+from darts.joint.networks.costs import Limits
+from darts.joint.networks.setting import Setting
+from darts.joint.predictor import Predictor, load_predictor
+from darts.joint.problem import Problem
+from darts.joint.space import Space
+from darts.joint.space_file import describe, load_space
+from darts.models import find_model, save_model
+from darts.trials.store import Trial, TrialStore
+from genotypes import Genotype, save_genotype
+
+TRIALS, PREDICTOR = "trials.sqlite", "predictor.pt"
+_MILLION = 1e6
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchRecord:
+    """A search as it stands, finished or not.
+
+    Attributes:
+        path: Its directory.
+        config: Its settings.
+        problem: Its space, with costs.
+        trials: All of them.
+        rounds: Those that are done; a trial that failed has an empty curve.
+        correlations: Rank correlation of each epoch of the first round with its last; empty before
+            that round is done.
+        stop_epoch: Epoch whose accuracies count; None before.
+        predictor: After the last round that is done; None before.
+        result: `result.json` of a finished search.
+    """
+
+    path: Path
+    config: Mapping[str, Any]
+    problem: Problem
+    trials: Sequence[Trial]
+    rounds: Sequence[Round]
+    correlations: tuple[float, ...]
+    stop_epoch: int | None
+    predictor: Predictor | None
+    result: Mapping[str, Any] | None
+
+    @property
+    def limits(self) -> Limits:
+        """The search's own."""
+        names = ("min_macs", "max_macs", "max_params")
+        return limits_of(*(self.config.get(name) for name in names))
+
+
+def read_search(directory: Path | str) -> SearchRecord:
+    """Read the search in a directory.
+
+    Raises:
+        UserError: There is none, or a file is damaged.
+    """
+    path = Path(directory)
+    problem = read_problem(path)
+    config = yaml.safe_load((path / "config.yaml").read_text(encoding="utf-8"))
+    with TrialStore(path / TRIALS, read_only=True) as store:
+        trials = store.rows()
+    rounds: list[Round] = []
+    for number in range(config["rounds"]):
+        members = [trial for trial in trials if trial.settings["round"] == number]
+        if not members or any(trial.status in ("pending", "running") for trial in members):
+            break
+        trained = trained_of(problem.space, members)
+        epochs, costs = members[0].settings["stop"], problem.costs(trained.genes)
+        rounds.append(Round(**vars(trained), costs=costs, epochs=epochs))
+    correlations: tuple[float, ...] = ()
+    stop = None
+    if rounds:
+        correlations = rank_correlations(rounds[0].curves, rounds[0].epochs)
+        stop = early_stop_epoch(correlations, config["rank_correlation"])
+    has_predictor = (path / PREDICTOR).is_file()
+    result = path / "result.json"
+    return SearchRecord(
+        path=path,
+        config=config,
+        problem=problem,
+        trials=trials,
+        rounds=rounds,
+        correlations=correlations,
+        stop_epoch=stop,
+        predictor=load_predictor(path / PREDICTOR)[0] if has_predictor else None,
+        result=json.loads(result.read_text(encoding="utf-8")) if result.is_file() else None,
+    )
+
+
+def trained_of(space: Space, trials: Sequence[Trial]) -> Trained:
+    """A round as its trials stand; those that failed or are not done have no curve."""
+    guesses = [trial.settings["predicted"] for trial in trials]
+    return Trained(
+        genes=space.genes([trial.settings["candidate"] for trial in trials]),
+        predicted=np.array([math.nan if guess is None else guess for guess in guesses]),
+        curves=tuple(
+            tuple(measured["accuracy"] for measured in trial.curve)
+            if trial.status == "done"
+            else ()
+            for trial in trials
+        ),
+    )
+
+
+def write_problem(problem: Problem, directory: Path) -> None:
+    """Write the space and its setting as YAML files."""
+    setting = problem.setting
+    values: dict[str, Any] = {
+        name: getattr(setting, name)
+        for name in ("resolution", "num_classes", "stem", "channels", "layers")
+    }
+    for name, content in (("space", describe(problem.space)), ("setting", values)):
+        with atomic_write(directory / f"{name}.yaml") as stream:
+            yaml.safe_dump(content, stream, sort_keys=False, allow_unicode=True)
+    if isinstance(setting.model, Genotype):
+        save_genotype(setting.model, directory / "model.yaml")
+    elif setting.model is not None:
+        save_model(setting.model, directory / "model.yaml")
+
+
+def read_problem(directory: Path) -> Problem:
+    """The inverse of `write_problem`.
+
+    Raises:
+        UserError: The directory holds no joint search, or a file is damaged.
+    """
+    path = directory / "setting.yaml"
+    try:
+        values: Mapping[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+        file = directory / "model.yaml"
+        model = find_model(str(file)) if file.is_file() else None
+        setting = Setting(**values, model=model)
+    except FileNotFoundError:
+        raise UserError(
+            f"{directory} is no directory of a joint search: there is no {path.name} in it."
+        ) from None
+    except (OSError, TypeError, yaml.YAMLError) as error:
+        raise UserError(f"{path} is damaged: {error}") from None
+    return Problem(load_space(directory / "space.yaml"), setting)
+
+
+def limits_of(min_macs: float | None, max_macs: float | None, max_params: float | None) -> Limits:
+    """Limits given in millions; None for none."""
+    return Limits(
+        min_macs=(min_macs or 0) * _MILLION,
+        max_macs=math.inf if max_macs is None else max_macs * _MILLION,
+        max_params=math.inf if max_params is None else max_params * _MILLION,
+    )

@@ -1,0 +1,45 @@
+"""A candidate as a recipe that `evaluate.py --config` trains and tests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from darts.files import atomic_write
+from darts.joint.problem import Candidate
+from darts.models import save_model
+from darts.options import RunOptions
+from darts.training.options import TrainingOptions
+from genotypes import Genotype, save_genotype
+
+# Where and how a training runs is its own affair; it is tested on the test images.
+_LEFT_OUT = (
+    *(field.name for field in fields(RunOptions)),
+    *("genotype", "model", "pretrained", "hold_out", "test_every", "checkpoint"),
+    *("test_only", "averaged"),
+)
+
+
+def write_recipe(candidate: Candidate, config: Mapping[str, Any], path: Path, comment: str) -> None:
+    """Write a candidate of a search with these settings, and its network beside it.
+
+    Args:
+        comment: One line on top.
+    """
+    names = [field.name for field in fields(TrainingOptions) if field.name not in _LEFT_OUT]
+    shared = {name: config[name] for name in names if config.get(name) is not None}
+    network = path.with_name(f"{path.stem}-network.yaml").resolve()
+    network.parent.mkdir(parents=True, exist_ok=True)
+    if isinstance(candidate.model, Genotype):
+        save_genotype(candidate.model, network)
+        given = {"genotype": str(network)}
+    else:
+        save_model(candidate.model, network)
+        given = {"model": str(network)}
+    with atomic_write(path) as stream:
+        stream.write(f"# {comment}\n")
+        yaml.safe_dump({**given, **shared, **candidate.options}, stream, sort_keys=False)

@@ -1,0 +1,267 @@
+"""A whole joint search in one directory: pretraining, rounds of trials, evolution.
+
+All but the trials follows from the settings, so that a search goes on wherever it was cut off.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from darts.data.sources import outline
+from darts.errors import UserError
+from darts.interrupt import Interrupted
+from darts.joint.directory import (
+    PREDICTOR,
+    TRIALS,
+    limits_of,
+    read_problem,
+    trained_of,
+    write_problem,
+)
+from darts.joint.evolution import Evolved, evolve
+from darts.joint.iterate import Iteration, IterationOptions, Trained, iterate
+from darts.joint.networks.costs import Costs, Limits
+from darts.joint.networks.setting import Setting
+from darts.joint.options import JointOptions
+from darts.joint.predictor import (
+    Predictor,
+    PretrainingReport,
+    Scorer,
+    create_predictor,
+    pretrain,
+    save_predictor,
+)
+from darts.joint.problem import Problem
+from darts.joint.space_file import find_space
+from darts.joint.trial import TrainCandidate, check_recipe
+from darts.joint.variables import FloatArray
+from darts.models import Model
+from darts.randomness import stream_seed
+from darts.runs import RunDirectory
+from darts.stems import choose_stem
+from darts.trials.executors import Resources, run_trials
+from darts.trials.store import Trial, TrialStore
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """What a joint search ends with.
+
+    Attributes:
+        run_dir: Its directory.
+        iteration: All rounds and the predictor.
+        pretraining: How well costs are predicted; None for a space of recipes.
+        evolved: The best candidates within the search's own limits.
+        seconds: Of all trials together.
+    """
+
+    run_dir: Path
+    iteration: Iteration
+    pretraining: PretrainingReport | None
+    evolved: Evolved
+    seconds: float
+
+
+def run_search(options: JointOptions, model: Model | None) -> SearchResult:
+    """Search, or go on with the search in `options.resume`.
+
+    Raises:
+        UserError: A setting, the space, the data or the run directory is wrong.
+        Interrupted: SIGINT or SIGTERM came; what is done is kept.
+    """
+    torch.set_num_threads(options.threads or torch.get_num_threads())
+    if options.resume is None:
+        space = find_space(options.space)
+        check_recipe(space)
+        _check_sizes(options)
+        problem = Problem(space, open_setting(options, model))
+        pool = problem.pool(options.pool, _limits(options), options.seed)
+        problem.candidate(pool[0][0])  # Networks that cannot be trained are refused at once.
+        run = RunDirectory.create(options.run_dir, "joint", asdict(options))
+        write_problem(problem, run.path)
+    else:
+        run = RunDirectory.open(options.resume)
+        problem = read_problem(run.path)
+        pool = problem.pool(options.pool, _limits(options), options.seed)
+    with run.locked():
+        return _search(options, problem, pool, run)
+
+
+def _search(
+    options: JointOptions, problem: Problem, pool: tuple[FloatArray, Costs], run: RunDirectory
+) -> SearchResult:
+    pretrained, report = pretrained_predictor(problem, pool[0], options.seed)
+    if report is not None:
+        words = ", ".join(f"{name} {value:.4f}" for name, value in report.correlation.items())
+        held = f"{report.architectures:,} architectures that were held out"
+        print(f"correlation of predicted and true costs, on {held}: {words}", file=sys.stderr)
+    with TrialStore(run.path / TRIALS) as store:
+
+        def on_round(iteration: Iteration) -> None:
+            save_predictor(iteration.predictor, problem.space, run.path / PREDICTOR)
+
+        try:
+            done = iterate(
+                problem,
+                pool,
+                pretrained,
+                StoredRounds(store, problem, options),
+                iteration_options(options),
+                on_round,
+            )
+        except Interrupted:
+            raise Interrupted(run.path) from None
+        seconds = sum(trial.seconds or 0.0 for trial in store.rows())
+    evolved = evolve_within(problem, done, _limits(options), options.seed)
+    result = SearchResult(run.path, done, report, evolved, seconds)
+    run.write_result(_figures(problem, result))
+    return result
+
+
+class StoredRounds:
+    """Trains rounds as trials of a store; what it holds already is not decided or trained again."""
+
+    def __init__(self, store: TrialStore, problem: Problem, options: JointOptions) -> None:
+        self.store, self.problem, self.options = store, problem, options
+
+    def __call__(
+        self, number: int, genes: FloatArray, predicted: FloatArray, epochs: int
+    ) -> Trained:
+        options = self.options
+        if not self._trials(number):
+            rows = self.problem.space.rows(genes)
+            self.store.add_all(
+                {
+                    f"{number}-{index:03d}": {
+                        "round": number,
+                        "candidate": row,
+                        "predicted": None if math.isnan(guess) else guess,
+                        "epochs": options.epochs,
+                        "stop": epochs,
+                        "seed": options.seed,
+                    }
+                    for index, (row, guess) in enumerate(zip(rows, predicted.tolist(), strict=True))
+                }
+            )
+        run_trials(
+            self.store,
+            TrainCandidate(options, self.problem),
+            executor=options.executor,
+            resources=Resources(workers=options.parallel, gpus_per_trial=options.gpus_per_trial),
+            title=f"round {number + 1} of {options.rounds}",
+            objective="error",
+        )
+        return trained_of(self.problem.space, self._trials(number))
+
+    def _trials(self, number: int) -> list[Trial]:
+        return [trial for trial in self.store.rows() if trial.settings["round"] == number]
+
+
+def pretrained_predictor(
+    problem: Problem, genes: FloatArray, seed: int
+) -> tuple[Predictor, PretrainingReport | None]:
+    """A predictor that knows the costs of a pool; a space of recipes has none to know."""
+    space = problem.space
+    initial, order = (
+        torch.Generator().manual_seed(stream_seed(seed, name))
+        for name in ("predictor weights", "predictor pretraining")
+    )
+    predictor = create_predictor(space, initial)
+    if not space.width("architecture"):
+        return predictor, None
+    features = space.features(genes, "architecture")
+    return predictor, pretrain(predictor, features, problem.architecture_costs(genes), order)
+
+
+def evolve_within(problem: Problem, done: Iteration, limits: Limits, seed: int) -> Evolved:
+    """Stage 3 under one ceiling."""
+    generator = np.random.default_rng(stream_seed(seed, "evolution"))
+    return evolve(
+        problem,
+        Scorer(problem, done.predictor),
+        limits,
+        generator,
+        known=done.best_first(),
+        seed=seed + 1,
+    )
+
+
+def _limits(options: JointOptions) -> Limits:
+    return limits_of(options.min_macs, options.max_macs, options.max_params)
+
+
+def iteration_options(options: JointOptions) -> IterationOptions:
+    return IterationOptions(
+        rounds=options.rounds,
+        candidates=options.candidates,
+        epochs=options.epochs,
+        rank_correlation=options.rank_correlation,
+        strategy=options.strategy,
+        seed=options.seed,
+    )
+
+
+def open_setting(options: JointOptions, model: Model | None) -> Setting:
+    """What all candidates have in common, by the options and the data set that they name."""
+    classes, size = outline(options)
+    return Setting(
+        resolution=size,
+        num_classes=classes,
+        stem=choose_stem(options.stem, size),
+        model=model,
+        channels=options.channels,
+        layers=options.layers,
+    )
+
+
+def _check_sizes(options: JointOptions) -> None:
+    if options.rounds < 1 or options.candidates < 2 or options.epochs < 1:
+        raise UserError(
+            f"A joint search needs at least 1 round, 2 candidates and 1 epoch, not "
+            f"{options.rounds}, {options.candidates} and {options.epochs}."
+        )
+    if options.hold_out < 2:
+        raise UserError(
+            f"--hold-out {options.hold_out}: candidates are judged by training images that are set "
+            "aside, every second one or rarer; test images judge none."
+        )
+    if options.pool < options.rounds * options.candidates:
+        raise UserError(
+            f"--pool {options.pool} is too small for {options.rounds} rounds of "
+            f"{options.candidates} candidates."
+        )
+
+
+def _figures(problem: Problem, result: SearchResult) -> dict[str, Any]:
+    done = result.iteration
+    genes, accuracies = done.measured()
+    best = int(accuracies.argmax())
+    costs = problem.costs(genes[[best]])
+    evolved = result.evolved
+    return {
+        "trials": sum(len(part.curves) for part in done.rounds),
+        "failed": sum(not curve for part in done.rounds for curve in part.curves),
+        "stop_epoch": done.stop_epoch,
+        "rank_correlations": list(done.correlations),
+        "pretraining": None if result.pretraining is None else asdict(result.pretraining),
+        "best_measured": {
+            "validation_accuracy": float(accuracies[best]),
+            "macs": costs.macs[0],
+            "params": costs.params[0],
+            "candidate": problem.space.rows(genes[[best]])[0],
+        },
+        "best_predicted": {
+            "predicted_accuracy": float(evolved.scores[0]),
+            "macs": evolved.costs.macs[0],
+            "params": evolved.costs.params[0],
+            "candidate": problem.space.rows(evolved.genes[:1])[0],
+        },
+        "seconds": result.seconds,
+    }

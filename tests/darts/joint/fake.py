@@ -1,0 +1,44 @@
+"""A trainer that trains nothing, and may kill its process."""
+
+import os
+import signal
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from darts.joint.options import JointOptions
+from darts.joint.problem import Problem
+
+
+@dataclass(frozen=True)
+class InstantTraining:
+    """Stands in for `TrainCandidate`: accuracies follow from the candidate alone.
+
+    Where the environment names a file, each training adds a byte to it, and the one that fills it
+    up to the number that the environment names kills the process.
+    """
+
+    options: JointOptions
+    problem: Problem
+
+    def __call__(
+        self, settings: dict[str, Any], report: Callable[[Mapping[str, Any]], None]
+    ) -> dict[str, Any]:
+        if counter := os.environ.get("FAKE_COUNTER"):
+            with Path(counter).open("a") as stream:
+                stream.write(".")
+            if Path(counter).stat().st_size == int(os.environ["FAKE_DEATH"]):
+                os.kill(os.getpid(), signal.SIGKILL)
+        genes = self.problem.space.genes([settings["candidate"]])
+        costs = self.problem.costs(genes)
+        noise = np.random.default_rng(zlib.crc32(genes.tobytes()))
+        final = 40 + 5 * np.log(costs.macs[0] / 1e6) + noise.random()
+        accuracy = 0.0
+        for epoch in range(settings["stop"]):
+            accuracy = float(final - 20 * noise.random() / (epoch + 1) ** 2)
+            report({"epoch": epoch + 1, "accuracy": accuracy})
+        return {"accuracy": accuracy, "error": 100 - accuracy, "diverged": False}

@@ -1,0 +1,124 @@
+from pathlib import Path
+
+import pytest
+import yaml
+
+from darts.cli import main
+from darts.joint.space_file import list_spaces
+from darts.report.joint import write_joint_report
+from tests.darts.joint.fake import InstantTraining
+from tests.darts.joint.small import DESCRIBED
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A search by its command; nothing is trained."""
+    place = tmp_path_factory.mktemp("joint")
+    (place / "small.yaml").write_text(yaml.safe_dump(DESCRIBED))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("darts.joint.search.TrainCandidate", InstantTraining)
+        flags = "--preset smoke --dataset digits --rounds 2 --candidates 6 --epochs 3 --pool 80"
+        code = main(
+            [
+                *f"joint search --space {place / 'small.yaml'} {flags} --max-macs 4".split(),
+                *f"--threads 1 --run-dir {place / 'run'}".split(),
+            ]
+        )
+    assert code == 0
+    return place / "run"
+
+
+def test_search_reports(run: Path) -> None:
+    page = (run / "report.html").read_text()
+    for words in ("12 of 12", "Rank correlation by epoch", "What the predictor attends to"):
+        assert words in page
+    for plot in ("rounds", "predictions", "correlations", "front", "importance"):
+        assert (run / "plots" / f"{plot}.svg").is_file()
+        assert (run / "plots" / f"{plot}.png").is_file()
+
+
+def test_evolve_writes_recipes_that_evaluate_takes(run: Path, capsys) -> None:
+    assert main(["joint", "evolve", str(run), "--max-macs", "1", "2.5"]) == 0
+    printed = capsys.readouterr().out
+    for name in ("macs-1M", "macs-2.5M"):
+        path = run / "evolved" / f"{name}.yaml"
+        assert str(path) in printed
+        with pytest.raises(SystemExit) as ended:
+            main(["evaluate", "--config", str(path), "--print-config"])
+        assert ended.value.code == 0
+    recipe = yaml.safe_load(path.read_text())
+    assert recipe["dataset"] == "digits"
+    assert "hold_out" not in recipe
+    from darts.design_space.cost import anynet_cost
+    from darts.models import find_model
+
+    config = find_model(recipe["model"])
+    assert anynet_cost(config, resolution=8, num_classes=10).macs <= 2.5e6
+
+
+def test_predict(run: Path, tmp_path: Path, capsys) -> None:
+    assert main(["joint", "predict", str(run)]) == 0
+    assert main(["joint", "predict", str(run), "--set", "learning_rate=0.5"]) == 0
+    first, second = capsys.readouterr().out.strip().split("predicted accuracy")[1:]
+    assert first != second
+    from darts.joint.asking import best_candidate
+    from darts.joint.directory import read_search
+
+    row = best_candidate(read_search(run))
+    path = tmp_path / "candidates.yaml"
+    path.write_text(yaml.safe_dump([row, {**row, "w0": 16}]))
+    assert main(["joint", "predict", str(run), str(path)]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 3
+
+
+def test_show(run: Path, capsys) -> None:
+    assert main(["joint", "show"]) == 0
+    printed = capsys.readouterr().out
+    assert all(name in printed for name in list_spaces())
+    assert main(["joint", "show", "recipe"]) == 0
+    printed = capsys.readouterr().out
+    assert "rule: where optimiser is sgd: learning_rate x 4" in printed
+    assert main(["joint", "show", str(run)]) == 0
+    assert str(run / "report.html") in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["serach"], "there is no command 'serach'"),
+        (["search", "--space", "regnets"], "Did you mean regnet"),
+        (["search", "--space", "regnet", "--pol", "3"], "--pol"),
+        (["evolve", "/nowhere"], "/nowhere is no directory of a joint search"),
+        (["predict", "/nowhere"], "/nowhere is no directory of a joint search"),
+        (["show", "/nowhere"], "no such file"),
+        (["evolve", "RUN", "--max-macs", "0.000001"], "none costs"),
+        (["predict", "RUN", "--set", "depth"], "give NAME=VALUE"),
+        (["predict", "RUN", "--set", "width=3"], "has no variable width"),
+        (["predict", "RUN", "/nowhere.yaml"], "cannot be read"),
+    ],
+)
+def test_wrong_arguments_end_with_code_2(
+    run: Path, arguments: list[str], message: str, capsys, monkeypatch
+) -> None:
+    monkeypatch.setattr("darts.joint.problem._MOST_DRAWS", 10_000)
+    given = [str(run) if argument == "RUN" else argument for argument in arguments]
+    assert main(["joint", *given]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_values_that_no_training_takes(tmp_path: Path, capsys) -> None:
+    path = tmp_path / "wrong.yaml"
+    recipe = {"schedule": {"choice": ["cosine", "exponential-ish"]}}
+    path.write_text(yaml.safe_dump({"name": "wrong", "recipe": recipe}))
+    flags = ["--model", "regnetx_200mf", "--dataset", "digits"]
+    assert main(["joint", "search", "--space", str(path), *flags]) == 2
+    printed = capsys.readouterr().err
+    assert "wrong: variable schedule" in printed
+    assert "exponential-ish" in printed
+
+
+def test_a_report_needs_a_search(tmp_path: Path) -> None:
+    from darts.errors import UserError
+
+    with pytest.raises(UserError, match="is no directory of a joint search"):
+        write_joint_report(tmp_path)
