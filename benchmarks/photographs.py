@@ -9,13 +9,16 @@ Compared, for batches [B, 3, 224, 224] that are ready for a network:
 - cache: ours, from decoded images in a mapped file;
 - memory: ours, from decoded images in memory.
 Passes of all take turns, so that a busy machine is as bad for each; the medians and the extremes
-are shown. The folder's images are repeated until an epoch is long enough.
+are shown, and the processor time of all processes together for an image, which other programs
+disturb less. The folder's images are repeated until an epoch is long enough.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
+import os
 import statistics
 import tempfile
 import time
@@ -78,12 +81,28 @@ def ours(
     return loader.next_batch
 
 
-def rate(next_batch: Callable[[], Any], batches: int, batch: int, device: torch.device) -> float:
-    start = time.perf_counter()
+def processor_seconds() -> float:
+    """Of this process and its workers, so far (Linux)."""
+    total = time.process_time()
+    for worker in multiprocessing.active_children():
+        fields = Path(f"/proc/{worker.pid}/stat").read_text().rpartition(")")[2].split()
+        total += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return total
+
+
+def measure(
+    next_batch: Callable[[], Any], batches: int, batch: int, device: torch.device
+) -> tuple[float, float]:
+    """Images a second, and milliseconds of processor time an image."""
+    start, busy = time.perf_counter(), processor_seconds()
     for _ in range(batches):
         next_batch()
     synchronise(device)
-    return batches * batch / (time.perf_counter() - start)
+    images = batches * batch
+    return (
+        images / (time.perf_counter() - start),
+        1e3 * (processor_seconds() - busy) / images,
+    )
 
 
 def main() -> None:
@@ -117,11 +136,13 @@ def main() -> None:
             "memory": ours(mapped.in_memory(), repeats, batch, device, jitter),
         }
         rates: dict[str, list[float]] = {name: [] for name in ways}
+        costs: dict[str, list[float]] = {name: [] for name in ways}
         for turn in range(1 + arguments.passes):
             for name, way in ways.items():
-                measured = rate(way, arguments.batches, batch, device)
+                rate, cost = measure(way, arguments.batches, batch, device)
                 if turn:  # the first turn starts processes and fills queues
-                    rates[name].append(measured)
+                    rates[name].append(rate)
+                    costs[name].append(cost)
     rows = {
         name: {
             "median": statistics.median(values),
@@ -129,6 +150,7 @@ def main() -> None:
             "max": max(values),
             "times_torchvision": statistics.median(values)
             / statistics.median(rates["torchvision"]),
+            "processor_ms": statistics.median(costs[name]),
         }
         for name, values in rates.items()
     }
@@ -140,11 +162,11 @@ def main() -> None:
         f"{arguments.workers} workers, batch {batch}, jitter {jitter}, {arguments.passes} passes "
         f"of {arguments.batches} batches"
     )
-    print(f"{'images/s':12}  median     min     max  times torchvision")
+    print(f"{'images/s':12}  median     min     max  times torchvision  processor ms an image")
     for name, row in rows.items():
         print(
             f"{name:12}  {row['median']:6.0f}  {row['min']:6.0f}  {row['max']:6.0f}  "
-            f"{row['times_torchvision']:17.2f}"
+            f"{row['times_torchvision']:17.2f}  {row['processor_ms']:21.2f}"
         )
     print(f"cache made at {len(files) / made:.0f} images/s ({len(files)} images)")
 

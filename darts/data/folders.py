@@ -10,6 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from darts.data.dataset import ImageSet
+from darts.data.imagenet import validation_classes
 from darts.data.source import Source
 from darts.data.splits import hold_out
 from darts.data.streaming import ImageFiles
@@ -24,7 +25,8 @@ def open_folder(root: Path, workers: int, name: str) -> Source:
     """Open train/CLASS/* and val/CLASS/* (or test/), or one of CLASS/* and train/CLASS/* alone.
 
     Without test images, every fifth of each class is set aside (`splits.hold_out`). Of val/ and
-    test/, val/ is used, since ImageNet's test/ has no labels. No image is read, only the size of
+    test/, val/ is used, since ImageNet's test/ has no labels; it may be flat, see
+    `darts.data.imagenet`. No image is read, only the size of
     small ones: the set is shown at its own size if that is square, the same everywhere and at most
     64 pixels, else at 224.
 
@@ -44,9 +46,11 @@ def open_folder(root: Path, workers: int, name: str) -> Source:
     if test_root is None:
         train_part, test_part = hold_out(train.labels, classes)
         train, test = train.subset(train_part), train.subset(test_part)
-    else:
+    elif any(entry.is_dir() for entry in os.scandir(test_root)):
         _check_same(classes, _classes(test_root), train_root, test_root)
         test = _scan(test_root, classes, workers)
+    else:
+        test = _scan_flat(test_root, classes, workers)
     return Source(
         classes=classes,
         train=train,
@@ -78,6 +82,19 @@ def _scan(root: Path, classes: tuple[str, ...], workers: int) -> ImageFiles:
         counts.append(len(files))
     labels: Tensor = torch.arange(len(classes)).repeat_interleave(torch.tensor(counts))
     return ImageFiles(tuple(paths), labels, LARGE, workers)
+
+
+def _scan_flat(root: Path, classes: tuple[str, ...], workers: int) -> ImageFiles:
+    class_of = validation_classes(root)
+    number = {name: index for index, name in enumerate(classes)}
+    found: dict[str, int] = {}
+    for path in sorted(_images(root)):
+        name = class_of.get(Path(path).stem)
+        if name in number:
+            found[path] = number[name]
+    if not found:
+        raise UserError(f"{root} holds no image of the classes of the training images")
+    return ImageFiles(tuple(found), torch.tensor(list(found.values())), LARGE, workers)
 
 
 def _images(root: Path) -> list[str]:
