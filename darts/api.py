@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from darts.compare.options import CompareOptions
 from darts.errors import UserError
 from darts.parsing import options_from
 from darts.resources import config_path
@@ -19,6 +20,7 @@ from darts.training.options import TrainingOptions
 from genotypes import Genotype, load_genotype
 
 if TYPE_CHECKING:
+    from darts.compare.run import Compared
     from darts.design_space.population import Population
     from darts.models import Model
     from darts.runs import RunDirectory
@@ -227,6 +229,32 @@ def train_population(**settings: Any) -> Population:
     train_population(options)
     assert options.out is not None
     return load_population(options.out)
+
+
+def compare_overlay(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """As for a retraining, but without what only searched cells have."""
+    return {**training_overlay(settings), "auxiliary": False, "drop_path": 0.0}
+
+
+def compare(**settings: Any) -> Compared:
+    """Judge a genotype; settings are those of `python -m darts compare --help`, with underscores.
+
+    Raises:
+        UserError: A setting or the data are wrong, or too few networks could be trained.
+        Interrupted: SIGINT or SIGTERM came; finished trainings are kept.
+    """
+    return run_comparison(options_from(CompareOptions, settings, compare_overlay))
+
+
+def run_comparison(options: CompareOptions) -> Compared:
+    """Compare with these options and write the report."""
+    from darts.compare import run
+    from darts.report.comparison import write_comparison_report
+
+    options.check()
+    compared = run.run_comparison(options, chosen_model(replace(options, resume=None)))
+    write_comparison_report(compared.comparison, compared.path)
+    return compared
 
 
 def report(directories: list[Path]) -> Path:

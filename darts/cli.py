@@ -17,6 +17,7 @@ from genotypes import GenotypeError
 COMMANDS = {
     "search": ("runs", "search a cell"),
     "evaluate": ("runs", "retrain a genotype from scratch, or test a checkpoint"),
+    "compare": ("compare", "judge a genotype by populations of networks of its cost"),
     "predict": ("runs", "say what an image shows, by a trained checkpoint"),
     "export": ("export", "write a network as ONNX or torch.export, checked"),
     "genotypes": ("shows", "list the zoo"),

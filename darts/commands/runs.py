@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from darts.commands.compare import asks_for_comparison, compare
 from darts.commands.shared import Arguments, by_all_processes, print_hint
 from darts.parsing import parse_options
 
@@ -44,6 +45,9 @@ def _derived(costs: Mapping[str, Any]) -> str:
 
 @by_all_processes
 def evaluate(arguments: Sequence[str], prog: str) -> None:
+    if asks_for_comparison(arguments):
+        compare(arguments, prog)
+        return
     from darts import api
     from darts.training.options import TrainingOptions
 

@@ -19,6 +19,7 @@ COMMANDS = {
     "sample": "draw networks of a space, with their costs",
     "train": "train a population, or go on with it",
     "show": "list a population's trials, or show one of them",
+    "analyse": "plots and statistics of one or more populations",
 }
 
 
@@ -157,6 +158,37 @@ def _show(arguments: Sequence[str], prog: str) -> None:
     print_table([head, *rows])
     print()
     _print_summary(parsed.directory)
+
+
+def _analyse(arguments: Sequence[str], prog: str) -> None:
+    parser = Arguments(
+        prog=prog, description="Analyse populations: distributions of errors, the best networks."
+    )
+    parser.add_argument("directory", type=Path, nargs="+", help="--out of space train")
+    parser.add_argument(
+        "-o", "--output", type=Path, help="by default DIRECTORY/analysis of the first one"
+    )
+    parser.add_argument("--names", nargs="+", help="what to call them, in plots and tables")
+    parser.add_argument("--seed", type=int, default=0, help="of all resampling")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    parsed = parser.parse_args(arguments)
+    if parsed.names and len(parsed.names) != len(parsed.directory):
+        raise UserError("--names: one name a directory.")
+    from darts.design_space.analysis import analyse
+    from darts.populations.record import load_population
+    from darts.report.analysis import text, write_analysis
+
+    names = parsed.names or [None] * len(parsed.directory)
+    analysis = analyse(
+        [load_population(path, name) for path, name in zip(parsed.directory, names, strict=True)],
+        parsed.seed,
+    )
+    page = write_analysis(analysis, parsed.output or parsed.directory[0] / "analysis")
+    if parsed.json:
+        print(json.dumps(analysis.as_dict()))
+        return
+    print(text(analysis))
+    print(f"page  {page}")
 
 
 def _show_trial(trials: Sequence[Trial], key: str, output: Path | None) -> None:

@@ -20,6 +20,11 @@ from darts.design_space.statistics import (
 from darts.design_space.trends import by_trend, with_structure
 from darts.errors import UserError
 
+# What is a population's own: not how it was trained. Two seeds tell of other images, if not all are
+# taken.
+_OWN = frozenset(
+    ("space", "stages", "macs", "like", "max_params", "max_activations", "channels", "layers")
+)
 # Populations whose mean multiply-adds differ by less than this factor are of one cost.
 _SAME_COST = 1.1
 
@@ -178,7 +183,7 @@ def _notes(populations: Sequence[Population]) -> list[str]:
                 f"{population.name}: {len(population)} networks are too few for the bootstrap of "
                 f"the best (it needs {SMALLEST})."
             )
-    keys = sorted({key for population in populations for key in population.recipe})
+    keys = sorted({key for population in populations for key in population.recipe} - _OWN)
     differing = [
         key for key in keys if len({repr(p.recipe.get(key)) for p in populations if p.recipe}) > 1
     ]

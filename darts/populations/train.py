@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from darts.data.dataset import Dataset
 from darts.design_space.sampling import Sample
@@ -19,7 +19,7 @@ from darts.populations.record import FILE_NAME
 from darts.randomness import stream_seed
 from darts.training.options import check_recipe
 from darts.training.trial import opened_dataset, train_trial
-from darts.trials.executors import Resources, run_trials
+from darts.trials.executors import Executor, Resources, run_trials
 from darts.trials.store import Status, TrialStore
 
 
@@ -54,7 +54,7 @@ def train_population(options: PopulationOptions) -> dict[Status, int]:
         store.add_all(_trials(options, drawn))
         if options.retry_failed:
             store.retry_failed()
-        device, resources = _resources(options)
+        device, resources = trial_resources(options)
         return run_trials(
             store,
             partial(train_trial, replace(options, device=device)),
@@ -90,7 +90,26 @@ def _described(dataset: Dataset, images: Images) -> dict[str, Any]:
     }
 
 
-def _resources(options: PopulationOptions) -> tuple[str, Resources]:
+class Places(Protocol):
+    """Options that say where trials run."""
+
+    @property
+    def device(self) -> str: ...
+
+    @property
+    def executor(self) -> Executor: ...
+
+    @property
+    def parallel(self) -> int: ...
+
+    @property
+    def cpus_per_trial(self) -> float: ...
+
+    @property
+    def gpus_per_trial(self) -> float: ...
+
+
+def trial_resources(options: Places) -> tuple[str, Resources]:
     """The device of each trial, by the name that its own process has for it, and what is shared."""
     device, gpus = options.device, _gpus(options.device)
     if options.executor == "processes" and gpus:

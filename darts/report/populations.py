@@ -13,6 +13,7 @@ from itertools import cycle
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from darts.design_space.config import FloatArray
@@ -155,6 +156,49 @@ def plot_properties(
         axes.set_xlabel(property_label(name), fontsize=9)
         if index % columns == 0:
             axes.set_ylabel("test error (%)", fontsize=9)
+    return figure
+
+
+def plot_costs(
+    populations: Sequence[Population],
+    name: str,
+    error: float,
+    properties: Mapping[str, float],
+    names: Sequence[str],
+) -> Figure:
+    """Error over what networks cost: a dot a network, and a star for one that is judged.
+
+    Args:
+        name, error, properties: Of the star.
+        names: Which costs.
+    """
+    figure = Figure(
+        figsize=(0.6 + 2.9 * len(names), 2.9 + 0.22 * len(populations)), layout="constrained"
+    )
+    panels = figure.subplots(1, len(names), sharey=True, squeeze=False)[0]
+    low, high = shown_range([population.errors for population in populations])
+    for axes, cost in zip(panels, names, strict=True):
+        scale = _SCALES.get(cost, 1.0)
+        for population, colour in zip(populations, cycle(CURVES), strict=False):
+            if cost in population.properties:
+                _scatter(axes, population.properties[cost] * scale, population.errors, colour)
+        known = [p.properties[cost] for p in populations if cost in p.properties]
+        _scale(axes, np.concatenate([*known, [properties[cost]]]) * scale)
+        axes.scatter(
+            properties[cost] * scale, error, s=130, marker="*", color=INK, zorder=3, linewidths=0
+        )
+        axes.set(ylim=(min(low, error - 0.5), max(high, error + 0.5)))
+        axes.set_xlabel(property_label(cost), fontsize=9)
+    panels[0].set_ylabel("test error (%)", fontsize=9)
+    handles = [
+        Line2D([], [], color=colour, marker="o", linestyle="")
+        for _, colour in zip(populations, cycle(CURVES), strict=False)
+    ]
+    handles.append(Line2D([], [], color=INK, marker="*", markersize=10, linestyle=""))
+    labels = [plain_text(population.name) for population in populations] + [plain_text(name)]
+    figure.legend(
+        handles, labels, loc="outside lower left", frameon=False, labelcolor=INK, fontsize=9
+    )
     return figure
 
 

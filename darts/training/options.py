@@ -15,6 +15,8 @@ from darts.options import RunOptions
 class TrainingOptions(DataOptions, RunOptions):
     """A retraining from scratch; the defaults are PC-DARTS' on CIFAR-10 (§4.2, train.py).
 
+    With --baseline, a comparison with networks of the same cost: see python -m darts compare.
+
     Args:
         genotype: Name in the zoo, or a YAML file.
         model: Instead of a genotype, any other network: regnetx_400mf, resnet50 … or a YAML file.

@@ -1,0 +1,51 @@
+"""The command that judges a genotype: compare, which is also `evaluate.py --baseline`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from darts.compare.options import FILE_NAME, CompareOptions
+from darts.parsing import parse_options
+
+
+def compare(arguments: Sequence[str], prog: str) -> None:
+    from darts import api
+
+    options = parse_options(
+        CompareOptions, _joined(arguments), prog=prog, overlay=api.compare_overlay
+    )
+    compared = api.run_comparison(options)
+    from darts.report.comparison import text
+
+    print(text(compared.comparison))
+    print(f"report  {compared.path / 'report.html'}")
+
+
+def asks_for_comparison(arguments: Sequence[str]) -> bool:
+    """Whether the arguments of `evaluate` name populations, or a comparison to go on with."""
+    flags = [argument.partition("=")[0] for argument in arguments]
+    if "--baseline" in flags or "--population" in flags:
+        return True
+    if "--resume" not in flags:
+        return False
+    # Either `--resume=DIRECTORY` or the next word.
+    place = flags.index("--resume")
+    following = [*arguments[place + 1 : place + 2], ""]
+    directory = arguments[place].partition("=")[2] or following[0]
+    return (Path(directory) / FILE_NAME).is_file()
+
+
+def _joined(arguments: Sequence[str]) -> list[str]:
+    """The arguments with all words that follow `--baseline` as its one value."""
+    joined: list[str] = []
+    rest = list(arguments)
+    while rest:
+        argument = rest.pop(0)
+        joined.append(argument)
+        if argument == "--baseline":
+            words = []
+            while rest and not rest[0].startswith("-"):
+                words.append(rest.pop(0))
+            joined[-1] = f"--baseline={' '.join(words)}"
+    return joined

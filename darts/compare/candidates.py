@@ -1,0 +1,222 @@
+"""Which networks a comparison trains: the one that is judged, and those of its cost.
+
+Costs are those of one image of the data's own resolution.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from darts.compare.options import RANDOM_CELLS, CompareOptions
+from darts.cost import count
+from darts.design_space.config import Stem
+from darts.design_space.sampling import Budget, sample
+from darts.design_space.spaces import create_space
+from darts.errors import UserError
+from darts.models import Model, create_network
+from darts.network import SETTINGS
+from darts.network_cost import network_cost
+from darts.quantities import parse_count
+from darts.randomness import RandomStreams
+from genotypes import Genotype, random_genotype
+
+# Genotypes drawn for each that is wanted, before those farthest from the budget are taken too.
+_DRAWS = 20
+# Networks drawn from a design space before it is given up: a few seconds.
+_SPACE_DRAWS = 1_000_000
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What the data ask of a network."""
+
+    stem: str
+    resolution: int
+    num_classes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """A network to be trained.
+
+    Attributes:
+        label: What it is called in tables.
+        model: Its genotype or config.
+        properties: Its params, macs, activations, and what else is known of it.
+        channels, layers: Of a genotype's network.
+    """
+
+    label: str
+    model: Model
+    properties: Mapping[str, float]
+    channels: int | None = None
+    layers: int | None = None
+
+    def network(self, setting: Setting, generator: torch.Generator | None = None) -> Any:
+        """The network itself, with fresh weights and without an auxiliary head."""
+        return create_network(
+            self.model,
+            num_classes=setting.num_classes,
+            channels=self.channels,
+            layers=self.layers,
+            stem=setting.stem,
+            generator=generator,
+        )
+
+
+def contender(options: CompareOptions, name: str, model: Model, setting: Setting) -> Candidate:
+    """The network that is judged, kept as the options say or scaled to `options.macs`.
+
+    Raises:
+        UserError: Another network than a genotype's is to be scaled.
+    """
+    channels = layers = None
+    if isinstance(model, Genotype):
+        usual = SETTINGS[setting.stem]
+        layers = options.layers or usual.layers
+        channels = options.channels or usual.channels
+        if options.macs is not None:
+            macs = parse_count(options.macs, "--macs")
+            channels = _nearest_channels(model, macs, layers, setting)
+    elif options.macs is not None:
+        raise UserError("--macs scales the network of a genotype by its channels; leave it out.")
+    plain = Candidate(label=name, model=model, properties={}, channels=channels, layers=layers)
+    with torch.device("meta"):
+        network = plain.network(setting)
+    network.check_image_size(setting.resolution, setting.resolution)
+    cost = count(network, setting.resolution)
+    return Candidate(
+        label=name, model=model, properties=_costs(cost), channels=channels, layers=layers
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Baseline:
+    """A population to compare with, not yet trained.
+
+    Attributes:
+        name: Of the space.
+        candidates: Its networks.
+        notes: What to keep in mind about them.
+    """
+
+    name: str
+    candidates: tuple[Candidate, ...]
+    notes: tuple[str, ...] = field(default=())
+
+
+def baseline(name: str, options: CompareOptions, judged: Candidate, setting: Setting) -> Baseline:
+    """The networks of one baseline, within the tolerance of the judged one's multiply-adds.
+
+    Raises:
+        UserError: There is no such space, or it has too few networks of this cost.
+    """
+    generator = RandomStreams(options.seed, [f"baseline {name}"])[f"baseline {name}"]
+    macs = judged.properties["macs"]
+    if name == RANDOM_CELLS:
+        return _random_cells(options, judged, setting, generator)
+    stem: Stem = "cifar" if setting.stem == "cifar" else "simple"
+    space = create_space(name, stem=stem, stem_width=options.stem_width)
+    try:
+        drawn = sample(
+            space,
+            options.population,
+            generator,
+            budget=Budget.around(macs, options.tolerance),
+            resolution=setting.resolution,
+            num_classes=setting.num_classes,
+            max_draws=_SPACE_DRAWS,
+        )
+    except UserError as error:
+        raise UserError(
+            f"--baseline {name}: {error} Or give the genotype's network more --channels or "
+            "--layers, or the baseline another --stem-width."
+        ) from None
+    candidates = []
+    for number, one in enumerate(drawn):
+        properties = _costs(one.cost)
+        if one.regnet is not None:
+            properties |= {key: float(getattr(one.regnet, key)) for key in ("w0", "wa", "wm")}
+        candidates.append(
+            Candidate(label=f"{name}-{number:03d}", model=one.config, properties=properties)
+        )
+    return Baseline(name=name, candidates=tuple(candidates))
+
+
+def _random_cells(
+    options: CompareOptions, judged: Candidate, setting: Setting, generator: torch.Generator
+) -> Baseline:
+    """Random genotypes of the judged one's space, as deep as it, and as wide as its cost asks.
+
+    Drawn until enough can be brought within the tolerance, as networks of design spaces are.
+    """
+    if not isinstance(judged.model, Genotype) or judged.layers is None:
+        raise UserError(f"--baseline {RANDOM_CELLS} compares cells; this network has none.")
+    macs, found = judged.properties["macs"], []
+    for number in range(_DRAWS * options.population):
+        genotype = random_genotype(
+            judged.model.nodes, generator, f"{RANDOM_CELLS}-{number:03d}", judged.model.space
+        )
+        channels = _nearest_channels(genotype, macs, judged.layers, setting)
+        properties = _costs(_cells_cost(genotype, channels, judged.layers, setting))
+        found.append(
+            Candidate(
+                label=genotype.name,
+                model=genotype,
+                properties=properties,
+                channels=channels,
+                layers=judged.layers,
+            )
+        )
+        within = [one for one in found if _distance(one, macs) <= options.tolerance]
+        if len(within) == options.population:
+            return Baseline(name=RANDOM_CELLS, candidates=tuple(within))
+    nearest = sorted(found, key=lambda one: _distance(one, macs))[: options.population]
+    farthest = _distance(nearest[-1], macs)
+    return Baseline(
+        name=RANDOM_CELLS,
+        candidates=tuple(nearest),
+        notes=(
+            f"{RANDOM_CELLS}: channels come in steps of two; only {len(within)} of {len(found)} "
+            f"genotypes can be brought within {options.tolerance:.0%} of the multiply-adds, so "
+            f"that some differ by up to {farthest:.0%}.",
+        ),
+    )
+
+
+def _distance(candidate: Candidate, macs: float) -> float:
+    return abs(candidate.properties["macs"] / macs - 1)
+
+
+def _nearest_channels(genotype: Genotype, macs: float, layers: int, setting: Setting) -> int:
+    """The even number of channels whose network costs nearest to `macs`."""
+
+    def difference(channels: int) -> float:
+        return abs(_cells_cost(genotype, channels, layers, setting).macs / macs - 1)
+
+    # Multiply-adds grow with the channels nearly by their square.
+    start = 16
+    for _ in range(3):
+        ratio = macs / _cells_cost(genotype, start, layers, setting).macs
+        start = max(2, 2 * round(start * math.sqrt(ratio) / 2))
+    return min((max(2, start + step) for step in (-4, -2, 0, 2, 4)), key=difference)
+
+
+def _cells_cost(genotype: Genotype, channels: int, layers: int, setting: Setting) -> Any:
+    return network_cost(
+        genotype,
+        channels=channels,
+        layers=layers,
+        stem=setting.stem,
+        resolution=setting.resolution,
+        num_classes=setting.num_classes,
+    )
+
+
+def _costs(cost: Any) -> dict[str, float]:
+    return {name: float(getattr(cost, name)) for name in ("params", "macs", "activations")}

@@ -1,0 +1,71 @@
+"""Options of a comparison. Torch-free, so that `--help` is instant."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from darts.errors import UserError
+from darts.training.options import TrainingOptions
+
+RANDOM_CELLS = "random-cells"
+# The trials of a comparison, in its run directory.
+FILE_NAME = "trials.sqlite"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompareOptions(TrainingOptions):
+    """A genotype's network against others of its cost; all are trained from scratch alike.
+
+    Args:
+        baseline: Populations to compare with, separated by spaces: design spaces (regnetx, regnety,
+            anynetx_a to anynetx_e …) and random-cells, random genotypes of the same cell space.
+        population: Networks of each baseline, at least 2; 32 find a good RegNet.
+        seeds: Trainings of the genotype's network; a baseline's networks are trained once each.
+        macs: Scale the genotype's network by its channels to about so many multiply-adds: 40M.
+        tolerance: By how much the baselines' multiply-adds may differ from the genotype's.
+        stem_width: Channels of the stem of design spaces' networks.
+        latency_batch: Images of a batch whose time is measured; 0 measures none.
+        auxiliary: Train a genotype's network with its auxiliary head; RegNets have none.
+        drop_path: Probability of dropping a path at the end; for all networks.
+        executor: Where trainings run; processes share this machine's cores and GPUs, ray goes by
+            RAY_ADDRESS or starts a cluster here.
+        parallel: Trainings at the same time; 0 for as many as there are GPUs, or else cores.
+        cpus_per_trial: CPUs that a training asks Ray for.
+        gpus_per_trial: GPUs that a training asks Ray for; a part of 1 shares one.
+        retry_failed: Train again what failed earlier.
+    """
+
+    # What a comparison settles itself, or has no use for.
+    fixed = frozenset({"pretrained", "checkpoint", "test_only", "log_every", "checkpoint_every"})
+
+    baseline: str = "regnetx"
+    population: int = 32
+    seeds: int = 1
+    macs: str | float | None = None
+    tolerance: float = 0.05
+    stem_width: int = 32
+    latency_batch: int = 1
+    auxiliary: bool = False
+    drop_path: float = 0.0
+    executor: Literal["in-process", "processes", "ray"] = "in-process"
+    parallel: int = 0
+    cpus_per_trial: float = 1.0
+    gpus_per_trial: float = 0.0
+    retry_failed: bool = False
+
+    @property
+    def baselines(self) -> tuple[str, ...]:
+        """The populations' names, each once."""
+        return tuple(dict.fromkeys(self.baseline.replace(",", " ").split()))
+
+    def check(self) -> None:
+        """Raise UserError for options that make no comparison."""
+        if not self.baselines:
+            raise UserError("--baseline: compare with what? For example regnetx.")
+        for name, least in (("population", 2), ("seeds", 1), ("latency_batch", 0)):
+            if (value := getattr(self, name)) < least:
+                flag = name.replace("_", "-")
+                raise UserError(f"--{flag} is a whole number of at least {least}, not {value}.")
+        if not 0 < self.tolerance < 1:
+            raise UserError(f"--tolerance is a share such as 0.05, not {self.tolerance}.")

@@ -1,0 +1,263 @@
+"""What a comparison ends with: where a network stands in populations, in figures and in words.
+
+Pure statistics of errors and costs: how they were measured is of no account here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from darts.design_space.config import FloatArray
+from darts.design_space.population import Population
+from darts.design_space.statistics import REPEATS, Interval
+
+Verdict = Literal["wins", "loses", "undecided"]
+# Two-sided 95 % of a normal distribution.
+_QUANTILE = 1.96
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Contender:
+    """The network that is judged.
+
+    Attributes:
+        name: Of the genotype.
+        errors: Test errors (%) of its trainings, one a seed.
+        properties: Its params, macs, activations, latency … as far as known.
+        test_images: Number of images behind each error.
+    """
+
+    name: str
+    errors: FloatArray
+    properties: Mapping[str, float]
+    test_images: int
+
+    @property
+    def error(self) -> float:
+        """Mean test error (%)."""
+        return float(np.mean(self.errors))
+
+    @property
+    def deviation(self) -> float:
+        """Standard deviation (points) of one training's error.
+
+        Between seeds; with one seed that is unknown, and the deviation that chance in the choice of
+        test images alone would give stands for it.
+        """
+        if len(self.errors) > 1:
+            return float(np.std(self.errors, ddof=1))
+        share = self.error / 100
+        return 100 * float(np.sqrt(share * (1 - share) / self.test_images))
+
+    def redrawn(self, generator: np.random.Generator, repeats: int = REPEATS) -> FloatArray:
+        """Mean errors as they might have come out, [repeats]: seeds resampled, or (with one seed)
+        as many test images drawn again.
+        """
+        count = len(self.errors)
+        if count > 1:
+            drawn = generator.integers(count, size=(repeats, count))
+            return np.asarray(self.errors, np.float64)[drawn].mean(axis=1)
+        wrong = generator.binomial(self.test_images, self.error / 100, size=repeats)
+        return 100 * wrong / self.test_images
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where a value stands among those of a population.
+
+    Attributes:
+        value: The value.
+        median: The population's.
+        percentile: Share (%) of the population with a smaller value, equal ones counting half, and
+            its 95 % interval; see `stand`.
+    """
+
+    value: float
+    median: float
+    percentile: Interval
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        return {
+            "value": self.value,
+            "population_median": self.median,
+            "percentile": self.percentile.as_dict(),
+        }
+
+
+def stand(
+    value: float, redrawn: ArrayLike, population: ArrayLike, generator: np.random.Generator
+) -> Standing:
+    """Where `value` stands.
+
+    The interval counts chance on both sides. For each resampled value x in `redrawn`, k of the N
+    networks are smaller; the share in all that might have been drawn lies between draws from
+    Beta(k, N - k + 1) and Beta(k + 1, N - k), whose quantiles are the exact binomial bounds of
+    Clopper and Pearson. (Resampling the networks as well would know no doubt where k is 0 or N.)
+    """
+    known = np.sort(np.asarray(population, np.float64))
+    drawn = np.broadcast_to(np.asarray(redrawn, np.float64), REPEATS)
+
+    def smaller(x: ArrayLike) -> FloatArray:
+        # Each equal one counts half.
+        return (np.searchsorted(known, x, "left") + np.searchsorted(known, x, "right")) / 2
+
+    below = smaller(drawn)
+    # No distribution has a parameter of 0: the next to nothing stands for it.
+    least = np.finfo(np.float32).tiny
+    lower = generator.beta(np.maximum(below, least), len(known) - below + 1)
+    upper = generator.beta(below + 1, np.maximum(len(known) - below, least))
+    return Standing(
+        value=value,
+        median=float(np.median(known)),
+        percentile=Interval(
+            100 * Interval.of(lower).low,
+            100 * float(smaller(value)) / len(known),
+            100 * Interval.of(upper).high,
+        ),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judgement:
+    """The contender against one population.
+
+    Attributes:
+        error: Where its error stands: a percentile of 10 means that 10 % are better.
+        properties: Where its costs stand.
+        best: Index of the best network of the population.
+        verdict: Against a typical network of the population: whether the interval of the
+            percentile lies on one side of 50 %.
+    """
+
+    population: Population
+    error: Standing
+    properties: Mapping[str, Standing]
+    best: int
+    verdict: Verdict
+
+    @property
+    def best_error(self) -> float:
+        return float(self.population.errors[self.best])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """The contender against all populations.
+
+    Attributes:
+        recipe: In words: how all were trained.
+        notes: What to keep in mind.
+        setting: Plain values: data, resolution, device, seeds …
+    """
+
+    contender: Contender
+    judgements: tuple[Judgement, ...]
+    recipe: str
+    notes: tuple[str, ...]
+    setting: Mapping[str, Any]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        contender = self.contender
+        return {
+            "genotype": contender.name,
+            "errors": [float(error) for error in contender.errors],
+            "error": contender.error,
+            "deviation": contender.deviation,
+            "deviation_of": "seeds" if len(contender.errors) > 1 else "test images",
+            "properties": dict(contender.properties),
+            "outcome": [sentence(contender, one) for one in self.judgements],
+            "baselines": [
+                {
+                    "name": one.population.name,
+                    "networks": len(one.population),
+                    "missing": one.population.missing,
+                    "verdict": one.verdict,
+                    "error": one.error.as_dict(),
+                    "properties": {key: found.as_dict() for key, found in one.properties.items()},
+                    "min": one.best_error,
+                    "mean": float(one.population.errors.mean()),
+                    "best": one.population.label(one.best),
+                    "errors": one.population.errors.tolist(),
+                }
+                for one in self.judgements
+            ],
+            "recipe": self.recipe,
+            "notes": list(self.notes),
+            "setting": dict(self.setting),
+        }
+
+
+def judge(
+    contender: Contender, populations: Sequence[Population], seed: int
+) -> tuple[Judgement, ...]:
+    """Where the contender stands in each population; `seed` is that of the resampling."""
+    generator = np.random.default_rng(seed)
+    redrawn = contender.redrawn(generator)
+    judgements = []
+    for population in populations:
+        error = stand(contender.error, redrawn, population.errors, generator)
+        properties = {
+            name: stand(value, [value], values[np.isfinite(values)], generator)
+            for name, value in contender.properties.items()
+            if (values := population.properties.get(name)) is not None and np.isfinite(values).any()
+        }
+        judgements.append(
+            Judgement(
+                population=population,
+                error=error,
+                properties=properties,
+                best=int(population.errors.argmin()),
+                verdict=_verdict(error.percentile),
+            )
+        )
+    return tuple(judgements)
+
+
+def _verdict(percentile: Interval) -> Verdict:
+    if percentile.high < 50:
+        return "wins"
+    return "loses" if percentile.low > 50 else "undecided"
+
+
+def sentence(contender: Contender, one: Judgement) -> str:
+    """The outcome against one population, plainly."""
+    name, space = contender.name, one.population.name
+    heads = {
+        "wins": f"{name} is better than a typical network of {space}",
+        "loses": f"{name} is worse than a typical network of {space}",
+        "undecided": f"No difference of {name} and a typical network of {space} can be told",
+    }
+    share = one.error.percentile
+    better = int((one.population.errors < contender.error).sum())
+    return (
+        f"{heads[one.verdict]}: its test error is {one.error.value:.2f} %, their median "
+        f"{one.error.median:.2f} %; {better} of {len(one.population)} networks of about "
+        f"the same multiply-adds are better ({share.middle:.0f} % [{share.low:.0f}, "
+        f"{share.high:.0f}]). " + _about_the_best(contender, one)
+    )
+
+
+def _about_the_best(contender: Contender, one: Judgement) -> str:
+    """The best network of a population, which is the best of many on the same test images."""
+    gap = contender.error - one.best_error
+    # The mean of the contender's trainings against a single training of the other.
+    noise = _QUANTILE * contender.deviation * np.sqrt(1 + 1 / len(contender.errors))
+    words = (
+        f"{gap:.2f} points better than {contender.name}"
+        if gap > 0
+        else f"{-gap:.2f} points worse than {contender.name}"
+        if gap < 0
+        else f"exactly as good as {contender.name}"
+    )
+    size = "more" if abs(gap) > noise else "no more"
+    return (
+        f"The best of them, {one.population.label(one.best)}, has {one.best_error:.2f} %: {words}, "
+        f"{size} than the {noise:.2f} points that chance alone may make."
+    )

@@ -1,0 +1,233 @@
+"""A comparison from its options to its outcome; whatever is trained already is kept."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from darts.compare.candidates import Baseline, Candidate, Setting, baseline, contender
+from darts.compare.options import FILE_NAME, CompareOptions
+from darts.compare.outcome import Comparison, Contender, judge
+from darts.compare.wording import recipe_words, setting_notes
+from darts.data.transforms import training_transform
+from darts.design_space.config import AnyNetConfig
+from darts.design_space.population import Population
+from darts.device import device_name, resolve_device, set_threads
+from darts.errors import UserError
+from darts.files import atomic_write
+from darts.interrupt import Interrupted
+from darts.latency import measure
+from darts.models import Model, describe_model
+from darts.populations.train import trial_resources
+from darts.randomness import stream_seed
+from darts.runs import RunDirectory
+from darts.stems import choose_stem
+from darts.training.options import TrainingOptions
+from darts.training.trial import opened_dataset, train_trial
+from darts.trials.executors import TrialsInterrupted, run_trials
+from darts.trials.store import Trial, TrialStore
+from genotypes import Genotype
+
+RESULT = "comparison.json"
+# Where and how fast is trained may change from one call to the next, and the size of the judged
+# network stands in its own trials.
+_OF_NO_ACCOUNT = frozenset(
+    (
+        *("preset", "run_dir", "resume", "genotype", "model", "channels", "layers"),
+        *("device", "threads", "workers", "data_dir", "download", "memory", "cache"),
+    )
+)
+# How often the latency of every network is measured.
+_TURNS = 3
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A finished comparison and its directory."""
+
+    comparison: Comparison
+    path: Path
+
+
+def run_comparison(options: CompareOptions, model: Model) -> Compared:
+    """Train what is not yet trained, measure, judge, and write `comparison.json`.
+
+    Raises:
+        UserError: An option is wrong, no networks of this cost exist, or too few could be trained.
+        Interrupted: SIGINT or SIGTERM came; finished trainings are kept.
+    """
+    options.check()
+    device = resolve_device(options.device)
+    set_threads(options.threads)
+    data = opened_dataset(options, None if options.executor == "in-process" else "cpu")
+    setting = Setting(
+        stem=choose_stem(options.stem, data.image_size),
+        resolution=data.image_size,
+        num_classes=data.num_classes,
+    )
+    training_transform(data, options)  # Raises for what no training could do.
+    name = model.name if isinstance(model, Genotype) else Path(str(options.model)).stem
+    judged = contender(options, name, model, setting)
+    baselines = [baseline(one, options, judged, setting) for one in options.baselines]
+    run = _directory(options)
+    rows = _trained(options, run, judged, baselines)
+    times = _latencies(options, judged, baselines, setting, device)
+
+    results = [rows[key].result or {} for key in _keys(judged, options)]
+    errors = np.array([result["test_error"] for result in results])
+    images = len(data.test)
+    properties = {**judged.properties, **times[judged.label]}
+    populations = [_population(one, rows, times) for one in baselines]
+    found = Contender(name=name, errors=errors, properties=properties, test_images=images)
+    comparison = Comparison(
+        contender=found,
+        judgements=judge(found, populations, options.seed),
+        recipe=recipe_words(options, judged),
+        notes=(
+            *setting_notes(options, judged, images, populations),
+            *(note for one in baselines for note in one.notes),
+        ),
+        setting={
+            **asdict(setting),
+            "dataset": options.dataset,
+            "test_images": images,
+            "channels": judged.channels,
+            "layers": judged.layers,
+            "device": device_name(device),
+            "latency_batch": options.latency_batch,
+        },
+    )
+    with atomic_write(run.path / RESULT) as stream:
+        json.dump(comparison.as_dict(), stream, indent=2)
+    return Compared(comparison, run.path)
+
+
+def _directory(options: CompareOptions) -> RunDirectory:
+    """A new directory, or that of a comparison to go on with."""
+    given = options.resume or options.run_dir
+    if options.resume or (given and (Path(given) / FILE_NAME).is_file()):
+        return RunDirectory.open(Path(str(given)))
+    values = asdict(options)
+    config = {name: value for name, value in values.items() if name not in options.fixed}
+    return RunDirectory.create(given, "compare", config)
+
+
+def _keys(judged: Candidate, options: CompareOptions) -> list[str]:
+    """The keys of the judged network's trainings."""
+    return [f"{judged.label}, training {number + 1}" for number in range(options.seeds)]
+
+
+def _trained(
+    options: CompareOptions,
+    run: RunDirectory,
+    judged: Candidate,
+    baselines: Sequence[Baseline],
+) -> Mapping[str, Trial]:
+    """Every trial by its key, done or failed.
+
+    Each training has a seed of its own, drawn from that of the comparison and its key: errors are
+    independent draws then. All see the same images. The judged network comes first, because
+    without its error the others are of no use.
+    """
+
+    def settings(key: str, one: Candidate) -> dict[str, Any]:
+        return {
+            "model": describe_model(one.model),
+            "seed": stream_seed(options.seed, key),
+            "recipe": {"channels": one.channels, "layers": one.layers},
+        }
+
+    own = {key: settings(key, judged) for key in _keys(judged, options)}
+    others = {
+        one.label: settings(one.label, one) for group in baselines for one in group.candidates
+    }
+    with TrialStore(run.path / FILE_NAME) as store:
+        store.configure(common_recipe(options))
+        store.add_all(own)
+        if options.retry_failed:
+            store.retry_failed()
+        _run(store, options, run)
+        for key in own:
+            if (error := store.trial(key).error) is not None:
+                raise UserError(f"{key}: {error}")
+        store.add_all(others)
+        _run(store, options, run)
+        return {trial.key: trial for trial in store.rows()}
+
+
+def common_recipe(options: CompareOptions) -> dict[str, Any]:
+    """What all trainings have in common and no later call may change."""
+    names = {field.name for field in fields(TrainingOptions)} - _OF_NO_ACCOUNT - options.fixed
+    return {name: getattr(options, name) for name in sorted(names)}
+
+
+def _run(store: TrialStore, options: CompareOptions, run: RunDirectory) -> None:
+    device, resources = trial_resources(options)
+    try:
+        run_trials(
+            store,
+            partial(train_trial, replace(options, device=device)),
+            executor=options.executor,
+            resources=resources,
+            title="comparison",
+        )
+    except TrialsInterrupted:
+        raise Interrupted(str(run.path)) from None
+
+
+def _latencies(
+    options: CompareOptions,
+    judged: Candidate,
+    baselines: Sequence[Baseline],
+    setting: Setting,
+    device: Any,
+) -> Mapping[str, Mapping[str, float]]:
+    """Seconds a batch takes, by label; nothing where none is wanted."""
+    candidates = [judged, *(one for group in baselines for one in group.candidates)]
+    if not options.latency_batch:
+        return {one.label: {} for one in candidates}
+    networks = [one.network(setting) for one in candidates]
+    shape = (options.latency_batch, 3, setting.resolution, setting.resolution)
+    # In turns: a machine that is slow for a while should be so for all of them.
+    times = np.median(
+        [[measure(one, shape, device, repeats=3) for one in networks] for _ in range(_TURNS)],
+        axis=0,
+    )
+    return {
+        one.label: {"latency": float(time)} for one, time in zip(candidates, times, strict=True)
+    }
+
+
+def _population(
+    group: Baseline,
+    rows: Mapping[str, Trial],
+    times: Mapping[str, Mapping[str, float]],
+) -> Population:
+    pairs = [(one, rows[one.label]) for one in group.candidates]
+    done = [(one, row) for one, row in pairs if row.result is not None]
+    if len(done) < 2:
+        reason = next((row.error for _, row in pairs if row.error), "") or ""
+        raise UserError(
+            f"Of {len(pairs)} networks of {group.name}, {len(done)} could be trained; a comparison "
+            f"needs at least 2. {reason.splitlines()[-1] if reason else ''}"
+        )
+    known = [{**one.properties, **_measured(row), **times[one.label]} for one, row in done]
+    configs = tuple(one.model for one, _ in done if isinstance(one.model, AnyNetConfig))
+    return Population(
+        name=group.name,
+        errors=np.array([row.result["test_error"] for _, row in done if row.result]),
+        properties={name: np.array([one[name] for one in known]) for name in known[0]},
+        configs=configs if len(configs) == len(done) else (),
+        labels=tuple(one.label for one, _ in done),
+        missing=len(pairs) - len(done),
+    )
+
+
+def _measured(row: Trial) -> dict[str, float]:
+    return {} if row.seconds is None else {"seconds": row.seconds}

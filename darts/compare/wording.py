@@ -1,0 +1,66 @@
+"""A comparison's recipe and reservations in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from darts.compare.candidates import Candidate
+from darts.compare.options import CompareOptions
+from darts.design_space.population import Population
+
+# With fewer networks the interval of a percentile spans most of the scale.
+_FEW = 20
+
+
+def recipe_words(options: CompareOptions, judged: Candidate) -> str:
+    """How all networks were trained, in one sentence."""
+    extras = [
+        f"cutout {options.cutout}" if options.cutout else "no cutout",
+        f"drop path {options.drop_path:g}" if options.drop_path else "no drop path",
+        "auxiliary head of cells" if options.auxiliary else "no auxiliary head",
+    ]
+    if options.label_smoothing:
+        extras.append(f"label smoothing {options.label_smoothing:g}")
+    images = f"{options.train_images:,} images of " if options.train_images else ""
+    repeats = f"a seed of its own for each training, drawn from {options.seed}"
+    if options.seeds > 1:
+        repeats += f" ({judged.label}: {options.seeds} trainings)"
+    return (
+        f"All networks: {options.epochs} epochs on {images}{options.dataset}, SGD, batch "
+        f"{options.batch_size}, learning rate {options.learning_rate:g} ({options.schedule}), "
+        f"momentum {options.momentum:g}, weight decay {options.weight_decay:g}, "
+        f"{', '.join(extras)}; the same images for all, {repeats}; test error of the last epoch."
+    )
+
+
+def setting_notes(
+    options: CompareOptions, judged: Candidate, test_images: int, populations: Sequence[Population]
+) -> list[str]:
+    """What to keep in mind when reading the outcome."""
+    notes = []
+    if options.seeds == 1:
+        notes.append(
+            f"{judged.label} was trained once: how much its error changes from seed to seed is not "
+            f"known. The intervals count only the chance in drawing {test_images:,} test images; "
+            "--seeds 3 tells more."
+        )
+    if options.auxiliary or options.drop_path:
+        notes.append(
+            "The recipe is not neutral: drop path and auxiliary heads were made for searched cells."
+        )
+    for population in populations:
+        if population.missing:
+            notes.append(
+                f"{population.name}: {population.missing} of "
+                f"{population.missing + len(population)} trainings failed and are left out."
+            )
+        if len(population) < _FEW:
+            notes.append(
+                f"{population.name}: {len(population)} networks give wide intervals; about 32 "
+                "random RegNets are needed to find a good one (arXiv 2003.13678, Fig. 9)."
+            )
+    notes.append(
+        "The best network of a population is the best of many on the same test images, which "
+        "flatters it."
+    )
+    return notes
