@@ -37,7 +37,9 @@ class CompareOptions(TrainingOptions):
     """
 
     # What a comparison settles itself, or has no use for.
-    fixed = frozenset({"pretrained", "checkpoint", "test_only", "log_every", "checkpoint_every"})
+    fixed = frozenset(
+        {"pretrained", "checkpoint", "test_only", "averaged", "log_every", "checkpoint_every"}
+    )
 
     baseline: str = "regnetx"
     population: int = 32

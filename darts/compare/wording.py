@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields
 
 from darts.compare.candidates import Candidate
 from darts.compare.options import CompareOptions
 from darts.design_space.population import Population
+from darts.training.options import TrainingOptions
 
 # With fewer networks the interval of a percentile spans most of the scale.
 _FEW = 20
+# What a recipe mentions only where it is not the default.
+_SELDOM = frozenset(
+    (
+        *("lr_decay", "lr_decay_epochs", "lr_warmup_epochs", "decay_norms", "label_smoothing"),
+        *("mixup", "ema", "teacher", "distillation_weight", "dropout", "drop_path_schedule"),
+        *("augment", "flip", "color_jitter", "image_size", "precision", "grad_clip"),
+    )
+)
 
 
 def recipe_words(options: CompareOptions, judged: Candidate) -> str:
@@ -19,15 +29,18 @@ def recipe_words(options: CompareOptions, judged: Candidate) -> str:
         f"drop path {options.drop_path:g}" if options.drop_path else "no drop path",
         "auxiliary head of cells" if options.auxiliary else "no auxiliary head",
     ]
-    if options.label_smoothing:
-        extras.append(f"label smoothing {options.label_smoothing:g}")
+    extras += [
+        f"{field.name.replace('_', ' ')} {value}"
+        for field in fields(TrainingOptions)
+        if field.name in _SELDOM and (value := getattr(options, field.name)) != field.default
+    ]
     images = f"{options.train_images:,} images of " if options.train_images else ""
     repeats = f"a seed of its own for each training, drawn from {options.seed}"
     if options.seeds > 1:
         repeats += f" ({judged.label}: {options.seeds} trainings)"
     return (
-        f"All networks: {options.epochs} epochs on {images}{options.dataset}, SGD, batch "
-        f"{options.batch_size}, learning rate {options.learning_rate:g} ({options.schedule}), "
+        f"All networks: {options.epochs} epochs on {images}{options.dataset}, "
+        f"{options.optimiser}, batch {options.batch_size}, learning rate {options.learning_rate:g} ({options.schedule}), "
         f"momentum {options.momentum:g}, weight decay {options.weight_decay:g}, "
         f"{', '.join(extras)}; the same images for all, {repeats}; test error of the last epoch."
     )
