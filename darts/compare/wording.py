@@ -40,7 +40,8 @@ def recipe_words(options: CompareOptions, judged: Candidate) -> str:
         repeats += f" ({judged.label}: {options.seeds} trainings)"
     return (
         f"All networks: {options.epochs} epochs on {images}{options.dataset}, "
-        f"{options.optimiser}, batch {options.batch_size}, learning rate {options.learning_rate:g} ({options.schedule}), "
+        f"{options.optimiser}, batch {options.batch_size}, "
+        f"learning rate {options.learning_rate:g} ({options.schedule}), "
         f"momentum {options.momentum:g}, weight decay {options.weight_decay:g}, "
         f"{', '.join(extras)}; the same images for all, {repeats}; test error of the last epoch."
     )
