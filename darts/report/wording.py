@@ -63,6 +63,9 @@ def cards(record: RunRecord) -> list[Card]:
     if isinstance(result.get("parameters"), int):
         label = "Parameters of the supernet" if record.is_search else "Parameters"
         entries.append(Card(label, f"{result['parameters']:,}"))
+    if isinstance(macs := last.get("derived_macs"), int):
+        note = f"{last.get('derived_params', 0):,} parameters, as it would be retrained"
+        entries.append(Card("Multiply-adds of the derived network", f"{macs:,}", note))
     if record.genotype:
         operations = [name for node in record.genotype.normal for name, _ in node]
         skips = operations.count("skip_connect")

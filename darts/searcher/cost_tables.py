@@ -56,11 +56,16 @@ def target_of(options: CostOptions, stem: str, dataset: Dataset) -> Target:
     setting = SETTINGS[stem]
     # Searches on ImageNet may use smaller images than the network is for.
     size = setting.resolution if dataset.name == "imagenet" else dataset.image_size
+
+
+    def asked(value: int | None, otherwise: int) -> int:
+        return otherwise if value is None else value
+
     return Target(
-        channels=options.target_channels or setting.channels,
-        layers=options.target_layers or setting.layers,
+        channels=asked(options.target_channels, setting.channels),
+        layers=asked(options.target_layers, setting.layers),
         stem=stem,
-        resolution=options.target_resolution or size,
+        resolution=asked(options.target_resolution, size),
         num_classes=dataset.num_classes,
     )
 
