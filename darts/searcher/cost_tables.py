@@ -57,7 +57,6 @@ def target_of(options: CostOptions, stem: str, dataset: Dataset) -> Target:
     # Searches on ImageNet may use smaller images than the network is for.
     size = setting.resolution if dataset.name == "imagenet" else dataset.image_size
 
-
     def asked(value: int | None, otherwise: int) -> int:
         return otherwise if value is None else value
 
