@@ -237,7 +237,8 @@ def _accuracy(values: dict[str, Any]) -> str:
 
 def _title(parsed: Namespace, options: TrainingOptions) -> str:
     data = Path(str(options.dataset).split(":")[-1]).name
-    return f"{Path(parsed.model).stem} on {data}, {options.epochs} epochs"
+    epochs = f"{options.epochs} epoch{'s' if options.epochs > 1 else ''}"
+    return f"{Path(parsed.model).stem} on {data}, {epochs}"
 
 
 def _write_json(path: Path, values: Any) -> None:

@@ -102,13 +102,18 @@ class AnyNetConfig:
         return int(np.prod(strides)) * {"cifar": 1, "simple": 2, "resnet": 4}[self.stem]
 
     @property
+    def smallest_image(self) -> int:
+        """Side of the smallest image that leaves every stride a pixel."""
+        return self.total_stride
+
+    @property
     def depth(self) -> int:
         """Number of blocks."""
         return sum(stage.depth for stage in self.stages)
 
     def check_image_size(self, height: int, width: int) -> None:
         """Raise UserError unless every stride has more than one pixel to act on."""
-        smallest = self.total_stride
+        smallest = self.smallest_image
         if min(height, width) < smallest:
             raise UserError(
                 f"This network takes images of at least {smallest}x{smallest} pixels, because its "

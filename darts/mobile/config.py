@@ -148,6 +148,14 @@ class MBConvConfig:
         stem = 1 if self.stem == "cifar" else 2
         return stem * int(np.prod([stage.stride for stage in self.stages]))
 
+    @property
+    def smallest_image(self) -> int:
+        """Side of the smallest image that leaves every stride a pixel."""
+        smallest = self.total_stride
+        while self.sizes(smallest)[-1] < 1:
+            smallest += 1
+        return smallest
+
     def sizes(self, size: int) -> tuple[int, ...]:
         """Side of the image after the stem and after each stage."""
         sizes = [size if self.stem == "cifar" else -(-size // 2)]
@@ -165,9 +173,7 @@ class MBConvConfig:
 
     def check_image_size(self, height: int, width: int) -> None:
         """Raise UserError unless every stride has more than one pixel to act on."""
-        smallest = self.total_stride
-        while self.sizes(smallest)[-1] < 1:
-            smallest += 1
+        smallest = self.smallest_image
         if min(height, width) < smallest:
             raise UserError(
                 f"This network takes images of at least {smallest}x{smallest} pixels, because its "

@@ -54,7 +54,7 @@ def plot_ladder(title: str, base: Mapping[str, Any], rungs: Sequence[Mapping[str
     right.set_ylabel("parameters")
     right.set_yscale("log")
     _amounts(right.yaxis, params)
-    right.margins(x=0.12, y=0.1)
+    right.margins(x=0.2, y=0.1)
     for axes in (left, right):
         _macs_axis(axes, macs)
         dress(axes)

@@ -236,7 +236,7 @@ class NetworkBase:
         return self._pixels / self.resolution
 
     def rung(self, factors: Factors) -> Rung:
-        smallest = -(-self.config.total_stride // self._pixels) * self._pixels
+        smallest = -(-self.config.smallest_image // self._pixels) * self._pixels
         resolution = max(_nearest(self.resolution * factors.resolution, self._pixels), smallest)
         config: AnyNetConfig | MBConvConfig
         price: Callable[[], Priced]

@@ -96,6 +96,10 @@ def test_resolution_keeps_what_strides_divide() -> None:
     assert base.rung(Factors(1, 1, 1.09)).resolution == 256
     assert base.rung(Factors(1, 1, 0.001)).resolution == 32
     assert isinstance(base, NetworkBase)
+    # FBNetV3-B pads some strides less and needs 49 pixels: the next multiple of 8 is 56.
+    odd = create_base(find_model("fbnetv3_b")).rung(Factors(1, 1, 0.001))
+    assert odd.resolution == 56
+    assert odd.cost.macs > 0
 
 
 @pytest.mark.parametrize(
