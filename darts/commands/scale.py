@@ -88,8 +88,9 @@ def scale(arguments: Sequence[str], prog: str) -> None:
     for values in rows:
         if not values.get("within", True):
             print(
-                f"{values['name']}: rounding forbids {100 * parsed.tolerance:g} %; the nearest "
-                f"network is {100 * values['off']:+.1f} % off."
+                f"{values['name']}: rounding {'and noise forbid' if latency else 'forbids'} "
+                f"{100 * parsed.tolerance:g} %; the nearest network is "
+                f"{100 * values['off']:+.1f} % off."
             )
     print(f"recipes  {directory}/*.yaml: python evaluate.py --config {rows[0]['config']}")
     print(f"plot     {directory / 'ladder.svg'}, {directory / 'ladder.png'}")

@@ -133,7 +133,8 @@ def _parser(prog: str, description: str) -> Arguments:
     parser.add_argument(
         "--executor", choices=("in-process", "processes", "ray"), default="in-process"
     )
-    parser.add_argument("--workers", type=int, default=0, help="trials at a time; 0: what fits")
+    parser.add_argument("--parallel", type=int, default=0, help="trials at a time; 0: what fits")
+    parser.add_argument("--retry-failed", action="store_true", help="train again what failed")
     parser.add_argument("-o", "--output", type=Path, required=True, help="directory")
     parser.add_argument("--json", action="store_true")
     return parser
@@ -148,8 +149,8 @@ def _prepare(
     parsed, rest = parser.parse_known_args(arguments)
     if parsed.seeds < 1:
         raise UserError(f"--seeds {parsed.seeds}: at least 1 is needed.")
-    if parsed.workers < 0:
-        raise UserError(f"--workers {parsed.workers}: 0 or more are needed.")
+    if parsed.parallel < 0:
+        raise UserError(f"--parallel {parsed.parallel}: 0 or more are needed.")
     from darts import api
     from darts.data.sources import open_dataset
     from darts.models import find_model
@@ -191,6 +192,8 @@ def _train(parsed: Namespace, options: TrainingOptions, rungs: list[Any], title:
     from darts.trials.store import TrialStore
 
     with TrialStore(parsed.output / "trials.sqlite") as store:
+        if parsed.retry_failed:
+            store.retry_failed()
         measured = train_rungs(
             store,
             rungs,
@@ -198,7 +201,7 @@ def _train(parsed: Namespace, options: TrainingOptions, rungs: list[Any], title:
             [options.seed + number for number in range(parsed.seeds)],
             title=title,
             executor=parsed.executor,
-            resources=Resources(workers=parsed.workers),
+            resources=Resources(workers=parsed.parallel),
         )
         for trial in store.rows():
             if trial.error is not None:

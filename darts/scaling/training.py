@@ -5,63 +5,33 @@ from __future__ import annotations
 import hashlib
 import json
 import statistics
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
-import torch
-
-from darts.errors import UserError
-from darts.models import describe_model, model_from_description
+from darts.models import describe_model
 from darts.scaling.bases import Rung
 from darts.training.options import TrainingOptions
-from darts.training.trainer import TrainingTask, score
+from darts.training.trial import train_trial
 from darts.trials.executors import Executor, Resources, run_trials
 from darts.trials.store import TrialStore
 
-Report = Callable[[Mapping[str, Any]], None]
-
-# Where and how a training runs; its result does not depend on them.
-_ELSEWHERE = ("device", "threads", "run_dir", "resume", "log_every", "checkpoint_every", "workers")
-
-
-@dataclass(frozen=True)
-class TrainRung:
-    """Trains the network that a trial's settings describe; picklable.
-
-    Attributes:
-        options: What all trainings have in common.
-    """
-
-    options: TrainingOptions
-
-    def __call__(self, settings: dict[str, Any], report: Report) -> dict[str, Any]:
-        """The accuracy (%) after the last epoch.
-
-        Raises:
-            UserError: The loss diverged, or the data or the network do not fit.
-        """
-        options = replace(self.options, **settings["options"], seed=settings["seed"])
-        task = TrainingTask(options, model_from_description(settings["model"]))
-        for epoch in range(task.epochs):
-            task.begin_epoch(epoch)
-            losses = [task.step()["loss"] for _ in range(task.steps_per_epoch)]
-            loss = torch.stack(losses).mean().item()
-            if not loss < float("inf") or not task.is_finite():
-                raise UserError(f"epoch {epoch + 1}: the loss or a weight is not finite")
-            report({"epoch": epoch + 1, "train_loss": loss})
-        scores = score(
-            task.network,
-            task.dataset,
-            batch_size=options.batch_size,
-            device=task.device,
-            precision=options.precision,
-        )
-        return {
-            "accuracy": scores.accuracy,
-            "test_error": 100 - scores.accuracy,
-            "test_images": len(task.dataset.test),
-        }
+# Where and how fast a training runs, and what a trial does not write.
+_ELSEWHERE = (
+    "device",
+    "threads",
+    "accumulate",
+    "data_dir",
+    "download",
+    "workers",
+    "memory",
+    "cache",
+    "run_dir",
+    "resume",
+    "log_every",
+    "checkpoint_every",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,7 +79,8 @@ def train_rungs(
 ) -> dict[str, Measured]:
     """Train every network with every seed, go on where the store ends, and return what came out.
 
-    Equal networks are trained once. The seed draws weights, batches and the images of a subset.
+    Equal networks are trained once. A seed draws weights, batches and augmentation; the seed of
+    `options` draws subsets of images, the same for all trials.
 
     Returns:
         By `rung_key`.
@@ -119,24 +90,27 @@ def train_rungs(
         TrialsInterrupted: SIGINT or SIGTERM came.
     """
     common = {name: value for name, value in asdict(options).items() if name not in _ELSEWHERE}
-    store.configure({"kind": "scaling", "training": common})
+    store.configure({"kind": "scaling", "recipe": common})
     different = {rung_key(rung): rung for rung in rungs}
     # Seed by seed, so that an experiment that is cut short has whole comparisons.
-    trials = {
-        f"{key}-s{seed}": {
-            "model": describe_model(rung.model),
-            "options": dict(rung.settings),
-            "seed": seed,
+    store.add_all(
+        {
+            f"{key}-s{seed}": {
+                "model": describe_model(rung.model),
+                "recipe": dict(rung.settings),
+                "seed": seed,
+            }
+            for seed in seeds
+            for key, rung in different.items()
         }
-        for seed in seeds
-        for key, rung in different.items()
-    }
-    store.add_all(trials)
-    run_trials(store, TrainRung(options), executor=executor, resources=resources, title=title)
+    )
+    work = partial(train_trial, options)
+    run_trials(store, work, executor=executor, resources=resources, title=title)
     rows = {row.key: row for row in store.rows()}
     measured = {}
     for key in different:
         ended = [rows[f"{key}-s{seed}"] for seed in seeds]
-        accuracies = tuple(row.result["accuracy"] for row in ended if row.result is not None)
+        errors = [row.result["test_error"] for row in ended if row.result is not None]
+        accuracies = tuple(100 - error for error in errors)
         measured[key] = Measured(accuracies=accuracies, failed=len(ended) - len(accuracies))
     return measured
