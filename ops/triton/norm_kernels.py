@@ -1,0 +1,315 @@
+"""Kernels of the norms: statistics, normalisation, and its gradient.
+
+A tensor is a matrix here, with a row a pixel and a column a channel; columns are padded to LANES, a
+power of two. Several tensors come as one tuple, so that one launch serves all branches: launches,
+not arithmetic, are what a supernet waits for. Statistics of all branches stand in one table, those
+of branch b from column OFFSETS[b] on. No kernel uses atomics: results repeat to the bit.
+"""
+
+# Kernels have no annotations but those of constants, which Triton gives a meaning.
+# mypy: disable-error-code="no-untyped-def"
+
+from __future__ import annotations
+
+import triton
+import triton.language as tl
+
+
+@triton.jit
+def _moments(
+    z,
+    mean_out,
+    spread_out,
+    rows,
+    blocks,
+    COLUMNS: tl.constexpr,
+    LANES: tl.constexpr,
+    ROWS: tl.constexpr,
+    REAL: tl.constexpr,
+):
+    block = tl.program_id(0)
+    lane = tl.arange(0, LANES)
+    count = tl.full([], 0, tl.int32)
+    mean = tl.zeros([LANES], REAL)
+    spread = tl.zeros([LANES], REAL)
+    for start in range(block * ROWS, rows, blocks * ROWS):
+        row = start + tl.arange(0, ROWS)
+        live = (row < rows)[:, None] & (lane < COLUMNS)[None, :]
+        at = row.to(tl.int64)[:, None] * COLUMNS + lane[None, :]
+        value = tl.load(z + at, mask=live, other=0.0).to(REAL)
+        more = tl.minimum(rows - start, ROWS)
+        mean_here = tl.sum(value, 0) / more
+        difference = tl.where(live, value - mean_here[None, :], 0.0)
+        # Two sets joined (Chan, Golub and LeVeque), sound for means of any size.
+        share = tl.cast(more, REAL) / (count + more)
+        shift = mean_here - mean
+        spread += tl.sum(difference * difference, 0) + shift * shift * share * count
+        mean += shift * share
+        count += more
+    tl.store(mean_out + lane, mean, mask=lane < COLUMNS)
+    tl.store(spread_out + lane, spread, mask=lane < COLUMNS)
+
+
+@triton.jit
+def moments_kernel(
+    zs,
+    moments,
+    rows,
+    blocks,
+    COLUMNS: tl.constexpr,
+    LANES: tl.constexpr,
+    OFFSETS: tl.constexpr,
+    TOTAL: tl.constexpr,
+    BRANCHES: tl.constexpr,
+    ROWS: tl.constexpr,
+    REAL: tl.constexpr,
+):
+    """Mean of each column and the sum of squared distances from it, for a part of the rows.
+
+    `moments` is [blocks, 2, TOTAL].
+    """
+    line = moments + tl.program_id(0) * 2 * TOTAL
+    for b in tl.static_range(BRANCHES):
+        if tl.program_id(1) == b:
+            mean = line + OFFSETS[b]
+            _moments(zs[b], mean, mean + TOTAL, rows, blocks, COLUMNS[b], LANES[b], ROWS, REAL)
+
+
+@triton.jit
+def _statistics(
+    moments,
+    running_mean,
+    running_variance,
+    mean_out,
+    inverse_out,
+    rows,
+    blocks,
+    COLUMNS: tl.constexpr,
+    TOTAL: tl.constexpr,
+    TRAINING: tl.constexpr,
+    MOMENTUM: tl.constexpr,
+    EPS: tl.constexpr,
+    ROWS: tl.constexpr,
+    BLOCKS: tl.constexpr,
+    STEP: tl.constexpr,
+    REAL: tl.constexpr,
+):
+    block = tl.arange(0, BLOCKS)
+    # Rows that each block has seen: every `blocks`-th portion of ROWS, the last one cut off.
+    portions = tl.cdiv(rows, ROWS)
+    count = tl.where(block < blocks, (portions - block + blocks - 1) // blocks * ROWS, 0)
+    count = tl.where(block == (portions - 1) % blocks, count - (portions * ROWS - rows), count)
+    count = count.to(REAL)[:, None]
+    for start in range(0, COLUMNS, STEP):
+        lane = start + tl.arange(0, STEP)
+        here = lane < COLUMNS
+        running = tl.load(running_mean + lane, mask=here, other=0.0).to(REAL)
+        running_v = tl.load(running_variance + lane, mask=here, other=1.0).to(REAL)
+        if TRAINING:
+            at = block[:, None] * 2 * TOTAL + lane[None, :]
+            live = (block < blocks)[:, None] & here[None, :]
+            means = tl.load(moments + at, mask=live, other=0.0)
+            spreads = tl.load(moments + at + TOTAL, mask=live, other=0.0)
+            mean = tl.sum(means * count, 0) / rows
+            shift = means - mean[None, :]
+            spread = tl.sum(spreads + shift * shift * count, 0)
+            variance = spread / rows
+            unbiased = spread / tl.maximum(rows - 1, 1)
+            running += MOMENTUM * (mean - running)
+            running_v += MOMENTUM * (unbiased - running_v)
+            kind = running_mean.dtype.element_ty
+            tl.store(running_mean + lane, running.to(kind), mask=here)
+            tl.store(running_variance + lane, running_v.to(kind), mask=here)
+        else:
+            mean = running
+            variance = running_v
+        tl.store(mean_out + lane, mean, mask=here)
+        tl.store(inverse_out + lane, 1.0 / tl.sqrt(variance + EPS), mask=here)
+
+
+@triton.jit
+def statistics_kernel(
+    moments,
+    running_means,
+    running_variances,
+    statistics,
+    rows,
+    blocks,
+    COLUMNS: tl.constexpr,
+    OFFSETS: tl.constexpr,
+    TOTAL: tl.constexpr,
+    BRANCHES: tl.constexpr,
+    TRAINING: tl.constexpr,
+    MOMENTUM: tl.constexpr,
+    EPS: tl.constexpr,
+    ROWS: tl.constexpr,
+    BLOCKS: tl.constexpr,
+    STEP: tl.constexpr,
+    REAL: tl.constexpr,
+):
+    """Joins the blocks' moments: mean and 1/sqrt(variance + eps) into `statistics` [2, TOTAL].
+
+    Running statistics move as in nn.BatchNorm2d, or are what is used if not TRAINING.
+    """
+    for b in tl.static_range(BRANCHES):
+        if tl.program_id(0) == b:
+            _statistics(
+                moments + OFFSETS[b],
+                running_means[b],
+                running_variances[b],
+                statistics + OFFSETS[b],
+                statistics + TOTAL + OFFSETS[b],
+                rows,
+                blocks,
+                COLUMNS[b],
+                TOTAL,
+                TRAINING,
+                MOMENTUM,
+                EPS,
+                ROWS,
+                BLOCKS,
+                STEP,
+                REAL,
+            )
+
+
+@triton.jit
+def normalise_kernel(
+    zs,
+    outputs,
+    statistics,
+    numbers,
+    COLUMNS: tl.constexpr,
+    OFFSETS: tl.constexpr,
+    TOTAL: tl.constexpr,
+    BRANCHES: tl.constexpr,
+    RECTIFY: tl.constexpr,
+    SIZE: tl.constexpr,
+    REAL: tl.constexpr,
+):
+    """(z - mean) / deviation, rectified if RECTIFY, of branches with equally many columns."""
+    at = tl.program_id(0).to(tl.int64) * SIZE + tl.arange(0, SIZE)
+    live = at < numbers
+    column = (at % COLUMNS).to(tl.int32)
+    for b in tl.static_range(BRANCHES):
+        if tl.program_id(1) == b:
+            mean = tl.load(statistics + OFFSETS[b] + column)
+            inverse = tl.load(statistics + TOTAL + OFFSETS[b] + column)
+            value = (tl.load(zs[b] + at, mask=live, other=0.0).to(REAL) - mean) * inverse
+            if RECTIFY:
+                value = tl.maximum(value, 0.0)
+            tl.store(outputs[b] + at, value.to(outputs[b].dtype.element_ty), mask=live)
+
+
+@triton.jit
+def _norm_sums(
+    z,
+    gradient,
+    means,
+    inverses,
+    sums,
+    rows,
+    blocks,
+    COLUMNS: tl.constexpr,
+    LANES: tl.constexpr,
+    ALL_COLUMNS: tl.constexpr,
+    RECTIFY: tl.constexpr,
+    ROWS: tl.constexpr,
+    REAL: tl.constexpr,
+):
+    block = tl.program_id(0)
+    lane = tl.arange(0, LANES)
+    here = lane < COLUMNS
+    mean = tl.load(means + lane, mask=here, other=0.0)
+    inverse = tl.load(inverses + lane, mask=here, other=0.0)
+    total = tl.zeros([LANES], REAL)
+    product = tl.zeros([LANES], REAL)
+    for start in range(block * ROWS, rows, blocks * ROWS):
+        row = start + tl.arange(0, ROWS)
+        live = (row < rows)[:, None] & here[None, :]
+        at = row.to(tl.int64)[:, None] * COLUMNS + lane[None, :]
+        x = (tl.load(z + at, mask=live, other=0.0).to(REAL) - mean[None, :]) * inverse[None, :]
+        g = tl.load(gradient + at, mask=live, other=0.0).to(REAL)
+        if RECTIFY:
+            g = tl.where(x > 0, g, 0.0)
+        total += tl.sum(g, 0)
+        product += tl.sum(g * x, 0)
+    own = sums + block * 2 * ALL_COLUMNS + lane
+    tl.store(own, total, mask=here)
+    tl.store(own + ALL_COLUMNS, product, mask=here)
+
+
+@triton.jit
+def norm_sums_kernel(
+    zs,
+    gradients,
+    statistics,
+    sums,
+    rows,
+    blocks,
+    COLUMNS: tl.constexpr,
+    LANES: tl.constexpr,
+    OFFSETS: tl.constexpr,
+    TOTAL: tl.constexpr,
+    BRANCHES: tl.constexpr,
+    RECTIFY: tl.constexpr,
+    ROWS: tl.constexpr,
+    REAL: tl.constexpr,
+):
+    """What the gradient of `normalise_kernel` needs, for a part of the rows.
+
+    `sums` is [blocks, 2, BRANCHES * COLUMNS]: the gradient summed, and times the normalised value.
+    """
+    for b in tl.static_range(BRANCHES):
+        if tl.program_id(1) == b:
+            _norm_sums(
+                zs[b],
+                gradients[b],
+                statistics + OFFSETS[b],
+                statistics + TOTAL + OFFSETS[b],
+                sums + b * COLUMNS,
+                rows,
+                blocks,
+                COLUMNS,
+                LANES,
+                BRANCHES * COLUMNS,
+                RECTIFY,
+                ROWS,
+                REAL,
+            )
+
+
+@triton.jit
+def norm_gradient_kernel(
+    zs,
+    gradients,
+    outputs,
+    statistics,
+    sums,
+    numbers,
+    rows,
+    COLUMNS: tl.constexpr,
+    OFFSETS: tl.constexpr,
+    TOTAL: tl.constexpr,
+    BRANCHES: tl.constexpr,
+    RECTIFY: tl.constexpr,
+    TRAINING: tl.constexpr,
+    SIZE: tl.constexpr,
+    REAL: tl.constexpr,
+):
+    """The gradient of z in `normalise_kernel`; `sums` [2, BRANCHES * COLUMNS] over all rows."""
+    at = tl.program_id(0).to(tl.int64) * SIZE + tl.arange(0, SIZE)
+    live = at < numbers
+    column = (at % COLUMNS).to(tl.int32)
+    for b in tl.static_range(BRANCHES):
+        if tl.program_id(1) == b:
+            mean = tl.load(statistics + OFFSETS[b] + column)
+            inverse = tl.load(statistics + TOTAL + OFFSETS[b] + column)
+            x = (tl.load(zs[b] + at, mask=live, other=0.0).to(REAL) - mean) * inverse
+            g = tl.load(gradients[b] + at, mask=live, other=0.0).to(REAL)
+            if RECTIFY:
+                g = tl.where(x > 0, g, 0.0)
+            if TRAINING:
+                own = sums + b * COLUMNS + column
+                g -= tl.load(own) / rows + x * (tl.load(own + BRANCHES * COLUMNS) / rows)
+            tl.store(outputs[b] + at, (g * inverse).to(outputs[b].dtype.element_ty), mask=live)
