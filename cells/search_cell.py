@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import max_pool2d
 
 from cells.topology import INPUTS, Topology
-from ops.backends import takes
+from ops.backends import takes, takes_triton
 from ops.fan_out import FanOut
 from ops.mixed_norm import WeightedNorm
 from ops.native.cell import Channels, Source, run_cell
@@ -49,7 +49,7 @@ class SearchCell(nn.Module):
         k: One Kth of the channels goes through the mixed operations.
         reduction: Whether the edges that leave the two inputs have stride 2.
         previous_reduction: Whether the second input is half the size of the first one.
-        backend: "torch" or "native" (ops/backends.py); the parameters are the same.
+        backend: "torch", "native" or "triton" (ops/backends.py); the parameters are the same.
 
     Shapes: inputs `[B, before_previous, H, W]` and `[B, previous, H, W]`, the result
     `[B, nodes·C, H', W']`. Raises `ChannelError` if K does not split C.
@@ -95,8 +95,20 @@ class SearchCell(nn.Module):
         shuffle = shuffle_matrix(channels, channels // self.selected)
         self.register_buffer("shuffle", shuffle, persistent=False)
 
+        # What kernels read of the channels and edges, where the device finds it without the host.
+        orders = torch.arange(channels).expand_as(self.selection).clone()
+        # What a shuffle reads at `place` is what stands there afterwards.
+        places = shuffle_order(channels, channels // self.selected).argsort().expand_as(orders)
+        rows = [row for source in self.sources for row in source.rows]
+        self.register_buffer("orders", orders, persistent=False)
+        self.register_buffer("places", places.clone(), persistent=False)
+        self.register_buffer("rows", torch.tensor(rows), persistent=False)
+
     selection: Tensor
     shuffle: Tensor
+    orders: Tensor
+    places: Tensor
+    rows: Tensor
 
     def select_channels(self, selection: Tensor) -> None:
         """Use given permutations of the channels, `[sources, C]`, one a state with edges."""
@@ -106,22 +118,20 @@ class SearchCell(nn.Module):
     def forward(self, before_previous: Tensor, previous: Tensor, weights: EdgeWeights) -> Tensor:
         if self.backend == "native" and self._suits_kernels(before_previous, previous, *weights):
             return self._forward_native(before_previous, previous, weights)
+        if self.backend == "triton" and self._suits_triton(before_previous, previous, *weights):
+            return self._forward_triton(before_previous, previous, weights)
         states = [self.preprocess0(before_previous), self.preprocess1(previous)]
         # Of each state: what its outgoing edges carry besides their mixtures.
         bypasses: list[Tensor] = []
         mixed: dict[int, list[Tensor]] = {node: [] for node in self.topology.inner}
+        mixtures = self._ordered(weights)[0].split([len(one.rows) for one in self.sources])
         for source, fan_out in enumerate(self.fan_outs):
             if source >= INPUTS:
                 states.append(self._node(source, bypasses, mixed.pop(source), weights.edges))
             state = states[source]
             edges = self.topology.outgoing(source)
-            rows = [edge.index for edge in edges]
-            mixture = weights.operations[rows]
-            if weights.edges is not None:
-                mixture = mixture * weights.edges[rows].unsqueeze(1)
-            for edge, part in zip(
-                edges, fan_out(self._processed(source, state), mixture), strict=True
-            ):
+            parts = fan_out(self._processed(source, state), mixtures[source])
+            for edge, part in zip(edges, parts, strict=True):
                 mixed[edge.target].append(part)
             pooled = fan_out.stride == 2 and self._bypasses
             bypasses.append(max_pool2d(state, 2, 2) if pooled else state)
@@ -133,6 +143,14 @@ class SearchCell(nn.Module):
     def _bypasses(self) -> bool:
         """Whether nodes need more of a state than its mixtures: all of it, or channels' places."""
         return self.selected < self.channels or self.sampled
+
+    def _ordered(self, weights: EdgeWeights) -> tuple[Tensor, Tensor]:
+        """Source by source: the weights of operations `[E, O]` times those of edges; the latter."""
+        mixture = weights.operations[self.rows]
+        if weights.edges is None:
+            return mixture, torch.ones_like(mixture[:, 0])
+        passing = weights.edges[self.rows]
+        return mixture * passing.unsqueeze(1), passing
 
     def _processed(self, source: int, state: Tensor) -> Tensor:
         """The channels of a state that its mixed operations see."""
@@ -152,12 +170,12 @@ class SearchCell(nn.Module):
         edges = self.topology.incoming(node)
         sources = [edge.source for edge in edges]
         if edge_weights is not None:
-            edge_weights = edge_weights[[edge.index for edge in edges]]
+            edge_weights = edge_weights[edges[0].index : edges[-1].index + 1]
         return node_sum(
             [bypasses[source] for source in sources],
             mixed,
             edge_weights,
-            self.selection[sources] if self.sampled else None,
+            self.selection[: len(sources)] if self.sampled else None,
             None if self.sampled else self.shuffle,
         )
 
@@ -166,6 +184,10 @@ class SearchCell(nn.Module):
         weights = [weight for source in self.sources for weight in source.weights()]
         present = [tensor for tensor in tensors if tensor is not None]
         return takes(present, [*adapted, *weights], self._norms, self.training)
+
+    def _suits_triton(self, *tensors: Tensor | None) -> bool:
+        present = [tensor for tensor in tensors if tensor is not None]
+        return takes_triton(present, list(self.parameters()), self._norms, self.training)
 
     def _forward_native(
         self, before_previous: Tensor, previous: Tensor, weights: EdgeWeights
@@ -176,8 +198,20 @@ class SearchCell(nn.Module):
         )
         order = place = self.selection.clone()
         if not self.sampled:
-            order = torch.arange(self.channels).expand_as(self.selection)
-            # What a shuffle reads at `place` is what stands there afterwards.
-            place = shuffle_order(self.channels, self.channels // self.selected).argsort()
-            place = place.expand_as(self.selection)
+            order, place = self.orders, self.places
         return run_cell(self.sources, inputs, Channels(order, place), *weights)
+
+    def _forward_triton(
+        self, before_previous: Tensor, previous: Tensor, weights: EdgeWeights
+    ) -> Tensor:
+        from ops.triton import cell, source
+
+        sources = [
+            source.Source(index, one.fan_out, one.targets) for index, one in enumerate(self.sources)
+        ]
+        inputs = self.preprocess0(before_previous), self.preprocess1(previous)
+        mixture, passing = self._ordered(weights)
+        order, place = self.orders, self.places
+        if self.sampled:
+            order = place = self.selection
+        return cell.run_cell(sources, inputs, order, place, mixture, passing)

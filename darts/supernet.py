@@ -27,8 +27,9 @@ class Supernet(nn.Module):
         stem: "cifar" keeps the resolution, "imagenet" divides it by 8.
         sampling: "first" takes the first channels and shuffles (the authors' code), "random" those
             that `sample_channels` has drawn (the paper's S).
-        backend: "auto", "torch" or "native": what evaluates the cells (ops/backends.py). The
-            attribute of this name tells which of the latter two it became.
+        backend: What evaluates the cells: one of `ops.backends.BACKENDS`. The attribute of this
+            name tells what "auto" became.
+        device: Kind of device that the network is for; torch's default device if None.
 
     Shapes: images `[B, 3, H, W]`, result `[B, num_classes]`. Raises UserError for images that the
     stem and the reduction cells cannot divide.
@@ -46,6 +47,7 @@ class Supernet(nn.Module):
         stem: str = "cifar",
         sampling: Sampling = "first",
         backend: str = "auto",
+        device: str | None = None,
     ) -> None:
         super().__init__()
         self.sampling = sampling
@@ -73,7 +75,7 @@ class Supernet(nn.Module):
             previous_reduction = reduction
         self.cells = nn.ModuleList(cells)
         layouts = [source.lanes for cell in cells for source in cell.sources]
-        self.backend = choose_backend(backend, layouts)
+        self.backend = choose_backend(backend, layouts, device)
         for cell in cells:
             cell.backend = self.backend
         self.classifier = nn.Linear(previous, num_classes)

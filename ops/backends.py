@@ -1,7 +1,8 @@
-"""Which code evaluates the search cells: PyTorch, or the kernels of `ops.native` on the CPU.
+"""Which code evaluates the search cells: PyTorch, or kernels for the CPU or for a GPU.
 
-Both give the same numbers. The choice is made once, when a supernet is built; single calls that the
-kernels cannot take (another device, autocast, transforms of torch.func) go through PyTorch anyway.
+`ops.native` has kernels for the CPU, `ops.triton` for CUDA. All give the same numbers. The choice
+is made once, when a supernet is built; single calls that the kernels cannot take (another device,
+autocast on the CPU, transforms of torch.func) go through PyTorch anyway.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from ops.native import build, kernels
 
 log = logging.getLogger(__name__)
 
-BACKENDS = ("auto", "torch", "native")
+BACKENDS = ("auto", "torch", "native", "triton")
 VARIABLE = "DARTS_BACKEND"
 
 
@@ -27,24 +28,36 @@ class BackendError(ValueError):
     """A back end that does not exist or does not work here."""
 
 
-def choose_backend(backend: str, layouts: Iterable[kernels.Lanes]) -> Literal["torch", "native"]:
-    """The back end's name, "torch" or "native"; for the latter its kernels are compiled now.
+def choose_backend(
+    backend: str, layouts: Iterable[kernels.Lanes], device: str | None = None
+) -> Literal["torch", "native", "triton"]:
+    """The back end's name, never "auto"; native kernels are compiled now.
 
     Args:
         backend: One of `BACKENDS`. "auto" takes the environment variable DARTS_BACKEND if it is
-            set, else the kernels if they can be compiled here, else PyTorch with a line in the log.
-        layouts: What the kernels must be able to do.
+            set, else the kernels for the device if they can be had, else PyTorch with a line in the
+            log.
+        layouts: What the native kernels must be able to do.
+        device: Kind of device of the work; torch's default device if None.
 
     Raises:
-        BackendError: There is no such back end, or "native" was asked for and cannot be compiled.
+        BackendError: There is no such back end, or the one asked for cannot be had.
     """
+    device = device or torch.get_default_device().type
     origin = "The back end"
     if backend == "auto":
         backend, origin = os.environ.get(VARIABLE) or "auto", VARIABLE
     if backend not in BACKENDS:
         raise BackendError(f"{origin} is {backend!r}; valid: {', '.join(BACKENDS)}.")
-    elsewhere = backend == "auto" and torch.get_default_device().type != "cpu"
-    if backend == "torch" or elsewhere:
+    if backend == "triton" or (backend == "auto" and device == "cuda"):
+        reason = _lacks_triton(device)
+        if reason is None:
+            return "triton"
+        if backend == "triton":
+            raise BackendError(f"The triton back end does not work here: {reason}.")
+        log.warning("Search cells run in PyTorch, without Triton: %s", reason)
+        return "torch"
+    if backend == "torch" or (backend == "auto" and device != "cpu"):
         return "torch"
     try:
         kernels.prepare(layouts, torch.get_default_dtype())
@@ -54,6 +67,46 @@ def choose_backend(backend: str, layouts: Iterable[kernels.Lanes]) -> Literal["t
         log.warning("Search cells run in PyTorch, without native kernels: %s", error)
         return "torch"
     return "native"
+
+
+def interpreted() -> bool:
+    """Whether Triton's kernels run on the CPU, slowly, in its interpreter (for tests)."""
+    return os.environ.get("TRITON_INTERPRET") == "1"
+
+
+def _lacks_triton(device: str) -> str | None:
+    """Why Triton's kernels cannot run on a device, or None if they can."""
+    if device != "cuda" and not interpreted():
+        return f"its kernels are for CUDA devices, and the work is on {device}"
+    try:
+        import triton.language
+    except ImportError as error:
+        return f"{error} (pip install triton)"
+    if not hasattr(triton.language, "tuple"):
+        return f"Triton {triton.__version__} is too old, 3.3 is needed"
+    return None
+
+
+def takes_triton(
+    tensors: Sequence[Tensor],
+    parameters: Sequence[Tensor],
+    norms: Sequence[WeightedNorm | nn.BatchNorm2d],
+    training: bool,
+) -> bool:
+    """As `takes`, for the kernels of `ops.triton`."""
+    kind = tensors[0].device.type
+    dtype = tensors[0].dtype
+    if torch.is_autocast_enabled(kind):
+        dtype = torch.get_autocast_dtype(kind)
+    return (
+        (kind == "cuda" or interpreted())
+        and dtype in (torch.float32, torch.float64, torch.bfloat16)
+        and all(type(one) in (Tensor, nn.Parameter) for one in (*tensors, *parameters))
+        and all(one.device == tensors[0].device for one in (*tensors, *parameters))
+        and all(norm.training == training for norm in norms)
+        and not torch.compiler.is_compiling()
+        and not torch._C._are_functorch_transforms_active()
+    )
 
 
 def takes(

@@ -200,10 +200,11 @@ class FanOut(nn.Module):
             branches.append(x)
         if not branches:
             return None
-        chosen = weights[:, [self.columns[name] for name in names]]
+        # Not `weights[:, [...]]`: a list would be copied to the device, which waits for it.
+        chosen = torch.stack([weights[:, self.columns[name]] for name in names])
         unit = torch.eye(self.channels, dtype=x.dtype, device=x.device)
-        # [S·C, E·C]: branch s, channel c feeds channel c of edge e with weight chosen[e, s].
-        matrix = (chosen.t()[:, None, :, None] * unit[None, :, None, :]).flatten(2).flatten(0, 1)
+        # [S·C, E·C]: branch s, channel c feeds channel c of edge e with weight chosen[s, e].
+        matrix = (chosen[:, None, :, None] * unit[None, :, None, :]).flatten(2).flatten(0, 1)
         stacked = torch.cat(branches, dim=1).permute(0, 2, 3, 1)
         return (stacked @ matrix).permute(0, 3, 1, 2)
 

@@ -11,6 +11,10 @@ os.environ["MPLBACKEND"] = "agg"
 import pytest
 import torch
 
+# Before Triton is loaded: without a GPU its kernels run in its interpreter, on the CPU.
+if not torch.cuda.is_available():
+    os.environ.setdefault("TRITON_INTERPRET", "1")
+
 
 @pytest.fixture
 def generator() -> torch.Generator:

@@ -39,8 +39,9 @@ class SearchOptions(CostOptions, DataOptions, RunOptions):
         arch_grad_clip: Largest norm of the architecture's gradient; 0 for no limit.
         order: 1 takes the weights as they are, 2 looks one virtual step ahead (DARTS).
         arch_fraction: Share of the training images that the architecture step uses.
-        backend: What evaluates the cells: torch, or native kernels, compiled on first use (on a
-            CPU, with a C++ compiler); auto takes the latter where it can. A run keeps its choice.
+        backend: What evaluates the cells: torch, native kernels, compiled on first use (on a CPU,
+            with a C++ compiler), or triton (on CUDA); auto takes kernels where it can. A run keeps
+            its choice.
         cuda_graphs: On CUDA, record an iteration once and replay it: always, never, or auto, which
             does so for order 1.
         validate_every: Epochs between validations on the architecture's images; the last epoch is
@@ -71,7 +72,7 @@ class SearchOptions(CostOptions, DataOptions, RunOptions):
     arch_grad_clip: float = 0.0
     order: Literal[1, 2] = 1
     arch_fraction: float = 0.5
-    backend: Literal["auto", "torch", "native"] = "auto"
+    backend: Literal["auto", "torch", "native", "triton"] = "auto"
     cuda_graphs: Literal["auto", "always", "never"] = "auto"
     validate_every: int = 0
 

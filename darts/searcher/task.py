@@ -154,6 +154,7 @@ class SearchTask:
                 stem=stem,
                 sampling=options.sampling,
                 backend=self._backend(),
+                device=self.device.type,
             )
         # As it was resolved, so that a resumed run computes in the same way.
         self.options = options = replace(options, backend=self.supernet.backend)
@@ -227,14 +228,12 @@ class SearchTask:
             self.title = f"search ({options.backend}, CUDA graphs)"
 
     def _backend(self) -> str:
-        """The back end to ask for; PyTorch for "auto" where the kernels could not serve."""
+        """The back end to ask for; PyTorch for "auto" where native kernels could not serve."""
         options = self.options
         if options.sync_norm and distributed.world() > 1:
             return "torch"  # The only one that asks each norm itself for its statistics.
-        if options.backend != "auto":
-            return options.backend
-        serves = self.device.type == "cpu" and options.precision != "bf16"
-        return "auto" if serves else "torch"
+        autocast = self.device.type == "cpu" and options.precision == "bf16"
+        return "torch" if options.backend == "auto" and autocast else options.backend
 
     def begin_epoch(self, epoch: int) -> None:
         options = self.options

@@ -11,10 +11,10 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from ops.triton.forward_kernels import bypassed, window_size
+from ops.triton.forward_kernels import VARYING, bypassed, window_size
 
 
-@triton.jit
+@triton.jit(do_not_specialize=VARYING)
 def sums_kernel(
     branches,
     pools,
@@ -28,16 +28,16 @@ def sums_kernel(
     blocks,
     height,
     width,
-    HEIGHT,
-    WIDTH,
-    PITCH: tl.constexpr,
-    NODES_PITCH: tl.constexpr,
+    state_height,
+    state_width,
+    pitch,
+    nodes_pitch,
+    edges,
+    inverses,
     STATE_CHANNELS: tl.constexpr,
     CHANNELS: tl.constexpr,
     LANES: tl.constexpr,
     OTHER_LANES: tl.constexpr,
-    EDGES: tl.constexpr,
-    FIRST: tl.constexpr,
     STRIDE: tl.constexpr,
     BRANCHES: tl.constexpr,
     POOLS: tl.constexpr,
@@ -45,20 +45,18 @@ def sums_kernel(
     POOL_COLUMNS: tl.constexpr,
     IDENTITY: tl.constexpr,
     OPERATIONS: tl.constexpr,
-    BRANCH_OFFSETS: tl.constexpr,
-    POOL_OFFSETS: tl.constexpr,
-    TOTAL: tl.constexpr,
+    LAST: tl.constexpr,
     SLOTS: tl.constexpr,
     ROWS: tl.constexpr,
     REAL: tl.constexpr,
 ):
     """What both the norms' and the architecture's gradients need, for a part of the rows.
 
-    `sums` is [blocks, EDGES, 2 + OPERATIONS, CHANNELS]: the node's gradient g summed; g times what
+    `sums` is [blocks, edges, 2 + OPERATIONS, CHANNELS]: the node's gradient g summed; g times what
     bypasses (its sum in column 0); then for each operation g times its normalised output.
     """
-    edge = tl.program_id(0) % EDGES
-    block = tl.program_id(0) // EDGES
+    edge = tl.program_id(0) % edges
+    block = tl.program_id(0) // edges
     lane = tl.arange(0, LANES)
     here = lane < CHANNELS
     other = CHANNELS + tl.arange(0, OTHER_LANES)
@@ -73,25 +71,25 @@ def sums_kernel(
         row = start + tl.arange(0, ROWS)
         line = row.to(tl.int64)[:, None]
         live = (row < rows)[:, None] & here[None, :]
-        node = gradient + line * NODES_PITCH + (FIRST + edge) * STATE_CHANNELS
+        node = gradient + line * nodes_pitch + edge * STATE_CHANNELS
         g = tl.load(node + standing[None, :], mask=live, other=0.0).to(REAL)
         total += tl.where(slot == 0, tl.sum(g, 0)[None, :], 0.0)
         for b in tl.static_range(BRANCHES):
-            own = statistics + BRANCH_OFFSETS[b] + column
+            own = statistics + (POOLS + LAST[b] * edges) * CHANNELS + column
             mean = tl.load(own, mask=here, other=0.0)
-            inverse = tl.load(own + TOTAL, mask=here, other=0.0)
-            z = branches[b] + line * (EDGES * CHANNELS) + column[None, :]
+            inverse = tl.load(own + inverses, mask=here, other=0.0)
+            z = branches[b] + line * (edges * CHANNELS) + column[None, :]
             x = (tl.load(z, mask=live, other=0.0).to(REAL) - mean[None, :]) * inverse[None, :]
             total += tl.where(slot == 2 + BRANCH_COLUMNS[b], tl.sum(g * x, 0)[None, :], 0.0)
         for p in tl.static_range(POOLS):
-            own = statistics + POOL_OFFSETS[p] + lane
+            own = statistics + p * CHANNELS + lane
             mean = tl.load(own, mask=here, other=0.0)
-            inverse = tl.load(own + TOTAL, mask=here, other=0.0)
+            inverse = tl.load(own + inverses, mask=here, other=0.0)
             z = pools[p] + line * CHANNELS + lane[None, :]
             x = (tl.load(z, mask=live, other=0.0).to(REAL) - mean[None, :]) * inverse[None, :]
             total += tl.where(slot == 2 + POOL_COLUMNS[p], tl.sum(g * x, 0)[None, :], 0.0)
         if IDENTITY >= 0:
-            x = tl.load(state + line * PITCH + channel[None, :], mask=live, other=0.0).to(REAL)
+            x = tl.load(state + line * pitch + channel[None, :], mask=live, other=0.0).to(REAL)
             total += tl.where(slot == 2 + IDENTITY, tl.sum(g * x, 0)[None, :], 0.0)
         if STATE_CHANNELS > CHANNELS:
             passes = (row < rows)[:, None] & there[None, :]
@@ -99,15 +97,25 @@ def sums_kernel(
             g_other = tl.load(node + at[None, :], mask=passes, other=0.0).to(REAL)
             at = tl.load(order + other, mask=there, other=0)
             x_other, _ = bypassed(
-                state, row, passes, at, height, width, HEIGHT, WIDTH, PITCH, STRIDE, REAL
+                state,
+                row,
+                passes,
+                at,
+                height,
+                width,
+                state_height,
+                state_width,
+                pitch,
+                STRIDE,
+                REAL,
             )
             passed += tl.sum(g_other * x_other, 0)
     total += tl.where((slot == 1) & (lane == 0)[None, :], tl.sum(passed, 0), 0.0)
-    at = ((block * EDGES + edge) * (2 + OPERATIONS) + slot) * CHANNELS + lane[None, :]
+    at = ((block * edges + edge) * (2 + OPERATIONS) + slot) * CHANNELS + lane[None, :]
     tl.store(sums + at, total, mask=(slot < 2 + OPERATIONS) & here[None, :])
 
 
-@triton.jit
+@triton.jit(do_not_specialize=VARYING)
 def spread_kernel(
     branches,
     pools,
@@ -119,20 +127,18 @@ def spread_kernel(
     place,
     sums,
     rows,
-    NODES_PITCH: tl.constexpr,
+    nodes_pitch,
+    edges,
+    inverses,
     STATE_CHANNELS: tl.constexpr,
     CHANNELS: tl.constexpr,
     LANES: tl.constexpr,
-    EDGES: tl.constexpr,
-    FIRST: tl.constexpr,
     BRANCHES: tl.constexpr,
     POOLS: tl.constexpr,
     BRANCH_COLUMNS: tl.constexpr,
     POOL_COLUMNS: tl.constexpr,
     OPERATIONS: tl.constexpr,
-    BRANCH_OFFSETS: tl.constexpr,
-    POOL_OFFSETS: tl.constexpr,
-    TOTAL: tl.constexpr,
+    LAST: tl.constexpr,
     TRAINING: tl.constexpr,
     ROWS: tl.constexpr,
     REAL: tl.constexpr,
@@ -142,23 +148,23 @@ def spread_kernel(
     Programs of the edge after the last see to the pools, which all edges share. `sums` is that of
     `sums_kernel`, over all rows.
     """
-    edge = tl.program_id(0) % (EDGES + 1)
-    row = tl.program_id(0) // (EDGES + 1) * ROWS + tl.arange(0, ROWS)
+    edge = tl.program_id(0) % (edges + 1)
+    row = tl.program_id(0) // (edges + 1) * ROWS + tl.arange(0, ROWS)
     line = row.to(tl.int64)[:, None]
     lane = tl.arange(0, LANES)
     here = lane < CHANNELS
     live = (row < rows)[:, None] & here[None, :]
     standing = tl.load(place + lane, mask=here, other=0)
-    node = gradient + line * NODES_PITCH + FIRST * STATE_CHANNELS + standing[None, :]
-    if edge < EDGES:
+    node = gradient + line * nodes_pitch + standing[None, :]
+    if edge < edges:
         g = tl.load(node + edge * STATE_CHANNELS, mask=live, other=0.0).to(REAL)
         of_edge = sums + edge * (2 + OPERATIONS) * CHANNELS + lane
         column = edge * CHANNELS + lane
-        at = line * (EDGES * CHANNELS) + column[None, :]
+        at = line * (edges * CHANNELS) + column[None, :]
         for b in tl.static_range(BRANCHES):
             weight = tl.load(mixture + edge * OPERATIONS + BRANCH_COLUMNS[b]).to(REAL)
-            own = statistics + BRANCH_OFFSETS[b] + column
-            inverse = tl.load(own + TOTAL, mask=here, other=0.0)
+            own = statistics + (POOLS + LAST[b] * edges) * CHANNELS + column
+            inverse = tl.load(own + inverses, mask=here, other=0.0)
             d = g
             if TRAINING:
                 mean = tl.load(own, mask=here, other=0.0)
@@ -175,7 +181,7 @@ def spread_kernel(
             d = tl.zeros([ROWS, LANES], REAL)
             mean_g = tl.zeros([LANES], REAL)
             slope = tl.zeros([LANES], REAL)
-            for e in range(EDGES):
+            for e in range(edges):
                 weight = tl.load(mixture + e * OPERATIONS + POOL_COLUMNS[p]).to(REAL)
                 g = tl.load(node + e * STATE_CHANNELS, mask=live, other=0.0).to(REAL)
                 of_edge = sums + e * (2 + OPERATIONS) * CHANNELS + lane
@@ -183,8 +189,8 @@ def spread_kernel(
                 d += weight * g
                 mean_g += weight * tl.load(of_edge, mask=here, other=0.0)
                 slope += weight * tl.load(of_pool, mask=here, other=0.0)
-            own = statistics + POOL_OFFSETS[p] + lane
-            inverse = tl.load(own + TOTAL, mask=here, other=0.0)
+            own = statistics + p * CHANNELS + lane
+            inverse = tl.load(own + inverses, mask=here, other=0.0)
             if TRAINING:
                 mean = tl.load(own, mask=here, other=0.0)
                 z = tl.load(pools[p] + at, mask=live, other=0.0).to(REAL)
@@ -194,7 +200,7 @@ def spread_kernel(
             tl.store(d_pools[p] + at, d.to(d_pools[p].dtype.element_ty), mask=live)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=VARYING)
 def gather_kernel(
     d_convolved,
     d_largest,
@@ -211,17 +217,15 @@ def gather_kernel(
     rows,
     height,
     width,
-    HEIGHT,
-    WIDTH,
-    PITCH: tl.constexpr,
-    D_PITCH: tl.constexpr,
-    NODES_PITCH: tl.constexpr,
+    state_height,
+    state_width,
+    pitch,
+    nodes_pitch,
+    edges,
     STATE_CHANNELS: tl.constexpr,
     CHANNELS: tl.constexpr,
     LANES: tl.constexpr,
     OTHER_LANES: tl.constexpr,
-    EDGES: tl.constexpr,
-    FIRST: tl.constexpr,
     STRIDE: tl.constexpr,
     CONVOLUTIONS: tl.constexpr,
     MAX: tl.constexpr,
@@ -232,17 +236,17 @@ def gather_kernel(
     ROWS: tl.constexpr,
     REAL: tl.constexpr,
 ):
-    """The gradient of a state, from all that read it. `rows` are those of the state."""
+    """The gradient of a state, laid out like it, from all that read it; `rows` are the state's."""
     row = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
     line = row.to(tl.int64)[:, None]
     within = row < rows
     lane = tl.arange(0, LANES)
     here = lane < CHANNELS
     live = within[:, None] & here[None, :]
-    image = row // (HEIGHT * WIDTH)
-    y = (row // WIDTH) % HEIGHT
-    x = row % WIDTH
-    nodes = gradient + FIRST * STATE_CHANNELS
+    image = row // (state_height * state_width)
+    y = (row // state_width) % state_height
+    x = row % state_width
+    nodes = gradient
     own = line * CHANNELS + lane[None, :]
     total = tl.zeros([ROWS, LANES], REAL)
     for c in tl.static_range(CONVOLUTIONS):
@@ -251,8 +255,8 @@ def gather_kernel(
         total = tl.where(tl.load(active + own, mask=live, other=0.0) > 0, total, 0.0)
     if IDENTITY >= 0:
         standing = tl.load(place + lane, mask=here, other=0)
-        for e in range(EDGES):
-            g = nodes + line * NODES_PITCH + e * STATE_CHANNELS + standing[None, :]
+        for e in range(edges):
+            g = nodes + line * nodes_pitch + e * STATE_CHANNELS + standing[None, :]
             weight = tl.load(mixture + e * OPERATIONS + IDENTITY).to(REAL)
             total += weight * tl.load(g, mask=live, other=0.0).to(REAL)
     if MAX or AVERAGE:
@@ -273,9 +277,9 @@ def gather_kernel(
                 chosen = seen & (tl.load(tap_of_largest + at, mask=seen, other=-1) == window)
                 total += tl.load(d_largest + at, mask=chosen, other=0.0).to(REAL)
             if AVERAGE:
-                size = window_size(result, height, width, HEIGHT, WIDTH, STRIDE)
+                size = window_size(result, height, width, state_height, state_width, STRIDE)
                 total += tl.load(d_average + at, mask=seen, other=0.0).to(REAL) / size[:, None]
-    to = d_state + line * D_PITCH
+    to = d_state + line * pitch
     at = tl.load(order + lane, mask=here, other=0)
     if not ASSIGN:
         total += tl.load(to + at[None, :], mask=live, other=0.0).to(REAL)
@@ -288,13 +292,23 @@ def gather_kernel(
         standing = tl.load(place + other, mask=there, other=0)
         at = tl.load(order + other, mask=there, other=0)
         bypass = tl.zeros([ROWS, OTHER_LANES], REAL)
-        for e in range(EDGES):
-            g = nodes + result.to(tl.int64)[:, None] * NODES_PITCH + e * STATE_CHANNELS
+        for e in range(edges):
+            g = nodes + result.to(tl.int64)[:, None] * nodes_pitch + e * STATE_CHANNELS
             weight = tl.load(passing + e).to(REAL)
             bypass += weight * tl.load(g + standing[None, :], mask=passes, other=0.0).to(REAL)
         if STRIDE == 2:
             _, tap = bypassed(
-                state, result, passes, at, height, width, HEIGHT, WIDTH, PITCH, STRIDE, REAL
+                state,
+                result,
+                passes,
+                at,
+                height,
+                width,
+                state_height,
+                state_width,
+                pitch,
+                STRIDE,
+                REAL,
             )
             bypass = tl.where(tap == (y % 2 * 2 + x % 2)[:, None], bypass, 0.0)
         if not ASSIGN:

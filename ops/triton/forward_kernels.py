@@ -1,11 +1,15 @@
 """Kernels of the forward pass of a source: a state with the edges that leave it.
 
 Images are matrices: a row a pixel (channels_last), a column a channel. A branch has
-EDGES * CHANNELS columns, channel c of edge e at e * CHANNELS + c; what all edges share has CHANNELS
+edges * CHANNELS columns, channel c of edge e at e * CHANNELS + c; what all edges share has CHANNELS
 columns. Columns are padded to LANES, a power of two. `order` tells which channel of the state is
 read as the c-th one, `place` where the c-th one stands in a node; the first CHANNELS of them are
-processed, the others bypass. Edge e ends in inner node FIRST + e. height and width are those of the
-nodes, HEIGHT and WIDTH those of the state.
+processed, the others bypass. `nodes` begins with the node where edge 0 ends; the others follow.
+height and width are those of the nodes; from pixel to pixel it is `pitch` numbers in the state and
+`nodes_pitch` in the nodes.
+
+`statistics` has the means of the pools, then of the convolutions (LAST tells which is a branch's
+last one); `inverses` numbers later their inverse deviations.
 """
 
 # Kernels have no annotations but those of constants, which Triton gives a meaning.
@@ -16,24 +20,36 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
+# Numbers that differ from source to source; a kernel for each of their values would be too many.
+VARYING = (
+    "rows",
+    "blocks",
+    "edges",
+    "inverses",
+    "height",
+    "width",
+    "state_height",
+    "state_width",
+)
+
 
 @triton.jit
-def pixel_at(row, dy, dx, height, width, HEIGHT, WIDTH, STRIDE: tl.constexpr):
+def pixel_at(row, dy, dx, height, width, state_height, state_width, STRIDE: tl.constexpr):
     """The state's row at offset (dy, dx) from the pixel of a node's row, and whether it exists."""
     image = row // (height * width)
     y = (row // width) % height * STRIDE + dy
     x = row % width * STRIDE + dx
-    inside = (y >= 0) & (y < HEIGHT) & (x >= 0) & (x < WIDTH)
-    return image * HEIGHT * WIDTH + y * WIDTH + x, inside
+    inside = (y >= 0) & (y < state_height) & (x >= 0) & (x < state_width)
+    return image * state_height * state_width + y * state_width + x, inside
 
 
 @triton.jit
-def window_size(row, height, width, HEIGHT, WIDTH, STRIDE: tl.constexpr):
+def window_size(row, height, width, state_height, state_width, STRIDE: tl.constexpr):
     """How many pixels of the 3x3 window around the pixel of a node's row lie in the image."""
     y = (row // width) % height * STRIDE
     x = row % width * STRIDE
-    tall = 1 + (y > 0).to(tl.int32) + (y + 1 < HEIGHT).to(tl.int32)
-    wide = 1 + (x > 0).to(tl.int32) + (x + 1 < WIDTH).to(tl.int32)
+    tall = 1 + (y > 0).to(tl.int32) + (y + 1 < state_height).to(tl.int32)
+    wide = 1 + (x > 0).to(tl.int32) + (x + 1 < state_width).to(tl.int32)
     return tall * wide
 
 
@@ -45,9 +61,9 @@ def bypassed(
     channel,
     height,
     width,
-    HEIGHT,
-    WIDTH,
-    PITCH: tl.constexpr,
+    state_height,
+    state_width,
+    pitch,
     STRIDE: tl.constexpr,
     REAL: tl.constexpr,
 ):
@@ -56,16 +72,16 @@ def bypassed(
     tap = tl.zeros(live.shape, tl.int32)
     for window in tl.static_range(STRIDE * STRIDE):
         pixel, _ = pixel_at(
-            row, window // STRIDE, window % STRIDE, height, width, HEIGHT, WIDTH, STRIDE
+            row, window // STRIDE, window % STRIDE, height, width, state_height, state_width, STRIDE
         )
-        at = pixel.to(tl.int64)[:, None] * PITCH + channel[None, :]
+        at = pixel.to(tl.int64)[:, None] * pitch + channel[None, :]
         x = tl.load(state + at, mask=live, other=0.0).to(REAL)
         tap = tl.where(x > best, window, tap)  # Of equal ones the first, as in PyTorch.
         best = tl.maximum(x, best)
     return best, tap
 
 
-@triton.jit
+@triton.jit(do_not_specialize=VARYING)
 def prepare_kernel(
     state,
     order,
@@ -76,9 +92,9 @@ def prepare_kernel(
     rows,
     height,
     width,
-    HEIGHT,
-    WIDTH,
-    PITCH: tl.constexpr,
+    state_height,
+    state_width,
+    pitch,
     CHANNELS: tl.constexpr,
     LANES: tl.constexpr,
     STRIDE: tl.constexpr,
@@ -98,14 +114,17 @@ def prepare_kernel(
     tap = tl.zeros([ROWS, LANES], tl.int32)
     total = tl.zeros([ROWS, LANES], REAL)
     for window in tl.static_range(9):
-        dy: tl.constexpr = window // 3 - 1
-        dx: tl.constexpr = window % 3 - 1
-        pixel, inside = pixel_at(row, dy, dx, height, width, HEIGHT, WIDTH, STRIDE)
+        pixel, inside = pixel_at(
+            row, window // 3 - 1, window % 3 - 1, height, width, state_height, state_width, STRIDE
+        )
         line = pixel.to(tl.int64)[:, None]
         seen = live & inside[:, None]
-        x = tl.load(state + line * PITCH + channel[None, :], mask=seen, other=0.0).to(REAL)
+        x = tl.load(state + line * pitch + channel[None, :], mask=seen, other=0.0).to(REAL)
         # The pixels of a stride's step belong to this row, all others to its neighbours.
-        if RECTIFY and dy >= 0 and dx >= 0 and dy < STRIDE and dx < STRIDE:
+        inner = (window // 3 > 0 and window % 3 > 0) and (
+            window // 3 <= STRIDE and window % 3 <= STRIDE
+        )
+        if RECTIFY and inner:
             own = active + line * CHANNELS + lane[None, :]
             tl.store(own, tl.maximum(x, 0.0).to(active.dtype.element_ty), mask=seen)
         better = seen & (x > best)  # Of equal ones the first, as in PyTorch.
@@ -116,11 +135,11 @@ def prepare_kernel(
         tl.store(largest + at, best.to(largest.dtype.element_ty), mask=live)
         tl.store(tap_of_largest + at, tap.to(tl.int8), mask=live)
     if AVERAGE:
-        mean = total / window_size(row, height, width, HEIGHT, WIDTH, STRIDE)[:, None]
+        mean = total / window_size(row, height, width, state_height, state_width, STRIDE)[:, None]
         tl.store(average + at, mean.to(average.dtype.element_ty), mask=live)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=VARYING)
 def combine_kernel(
     branches,
     pools,
@@ -134,16 +153,16 @@ def combine_kernel(
     rows,
     height,
     width,
-    HEIGHT,
-    WIDTH,
-    PITCH: tl.constexpr,
-    NODES_PITCH: tl.constexpr,
+    state_height,
+    state_width,
+    pitch,
+    nodes_pitch,
+    edges,
+    inverses,
     STATE_CHANNELS: tl.constexpr,
     CHANNELS: tl.constexpr,
     LANES: tl.constexpr,
     OTHER_LANES: tl.constexpr,
-    EDGES: tl.constexpr,
-    FIRST: tl.constexpr,
     STRIDE: tl.constexpr,
     BRANCHES: tl.constexpr,
     POOLS: tl.constexpr,
@@ -151,20 +170,17 @@ def combine_kernel(
     POOL_COLUMNS: tl.constexpr,
     IDENTITY: tl.constexpr,
     OPERATIONS: tl.constexpr,
-    BRANCH_OFFSETS: tl.constexpr,
-    POOL_OFFSETS: tl.constexpr,
-    TOTAL: tl.constexpr,
+    LAST: tl.constexpr,
     ASSIGN: tl.constexpr,
     ROWS: tl.constexpr,
     REAL: tl.constexpr,
 ):
     """The mixture on every edge and what bypasses it, added to the nodes where the edges end.
 
-    *_COLUMNS are columns of the mixture's table [EDGES, OPERATIONS], *_OFFSETS of the statistics;
-    IDENTITY is a column of the former, or -1.
+    *_COLUMNS and IDENTITY are columns of the mixture's table [edges, OPERATIONS]; -1 for none.
     """
-    edge = tl.program_id(0) % EDGES
-    row = tl.program_id(0) // EDGES * ROWS + tl.arange(0, ROWS)
+    edge = tl.program_id(0) % edges
+    row = tl.program_id(0) // edges * ROWS + tl.arange(0, ROWS)
     line = row.to(tl.int64)[:, None]
     within = row < rows
     lane = tl.arange(0, LANES)
@@ -175,25 +191,25 @@ def combine_kernel(
     total = tl.zeros([ROWS, LANES], REAL)
     for b in tl.static_range(BRANCHES):
         weight = tl.load(weights + BRANCH_COLUMNS[b]).to(REAL)
-        own = statistics + BRANCH_OFFSETS[b] + column
+        own = statistics + (POOLS + LAST[b] * edges) * CHANNELS + column
         mean = tl.load(own, mask=here, other=0.0)
-        inverse = tl.load(own + TOTAL, mask=here, other=0.0)
-        at = line * (EDGES * CHANNELS) + column[None, :]
+        inverse = tl.load(own + inverses, mask=here, other=0.0)
+        at = line * (edges * CHANNELS) + column[None, :]
         z = tl.load(branches[b] + at, mask=live, other=0.0).to(REAL)
         total += (z - mean[None, :]) * (inverse * weight)[None, :]
     for p in tl.static_range(POOLS):
         weight = tl.load(weights + POOL_COLUMNS[p]).to(REAL)
-        own = statistics + POOL_OFFSETS[p] + lane
+        own = statistics + p * CHANNELS + lane
         mean = tl.load(own, mask=here, other=0.0)
-        inverse = tl.load(own + TOTAL, mask=here, other=0.0)
+        inverse = tl.load(own + inverses, mask=here, other=0.0)
         at = line * CHANNELS + lane[None, :]
         z = tl.load(pools[p] + at, mask=live, other=0.0).to(REAL)
         total += (z - mean[None, :]) * (inverse * weight)[None, :]
     if IDENTITY >= 0:
         channel = tl.load(order + lane, mask=here, other=0)
-        x = tl.load(state + line * PITCH + channel[None, :], mask=live, other=0.0).to(REAL)
+        x = tl.load(state + line * pitch + channel[None, :], mask=live, other=0.0).to(REAL)
         total += x * tl.load(weights + IDENTITY).to(REAL)
-    node = nodes + line * NODES_PITCH + (FIRST + edge) * STATE_CHANNELS
+    node = nodes + line * nodes_pitch + edge * STATE_CHANNELS
     to = node + tl.load(place + lane, mask=here, other=0)[None, :]
     if not ASSIGN:
         total += tl.load(to, mask=live, other=0.0).to(REAL)
@@ -204,7 +220,17 @@ def combine_kernel(
         passes = within[:, None] & there[None, :]
         channel = tl.load(order + other, mask=there, other=0)
         x, _ = bypassed(
-            state, row, passes, channel, height, width, HEIGHT, WIDTH, PITCH, STRIDE, REAL
+            state,
+            row,
+            passes,
+            channel,
+            height,
+            width,
+            state_height,
+            state_width,
+            pitch,
+            STRIDE,
+            REAL,
         )
         x *= tl.load(passing + edge).to(REAL)
         to = node + tl.load(place + other, mask=there, other=0)[None, :]

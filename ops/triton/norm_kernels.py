@@ -3,7 +3,7 @@
 A tensor is a matrix here, with a row a pixel and a column a channel; columns are padded to LANES, a
 power of two. Several tensors come as one tuple, so that one launch serves all branches: launches,
 not arithmetic, are what a supernet waits for. Statistics of all branches stand in one table, those
-of branch b from column OFFSETS[b] on. No kernel uses atomics: results repeat to the bit.
+of branch b from column start + OFFSETS[b] on. No kernel uses atomics: results repeat to the bit.
 """
 
 # Kernels have no annotations but those of constants, which Triton gives a meaning.
@@ -13,6 +13,9 @@ from __future__ import annotations
 
 import triton
 import triton.language as tl
+
+# Numbers that differ from source to source; a kernel for each of their values would be too many.
+VARYING = ("rows", "blocks", "numbers", "start", "table")
 
 
 @triton.jit
@@ -50,29 +53,30 @@ def _moments(
     tl.store(spread_out + lane, spread, mask=lane < COLUMNS)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=VARYING)
 def moments_kernel(
     zs,
     moments,
     rows,
     blocks,
+    start,
+    table,
     COLUMNS: tl.constexpr,
     LANES: tl.constexpr,
     OFFSETS: tl.constexpr,
-    TOTAL: tl.constexpr,
     BRANCHES: tl.constexpr,
     ROWS: tl.constexpr,
     REAL: tl.constexpr,
 ):
     """Mean of each column and the sum of squared distances from it, for a part of the rows.
 
-    `moments` is [blocks, 2, TOTAL].
+    `moments` is [blocks, 2, table].
     """
-    line = moments + tl.program_id(0) * 2 * TOTAL
+    line = moments + tl.program_id(0) * 2 * table
     for b in tl.static_range(BRANCHES):
         if tl.program_id(1) == b:
-            mean = line + OFFSETS[b]
-            _moments(zs[b], mean, mean + TOTAL, rows, blocks, COLUMNS[b], LANES[b], ROWS, REAL)
+            mean = line + start + OFFSETS[b]
+            _moments(zs[b], mean, mean + table, rows, blocks, COLUMNS[b], LANES[b], ROWS, REAL)
 
 
 @triton.jit
@@ -84,8 +88,8 @@ def _statistics(
     inverse_out,
     rows,
     blocks,
+    table,
     COLUMNS: tl.constexpr,
-    TOTAL: tl.constexpr,
     TRAINING: tl.constexpr,
     MOMENTUM: tl.constexpr,
     EPS: tl.constexpr,
@@ -100,16 +104,16 @@ def _statistics(
     count = tl.where(block < blocks, (portions - block + blocks - 1) // blocks * ROWS, 0)
     count = tl.where(block == (portions - 1) % blocks, count - (portions * ROWS - rows), count)
     count = count.to(REAL)[:, None]
-    for start in range(0, COLUMNS, STEP):
-        lane = start + tl.arange(0, STEP)
+    for left in range(0, COLUMNS, STEP):
+        lane = left + tl.arange(0, STEP)
         here = lane < COLUMNS
         running = tl.load(running_mean + lane, mask=here, other=0.0).to(REAL)
         running_v = tl.load(running_variance + lane, mask=here, other=1.0).to(REAL)
         if TRAINING:
-            at = block[:, None] * 2 * TOTAL + lane[None, :]
+            at = block[:, None] * 2 * table + lane[None, :]
             live = (block < blocks)[:, None] & here[None, :]
             means = tl.load(moments + at, mask=live, other=0.0)
-            spreads = tl.load(moments + at + TOTAL, mask=live, other=0.0)
+            spreads = tl.load(moments + at + table, mask=live, other=0.0)
             mean = tl.sum(means * count, 0) / rows
             shift = means - mean[None, :]
             spread = tl.sum(spreads + shift * shift * count, 0)
@@ -127,7 +131,7 @@ def _statistics(
         tl.store(inverse_out + lane, 1.0 / tl.sqrt(variance + EPS), mask=here)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=VARYING)
 def statistics_kernel(
     moments,
     running_means,
@@ -135,9 +139,10 @@ def statistics_kernel(
     statistics,
     rows,
     blocks,
+    start,
+    table,
     COLUMNS: tl.constexpr,
     OFFSETS: tl.constexpr,
-    TOTAL: tl.constexpr,
     BRANCHES: tl.constexpr,
     TRAINING: tl.constexpr,
     MOMENTUM: tl.constexpr,
@@ -147,22 +152,22 @@ def statistics_kernel(
     STEP: tl.constexpr,
     REAL: tl.constexpr,
 ):
-    """Joins the blocks' moments: mean and 1/sqrt(variance + eps) into `statistics` [2, TOTAL].
+    """Joins the blocks' moments: mean and 1/sqrt(variance + eps) into `statistics` [2, table].
 
     Running statistics move as in nn.BatchNorm2d, or are what is used if not TRAINING.
     """
     for b in tl.static_range(BRANCHES):
         if tl.program_id(0) == b:
             _statistics(
-                moments + OFFSETS[b],
+                moments + start + OFFSETS[b],
                 running_means[b],
                 running_variances[b],
-                statistics + OFFSETS[b],
-                statistics + TOTAL + OFFSETS[b],
+                statistics + start + OFFSETS[b],
+                statistics + table + start + OFFSETS[b],
                 rows,
                 blocks,
+                table,
                 COLUMNS[b],
-                TOTAL,
                 TRAINING,
                 MOMENTUM,
                 EPS,
@@ -173,15 +178,16 @@ def statistics_kernel(
             )
 
 
-@triton.jit
+@triton.jit(do_not_specialize=VARYING)
 def normalise_kernel(
     zs,
     outputs,
     statistics,
     numbers,
+    start,
+    table,
     COLUMNS: tl.constexpr,
     OFFSETS: tl.constexpr,
-    TOTAL: tl.constexpr,
     BRANCHES: tl.constexpr,
     RECTIFY: tl.constexpr,
     SIZE: tl.constexpr,
@@ -193,8 +199,8 @@ def normalise_kernel(
     column = (at % COLUMNS).to(tl.int32)
     for b in tl.static_range(BRANCHES):
         if tl.program_id(1) == b:
-            mean = tl.load(statistics + OFFSETS[b] + column)
-            inverse = tl.load(statistics + TOTAL + OFFSETS[b] + column)
+            mean = tl.load(statistics + start + OFFSETS[b] + column)
+            inverse = tl.load(statistics + table + start + OFFSETS[b] + column)
             value = (tl.load(zs[b] + at, mask=live, other=0.0).to(REAL) - mean) * inverse
             if RECTIFY:
                 value = tl.maximum(value, 0.0)
@@ -239,7 +245,7 @@ def _norm_sums(
     tl.store(own + ALL_COLUMNS, product, mask=here)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=VARYING)
 def norm_sums_kernel(
     zs,
     gradients,
@@ -247,10 +253,11 @@ def norm_sums_kernel(
     sums,
     rows,
     blocks,
+    start,
+    table,
     COLUMNS: tl.constexpr,
     LANES: tl.constexpr,
     OFFSETS: tl.constexpr,
-    TOTAL: tl.constexpr,
     BRANCHES: tl.constexpr,
     RECTIFY: tl.constexpr,
     ROWS: tl.constexpr,
@@ -265,8 +272,8 @@ def norm_sums_kernel(
             _norm_sums(
                 zs[b],
                 gradients[b],
-                statistics + OFFSETS[b],
-                statistics + TOTAL + OFFSETS[b],
+                statistics + start + OFFSETS[b],
+                statistics + table + start + OFFSETS[b],
                 sums + b * COLUMNS,
                 rows,
                 blocks,
@@ -279,7 +286,7 @@ def norm_sums_kernel(
             )
 
 
-@triton.jit
+@triton.jit(do_not_specialize=VARYING)
 def norm_gradient_kernel(
     zs,
     gradients,
@@ -288,9 +295,10 @@ def norm_gradient_kernel(
     sums,
     numbers,
     rows,
+    start,
+    table,
     COLUMNS: tl.constexpr,
     OFFSETS: tl.constexpr,
-    TOTAL: tl.constexpr,
     BRANCHES: tl.constexpr,
     RECTIFY: tl.constexpr,
     TRAINING: tl.constexpr,
@@ -303,8 +311,8 @@ def norm_gradient_kernel(
     column = (at % COLUMNS).to(tl.int32)
     for b in tl.static_range(BRANCHES):
         if tl.program_id(1) == b:
-            mean = tl.load(statistics + OFFSETS[b] + column)
-            inverse = tl.load(statistics + TOTAL + OFFSETS[b] + column)
+            mean = tl.load(statistics + start + OFFSETS[b] + column)
+            inverse = tl.load(statistics + table + start + OFFSETS[b] + column)
             x = (tl.load(zs[b] + at, mask=live, other=0.0).to(REAL) - mean) * inverse
             g = tl.load(gradients[b] + at, mask=live, other=0.0).to(REAL)
             if RECTIFY:

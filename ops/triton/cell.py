@@ -1,0 +1,203 @@
+"""The inside of a search cell, from its two preprocessed inputs to its output, on the GPU.
+
+One autograd function a cell, state by state. The nodes lie in the cell's output from the start, so
+that nothing is concatenated; in the backward pass their gradients are completed in place from the
+last to the first, so that autograd adds nothing up. An operation that the kernels do not know runs
+in PyTorch and is added.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from ops.triton.convolutions import dense_kernels
+from ops.triton.norms import real
+from ops.triton.source import INPUTS, Kept, Source, Surroundings
+
+
+def run_cell(
+    sources: Sequence[Source],
+    inputs: Sequence[Tensor],
+    order: Tensor,
+    place: Tensor,
+    mixture: Tensor,
+    passing: Tensor,
+) -> Tensor:
+    """The states of all inner nodes, `[B, nodes·C, H', W']`.
+
+    Args:
+        inputs: Both preprocessed inputs, `[B, C, H, W]`.
+        order, place: Of each source: which channels are read, and where they stand in a node;
+            `[sources, C]`, int64.
+        mixture, passing: The weights of operations `[E, O]` and edges `[E]`, source by source.
+    """
+    dtype = inputs[0].dtype
+    device = inputs[0].device.type
+    if torch.is_autocast_enabled(device):
+        dtype = torch.get_autocast_dtype(device)
+    kernels = dense_kernels([fan for source in sources for fan in source.fans], dtype)
+    inputs = [x.to(dtype).contiguous(memory_format=torch.channels_last) for x in inputs]
+    foreign = [p for source in sources for p in source.fan_out.separate.parameters()]
+    result: Tensor = _Cell.apply(
+        sources, mixture, passing, order, place, *inputs, *kernels, *foreign
+    )
+    return result
+
+
+class _Cell(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        sources: Sequence[Source],
+        mixture: Tensor,
+        passing: Tensor,
+        order: Tensor,
+        place: Tensor,
+        *tensors: Tensor,
+    ) -> Tensor:
+        inputs, rest = tensors[:INPUTS], tensors[INPUTS:]
+        kernels = _parts(rest, [len(source.fans) for source in sources])
+        batch, channels, height, width = inputs[0].shape
+        stride = sources[0].fan_out.stride
+        nodes = torch.empty(
+            (batch, sources[0].edges * channels, height // stride, width // stride),
+            dtype=inputs[0].dtype,
+            device=inputs[0].device,
+            memory_format=torch.channels_last,
+        )
+        weights = _weights(sources, mixture, passing)
+        ctx.foreign, ctx.counts, saved = {}, [], []
+        with torch.cuda.device_of(nodes):
+            for index, state in enumerate(_states(sources, inputs, nodes)):
+                source = sources[index]
+                around = Surroundings(nodes, *weights[index], order[index], place[index])
+                kept = source.forward(state, kernels[index], around)
+                if len(source.fan_out.separate):
+                    ctx.foreign[index] = _Foreign(source, state, around)
+                    ctx.foreign[index].add(nodes)
+                tensors_kept = kept.tensors()
+                ctx.counts.append(len(tensors_kept))
+                saved += tensors_kept
+        ctx.sources = sources
+        ctx.save_for_backward(mixture, passing, order, place, nodes, *saved, *tensors)
+        return nodes
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        sources: Sequence[Source] = ctx.sources
+        mixture, passing, order, place, nodes, *rest = ctx.saved_tensors
+        saved, tensors = _parts(rest, ctx.counts), rest[sum(ctx.counts) :]
+        inputs, rest = tensors[:INPUTS], tensors[INPUTS:]
+        counts = [len(source.fans) for source in sources]
+        kernels = _parts(rest, counts)
+        needed = ctx.needs_input_grad[5:]
+        learned = _parts(needed[INPUTS:], counts)
+        weights = _weights(sources, mixture, passing)
+        # Each node's gradient is complete when all sources behind it have added theirs.
+        completed = torch.empty_like(nodes).copy_(gradient)
+        d_inputs = [
+            torch.empty_like(x) if wanted else None
+            for x, wanted in zip(inputs, needed, strict=False)
+        ]
+        d_states = [*d_inputs, *_states(sources, (), completed)]
+        dtype = real(nodes.dtype)[0]
+        sums = torch.empty(
+            (len(mixture), sources[0].slots, sources[0].channels), dtype=dtype, device=nodes.device
+        )
+        parts = sums.split([source.edges for source in sources])
+        d_kernels: list[list[Tensor | None]] = [[] for _ in sources]
+        d_foreign: list[list[Tensor | None]] = [[] for _ in sources]
+        d_rows: dict[int, Tensor] = {}
+        states = _states(sources, inputs, nodes)
+        with torch.cuda.device_of(nodes):
+            for index in reversed(range(len(sources))):
+                source, kept = sources[index], Kept.of(saved[index])
+                around = Surroundings(completed, *weights[index], order[index], place[index])
+                d_kernels[index] = source.backward(
+                    states[index],
+                    kernels[index],
+                    kept,
+                    around,
+                    parts[index],
+                    d_states[index],
+                    learned[index],
+                )
+                if index in ctx.foreign:
+                    foreign = ctx.foreign[index]
+                    d_rows[index], d_foreign[index] = foreign.backward(completed, d_states[index])
+        d_mixture = sums[:, 2:].sum(-1)
+        d_passing = sums[:, 1, 0]
+        for index, rows in d_rows.items():
+            d_mixture.split([source.edges for source in sources])[index].add_(rows)
+        gradients = [one for group in (*d_kernels, *d_foreign) for one in group]
+        return (
+            None,
+            d_mixture.to(mixture.dtype),
+            d_passing.to(passing.dtype),
+            None,
+            None,
+            *d_inputs,
+            *gradients,
+        )
+
+
+def _parts(items: Sequence, sizes: Sequence[int]) -> list:
+    """The first sum(sizes) items, in groups of these sizes."""
+    groups, start = [], 0
+    for size in sizes:
+        groups.append(items[start : start + size])
+        start += size
+    return groups
+
+
+def _weights(
+    sources: Sequence[Source], mixture: Tensor, passing: Tensor
+) -> list[tuple[Tensor, Tensor]]:
+    """The rows of each source."""
+    edges = [source.edges for source in sources]
+    return list(zip(mixture.split(edges), passing.split(edges), strict=True))
+
+
+def _states(sources: Sequence[Source], inputs: Sequence[Tensor], nodes: Tensor) -> list[Tensor]:
+    """The states that edges leave: the inputs, and all nodes but the last as parts of `nodes`."""
+    inner = nodes.chunk(sources[0].edges, dim=1)
+    return [*inputs, *inner[: len(sources) - INPUTS]]
+
+
+class _Foreign:
+    """The operations of a source that the kernels do not know: PyTorch, with their own graph."""
+
+    def __init__(self, source: Source, state: Tensor, around: Surroundings) -> None:
+        fan_out, count = source.fan_out, source.channels
+        channels = state.shape[1]
+        self.read, place = around.order[:count], around.place[:count]
+        nodes = range(source.first, source.first + source.edges)
+        self.places = torch.cat([place + node * channels for node in nodes])
+        self.parameters = list(fan_out.separate.parameters())
+        with torch.enable_grad():
+            self.x = state.detach()[:, self.read].requires_grad_()
+            self.mixture = around.mixture.detach().clone().requires_grad_()
+            self.mixed = torch.cat(fan_out.mix_separate(self.x, self.mixture), dim=1)
+
+    def add(self, nodes: Tensor) -> None:
+        nodes[:, self.places] += self.mixed.detach().to(nodes.dtype)
+
+    def backward(
+        self, completed: Tensor, d_state: Tensor | None
+    ) -> tuple[Tensor, list[Tensor | None]]:
+        """Adds to the state's gradient; returns those of the mixture and of the parameters."""
+        learning = [p for p in self.parameters if p.requires_grad]
+        gradient = completed[:, self.places].to(self.mixed.dtype)
+        d_x, d_mixture, *found = torch.autograd.grad(
+            self.mixed, [self.x, self.mixture, *learning], gradient
+        )
+        if d_state is not None:
+            d_state[:, self.read] += d_x.to(d_state.dtype)
+        given = iter(found)
+        return d_mixture, [next(given) if p.requires_grad else None for p in self.parameters]

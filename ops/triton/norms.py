@@ -1,0 +1,185 @@
+"""Batch normalisation of several tensors at once: statistics, normalisation, its gradient.
+
+Tensors are `[B, C, H, W]`, channels_last. Means and inverse deviations of many branches stand in
+one table `[2, columns]`, those of branches that are given together side by side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import accumulate
+from typing import Any
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+from ops.mixed_norm import WeightedNorm
+from ops.triton import norm_kernels
+
+TILE = 2048
+"""Numbers that a program holds at a time."""
+BLOCKS = 128
+"""Programs at most that share the rows of a reduction: about one a multiprocessor, each branch."""
+STEP = 16
+"""Columns that are joined at a time when the blocks' sums are."""
+
+Norm = WeightedNorm | torch.nn.BatchNorm2d
+
+
+def real(dtype: torch.dtype) -> tuple[torch.dtype, Any]:
+    """The number format of sums over tensors of `dtype`, for PyTorch and for Triton."""
+    if dtype == torch.float64:
+        return torch.float64, tl.float64
+    return torch.float32, tl.float32
+
+
+def pixels(images: Tensor) -> int:
+    return images.shape[0] * images.shape[2] * images.shape[3]
+
+
+def lanes_of(columns: int) -> int:
+    return triton.next_power_of_2(columns)
+
+
+def rows_of(lanes: int) -> int:
+    """Rows that fill a tile of so many lanes."""
+    return max(1, TILE // lanes)
+
+
+def blocks_of(rows: int, portion: int) -> int:
+    return min(triton.cdiv(rows, portion), BLOCKS)
+
+
+def measure(
+    zs: Sequence[Tensor],
+    norms: Sequence[Norm],
+    start: int,
+    statistics: Tensor,
+    training: bool,
+) -> None:
+    """Fill columns of `statistics` from `start` on; in training running statistics move, too."""
+    kind = real(zs[0].dtype)[1]
+    rows, table = pixels(zs[0]), statistics.shape[1]
+    columns = tuple(z.shape[1] for z in zs)
+    offsets = (0, *accumulate(columns[:-1]))
+    lanes = tuple(map(lanes_of, columns))
+    portion = rows_of(max(lanes))
+    blocks = blocks_of(rows, portion)
+    moments = statistics
+    if training:
+        moments = statistics.new_empty((blocks, 2, table))
+        norm_kernels.moments_kernel[(blocks, len(zs))](
+            tuple(zs),
+            moments,
+            rows,
+            blocks,
+            start,
+            table,
+            COLUMNS=columns,
+            LANES=lanes,
+            OFFSETS=offsets,
+            BRANCHES=len(zs),
+            ROWS=portion,
+            REAL=kind,
+        )
+    norm_kernels.statistics_kernel[(len(zs),)](
+        moments,
+        tuple(norm.running_mean for norm in norms),
+        tuple(norm.running_var for norm in norms),
+        statistics,
+        rows,
+        blocks,
+        start,
+        table,
+        COLUMNS=columns,
+        OFFSETS=offsets,
+        BRANCHES=len(zs),
+        TRAINING=training,
+        MOMENTUM=norms[0].momentum,
+        EPS=norms[0].eps,
+        ROWS=portion,
+        BLOCKS=triton.next_power_of_2(blocks),
+        STEP=STEP,
+        REAL=kind,
+    )
+
+
+def normalise(
+    zs: Sequence[Tensor], start: int, statistics: Tensor, *, rectify: bool
+) -> list[Tensor]:
+    """(z - mean) / deviation of branches of one shape, rectified if `rectify`."""
+    outputs = [torch.empty_like(z) for z in zs]
+    norm_kernels.normalise_kernel[(triton.cdiv(zs[0].numel(), TILE), len(zs))](
+        tuple(zs),
+        tuple(outputs),
+        statistics,
+        zs[0].numel(),
+        start,
+        statistics.shape[1],
+        **_layout(zs, rectify),
+        SIZE=TILE,
+    )
+    return outputs
+
+
+def normalise_backward(
+    gradients: Sequence[Tensor],
+    zs: Sequence[Tensor],
+    start: int,
+    statistics: Tensor,
+    *,
+    rectify: bool,
+    training: bool,
+) -> list[Tensor]:
+    """The gradients of `zs`, given those of what `normalise` made of them."""
+    rows, columns, table = pixels(zs[0]), zs[0].shape[1], statistics.shape[1]
+    outputs = [torch.empty_like(z) for z in zs]
+    sums = statistics
+    if training:
+        lanes = lanes_of(columns)
+        portion = rows_of(lanes)
+        blocks = blocks_of(rows, portion)
+        sums = statistics.new_empty((blocks, 2, len(zs) * columns))
+        norm_kernels.norm_sums_kernel[(blocks, len(zs))](
+            tuple(zs),
+            tuple(gradients),
+            statistics,
+            sums,
+            rows,
+            blocks,
+            start,
+            table,
+            **_layout(zs, rectify),
+            LANES=lanes,
+            ROWS=portion,
+        )
+        sums = sums.sum(0)
+    norm_kernels.norm_gradient_kernel[(triton.cdiv(zs[0].numel(), TILE), len(zs))](
+        tuple(zs),
+        tuple(gradients),
+        tuple(outputs),
+        statistics,
+        sums,
+        zs[0].numel(),
+        rows,
+        start,
+        table,
+        **_layout(zs, rectify),
+        TRAINING=training,
+        SIZE=TILE,
+    )
+    return outputs
+
+
+def _layout(zs: Sequence[Tensor], rectify: bool) -> dict[str, Any]:
+    """Constants of the kernels for branches of one shape."""
+    columns = zs[0].shape[1]
+    return {
+        "COLUMNS": columns,
+        "OFFSETS": tuple(i * columns for i in range(len(zs))),
+        "BRANCHES": len(zs),
+        "RECTIFY": rectify,
+        "REAL": real(zs[0].dtype)[1],
+    }

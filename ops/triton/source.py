@@ -1,0 +1,431 @@
+"""One source of a cell on the GPU: a state, and the edges that leave it, forward and backward.
+
+Convolutions are PyTorch's; all between them happens in a few kernels, each of which serves all
+edges and all branches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+import triton
+from torch import Tensor
+
+from ops import fan_out as fused
+from ops.mixed_norm import WeightedNorm
+from ops.triton import backward_kernels, forward_kernels
+from ops.triton.convolutions import Fan, Window, window_of
+from ops.triton.norms import (
+    blocks_of,
+    lanes_of,
+    measure,
+    normalise,
+    normalise_backward,
+    pixels,
+    real,
+    rows_of,
+)
+
+INPUTS = 2  # of a cell
+
+
+@dataclass(frozen=True)
+class Branch:
+    """Convolutions of one operation on all edges, one or two, each followed by its norm."""
+
+    column: int
+    fans: tuple[Fan, ...]
+    norms: tuple[WeightedNorm, ...]
+
+
+def branches_of(fan_out: fused.FanOut) -> list[Branch]:
+    found = []
+    for name, branch in fan_out.rectified.items():
+        column = fan_out.columns[name]
+        if isinstance(branch, fused.SeparableConvFan):
+            fans: tuple[Fan, ...] = (branch.first, branch.second)
+            found.append(Branch(column, fans, (branch.norm1, branch.norm2)))
+        elif isinstance(branch, fused.DilatedConvFan):
+            found.append(Branch(column, (branch.conv,), (branch.norm,)))
+        else:
+            assert isinstance(branch, fused.FactorizedReduceFan)
+            found.append(Branch(column, (branch,), (branch.norm,)))
+    return found
+
+
+class Pooled(NamedTuple):
+    """What all edges share: the processed channels, rectified and pooled; empty where not needed.
+
+    Shapes: `[B, C/K, H, W]` for `active`, `[B, C/K, H', W']` for the others.
+    """
+
+    active: Tensor
+    largest: Tensor
+    tap_of_largest: Tensor
+    average: Tensor
+
+
+class Kept(NamedTuple):
+    """What the backward pass needs besides the state: all before the norms, and their statistics.
+
+    `convolved` has of every branch the result of its first convolution, then those of the second
+    ones.
+    """
+
+    statistics: Tensor
+    pooled: Pooled
+    convolved: Sequence[Tensor]
+
+    def tensors(self) -> list[Tensor]:
+        return [self.statistics, *self.pooled, *self.convolved]
+
+    @staticmethod
+    def of(tensors: Sequence[Tensor]) -> Kept:
+        return Kept(tensors[0], Pooled(*tensors[1:5]), tensors[5:])
+
+
+class Surroundings(NamedTuple):
+    """What the sources of a cell share.
+
+    Args:
+        nodes: The inner nodes, or in the backward pass their gradients, `[B, nodes·C, H', W']`.
+        mixture: The source's rows `[E, O]` of the architecture's weights times the edges'.
+        passing: The source's part `[E]` of the edges' weights.
+        order, place: `[C]`, int64; see ops/triton/forward_kernels.py.
+    """
+
+    nodes: Tensor
+    mixture: Tensor
+    passing: Tensor
+    order: Tensor
+    place: Tensor
+
+
+class Source:
+    """A state with the edges that leave it.
+
+    Args:
+        index: Number of the state; the first ones are the cell's inputs.
+        fan_out: The edges' operations.
+        targets: The inner nodes where they end, counted from 0 and without a gap.
+    """
+
+    def __init__(self, index: int, fan_out: fused.FanOut, targets: Sequence[int]) -> None:
+        self.index, self.fan_out, self.first = index, fan_out, targets[0]
+        self.edges, self.channels = fan_out.edges, fan_out.channels
+        assert list(targets) == list(range(self.first, self.first + self.edges))
+        # Those of two convolutions come first, so that their norms stand side by side.
+        self.branches = sorted(branches_of(fan_out), key=lambda branch: -len(branch.fans))
+        self.double = [branch for branch in self.branches if len(branch.fans) == 2]
+        self.fans = [branch.fans[0] for branch in self.branches]
+        self.fans += [branch.fans[1] for branch in self.double]
+        self.windows: list[Window] = [window_of(fan) for fan in self.fans]
+        pools = {name[:3]: name for name in fan_out.shared}
+        self.pools = [pools[kind] for kind in ("max", "avg") if kind in pools]
+        self.pool_norms = []
+        for name in self.pools:
+            pool = fan_out.shared[name]
+            assert isinstance(pool, fused.SharedPool)
+            self.pool_norms.append(pool.norm)
+        self.identity = fan_out.columns["skip_connect"] if fan_out.identity else -1
+        # Columns of the statistics before the convolutions, before the second ones, and in all.
+        width = self.edges * self.channels
+        self.start = len(self.pools) * self.channels
+        self.middle = self.start + len(self.branches) * width
+        self.table = self.middle + len(self.double) * width
+        # Of each branch, which convolution is the last one.
+        number = len(self.branches)
+        self.last = [*range(number, len(self.fans)), *range(len(self.double), number)]
+
+    @property
+    def slots(self) -> int:
+        """Kinds of sums that the backward pass takes over the pixels of each edge and channel."""
+        return 2 + len(self.fan_out.columns)
+
+    def forward(self, state: Tensor, kernels: Sequence[Tensor], around: Surroundings) -> Kept:
+        """Add the mixtures of all edges to the nodes; the first source begins the nodes."""
+        training = self.fan_out.training
+        pooled = self._prepare(state, around)
+        convolved = [
+            window(pooled.active, kernel)
+            for window, kernel in zip(self.windows, kernels[: len(self.branches)], strict=False)
+        ]
+        dtype = real(state.dtype)[0]
+        statistics = torch.empty((2, self.table), dtype=dtype, device=state.device)
+        if self.pools or self.branches:
+            norms = [*self.pool_norms, *(branch.norms[0] for branch in self.branches)]
+            measure([*self._of_pools(pooled), *convolved], norms, 0, statistics, training)
+        if self.double:
+            inner = normalise(convolved[: len(self.double)], self.start, statistics, rectify=True)
+            seconds = slice(len(self.branches), None)
+            settings = zip(self.windows[seconds], inner, kernels[seconds], strict=True)
+            results = [window(x, kernel) for window, x, kernel in settings]
+            norms = [branch.norms[1] for branch in self.double]
+            measure(results, norms, self.middle, statistics, training)
+            convolved += results
+        kept = Kept(statistics, pooled, convolved)
+        rows = pixels(around.nodes)
+        portion = rows_of(self._widest(around))
+        forward_kernels.combine_kernel[(triton.cdiv(rows, portion) * self.edges,)](
+            *self._mixed(kept),
+            state,
+            statistics,
+            around.mixture,
+            around.passing,
+            around.order,
+            around.place,
+            self._ends(around),
+            rows,
+            *around.nodes.shape[2:],
+            *state.shape[2:],
+            self._pitch(around),
+            around.nodes.shape[1],
+            self.edges,
+            self.table,
+            **self._layout(around),
+            ASSIGN=self.index == 0,
+            ROWS=portion,
+        )
+        return kept
+
+    def backward(
+        self,
+        state: Tensor,
+        kernels: Sequence[Tensor],
+        kept: Kept,
+        around: Surroundings,
+        sums: Tensor,
+        d_state: Tensor | None,
+        learned: Sequence[bool],
+    ) -> list[Tensor | None]:
+        """The gradients of `kernels`; the state's is added to `d_state`, or written for an input.
+
+        Args:
+            around: With the nodes' gradients for the nodes.
+            sums: Receives `[E, slots, C/K]`; see `sums_kernel`.
+            learned: Which kernels need a gradient.
+        """
+        self._sum(state, kept, around, sums)
+        if d_state is None and not any(learned):
+            return [None] * len(kernels)
+        training = self.fan_out.training
+        d_branches, d_largest, d_average = self._spread(kept, around, sums)
+        d_kernels: list[Tensor | None] = [None] * len(kernels)
+        d_convolved = list(d_branches)  # Of the branches' first convolutions, in the end.
+        zs = kept.convolved[: len(self.double)]
+        d_inner = []
+        # The normalised values are made again, not kept, and only for kernels that learn.
+        inner: Sequence[Tensor] = zs
+        seconds = range(len(self.branches), len(self.fans))
+        if any(learned[i] for i in seconds):
+            inner = normalise(zs, self.start, kept.statistics, rectify=True)
+        for i, d_z, x in zip(seconds, d_branches, inner, strict=False):
+            wanted = (True, learned[i])
+            d_x, d_kernels[i] = self.windows[i].backward(d_z, x, kernels[i], wanted)
+            assert d_x is not None
+            d_inner.append(d_x)
+        if d_inner:
+            d_convolved[: len(self.double)] = normalise_backward(
+                d_inner, zs, self.start, kept.statistics, rectify=True, training=training
+            )
+        d_active = []
+        for i, d_z in enumerate(d_convolved):
+            wanted = (d_state is not None, learned[i])
+            d_x, d_kernels[i] = self.windows[i].backward(
+                d_z, kept.pooled.active, kernels[i], wanted
+            )
+            if d_x is not None:
+                d_active.append(d_x)
+        if d_state is not None:
+            self._gather(d_active, d_largest, d_average, state, kept, around, d_state)
+        return d_kernels
+
+    def _prepare(self, state: Tensor, around: Surroundings) -> Pooled:
+        """The rectified processed channels, and both pools of them."""
+        batch, size = state.shape[0], around.nodes.shape[2:]
+        names = [name[:3] for name in self.pools]
+
+        def room(size: torch.Size, dtype: torch.dtype, wanted: bool) -> Tensor:
+            return torch.empty(
+                (batch if wanted else 0, self.channels, *size),
+                dtype=dtype,
+                device=state.device,
+                memory_format=torch.channels_last,
+            )
+
+        pooled = Pooled(
+            room(state.shape[2:], state.dtype, bool(self.branches)),
+            room(size, state.dtype, "max" in names),
+            room(size, torch.int8, "max" in names),
+            room(size, state.dtype, "avg" in names),
+        )
+        if not (self.branches or self.pools):
+            return pooled
+        lanes, rows = lanes_of(self.channels), pixels(around.nodes)
+        portion = rows_of(lanes)
+        forward_kernels.prepare_kernel[(triton.cdiv(rows, portion),)](
+            state,
+            around.order,
+            *pooled,
+            rows,
+            *size,
+            *state.shape[2:],
+            self._pitch(around),
+            CHANNELS=self.channels,
+            LANES=lanes,
+            STRIDE=self.fan_out.stride,
+            RECTIFY=bool(self.branches),
+            MAX="max" in names,
+            AVERAGE="avg" in names,
+            ROWS=portion,
+            REAL=real(state.dtype)[1],
+        )
+        return pooled
+
+    def _sum(self, state: Tensor, kept: Kept, around: Surroundings, sums: Tensor) -> None:
+        rows = pixels(around.nodes)
+        portion = rows_of(self._widest(around))
+        blocks = blocks_of(rows, portion)
+        parts = torch.empty((blocks, *sums.shape), dtype=sums.dtype, device=sums.device)
+        backward_kernels.sums_kernel[(blocks * self.edges,)](
+            *self._mixed(kept),
+            state,
+            kept.statistics,
+            self._ends(around),
+            around.order,
+            around.place,
+            parts,
+            rows,
+            blocks,
+            *around.nodes.shape[2:],
+            *state.shape[2:],
+            self._pitch(around),
+            around.nodes.shape[1],
+            self.edges,
+            self.table,
+            **self._layout(around),
+            SLOTS=triton.next_power_of_2(self.slots),
+            ROWS=portion,
+        )
+        torch.sum(parts, 0, out=sums)
+
+    def _spread(
+        self, kept: Kept, around: Surroundings, sums: Tensor
+    ) -> tuple[list[Tensor], Tensor, Tensor]:
+        """Gradients before the norms: of the branches' last convolutions, and of both pools."""
+        branches, pools = self._mixed(kept)
+        d_branches = [torch.empty_like(z) for z in branches]
+        d_pools = [torch.empty_like(z) for z in pools]
+        rows, lanes = pixels(around.nodes), lanes_of(self.channels)
+        portion = rows_of(lanes)
+        layout = self._layout(around)
+        for name in ("OTHER_LANES", "STRIDE", "IDENTITY"):
+            del layout[name]
+        backward_kernels.spread_kernel[(triton.cdiv(rows, portion) * (self.edges + 1),)](
+            branches,
+            pools,
+            tuple(d_branches),
+            tuple(d_pools),
+            kept.statistics,
+            self._ends(around),
+            around.mixture,
+            around.place,
+            sums,
+            rows,
+            around.nodes.shape[1],
+            self.edges,
+            self.table,
+            **layout,
+            TRAINING=self.fan_out.training,
+            ROWS=portion,
+        )
+        found = {name[:3]: d for name, d in zip(self.pools, d_pools, strict=True)}
+        pooled = kept.pooled
+        return d_branches, found.get("max", pooled.largest), found.get("avg", pooled.average)
+
+    def _gather(
+        self,
+        d_active: Sequence[Tensor],
+        d_largest: Tensor,
+        d_average: Tensor,
+        state: Tensor,
+        kept: Kept,
+        around: Surroundings,
+        d_state: Tensor,
+    ) -> None:
+        names = [name[:3] for name in self.pools]
+        layout = self._layout(around)
+        unread = ("BRANCHES", "POOLS", "BRANCH_COLUMNS", "POOL_COLUMNS", "LAST")
+        for name in unread:
+            del layout[name]
+        rows = pixels(state)
+        portion = rows_of(self._widest(around))
+        backward_kernels.gather_kernel[(triton.cdiv(rows, portion),)](
+            tuple(d_active),
+            d_largest,
+            d_average,
+            kept.pooled.tap_of_largest,
+            kept.pooled.active,
+            state,
+            self._ends(around),
+            around.mixture,
+            around.passing,
+            around.order,
+            around.place,
+            d_state,
+            rows,
+            *around.nodes.shape[2:],
+            *state.shape[2:],
+            self._pitch(around),
+            around.nodes.shape[1],
+            self.edges,
+            **layout,
+            CONVOLUTIONS=len(d_active),
+            MAX="max" in names,
+            AVERAGE="avg" in names,
+            ASSIGN=self.index < INPUTS,
+            ROWS=portion,
+        )
+
+    def _mixed(self, kept: Kept) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+        """The branches before their last norms, and the pools before theirs."""
+        return tuple(kept.convolved[i] for i in self.last), self._of_pools(kept.pooled)
+
+    def _of_pools(self, pooled: Pooled) -> tuple[Tensor, ...]:
+        found = {"max": pooled.largest, "avg": pooled.average}
+        return tuple(found[name[:3]] for name in self.pools)
+
+    def _widest(self, around: Surroundings) -> int:
+        others = len(around.order) - self.channels
+        return lanes_of(max(self.channels, others))
+
+    def _layout(self, around: Surroundings) -> dict[str, Any]:
+        """Constants that the kernels share."""
+        columns, channels = self.fan_out.columns, len(around.order)
+        return {
+            "STATE_CHANNELS": channels,
+            "CHANNELS": self.channels,
+            "LANES": lanes_of(self.channels),
+            "OTHER_LANES": lanes_of(max(channels - self.channels, 1)),
+            "STRIDE": self.fan_out.stride,
+            "BRANCHES": len(self.branches),
+            "POOLS": len(self.pools),
+            "BRANCH_COLUMNS": tuple(branch.column for branch in self.branches),
+            "POOL_COLUMNS": tuple(columns[name] for name in self.pools),
+            "IDENTITY": self.identity,
+            "OPERATIONS": len(columns),
+            "LAST": tuple(self.last),
+            "REAL": real(around.nodes.dtype)[1],
+        }
+
+    def _ends(self, around: Surroundings) -> Tensor:
+        """The nodes where the edges end."""
+        channels = len(around.order)
+        return around.nodes.narrow(1, self.first * channels, self.edges * channels)
+
+    def _pitch(self, around: Surroundings) -> int:
+        """Numbers from one pixel of the state to the next: inner nodes lie side by side."""
+        return len(around.order) if self.index < INPUTS else around.nodes.shape[1]
