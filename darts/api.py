@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from darts.runs import RunDirectory
     from darts.searcher.task import SearchResult
     from darts.tracking import Tracker
-    from darts.training.trainer import Scores, TrainingResult
+    from darts.training.scoring import Scores
+    from darts.training.trainer import TrainingResult
 
 
 def search_overlay(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -184,7 +185,7 @@ def score_checkpoint(options: TrainingOptions) -> Scores:
     from darts.device import resolve_device
     from darts.distributed import local_rank
     from darts.training.predict import load_trained
-    from darts.training.trainer import score
+    from darts.training.scoring import score
 
     if options.checkpoint is None:
         raise UserError("--test-only needs --checkpoint: a checkpoint.pt or a run directory.")

@@ -30,14 +30,14 @@ from darts.device import (
     resolve_device,
     set_threads,
 )
-from darts.errors import UserError
 from darts.loop import run_task
 from darts.optimisers import create_adam, create_sgd, restore, set_learning_rate
 from darts.randomness import RandomStreams
 from darts.runs import RunDirectory
 from darts.schedules import cosine, warm_up
 from darts.searcher.bilevel import ArchitectureStep, Batch, Iteration, WeightStep
-from darts.searcher.cost_aware import CostAwareness, ceilings_of
+from darts.searcher.checks import check_options
+from darts.searcher.cost_aware import CostAwareness
 from darts.searcher.cost_tables import target_of
 from darts.searcher.options import SearchOptions
 from darts.searcher.recording import RecordedIteration, Step, wants_graphs
@@ -347,32 +347,6 @@ class SearchTask:
                 getattr(self, part).load_state_dict(state[part])
         if isinstance(self.iteration, RecordedIteration):
             self.iteration.forget()  # Its graph knows the old state's addresses.
-
-
-def check_options(options: SearchOptions) -> None:
-    """Refuse settings that cannot work, before anything is read or written.
-
-    Raises:
-        UserError: It names the option and the choices.
-    """
-    from ops.partial import ChannelError, partial_size
-
-    try:
-        partial_size(options.channels, options.k)
-    except ChannelError as error:
-        raise UserError(f"--k: {error}") from None
-    # With three cells one is normal and two reduce; with fewer, a kind would be missing.
-    for name, least in (("epochs", 1), ("batch_size", 1), ("log_every", 1), ("layers", 3)):
-        value = getattr(options, name)
-        if value < least:
-            flag = name.replace("_", "-")
-            raise UserError(f"--{flag}: must be {least} or more, not {value}.")
-    distributed.check_parts(options.batch_size, options.accumulate)
-    if not 2 <= options.nodes <= 6:
-        raise UserError(f"--nodes: a cell has 2 to 6 inner nodes, not {options.nodes}.")
-    if not 0 < options.arch_fraction < 1:
-        raise UserError(f"--arch-fraction: a share between 0 and 1, not {options.arch_fraction}.")
-    ceilings_of(options)
 
 
 def run_search(options: SearchOptions, on_epoch: EpochHook | None = None) -> SearchResult:
