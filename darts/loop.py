@@ -65,6 +65,9 @@ class Task(Protocol):
     def modules(self) -> Sequence[nn.Module]:
         """All that learns: the same in all processes, its running statistics averaged."""
 
+    def memory_advice(self) -> str:
+        """What a user can do where a step needs more memory than there is."""
+
     def is_finite(self) -> bool:
         """Whether every number that a checkpoint would hold is finite."""
 
@@ -157,7 +160,7 @@ class Loop:
                 task.begin_epoch(self.step // per_epoch)
             while self.step < total:
                 epoch = self.step // per_epoch
-                scalars = distributed.average_scalars(task.step())
+                scalars = distributed.average_scalars(self._work())
                 self.step += 1
                 self.means.add(scalars)
                 logs = self.step % self.options.log_every == 0
@@ -194,6 +197,15 @@ class Loop:
                     self._store()
                 if stop and self.step < total:
                     raise Interrupted(self.run.path)
+
+    def _work(self) -> Mapping[str, Tensor]:
+        try:
+            return self.task.step()
+        except torch.OutOfMemoryError as error:
+            said = str(error).partition(" See documentation")[0]
+            advice = self.task.memory_advice()
+        # Outside, where the error holds no tensors of the step any more.
+        raise UserError(f"The device is out of memory in step {self.step + 1}. {advice}\n({said})")
 
     def _end_epoch(self, epoch: int, progress: Progress) -> None:
         means = self.means.values()

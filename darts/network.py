@@ -20,6 +20,7 @@ from darts.errors import UserError
 from darts.stems import check_image_size, create_network_stem
 from genotypes import Genotype, load_genotype, parse_genotype
 from ops.initialise import initialise
+from ops.recompute import recomputed
 from ops.regularize import dropout
 
 
@@ -133,6 +134,8 @@ class Network(nn.Module):
         self.cells = nn.ModuleList(cells)
         self.classifier = nn.Linear(previous, num_classes)
         self.dropout = 0.0
+        # Whether cells are computed again in the backward pass, to save memory.
+        self.recompute = False
         # The last reduction cell lies two thirds down.
         self.auxiliary_layer = reductions[-1]
         head_channels = cells[self.auxiliary_layer].out_channels
@@ -179,7 +182,11 @@ class Network(nn.Module):
         auxiliary = None
         before_previous, previous = self.stem(images)
         for layer, cell in enumerate(self.cells):
-            output = cell(before_previous, previous, drop_path, generator)
+            inputs = (before_previous, previous, drop_path)
+            if self.recompute:
+                output = recomputed(cell, *inputs, generator=generator)
+            else:
+                output = cell(*inputs, generator)
             before_previous, previous = previous, output
             if layer == self.auxiliary_layer and self.training and self.auxiliary_head is not None:
                 auxiliary = self.auxiliary_head(output)

@@ -30,6 +30,7 @@ RESUMABLE = (
     "device",
     "threads",
     "accumulate",
+    "recompute_cells",
     "log_every",
     "checkpoint_every",
     "workers",

@@ -12,6 +12,7 @@ from cells.topology import Topology, reduction_layers
 from darts.stems import check_image_size, create_search_stem
 from ops.backends import choose_backend
 from ops.partial import Sampling, draw_channels
+from ops.recompute import recomputed
 
 
 class Supernet(nn.Module):
@@ -51,6 +52,8 @@ class Supernet(nn.Module):
     ) -> None:
         super().__init__()
         self.sampling = sampling
+        # Whether cells are computed again in the backward pass, to save memory.
+        self.recompute = False
         self.stem = create_search_stem(stem, channels)
         before_previous, previous = self.stem.out_channels0, self.stem.out_channels1
         reductions = reduction_layers(layers)
@@ -102,5 +105,7 @@ class Supernet(nn.Module):
         before_previous, previous = self.stem(images)
         for cell in self.cells:
             weights = tables["reduce" if cell.reduction else "normal"]
-            before_previous, previous = previous, cell(before_previous, previous, weights)
+            inputs = (before_previous, previous, weights)
+            output = recomputed(cell, *inputs) if self.recompute else cell(*inputs)
+            before_previous, previous = previous, output
         return self.classifier(previous.mean(dim=(2, 3)))

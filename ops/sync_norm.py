@@ -91,15 +91,17 @@ class _Normalised(torch.autograd.Function):
         variance = (counts * (variances + (means - mean) ** 2)).sum(0) / count
         inverse = (variance + eps).rsqrt()
         result = (x - mean.view(-1, 1, 1)) * inverse.view(-1, 1, 1)
-        ctx.save_for_backward(result, inverse, count)
+        # Not the result, which what follows may change in place.
+        ctx.save_for_backward(x, mean, inverse, count)
         ctx.mark_non_differentiable(mean, variance, count)
         return result, mean, variance, count
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor, *_: Tensor) -> tuple[Tensor, None]:
-        result, inverse, count = ctx.saved_tensors
+        x, mean, inverse, count = ctx.saved_tensors
+        result = (x - mean.view(-1, 1, 1)) * inverse.view(-1, 1, 1)
         sums = torch.cat([gradient.sum((0, 2, 3)), (gradient * result).sum((0, 2, 3))])
         dist.all_reduce(sums)
-        mean, slope = (sums / count).view(2, -1, 1, 1)
-        return (gradient - mean - result * slope) * inverse.view(-1, 1, 1), None
+        level, slope = (sums / count).view(2, -1, 1, 1)
+        return (gradient - level - result * slope) * inverse.view(-1, 1, 1), None

@@ -39,6 +39,7 @@ from darts.searcher.bilevel import ArchitectureStep, Batch, Iteration, WeightSte
 from darts.searcher.checks import check_options
 from darts.searcher.cost_aware import CostAwareness
 from darts.searcher.cost_tables import target_of
+from darts.searcher.memory import memory_advice
 from darts.searcher.options import SearchOptions
 from darts.searcher.recording import RecordedIteration, Step, wants_graphs
 from darts.stems import check_image_size, choose_stem
@@ -162,6 +163,7 @@ class SearchTask:
         size = self.dataset.image_size
         check_image_size(size, size, self.supernet.image_multiple)
         initialise(self.supernet, self.streams["weights"])
+        self.supernet.recompute = options.recompute_cells
         if options.sync_norm and distributed.world() > 1:
             synchronise_norms(self.supernet)
         dtype = dtype_of(options.precision)
@@ -321,6 +323,9 @@ class SearchTask:
     @property
     def modules(self) -> tuple[nn.Module, ...]:
         return self.supernet, self.architecture
+
+    def memory_advice(self) -> str:
+        return memory_advice(self.options, self.architecture, self.dataset)
 
     def is_finite(self) -> bool:
         return all_finite((*self.supernet.parameters(), *self.architecture.parameters()))

@@ -29,6 +29,7 @@ from darts.device import (
     resolve_device,
     set_threads,
 )
+from darts.errors import UserError
 from darts.loop import run_task
 from darts.models import Model, create_network
 from darts.optimisers import restore, set_learning_rate
@@ -39,6 +40,7 @@ from darts.stems import choose_stem
 from darts.tracking import Tracker
 from darts.training.distillation import Teacher
 from darts.training.ema import create_average
+from darts.training.memory import memory_advice
 from darts.training.mixing import draw_share, mix, one_hot
 from darts.training.objective import Objective
 from darts.training.optimisers import create_optimiser
@@ -96,6 +98,10 @@ class TrainingTask:
                 f"weights of {options.pretrained} loaded, but for {', '.join(left) or 'none'}",
                 file=sys.stderr,
             )
+        if options.recompute_cells:
+            if not isinstance(model, Genotype):
+                raise UserError("--recompute-cells: only networks of genotypes have cells.")
+            self.network.recompute = True
         if options.sync_norm and distributed.world() > 1:
             synchronise_norms(self.network)
         dtype = dtype_of(options.precision)
@@ -231,6 +237,9 @@ class TrainingTask:
     def modules(self) -> tuple[nn.Module, ...]:
         average = () if self.average is None else (self.average.module,)
         return (self.network, *average)
+
+    def memory_advice(self) -> str:
+        return memory_advice(self.options, self.network, self.dataset)
 
     def is_finite(self) -> bool:
         return all_finite(self.network.parameters())

@@ -18,7 +18,7 @@ import torch.distributed as dist
 
 from darts.distributed import joined
 
-SECONDS = 100
+SECONDS = 300
 
 
 def forkserver() -> ForkServerContext:

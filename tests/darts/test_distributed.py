@@ -281,7 +281,7 @@ def torchrun(*arguments: str) -> subprocess.CompletedProcess[str]:
         [*command, "--nproc-per-node", "2", *arguments],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         cwd=Path(__file__).parents[2],
     )
 
