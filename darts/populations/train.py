@@ -19,7 +19,7 @@ from darts.populations.record import FILE_NAME
 from darts.randomness import stream_seed
 from darts.training.options import check_recipe
 from darts.training.trial import opened_dataset, train_trial
-from darts.trials.executors import Executor, Resources, run_trials
+from darts.trials.executors import Executor, Resources, find_executor, run_trials
 from darts.trials.store import Status, TrialStore
 
 
@@ -40,6 +40,7 @@ def train_population(options: PopulationOptions) -> dict[Status, int]:
     if options.macs is None and options.like is None:
         raise UserError("--macs or --like: what may a network of the population cost?")
     check_recipe(options)
+    find_executor(options.executor)
     here = options.executor == "in-process"
     # Other processes have their own device; this one only needs to know what the images are.
     dataset = opened_dataset(options, None if here else "cpu")

@@ -33,7 +33,7 @@ def run_on_ray(
     Raises:
         UserError: Ray is not installed, does not start, or no machine has what a trial asks for.
     """
-    ray = _import_ray()
+    ray = import_ray()
     ours = not ray.is_initialized()
     if ours:
         try:
@@ -99,7 +99,12 @@ def _first_line(error: Exception) -> str:
     return lines[0] if lines else type(error).__name__
 
 
-def _import_ray() -> Any:
+def import_ray() -> Any:
+    """Ray.
+
+    Raises:
+        UserError: It is not installed.
+    """
     try:
         import ray
     except ImportError:

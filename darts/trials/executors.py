@@ -92,7 +92,7 @@ def run_trials(
         TrialsInterrupted: SIGINT or SIGTERM came.
         UserError: The executor is not there, or its workers do not start.
     """
-    run = _find(executor)
+    run = find_executor(executor)
     counts = store.counts()
     failed = counts["failed"]
     progress = TrialProgress(
@@ -112,7 +112,12 @@ def run_trials(
     return store.counts()
 
 
-def _find(executor: Executor) -> Run:
+def find_executor(executor: Executor) -> Run:
+    """The executor of this name.
+
+    Raises:
+        UserError: There is none, or what it needs is not installed.
+    """
     if executor == "in-process":
         return run_in_process
     if executor == "processes":
@@ -120,8 +125,9 @@ def _find(executor: Executor) -> Run:
 
         return run_in_processes
     if executor == "ray":
-        from darts.trials.cluster import run_on_ray
+        from darts.trials.cluster import import_ray, run_on_ray
 
+        import_ray()
         return run_on_ray
     raise UserError(f"There is no executor {executor!r} (in-process, processes, ray).")
 
