@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import cycle
+from itertools import cycle, pairwise
 from pathlib import Path
 from typing import Literal
 
@@ -208,7 +208,9 @@ def _comparing_plots(analysis: Analysis) -> Iterator[Plot]:
     )
     costs = mean_costs(populations)
     known = [summary.best_values for summary in analysis.summaries]
-    if len(costs) == len(populations) and max(costs) > _OTHER_COST * min(costs):
+    ordered = sorted(costs)
+    apart = all(large > _OTHER_COST * small for small, large in pairwise(ordered))
+    if len(costs) == len(populations) > 1 and apart:
         wanted = ("params", "activations", "depth", "w0", "wa", "wm", "group_width", "bottleneck")
         shared = [name for name in wanted if sum(name in values for values in known) > 1]
         if shared:

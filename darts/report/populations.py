@@ -12,9 +12,10 @@ from itertools import cycle
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullLocator
 
 from darts.design_space.config import FloatArray
 from darts.design_space.population import Population
@@ -43,6 +44,8 @@ _SCALES = {"latency": 1e3}
 _WIDE = 8
 # So many dots weigh less as pixels than as drawing.
 _MANY = 200
+# More bands than these are too much for the eye, unless they are faint.
+_LEGIBLE = 3
 
 
 @dataclass(frozen=True)
@@ -109,7 +112,8 @@ def plot_distributions(populations: Sequence[Population], marks: Sequence[Mark] 
         lower, upper = (
             np.concatenate([[0], bound, bound[-1:]]) for bound in distribution_band(errors, after)
         )
-        axes.fill_between(steps, lower, upper, step="post", color=colour, alpha=0.14, linewidth=0)
+        alpha = 0.14 if len(populations) <= _LEGIBLE else 0.06
+        axes.fill_between(steps, lower, upper, step="post", color=colour, alpha=alpha, linewidth=0)
     for mark, style in zip(marks, cycle(("--", ":", "-.")), strict=False):
         if mark.low is not None and mark.high is not None:
             axes.axvspan(mark.low, mark.high, color=INK, alpha=0.1, linewidth=0)
@@ -184,9 +188,8 @@ def plot_costs(
                 _scatter(axes, population.properties[cost] * scale, population.errors, colour)
         known = [p.properties[cost] for p in populations if cost in p.properties]
         _scale(axes, np.concatenate([*known, [properties[cost]]]) * scale)
-        axes.scatter(
-            properties[cost] * scale, error, s=130, marker="*", color=INK, zorder=3, linewidths=0
-        )
+        star = {"s": 130, "marker": "*", "color": INK, "zorder": 3, "clip_on": False}
+        axes.scatter(properties[cost] * scale, error, linewidths=0, **star)
         axes.set(ylim=(min(low, error - 0.5), max(high, error + 0.5)))
         axes.set_xlabel(property_label(cost), fontsize=9)
     panels[0].set_ylabel("test error (%)", fontsize=9)
@@ -217,14 +220,17 @@ def _scale(axes: Axes, values: FloatArray) -> None:
         axes.set_xscale("log")
         decades = math.log10(values.max() / values.min())
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if decades < 1.5 else (1, 3)))
-        axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.xaxis.set_minor_locator(NullLocator())
     else:
         whole = bool((values == np.round(values)).all())
         axes.xaxis.set_major_locator(MaxNLocator(nbins=4, integer=whole))
-    if len(values) and values.max() >= 1000:
-        axes.xaxis.set_major_formatter(EngFormatter(sep=""))
-    else:
-        axes.xaxis.set_major_formatter("{x:g}")
+    _number_ticks(axes.xaxis, values)
+
+
+def _number_ticks(axis: Axis, values: FloatArray) -> None:
+    """200k for 2e5; small numbers as they are."""
+    large = len(values) > 0 and values.max() >= 1000
+    axis.set_major_formatter(EngFormatter(sep="") if large else "{x:g}")
 
 
 def plot_trends(
@@ -253,6 +259,7 @@ def plot_trends(
         axes.fill_between(x, low, high, color=CURVES[0], alpha=0.15, linewidth=0)
         axes.plot(x, middle, color=CURVES[0], marker="o", markersize=4, linewidth=2)
         _scale(axes, np.array(x))
+        _number_ticks(axes.yaxis, np.array(high))
         dress(axes)
         axes.tick_params(labelsize=8)
         axes.set_title(property_label(names[index]), fontsize=9, color=MUTED)

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from darts.design_space.analysis import analyse
 from darts.design_space.population import Population
-from darts.report.analysis import conclusions, text, write_analysis
+from darts.report.analysis import _comparing_plots, conclusions, text, write_analysis
 from darts.report.networks import chosen_networks, plot_best_widths, plot_networks
 from darts.report.populations import Mark, plot_distributions, plot_properties, shown_range
 
@@ -116,6 +116,15 @@ def test_slope_of_the_best_by_hand() -> None:
     config = AnyNetConfig(stages=(Stage(depth=1, width=8), Stage(depth=1, width=16)))
     population = Population(name="x", errors=np.array([1.0]), configs=(config,))
     assert plot_best_widths(population)[1] == 8
+
+
+def test_growth_is_shown_between_different_costs_only() -> None:
+    def names(*macs: float) -> list[str]:
+        made = [make_population("regnetx", 14, macs=one, seed=i) for i, one in enumerate(macs)]
+        return [plot.name for plot in _comparing_plots(analyse(made))]
+
+    assert names(20e6, 40e6) == ["distributions", "growth"]
+    assert names(20e6, 40e6, 41e6) == ["distributions"]
 
 
 def test_sentences() -> None:
