@@ -22,7 +22,7 @@ import os
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -81,37 +81,43 @@ def ours(
     return loader.next_batch
 
 
-def processor_seconds() -> float:
-    """Of this process and its workers, so far (Linux)."""
-    total = time.process_time()
-    for worker in multiprocessing.active_children():
-        fields = Path(f"/proc/{worker.pid}/stat").read_text().rpartition(")")[2].split()
+def processor_seconds(processes: Iterable[Any]) -> float:
+    """What these processes have used so far (Linux)."""
+    total = 0.0
+    for process in processes:
+        fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
         total += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
     return total
 
 
-def measure(
-    next_batch: Callable[[], Any], batches: int, batch: int, device: torch.device
-) -> tuple[float, float]:
-    """Images a second, and milliseconds of processor time an image."""
-    start, busy = time.perf_counter(), processor_seconds()
-    for _ in range(batches):
+class Way:
+    """One way to get batches, with what it has taken so far."""
+
+    def __init__(self, next_batch: Callable[[], Any], device: torch.device) -> None:
+        self.next_batch, self.device = next_batch, device
+        others = set(multiprocessing.active_children())
         next_batch()
-    synchronise(device)
-    images = batches * batch
-    return (
-        images / (time.perf_counter() - start),
-        1e3 * (processor_seconds() - busy) / images,
-    )
+        self.workers = set(multiprocessing.active_children()) - others
+        self.rates: list[float] = []
+        self.images, self.seconds = 0, 0.0
+
+    def take(self, batches: int, batch: int) -> None:
+        start, busy = time.perf_counter(), time.process_time()
+        for _ in range(batches):
+            self.next_batch()
+        synchronise(self.device)
+        self.rates.append(batches * batch / (time.perf_counter() - start))
+        self.seconds += time.process_time() - busy
+        self.images += batches * batch
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder with train/CLASS/*")
     parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--batches", type=int, default=8, help="a pass")
-    parser.add_argument("--passes", type=int, default=5)
-    parser.add_argument("--repeats", type=int, default=8, help="of the images, in an epoch")
+    parser.add_argument("--batches", type=int, default=16, help="a pass")
+    parser.add_argument("--passes", type=int, default=3)
+    parser.add_argument("--repeats", type=int, default=40, help="of the images, in an epoch")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--jitter", type=float, default=0.0, help="0.4 in the retraining")
@@ -129,31 +135,28 @@ def main() -> None:
         mapped = cached(files, arguments.data, Path(scratch))
         made = time.perf_counter() - start
         loader = endless(theirs(arguments.data, repeats, batch, arguments.workers, jitter), device)
-        ways = {
+        made_by = {
             "torchvision": lambda: next(loader),
             "files": ours(files, repeats, batch, device, jitter),
             "cache": ours(mapped, repeats, batch, device, jitter),
             "memory": ours(mapped.in_memory(), repeats, batch, device, jitter),
         }
-        rates: dict[str, list[float]] = {name: [] for name in ways}
-        costs: dict[str, list[float]] = {name: [] for name in ways}
-        for turn in range(1 + arguments.passes):
-            for name, way in ways.items():
-                rate, cost = measure(way, arguments.batches, batch, device)
-                if turn:  # the first turn starts processes and fills queues
-                    rates[name].append(rate)
-                    costs[name].append(cost)
-    rows = {
-        name: {
-            "median": statistics.median(values),
-            "min": min(values),
-            "max": max(values),
-            "times_torchvision": statistics.median(values)
-            / statistics.median(rates["torchvision"]),
-            "processor_ms": statistics.median(costs[name]),
-        }
-        for name, values in rates.items()
-    }
+        ways = {name: Way(next_batch, device) for name, next_batch in made_by.items()}
+        before = {name: processor_seconds(way.workers) for name, way in ways.items()}
+        for _ in range(arguments.passes):
+            for way in ways.values():
+                way.take(arguments.batches, batch)
+        rows = {}
+        for name, way in ways.items():
+            working = processor_seconds(way.workers) - before[name]
+            median = statistics.median(way.rates)
+            rows[name] = {
+                "median": median,
+                "min": min(way.rates),
+                "max": max(way.rates),
+                "times_torchvision": median / statistics.median(ways["torchvision"].rates),
+                "processor_ms": 1e3 * (way.seconds + working) / way.images,
+            }
     if arguments.json:
         print(json.dumps({"rows": rows, "cache_made_per_second": len(files) / made}))
         return
