@@ -120,6 +120,11 @@ def memory_of(options: argparse.Namespace) -> float:
     batch = random_batch(options, options.channels_last)
     for _ in range(2):
         form.seconds("bilevel iteration", batch)
+    return peak_resident()
+
+
+def peak_resident() -> float:
+    """Peak resident memory of this process in GB."""
     try:  # ru_maxrss of a child may be that of its parent at the fork.
         for line in Path("/proc/self/status").read_text().splitlines():
             if line.startswith("VmHWM"):

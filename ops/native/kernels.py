@@ -126,14 +126,22 @@ def addresses(tensors: Iterable[Tensor | None], count: int) -> Any:
 
 
 def prepare(layouts: Iterable[Lanes], dtype: torch.dtype) -> None:
-    """Compile all that cells with these layouts need. Raises `build.BuildError`."""
-    fan_outs = [("fan_out.cpp", lanes.macros(dtype)) for lanes in layouts]
-    build.prepare([("preprocess.cpp", {"REAL": REALS[dtype]}), *fan_outs])
+    """Compile and load all that cells with these layouts need. Raises `build.BuildError`."""
+    needed = [("fan_out.cpp", lanes.macros(dtype)) for lanes in layouts]
+    needed.append(("preprocess.cpp", {"REAL": REALS[dtype]}))
+    build.prepare(needed)
+    for source, macros in needed:
+        _library(source, tuple(macros.items()))
 
 
 @functools.cache
 def _library(source: str, macros: tuple[tuple[str, str], ...]) -> ctypes.CDLL:
-    return build.load(source, dict(macros))
+    library = build.load(source, dict(macros))
+    stem = source.removesuffix(".cpp")
+    for function in (f"{stem}_forward", f"{stem}_backward"):
+        if not hasattr(library, function):
+            raise build.BuildError(f"The library of {source} lacks {function}.")
+    return library
 
 
 def run_fan_out(call: FanOut, lanes: Lanes, dtype: torch.dtype, *, backward: bool) -> None:

@@ -286,7 +286,13 @@ def _break_cache(patch: pytest.MonkeyPatch) -> None:
     patch.setenv("XDG_CACHE_HOME", __file__)  # A file where a folder should be.
 
 
-@pytest.mark.parametrize("spoil", [_break_compiler, _break_flags, _break_cache])
+def _break_library(patch: pytest.MonkeyPatch) -> None:
+    kernels._library.cache_clear()
+    patch.setattr(build, "prepare", lambda needed: None)
+    patch.setattr(build, "load", lambda source, macros: object())
+
+
+@pytest.mark.parametrize("spoil", [_break_compiler, _break_flags, _break_cache, _break_library])
 def test_without_kernels_pytorch_takes_over(
     empty_cache: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, spoil: Callable
 ) -> None:
