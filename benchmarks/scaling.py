@@ -1,6 +1,6 @@
 """How time and memory of a search iteration grow, and how far they are from the limit.
 
-    python benchmarks/scaling.py [--threads 2] [--repeats 3] [--plot docs/search-scaling.svg] [--json]
+    python benchmarks/scaling.py [--threads 2] [--repeats 3] [--plot FILE.svg] [--json]
 
 One setting at a time is moved away from the base (K = 4, C = 16, 8 cells, 4 nodes, batch 64 of
 32x32); each line is a fresh process: the fastest of some bilevel iterations, its images a second,
