@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import IO
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -105,7 +105,7 @@ class TrialProgress:
         best = [f"best {self._best}"] if self._best else []
         return [f"{self._ended}/{self._total}", *failed, *best]
 
-    def _display(self) -> Table:
+    def _display(self) -> Group:
         line = Table.grid(padding=(0, 2), expand=True)
         line.add_column(no_wrap=True)
         line.add_column(ratio=1)
@@ -117,6 +117,7 @@ class TrialProgress:
             Text("  ".join(self._values())),
             Text(f"left {format_time(self.time_left)}", style="cyan"),
         )
-        running = f"{len(self._running)} running" if len(self._running) > 1 else ""
-        line.add_row(Text(running), Text(self._now, style="dim"), Text(), Text())
-        return line
+        running = f"{len(self._running)} running  " if len(self._running) > 1 else ""
+        return Group(
+            line, Text(running + self._now, style="dim", no_wrap=True, overflow="ellipsis")
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import multiprocessing
 import os
 import signal
 import threading
@@ -104,6 +105,25 @@ def test_a_signal_ends_in_good_order(
             run_trials(store, work.sleeps, executor=executor, resources=Resources(workers=1))
         assert time.monotonic() - begun < 30
         assert store.counts()["pending"] == 2
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="looks into /proc")
+def test_workers_end_with_a_killed_driver(tmp_path: Path) -> None:
+    path, mark = tmp_path / "trials.sqlite", tmp_path / "mark"
+    driver = multiprocessing.get_context("spawn").Process(target=work.drive, args=(path, mark))
+    driver.start()
+    deadline = time.monotonic() + 60
+    while not (mark.exists() and mark.read_text()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    worker = Path("/proc") / mark.read_text() / "cmdline"
+    assert worker.read_bytes()
+    driver.kill()
+    driver.join()
+    while worker.exists() and worker.read_bytes() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not worker.exists() or not worker.read_bytes()  # A zombie has no command line.
+    with TrialStore(path) as store:
+        assert store.counts()["pending"] == 1
 
 
 def test_workers_that_do_not_start(store: TrialStore, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from darts.trials.attempt import Report
+from darts.trials.executors import Resources, run_trials
+from darts.trials.store import TrialStore
 
 
 def squares(settings: dict[str, Any], report: Report) -> Mapping[str, Any]:
@@ -48,6 +50,13 @@ def tells_its_room(settings: dict[str, Any], report: Report) -> Mapping[str, Any
 
 
 def sleeps(settings: dict[str, Any], report: Report) -> Mapping[str, Any]:
-    Path(settings["mark"]).touch()
+    Path(settings["mark"]).write_text(str(os.getpid()))
     time.sleep(60)
     return {}
+
+
+def drive(path: Path, mark: Path) -> None:
+    """A driver that waits for one worker process."""
+    with TrialStore(path) as store:
+        store.add("a", {"mark": str(mark)})
+        run_trials(store, sleeps, executor="processes", resources=Resources(workers=1))
