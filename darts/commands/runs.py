@@ -62,6 +62,8 @@ def evaluate(arguments: Sequence[str], prog: str) -> None:
     print(
         f"test accuracy  {scores.accuracy:.2f} % (last epoch; top 5: {scores.top5_accuracy:.2f} %)"
     )
+    if (average := result.average_scores) is not None:
+        print(f"mean weights   {average.accuracy:.2f} % (top 5: {average.top5_accuracy:.2f} %)")
     print(f"time           {result.seconds:.0f} s")
     print(f"run directory  {result.run_dir}")
 
