@@ -50,7 +50,7 @@ def drop_path(x: Tensor, probability: float, generator: torch.Generator) -> Tens
         return x
     keep = 1.0 - probability
     drawn = draw((x.shape[0], *[1] * (x.dim() - 1)), generator)
-    return x * ((drawn < keep).to(x.device, x.dtype) / keep)
+    return x * ((drawn < keep).to(x.device, x.dtype, non_blocking=True) / keep)
 
 
 def dropout(x: Tensor, probability: float, generator: torch.Generator) -> Tensor:
@@ -67,4 +67,4 @@ def dropout(x: Tensor, probability: float, generator: torch.Generator) -> Tensor
         return x
     keep = 1.0 - probability
     drawn = draw(x.shape, generator)
-    return x * ((drawn < keep).to(x.device, x.dtype) / keep)
+    return x * ((drawn < keep).to(x.device, x.dtype, non_blocking=True) / keep)

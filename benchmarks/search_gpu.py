@@ -1,0 +1,311 @@
+"""One search iteration on a GPU: the literal supernet, the engine in PyTorch, Triton, CUDA graphs.
+
+    python benchmarks/search_gpu.py [--precision bf16] [--forms literal triton+graphs] [--json]
+    python benchmarks/search_gpu.py --full [--dataset cifar10]
+
+All forms have the same weights and see the same batch, which lies on the device already. A bilevel
+iteration is an architecture step and a weight step, optimisers included; the literal form's
+architecture step computes the gradients of the weights too, as the authors' code does. Times are
+those of the device between two events around `--iterations` of them, the best and the median of
+`--rounds`. `check` compares logits and the architecture's gradient in float32, TF32 off, with the
+literal form's. The paper's search is reckoned from the times: 50 epochs of 97 steps at batch 256,
+of which the first 15 have no architecture step. `--full` runs it, on random images unless
+`--dataset` names some. Without a CUDA device this ends with exit code 2.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import platform
+import statistics
+import sys
+import tempfile
+import time
+from contextlib import AbstractContextManager
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from cells.topology import Topology
+from darts.architecture import Architecture
+from darts.device import precision_context
+from darts.optimisers import create_adam, create_sgd
+from darts.searcher.bilevel import ArchitectureStep, Batch, Iteration, Outcome, WeightStep
+from darts.searcher.recording import WARM_UP, RecordedIteration, Step
+from darts.supernet import Supernet
+from genotypes import SPACES
+from ops.initialise import initialise
+from tests.reference.correspondence import copy_weights
+from tests.reference.supernet import ReferenceSupernet
+
+FORMS = ("literal", "torch", "torch+graphs", "triton", "triton+graphs")
+STEPS = ("weight step", "bilevel iteration")
+EPOCHS, WARM_UP_EPOCHS, STEPS_PER_EPOCH = 50, 15, 25_000 // 256
+LAUNCHES = ("cudaLaunchKernel", "cudaLaunchKernelExC", "cuLaunchKernel", "cuLaunchKernelEx")
+CUDA = torch.device("cuda")
+
+
+class LiteralArchitectureStep:
+    """The authors': all gradients are computed, those of the weights for nothing."""
+
+    def __init__(
+        self,
+        supernet: nn.Module,
+        architecture: Architecture,
+        optimiser: torch.optim.Optimizer,
+        context: partial[AbstractContextManager[object]],
+    ) -> None:
+        self.supernet, self.architecture = supernet, architecture
+        self.optimiser, self.context = optimiser, context
+
+    def __call__(self, validation: Batch, training: Batch) -> Outcome:
+        self.optimiser.zero_grad()
+        with self.context():
+            logits = self.supernet(validation.images, self.architecture.tables())
+            loss = functional.cross_entropy(logits, validation.labels)
+        loss.backward()
+        self.optimiser.step()
+        return Outcome(loss.detach(), logits.detach())
+
+
+def build(form: str, literal: ReferenceSupernet, options: argparse.Namespace) -> nn.Module:
+    """A supernet of one form with the weights of `literal`, on the device."""
+    if form == "literal":
+        supernet: nn.Module = ReferenceSupernet(
+            options.channels, options.layers, options.nodes, options.k
+        )
+        supernet.load_state_dict(literal.state_dict())
+    else:
+        supernet = Supernet(
+            Topology(options.nodes),
+            SPACES["darts"],
+            channels=options.channels,
+            layers=options.layers,
+            k=options.k,
+            backend=form.partition("+")[0],
+            device="cuda",
+        )
+        copy_weights(literal, supernet)
+    return supernet.to(CUDA).to(memory_format=torch.channels_last)
+
+
+def create_iteration(form: str, supernet: nn.Module, options: argparse.Namespace) -> Step:
+    """An iteration as the search has it; for the literal form as the authors have it."""
+    generator = torch.Generator().manual_seed(0)
+    architecture = Architecture(Topology(options.nodes), generator=generator).to(CUDA)
+    sgd = create_sgd(
+        supernet.parameters(), learning_rate=0.1, momentum=0.9, weight_decay=3e-4, device=CUDA
+    )
+    adam = create_adam(
+        architecture.parameters(),
+        learning_rate=6e-4,
+        betas=(0.5, 0.999),
+        weight_decay=1e-3,
+        device=CUDA,
+    )
+    context = partial(precision_context, options.precision, CUDA)
+    criterion = functional.cross_entropy
+    weight_step = WeightStep(supernet, architecture, sgd, criterion, 5.0, context)
+    if form == "literal":
+        step = LiteralArchitectureStep(supernet, architecture, adam, context)
+        return Iteration(step, weight_step)  # type: ignore[arg-type]
+    step = ArchitectureStep(supernet, architecture, adam, sgd, criterion, context=context)
+    iteration = Iteration(step, weight_step)
+    return RecordedIteration(iteration, insist=True) if form.endswith("graphs") else iteration
+
+
+def random_batch(options: argparse.Namespace, size: int | None = None) -> Batch:
+    generator = torch.Generator().manual_seed(1)
+    shape = (size or options.batch, 3, options.size, options.size)
+    images = torch.randn(shape, generator=generator).to(CUDA)
+    labels = torch.randint(10, shape[:1], generator=generator).to(CUDA)
+    return Batch(images.contiguous(memory_format=torch.channels_last), labels)
+
+
+def measure(form: str, literal: ReferenceSupernet, options: argparse.Namespace) -> dict:
+    """Times in ms, peak memory in GB, and what the first iteration took."""
+    gc.collect()
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats()
+    iteration = create_iteration(form, build(form, literal, options), options)
+    batch = random_batch(options)
+    report: dict = {}
+    for step in STEPS:
+        batches = (batch, batch) if step == "bilevel iteration" else (batch,)
+        start = time.perf_counter()
+        for _ in range(WARM_UP + 2):
+            iteration(*batches)
+        torch.cuda.synchronize()
+        report[f"{step}, warm-up seconds"] = time.perf_counter() - start
+        rounds = []
+        for _ in range(options.rounds):
+            begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+            begin.record()
+            for _ in range(options.iterations):
+                iteration(*batches)
+            end.record()
+            end.synchronize()
+            rounds.append(begin.elapsed_time(end) / options.iterations)
+        report[step] = {"ms": min(rounds), "median_ms": statistics.median(rounds)}
+    report["images_per_second"] = 2000 * options.batch / report["bilevel iteration"]["ms"]
+    report["peak_memory_gb"] = torch.cuda.max_memory_allocated() / 1e9
+    report["launches"] = launches(iteration, batch)
+    report["paper_search_seconds"] = paper_search(report)
+    return report
+
+
+def launches(iteration: Step, batch: Batch) -> int:
+    """Kernels that the host launches in one bilevel iteration; a graph counts as none."""
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
+        iteration(batch, batch)
+        torch.cuda.synchronize()
+    return sum(event.count for event in profile.key_averages() if event.key in LAUNCHES)
+
+
+def paper_search(report: dict) -> float:
+    """Seconds of all steps of the paper's search on CIFAR-10, input and validation apart."""
+    weight, bilevel = (report[step]["ms"] / 1000 for step in STEPS)
+    return STEPS_PER_EPOCH * (WARM_UP_EPOCHS * weight + (EPOCHS - WARM_UP_EPOCHS) * bilevel)
+
+
+def check(form: str, literal: ReferenceSupernet, options: argparse.Namespace) -> dict[str, float]:
+    """Distances to the literal form in float32, relative to the size of what is compared."""
+    found: list[list[Tensor]] = []
+    batch = random_batch(options, 16)
+    for name in ("literal", form):
+        supernet = build(name, literal, options)
+        generator = torch.Generator().manual_seed(0)
+        architecture = Architecture(Topology(options.nodes), generator=generator).to(CUDA)
+        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+            logits = supernet(batch.images, architecture.tables())
+            functional.cross_entropy(logits, batch.labels).backward()
+        gradients = [p.grad.flatten() for p in architecture.parameters() if p.grad is not None]
+        found.append([logits.detach(), torch.cat(gradients)])
+    return {
+        what: ((ours - theirs).norm() / theirs.norm()).item()
+        for what, theirs, ours in zip(("logits", "architecture"), *found, strict=True)
+    }
+
+
+def full_search(options: argparse.Namespace) -> float:
+    """Seconds of a whole search with the paper's settings, all included."""
+    import numpy
+
+    import darts
+
+    with tempfile.TemporaryDirectory() as folder:
+        dataset = options.dataset
+        if dataset is None:
+            file = Path(folder) / "random.npz"
+            random = numpy.random.default_rng(0)
+            arrays = {}
+            for part, number in (("train", 50_000), ("test", 1_000)):
+                pixels = random.integers(0, 256, (number, 32, 32, 3), dtype=numpy.uint8)
+                arrays[f"x_{part}"], arrays[f"y_{part}"] = pixels, numpy.arange(number) % 10
+            numpy.savez(file, **arrays)
+            dataset = f"array:{file}"
+        start = time.perf_counter()
+        darts.search(
+            dataset=dataset,
+            device="cuda",
+            precision=options.precision,
+            run_dir=str(Path(folder) / "run"),
+        )
+        return time.perf_counter() - start
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--k", type=int, default=4)
+    parser.add_argument("--channels", type=int, default=16)
+    parser.add_argument("--layers", type=int, default=8)
+    parser.add_argument("--nodes", type=int, default=4)
+    parser.add_argument("--batch", type=int, default=256)
+    parser.add_argument("--size", type=int, default=32, help="height and width of the images")
+    parser.add_argument("--precision", choices=("fp32", "bf16"), default="bf16")
+    parser.add_argument("--forms", nargs="+", choices=FORMS, default=FORMS)
+    parser.add_argument("--iterations", type=int, default=20)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--full", action="store_true", help="run the paper's whole search instead")
+    parser.add_argument("--dataset", help="of --full; random images by default")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    if not torch.cuda.is_available():
+        print("There is no CUDA device here: nothing was measured.", file=sys.stderr)
+        return 2
+
+    report: dict = {**header(), "precision": options.precision}
+    if options.full:
+        report["full_search_seconds"] = full_search(options)
+    else:
+        settings = ("k", "channels", "layers", "nodes", "batch", "size", "iterations", "rounds")
+        report.update({name: getattr(options, name) for name in settings})
+        literal = ReferenceSupernet(options.channels, options.layers, options.nodes, options.k)
+        initialise(literal, torch.Generator().manual_seed(0))
+        report["forms"] = {}
+        for form in options.forms:
+            row = measure(form, literal, options)
+            if form in ("torch", "triton"):
+                row["check"] = check(form, literal, options)
+            report["forms"][form] = row
+            if not options.json:
+                print(f"{form}: {row['bilevel iteration']['ms']:.1f} ms", file=sys.stderr)
+    print(json.dumps(report, indent=2) if options.json else as_table(report))
+    return 0
+
+
+def header() -> dict[str, str]:
+    try:
+        import triton
+
+        version = triton.__version__
+    except ImportError:
+        version = "absent"
+    return {
+        "device": torch.cuda.get_device_name(),
+        "torch": torch.__version__,
+        "cuda": str(torch.version.cuda),
+        "cudnn": str(torch.backends.cudnn.version()),
+        "triton": version,
+        "python": platform.python_version(),
+    }
+
+
+def as_table(report: dict) -> str:
+    lines = [
+        "{device}, torch {torch}, CUDA {cuda}, cuDNN {cudnn}, Triton {triton}, Python {python}, "
+        "{precision}".format(**report)
+    ]
+    if "full_search_seconds" in report:
+        lines.append(f"the paper's search: {report['full_search_seconds']:.0f} s")
+        return "\n".join(lines)
+    lines.append(
+        "K = {k}, C = {channels}, {layers} cells, {nodes} nodes, batch {batch} of {size}x{size}; "
+        "best of {rounds} x {iterations} iterations".format(**report)
+    )
+    lines.append(
+        f"{'':15}{'weight':>10}{'bilevel':>10}{'images/s':>10}{'memory':>10}{'launches':>10}"
+        f"{'search':>10}"
+    )
+    for form, row in report["forms"].items():
+        lines.append(
+            f"{form:15}{row['weight step']['ms']:7.1f} ms{row['bilevel iteration']['ms']:7.1f} ms"
+            f"{row['images_per_second']:10.0f}{row['peak_memory_gb']:7.2f} GB{row['launches']:10}"
+            f"{row['paper_search_seconds']:8.0f} s"
+        )
+    for form, row in report["forms"].items():
+        if "check" in row:
+            differences = ", ".join(f"{what} {d:.1e}" for what, d in row["check"].items())
+            lines.append(f"check of {form} against literal: {differences}")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
