@@ -12,6 +12,7 @@ from darts.training.options import TrainingOptions
 
 # With fewer networks the interval of a percentile spans most of the scale.
 _FEW = 20
+_OPTIMISERS = {"sgd": "SGD", "rmsprop": "RMSProp", "adamw": "AdamW"}
 # What a recipe mentions only where it is not the default.
 _SELDOM = frozenset(
     (
@@ -39,8 +40,8 @@ def recipe_words(options: CompareOptions, judged: Candidate) -> str:
     if options.seeds > 1:
         repeats += f" ({judged.label}: {options.seeds} trainings)"
     return (
-        f"All networks: {options.epochs} epochs on {images}{options.dataset}, "
-        f"{options.optimiser}, batch {options.batch_size}, "
+        f"All networks: {options.epochs} epoch{'s' * (options.epochs != 1)} on "
+        f"{images}{options.dataset}, {_OPTIMISERS[options.optimiser]}, batch {options.batch_size}, "
         f"learning rate {options.learning_rate:g} ({options.schedule}), "
         f"momentum {options.momentum:g}, weight decay {options.weight_decay:g}, "
         f"{', '.join(extras)}; the same images for all, {repeats}; test error of the last epoch."
