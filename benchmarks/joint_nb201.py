@@ -17,7 +17,7 @@ import gzip
 import json
 import platform
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -78,11 +78,11 @@ def pretrained_predictor(table: Table, seed: int) -> Predictor:
     return predictor
 
 
-def study_pretraining(table: Table, draws: int) -> list[dict]:
+def study_pretraining(table: Table, draws: Sequence[int]) -> list[dict]:
     """Errors and rank correlations on all cells that were not learnt from."""
     results = []
     nothing = np.zeros((len(table.genes), 0))
-    for draw in range(draws):
+    for draw in draws:
         order = np.random.default_rng(draw).permutation(len(table.genes))
         pretrained = pretrained_predictor(table, draw)
         fresh = create_predictor(table.problem.space, seeded(draw))
@@ -314,7 +314,7 @@ def main() -> None:
     begun = time.perf_counter()
     table = Table(parsed.table, parsed.column)
     if parsed.study == "pretraining":
-        results = study_pretraining(table, parsed.repeats or 10)
+        results = study_pretraining(table, range(parsed.repeats or 10))
         print_pretraining(results)
         figure = plot_pretraining(results)
     else:

@@ -123,7 +123,7 @@ def pretrain(
     predictor.proxy_scale.copy_(scale)
     targets = ((torch.from_numpy(values) - scale[:, 0]) / scale[:, 1]).float()
     parameters = [*predictor.embedding.parameters(), *predictor.proxy_head.parameters()]
-    optimiser = torch.optim.Adam(parameters, lr=learning_rate)
+    optimiser = torch.optim.Adam(parameters, lr=learning_rate, fused=True)
     for epoch in range(epochs):
         _set_rate(optimiser, learning_rate * (1 + math.cos(math.pi * epoch / epochs)) / 2)
         shuffled = learnt[torch.randperm(len(learnt), generator=generator)]
@@ -170,7 +170,7 @@ def fit(
         ([*predictor.embedding.parameters(), *heads], epochs, reduced_rate),
     )
     for parameters, phase_epochs, rate in phases:
-        optimiser = torch.optim.Adam(parameters, lr=rate)
+        optimiser = torch.optim.Adam(parameters, lr=rate, fused=True)
         for _ in range(phase_epochs):
             for batch in torch.randperm(len(values), generator=generator).split(batch_size):
                 predicted = predictor(*(block[batch] for block in inputs))

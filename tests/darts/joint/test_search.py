@@ -1,6 +1,7 @@
 import json
 import os
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import yaml
 from darts.errors import UserError
 from darts.joint.asking import best_candidate, best_first, evolve_record, scorer_of
 from darts.joint.directory import limits_of, read_search
+from darts.joint.evolution import EvolutionOptions
 from darts.joint.importance import permutation_importance
 from darts.joint.options import JointOptions
 from darts.joint.search import run_search
@@ -24,6 +26,8 @@ from tests.darts.joint.small import DESCRIBED
 def options(tmp_path: Path, monkeypatch) -> JointOptions:
     """A small search of two rounds that trains nothing."""
     monkeypatch.setattr("darts.joint.search.TrainCandidate", InstantTraining)
+    few = partial(EvolutionOptions, children=2, generations=3)
+    monkeypatch.setattr("darts.joint.evolution.EvolutionOptions", few)
     (tmp_path / "space.yaml").write_text(yaml.safe_dump(DESCRIBED))
     return JointOptions(
         space=str(tmp_path / "space.yaml"),
