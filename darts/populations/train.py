@@ -20,7 +20,8 @@ from darts.randomness import stream_seed
 from darts.training.options import check_recipe
 from darts.training.trial import opened_dataset, train_trial
 from darts.trials.executors import Executor, Resources, find_executor, run_trials
-from darts.trials.store import Status, TrialStore
+from darts.trials.schema import Status
+from darts.trials.store import TrialStore
 
 
 def train_population(options: PopulationOptions) -> dict[Status, int]:

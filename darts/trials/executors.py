@@ -16,7 +16,8 @@ from darts.interrupt import Interrupted, InterruptGuard
 from darts.trials.attempt import Work, attempt
 from darts.trials.ledger import Ledger
 from darts.trials.progress import TrialProgress
-from darts.trials.store import Status, Trial, TrialStore
+from darts.trials.schema import Status
+from darts.trials.store import Trial, TrialStore
 
 Executor = Literal["in-process", "processes", "ray"]
 

@@ -20,45 +20,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 from urllib.parse import quote
 
 from darts.errors import UserError
 from darts.files import locked
 from darts.runs import finite
+from darts.trials.schema import APPLICATION, TABLES, VERSION, Status
 
-Status = Literal["pending", "running", "done", "failed"]
-
-VERSION = 1
-# "DART": tells the file apart from those of other programs.
-_APPLICATION = 0x44415254
-_TABLES = (
-    "CREATE TABLE experiment (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
-    "CREATE TABLE environment (id INTEGER PRIMARY KEY, description TEXT NOT NULL UNIQUE)",
-    f"""CREATE TABLE trial (
-        number INTEGER PRIMARY KEY,
-        key TEXT NOT NULL UNIQUE,
-        settings TEXT NOT NULL,
-        seed INTEGER GENERATED ALWAYS AS (json_extract(settings, '$.seed')) VIRTUAL,
-        status TEXT NOT NULL DEFAULT 'pending' CHECK (status IN {get_args(Status)}),
-        attempts INTEGER NOT NULL DEFAULT 0,
-        started INTEGER,
-        finished INTEGER,
-        milliseconds INTEGER,
-        result TEXT,
-        error TEXT,
-        environment INTEGER REFERENCES environment (id)
-    )""",
-    "CREATE INDEX trial_status ON trial (status)",
-    """CREATE TABLE curve (
-        trial INTEGER NOT NULL REFERENCES trial (number),
-        epoch INTEGER NOT NULL,
-        measured TEXT NOT NULL,
-        PRIMARY KEY (trial, epoch)
-    ) WITHOUT ROWID""",
-    f"PRAGMA application_id = {_APPLICATION}",
-    f"PRAGMA user_version = {VERSION}",
-)
 _RESET = (
     "started = NULL, finished = NULL, milliseconds = NULL, result = NULL, error = NULL, "
     "environment = NULL"
@@ -149,7 +118,7 @@ class TrialStore:
         self._execute("PRAGMA foreign_keys = ON")
         if self._value("PRAGMA user_version") == 0:
             with self._transaction():
-                for statement in _TABLES:
+                for statement in TABLES:
                     self._execute(statement)
         for (key,) in self._execute("SELECT key FROM trial WHERE status = 'running'").fetchall():
             self.release(key)
@@ -159,7 +128,7 @@ class TrialStore:
         tables = self._value("SELECT count(*) FROM sqlite_master")
         if kind == (0, 0) and tables == 0 and not read_only:
             return
-        if kind[0] != _APPLICATION:
+        if kind[0] != APPLICATION:
             raise UserError(
                 f"{self.path} is no experiment of this toolkit; choose another directory."
             )

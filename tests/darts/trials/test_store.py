@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from darts.errors import UserError
-from darts.trials.store import VERSION, TrialStore
+from darts.trials.schema import VERSION
+from darts.trials.store import TrialStore
 
 
 @pytest.fixture
