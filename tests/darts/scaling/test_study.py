@@ -132,7 +132,6 @@ def test_commands(tmp_path: Path, data: str, capsys: pytest.CaptureFixture[str])
     assert "winner  --alpha" in shown
     assert "one seed says nothing" in shown
     saved = json.loads((out / "grid.json").read_text())
-    # Every fifth of 20 images a class.
     assert saved["rows"][0]["seeds"] == 1
     assert (out / "grid.png").is_file()
 
