@@ -17,7 +17,8 @@ from torch.autograd.function import once_differentiable
 
 from ops.triton.convolutions import dense_kernels
 from ops.triton.norms import real
-from ops.triton.source import INPUTS, Kept, Source, Surroundings
+from ops.triton.parts import INPUTS, Kept, Surroundings
+from ops.triton.source import Source
 
 
 def run_cell(
