@@ -38,8 +38,10 @@ def resolve_device(name: str, number: int = 0) -> torch.device:
     best = f"cuda:{number}" if present[0].startswith("cuda") else present[0]
     wanted = {"auto": best, "cuda": f"cuda:{number}"}.get(name, name)
     if wanted not in present:
+        # One process among several is told which of the devices it would have needed.
+        missing = wanted if number else name
         raise UserError(
-            f"There is no device {wanted!r} here; choose from: auto, {', '.join(present)}."
+            f"There is no device {missing!r} here; choose from: auto, {', '.join(present)}."
         )
     return torch.device(wanted)
 

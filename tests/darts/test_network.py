@@ -147,7 +147,7 @@ def test_drop_path_is_reproducible_and_drops_nothing_at_test() -> None:
 
 def test_drop_path_needs_a_stream() -> None:
     network = tiny()
-    with pytest.raises(ValueError, match="needs a random generator"):
+    with pytest.raises(ValueError, match="need a random generator"):
         network(images(8), 0.1)
 
 
