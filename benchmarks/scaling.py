@@ -31,6 +31,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks.search_step import Form, build, peak_resident, processor, random_batch
 from cells.topology import Topology, reduction_layers
 from darts.cost import operation_cost
+from darts.device import keep_memory
 from genotypes import SPACES
 
 BASE = {"k": 4, "channels": 16, "layers": 8, "nodes": 4, "batch": 64, "size": 32}
@@ -252,6 +253,7 @@ def main() -> None:
     parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
+    keep_memory()
     if options.measure:
         print(json.dumps(measure(options)))
         return

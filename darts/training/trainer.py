@@ -24,6 +24,7 @@ from darts.device import (
     all_finite,
     check_precision,
     dtype_of,
+    keep_memory,
     peak_memory,
     precision_context,
     resolve_device,
@@ -85,6 +86,7 @@ class TrainingTask:
         self.device = resolve_device(options.device, distributed.local_rank())
         check_precision(options.precision, self.device)
         set_threads(options.threads)
+        keep_memory()
         self.epochs, self.images_per_step = options.epochs, options.batch_size
         self.streams = RandomStreams(options.seed, STREAMS)
         if dataset is None:

@@ -1,3 +1,4 @@
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -132,3 +133,10 @@ def test_cuda():
     assert devices.peak_memory(gpu) >= block.numel()
     assert devices.device_name(gpu)
     check_precision("fp64", gpu)
+
+
+def test_freed_memory_is_kept_unless_the_user_has_chosen(monkeypatch):
+    glibc = platform.libc_ver()[0] == "glibc"
+    assert devices.keep_memory() is glibc
+    monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "131072")
+    assert devices.keep_memory() is False
