@@ -7,16 +7,18 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from typing import IO
+from typing import IO, TypeVar
 
 from rich.columns import Columns
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
 _SMOOTHING_SECONDS = 60.0
+
+Shown = TypeVar("Shown", bound="LiveDisplay")
 
 
 class Rate:
@@ -44,7 +46,55 @@ class Rate:
         return steps * self._seconds / self._steps if self._steps > 0 else None
 
 
-class Progress:
+class LiveDisplay:
+    """What `display` returns, kept up to date on a terminal; elsewhere only messages appear.
+
+    Args:
+        stream: Where to write; standard error by default.
+        refresh_per_second: How often a terminal is brought up to date.
+    """
+
+    def __init__(self, stream: IO[str] | None, refresh_per_second: float) -> None:
+        self._stream = sys.stderr if stream is None else stream
+        self._refresh_per_second = refresh_per_second
+        self._console: Console | None = None
+        self._live: Live | None = None
+        # Not rich's own test: it takes a pipe for a terminal where FORCE_COLOR is set.
+        if self._stream.isatty() and os.environ.get("TERM") != "dumb":
+            self._console = Console(file=self._stream, force_terminal=True)
+
+    def __enter__(self: Shown) -> Shown:
+        if self._console is not None:
+            self._live = Live(
+                console=self._console,
+                get_renderable=self.display,
+                refresh_per_second=self._refresh_per_second,
+            )
+            self._live.start(refresh=True)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    @property
+    def on_terminal(self) -> bool:
+        """Whether there is a display to keep up to date."""
+        return self._console is not None
+
+    def display(self) -> RenderableType:
+        """What the terminal shows now."""
+        raise NotImplementedError
+
+    def message(self, text: str) -> None:
+        """Print a line, above the live display."""
+        if self._console is not None:
+            self._console.print(text, markup=False, highlight=False)
+        else:
+            print(text, file=self._stream, flush=True)
+
+
+class Progress(LiveDisplay):
     """Shows epoch, step, loss, accuracy, learning rate, images/s and the time left of the run.
 
     Without a terminal it prints one line an epoch, and one every `interval` seconds inside longer
@@ -73,28 +123,17 @@ class Progress:
         interval: float = 60.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        super().__init__(stream, refresh_per_second=4)
         self.step = start_step
         self._total, self._per_epoch, self._epochs = total_steps, steps_per_epoch, epochs
         self._title, self._interval, self._clock = title, interval, clock
-        self._stream = sys.stderr if stream is None else stream
         self._rate = Rate()
         self._fields: dict[str, str] = {}
         self._now = self._printed = clock()
-        self._live: Live | None = None
-        # Not rich's own test: it takes a pipe for a terminal where FORCE_COLOR is set.
-        if self._stream.isatty() and os.environ.get("TERM") != "dumb":
-            console = Console(file=self._stream, force_terminal=True)
-            self._live = Live(console=console, get_renderable=self._display, refresh_per_second=4)
 
     def __enter__(self) -> Progress:
         self._now = self._printed = self._clock()
-        if self._live is not None:
-            self._live.start(refresh=True)
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        if self._live is not None:
-            self._live.stop()
+        return super().__enter__()
 
     @property
     def images_per_second(self) -> float | None:
@@ -133,20 +172,14 @@ class Progress:
             self._fields["lr"] = f"{learning_rate:.4g}"
         self._fields.update({name.replace("_", " "): str(value) for name, value in extra.items()})
         epoch_ended = self.step // self._per_epoch > epochs_before
-        if self._live is None and (epoch_ended or now - self._printed >= self._interval):
+        if not self.on_terminal and (epoch_ended or now - self._printed >= self._interval):
             self._printed = now
-            self.message("  ".join([self._title, self._position(), *self._values(), self._left()]))
+            left = f"left {format_time(self.time_left)}"
+            self.message("  ".join([self._title, self._position(), *self._values(), left]))
 
     def restart_clock(self) -> None:
         """Leave out the time since the last step, as of a validation, from the pace of steps."""
         self._now = self._clock()
-
-    def message(self, text: str) -> None:
-        """Print a line, above the live display."""
-        if self._live is not None:
-            self._live.console.print(text, markup=False, highlight=False)
-        else:
-            print(text, file=self._stream, flush=True)
 
     def _position(self) -> str:
         epoch = min(max(math.ceil(self.step / self._per_epoch), 1), self._epochs)
@@ -158,22 +191,26 @@ class Progress:
             fields["images/s"] = f"{speed:.0f}" if speed >= 10 else f"{speed:.2f}"
         return [f"{name} {value}" for name, value in fields.items()]
 
-    def _left(self) -> str:
-        return f"left {format_time(self.time_left)}"
-
-    def _display(self) -> Group:
-        line = Table.grid(padding=(0, 2), expand=True)
-        line.add_column(no_wrap=True)
-        line.add_column(ratio=1)
-        line.add_column(no_wrap=True)
-        line.add_column(no_wrap=True)
-        line.add_row(
-            Text(self._title, style="bold"),
-            ProgressBar(total=max(self._total, 1), completed=self.step),
-            Text(self._position()),
-            Text(self._left(), style="cyan"),
-        )
+    def display(self) -> Group:
+        """A bar over the run's steps, and the latest values."""
+        line = bar_line(self._title, self.step, self._total, self._position(), self.time_left)
         return Group(line, Columns(map(Text, self._values()), padding=(0, 2)))
+
+
+def bar_line(title: str, done: int, total: int, status: str, seconds: float | None) -> Table:
+    """A line over the whole width: title, bar, status and the seconds left."""
+    line = Table.grid(padding=(0, 2), expand=True)
+    line.add_column(no_wrap=True)
+    line.add_column(ratio=1)
+    line.add_column(no_wrap=True)
+    line.add_column(no_wrap=True)
+    line.add_row(
+        Text(title, style="bold"),
+        ProgressBar(total=max(total, 1), completed=done),
+        Text(status),
+        Text(f"left {format_time(seconds)}", style="cyan"),
+    )
+    return line
 
 
 def format_time(seconds: float | None) -> str:

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import time
 from collections.abc import Callable
 from typing import IO
 
-from rich.console import Console, Group
-from rich.live import Live
-from rich.progress_bar import ProgressBar
-from rich.table import Table
+from rich.console import Group
 from rich.text import Text
 
-from darts.progress import format_time
+from darts.progress import LiveDisplay, bar_line, format_time
 
 
-class TrialProgress:
+class TrialProgress(LiveDisplay):
     """A live line on a terminal; elsewhere a plain line a trial that ends.
 
     Args:
@@ -39,26 +34,13 @@ class TrialProgress:
         stream: IO[str] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        super().__init__(stream, refresh_per_second=2)
         self._title, self._total, self._failed = title, total, failed
         self._ended = self._begun_with = done
         self._best = self._now = ""
         self._running: set[str] = set()
-        self._stream = sys.stderr if stream is None else stream
         self._clock = clock
         self._begun = clock()
-        self._live: Live | None = None
-        if self._stream.isatty() and os.environ.get("TERM") != "dumb":
-            console = Console(file=self._stream, force_terminal=True)
-            self._live = Live(console=console, get_renderable=self._display, refresh_per_second=2)
-
-    def __enter__(self) -> TrialProgress:
-        if self._live is not None:
-            self._live.start(refresh=True)
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        if self._live is not None:
-            self._live.stop()
 
     @property
     def time_left(self) -> float | None:
@@ -87,36 +69,21 @@ class TrialProgress:
         self._running.discard(key)
         self._ended += 1
         self._failed += failed
-        if self._live is None:
+        if not self.on_terminal:
             parts = [f"{key} {text}", *self._values(), f"left {format_time(self.time_left)}"]
             self.message("  ".join([self._title, *parts]))
         elif failed:
             self.message(f"{key} {text}")
-
-    def message(self, text: str) -> None:
-        """Print a line, above the live display."""
-        if self._live is not None:
-            self._live.console.print(text, markup=False, highlight=False)
-        else:
-            print(text, file=self._stream, flush=True)
 
     def _values(self) -> list[str]:
         failed = [f"failed {self._failed}"] if self._failed else []
         best = [f"best {self._best}"] if self._best else []
         return [f"{self._ended}/{self._total}", *failed, *best]
 
-    def _display(self) -> Group:
-        line = Table.grid(padding=(0, 2), expand=True)
-        line.add_column(no_wrap=True)
-        line.add_column(ratio=1)
-        line.add_column(no_wrap=True)
-        line.add_column(no_wrap=True)
-        line.add_row(
-            Text(self._title, style="bold"),
-            ProgressBar(total=max(self._total, 1), completed=self._ended),
-            Text("  ".join(self._values())),
-            Text(f"left {format_time(self.time_left)}", style="cyan"),
-        )
+    def display(self) -> Group:
+        """A bar over the trials, and what the running ones measured last."""
+        status = "  ".join(self._values())
+        line = bar_line(self._title, self._ended, self._total, status, self.time_left)
         running = f"{len(self._running)} running  " if len(self._running) > 1 else ""
         return Group(
             line, Text(running + self._now, style="dim", no_wrap=True, overflow="ellipsis")
