@@ -36,6 +36,7 @@ def write_joint_report(directory: Path | str) -> Path:
     context = {
         "name": record.path.resolve().name,
         "space": record.problem.space,
+        "variables": [(one.name, one.domain) for one in record.problem.space.variables],
         "config": flat(dict(record.config)),
         "cards": list(_cards(record)),
         "notes": list(_notes(record)),
