@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import cycle, pairwise
 from pathlib import Path
 from typing import Literal
@@ -17,7 +16,7 @@ from darts.design_space.population import Population
 from darts.design_space.statistics import Difference, Interval
 from darts.design_space.trends import by_trend
 from darts.files import atomic_write
-from darts.report.frame import write_figure
+from darts.report.frame import Plot, write_plots
 from darts.report.networks import (
     chosen_networks,
     plot_best_widths,
@@ -37,32 +36,13 @@ _SIGNIFICANT = 0.05
 _STAGE = re.compile(r"[wd][1-9]$")
 
 
-@dataclass(frozen=True)
-class Plot:
-    """A figure with the name of its file, a heading, and a line on how to read it."""
-
-    name: str
-    title: str
-    note: str
-    figure: Figure
-
-
 def write_analysis(analysis: Analysis, directory: Path) -> Path:
     """Write `analysis.html`, `.json`, `.txt` and every plot into `directory`; return the page."""
     directory.mkdir(parents=True, exist_ok=True)
-    sections = []
-    for title, plots in (
-        ("Error distributions", _comparing_plots(analysis)),
-        *(
-            (summary.population.name, _population_plots(summary, colour))
-            for summary, colour in zip(analysis.summaries, cycle(CURVES), strict=False)
-        ),
-    ):
-        shown = []
-        for plot in plots:
-            drawn = write_figure(plot.figure, directory / plot.name)
-            shown.append((plot.title, plot.note, drawn))
-        sections.append((title, shown))
+    sections = [("Error distributions", write_plots(_comparing_plots(analysis), directory))]
+    for summary, colour in zip(analysis.summaries, cycle(CURVES), strict=False):
+        plots = _population_plots(summary, colour)
+        sections.append((summary.population.name, write_plots(plots, directory)))
     with atomic_write(directory / "analysis.json") as stream:
         json.dump(analysis.as_dict(), stream, indent=2)
     with atomic_write(directory / "analysis.txt") as stream:

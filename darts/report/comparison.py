@@ -8,7 +8,7 @@ from pathlib import Path
 from darts.compare.outcome import Comparison, Judgement, Standing, sentence
 from darts.design_space.published import published_models
 from darts.files import atomic_write
-from darts.report.frame import write_figure
+from darts.report.frame import Plot, write_plots
 from darts.report.page import render
 from darts.report.populations import Mark, plot_costs, plot_distributions
 from darts.report.tables import Row, aligned
@@ -32,11 +32,12 @@ def write_comparison_report(comparison: Comparison, directory: Path) -> Path:
     error = contender.error
     mark = Mark(contender.name, error, error - spread, error + spread)
     plots = [
-        (
+        Plot(
+            "distributions",
             "Share of networks with error below e",
             "Curves further to the left and up are better. In brackets: smallest | mean error. "
             f"Dashed: {contender.name}; bands: 95 %.",
-            write_figure(plot_distributions(populations, [mark]), directory / "distributions"),
+            plot_distributions(populations, [mark]),
         )
     ]
     known = [
@@ -47,7 +48,7 @@ def write_comparison_report(comparison: Comparison, directory: Path) -> Path:
     if known:
         figure = plot_costs(populations, contender.name, error, contender.properties, known)
         note = "Further down is better; all networks have about the same multiply-adds."
-        plots.append(("Error over costs", note, write_figure(figure, directory / "costs")))
+        plots.append(Plot("costs", "Error over costs", note, figure))
     with atomic_write(directory / "comparison.txt") as stream:
         stream.write(text(comparison))
     return render(
@@ -59,7 +60,7 @@ def write_comparison_report(comparison: Comparison, directory: Path) -> Path:
             "recipe": comparison.recipe,
             "notes": comparison.notes,
             "tables": tables(comparison),
-            "plots": plots,
+            "plots": write_plots(plots, directory),
             "published": _published_rows(comparison),
         },
     )

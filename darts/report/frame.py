@@ -1,8 +1,10 @@
-"""How a plot's frame looks, and its way into a page or a file."""
+"""How a plot's frame looks, and the way of plots into pages and files."""
 
 from __future__ import annotations
 
 import io
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import matplotlib
@@ -17,6 +19,16 @@ from darts.report.style import LINE, MUTED, PAPER
 
 _DPI = 160
 _NOTHING = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A figure with the name of its file, a heading, and a line on how to read it."""
+
+    name: str
+    title: str
+    note: str
+    figure: Figure
 
 
 def dress(axes: Axes) -> None:
@@ -54,3 +66,8 @@ def write_figure(figure: Figure, path: Path) -> Markup:
     with atomic_write(path.with_name(f"{path.name}.png"), "wb") as stream:
         FigureCanvasAgg(figure).print_png(stream)
     return drawn
+
+
+def write_plots(plots: Iterable[Plot], directory: Path) -> list[tuple[str, str, Markup]]:
+    """Write each plot into `directory`; return title, note and element of a page of each."""
+    return [(one.title, one.note, write_figure(one.figure, directory / one.name)) for one in plots]

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from matplotlib.figure import Figure
 from scipy.stats import spearmanr
 
 from darts.errors import UserError
@@ -14,7 +13,7 @@ from darts.joint.asking import scorer_of
 from darts.joint.directory import SearchRecord, read_search
 from darts.joint.importance import permutation_importance
 from darts.report import joint_plots
-from darts.report.frame import write_figure
+from darts.report.frame import Plot, write_plots
 from darts.report.joint_plots import accuracies_of, pareto
 from darts.report.page import render
 from darts.report.wording import Card, duration, flat, percent
@@ -30,9 +29,6 @@ def write_joint_report(directory: Path | str) -> Path:
         UserError: There is no joint search in it.
     """
     record = read_search(directory)
-    plots = []
-    for name, title, note, figure in _plots(record):
-        plots.append((title, note, write_figure(figure, record.path / "plots" / name)))
     context = {
         "name": record.path.resolve().name,
         "space": record.problem.space,
@@ -40,7 +36,7 @@ def write_joint_report(directory: Path | str) -> Path:
         "config": flat(dict(record.config)),
         "cards": list(_cards(record)),
         "notes": list(_notes(record)),
-        "plots": plots,
+        "plots": write_plots(_plots(record), record.path / "plots"),
         "table": _table(record),
     }
     return render("joint.html", record.path / "report.html", context)
@@ -83,11 +79,11 @@ def _notes(record: SearchRecord) -> Iterator[str]:
         yield f"the search is not finished; go on with --resume {record.path}"
 
 
-def _plots(record: SearchRecord) -> Iterator[tuple[str, str, str, Figure]]:
+def _plots(record: SearchRecord) -> Iterator[Plot]:
     rounds, stop = record.rounds, record.stop_epoch
     if stop is None:
         return
-    yield (
+    yield Plot(
         "rounds",
         "Rounds",
         "A dot a candidate, a line at the median, the best in figures. The first round is "
@@ -95,15 +91,16 @@ def _plots(record: SearchRecord) -> Iterator[tuple[str, str, str, Figure]]:
         joint_plots.plot_rounds(rounds, stop),
     )
     if (figure := joint_plots.plot_predictions(rounds, stop)) is not None:
-        yield "predictions", "Predicted and measured", _prediction_words(rounds, stop), figure
-    yield (
+        note = _prediction_words(rounds, stop)
+        yield Plot("predictions", "Predicted and measured", note, figure)
+    yield Plot(
         "correlations",
         "Rank correlation by epoch",
         "Of the first round's accuracies with those of its last epoch; later rounds stop where it "
         "first passes the dashed line.",
         joint_plots.plot_correlations(record.correlations, record.config["rank_correlation"], stop),
     )
-    yield (
+    yield Plot(
         "front",
         "Accuracy and cost",
         "The line joins the candidates that no cheaper one surpasses; they were chosen by the "
@@ -117,7 +114,7 @@ def _plots(record: SearchRecord) -> Iterator[tuple[str, str, str, Figure]]:
         return
     values = permutation_importance(scorer, genes, np.random.default_rng(0))
     names = [variable.name for variable in record.problem.space.variables]
-    yield (
+    yield Plot(
         "importance",
         "What the predictor attends to",
         f"How much its answers on {len(genes):,} candidates change when a variable is shuffled "
