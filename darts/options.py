@@ -33,6 +33,9 @@ class RunOptions:
     # Without an annotation, and so no field: one would hide all types from the parser.
     fixed = frozenset[str]()
     """Settings that a command leaves at their defaults: no flag and no key sets them."""
+    resumable = frozenset[str]()
+    """A command's own settings that say how it is carried out, not what: beside --resume they may
+    change."""
 
     preset: Literal["paper", "quick", "smoke"] = "paper"
     seed: int = 2

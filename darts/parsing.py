@@ -159,12 +159,13 @@ def _normalised(arguments: Sequence[str], switches: set[str]) -> list[str]:
 
 
 def _resumed(cls: type[Options], arguments: list[str], given: set[str], prog: str) -> Options:
-    changed = sorted(given - set(RESUMABLE))
+    resumable = (*RESUMABLE, *sorted(cls.resumable))
+    changed = sorted(given - set(resumable))
     if changed:
         flags = ", ".join("--" + name.replace("_", "-") for name in changed)
         raise UserError(
             f"{flags}: a resumed run keeps its own settings; beside --resume only "
-            f"{', '.join('--' + name.replace('_', '-') for name in RESUMABLE[1:])} may be given."
+            f"{', '.join('--' + name.replace('_', '-') for name in resumable[1:])} may be given."
         )
     values = _parser(cls, prog).parse_args(arguments).as_dict()
     return _continued(cls, {name: values[name] for name in given})

@@ -53,6 +53,7 @@ def _search(arguments: Sequence[str], prog: str) -> None:
         return {**own, "test_every": 1, **PRESETS[settings["preset"]]}
 
     options = parse_options(JointOptions, arguments, prog=prog, overlay=overlay)
+    from darts.joint.directory import BEST
     from darts.joint.search import run_search
     from darts.joint.space_file import find_space
 
@@ -66,7 +67,7 @@ def _search(arguments: Sequence[str], prog: str) -> None:
     measured, accuracies = result.iteration.measured()
     print(f"trials          {len(measured)} that count, {result.seconds:.0f} s of training")
     print(f"early stop      epoch {result.iteration.stop_epoch} of {options.epochs}")
-    print(f"best measured   {accuracies.max():.2f} % (set-aside images)")
+    print(f"best measured   {accuracies.max():.2f} % (set-aside images), {result.run_dir / BEST}")
     costs = _cost_words(result.evolved.costs)
     print(f"best predicted  {result.evolved.scores[0]:.2f} %, {costs}")
     print(f"run directory   {result.run_dir}")

@@ -17,8 +17,9 @@ _OPTIMISERS = {"sgd": "SGD", "rmsprop": "RMSProp", "adamw": "AdamW"}
 _SELDOM = frozenset(
     (
         *("lr_decay", "lr_decay_epochs", "lr_warmup_epochs", "decay_norms", "label_smoothing"),
-        *("mixup", "ema", "teacher", "distillation_weight", "dropout", "drop_path_schedule"),
-        *("augment", "flip", "color_jitter", "image_size", "precision", "grad_clip"),
+        *("mixup", "ema", "ema_share", "teacher", "distillation_weight", "dropout"),
+        *("drop_path_schedule", "augment", "flip", "color_jitter", "image_size"),
+        *("precision", "grad_clip"),
     )
 )
 

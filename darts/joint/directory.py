@@ -7,6 +7,7 @@
 | `trials.sqlite` | every candidate, its curve, time, status, software |
 | `predictor.pt` | the predictor after the last round that is done |
 | `result.json` | the figures that a script wants |
+| `best.yaml` | the most accurate candidate that was trained, as a recipe like those of `evolved/` |
 | `evolved/` | the best candidates under ceilings, as recipes for `evaluate.py --config` |
 | `report.html` | the report |
 """
@@ -25,7 +26,7 @@ import yaml
 
 from darts.errors import UserError
 from darts.files import atomic_write
-from darts.joint.iterate import Round, Trained, early_stop_epoch, rank_correlations
+from darts.joint.iterate import Round, Trained, rank_correlations, stop_epoch
 from darts.joint.networks.costs import Limits
 from darts.joint.networks.setting import Setting
 from darts.joint.predictor import Predictor, load_predictor
@@ -36,7 +37,7 @@ from darts.models import find_model, save_model
 from darts.trials.store import Trial, TrialStore
 from genotypes import Genotype, save_genotype
 
-TRIALS, PREDICTOR = "trials.sqlite", "predictor.pt"
+TRIALS, PREDICTOR, BEST = "trials.sqlite", "predictor.pt", "best.yaml"
 _MILLION = 1e6
 
 
@@ -97,7 +98,7 @@ def read_search(directory: Path | str) -> SearchRecord:
     stop = None
     if rounds:
         correlations = rank_correlations(rounds[0].curves, rounds[0].epochs)
-        stop = early_stop_epoch(correlations, config["rank_correlation"])
+        stop = stop_epoch(correlations, config["rank_correlation"], config["strategy"])
     has_predictor = (path / PREDICTOR).is_file()
     result = path / "result.json"
     return SearchRecord(

@@ -148,8 +148,8 @@ def iterate(
         rounds.append(Round(**vars(trained), costs=problem.costs(trained.genes), epochs=epochs))
         if number == 0:
             correlations = rank_correlations(trained.curves, epochs)
-            stop = early_stop_epoch(correlations, options.rank_correlation)
-        epochs = stop if options.strategy == "predictor" else options.epochs
+            stop = stop_epoch(correlations, options.rank_correlation, options.strategy)
+        epochs = stop
         generator = torch.Generator().manual_seed(stream_seed(options.seed, f"predictor {number}"))
         predictor = refit(problem, pretrained, rounds, stop, generator)
         done = Iteration(
@@ -227,6 +227,15 @@ def early_stop_epoch(correlations: Sequence[float], threshold: float) -> int:
     """The first epoch, from 1, whose rank correlation passes the threshold; else the last."""
     passing = (number for number, value in enumerate(correlations, 1) if value > threshold)
     return next(passing, len(correlations))
+
+
+def stop_epoch(correlations: Sequence[float], threshold: float, strategy: str) -> int:
+    """Epoch, from 1, at which later rounds stop and all candidates are compared.
+
+    The random baseline trains all to the end.
+    """
+    early = strategy == "predictor"
+    return early_stop_epoch(correlations, threshold) if early else len(correlations)
 
 
 def best_of_bins(

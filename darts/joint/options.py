@@ -40,6 +40,8 @@ class JointOptions(TrainingOptions):
         gpus_per_trial: What a Ray task asks for; a part of 1 shares a GPU.
     """
 
+    resumable = frozenset({"executor", "parallel", "gpus_per_trial"})
+
     space: str = "recipe"
     epochs: int = 150
     rounds: int = 5

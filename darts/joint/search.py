@@ -18,6 +18,7 @@ from darts.data.sources import outline
 from darts.errors import UserError
 from darts.interrupt import Interrupted
 from darts.joint.directory import (
+    BEST,
     PREDICTOR,
     TRIALS,
     limits_of,
@@ -39,6 +40,7 @@ from darts.joint.predictor import (
     save_predictor,
 )
 from darts.joint.problem import Problem
+from darts.joint.recipe_file import write_recipe
 from darts.joint.space_file import find_space
 from darts.joint.trial import TrainCandidate, check_recipe
 from darts.joint.variables import FloatArray
@@ -122,7 +124,19 @@ def _search(
     evolved = evolve_within(problem, done, _limits(options), options.seed)
     result = SearchResult(run.path, done, report, evolved, seconds)
     run.write_result(_figures(problem, result))
+    _write_best(problem, result, options)
     return result
+
+
+def _write_best(problem: Problem, result: SearchResult, options: JointOptions) -> None:
+    genes, accuracies = result.iteration.measured()
+    best = problem.candidate(genes[accuracies.argmax()])
+    stop = result.iteration.stop_epoch
+    comment = (
+        f"Measured: {accuracies.max():.2f} % (set-aside images, epoch {stop} of {options.epochs}), "
+        f"the best of {len(genes)} trials"
+    )
+    write_recipe(best, asdict(options), result.run_dir / BEST, comment)
 
 
 class StoredRounds:

@@ -42,6 +42,8 @@ class TrainingOptions(DataOptions, RunOptions):
         label_smoothing: Share of the target that is spread over all classes.
         mixup: Mix pairs of images by shares of Beta(mixup, mixup); 0 mixes none.
         ema: Decay of a running mean of the weights, tested as well; 0.9998 or so, 0 is off.
+        ema_share: Instead: the share of the training's steps that the mean remembers, from which
+            its decay follows; 0.03 or so, more for short trainings, 0 is off.
         teacher: Learn from this trained network, too: its run directory or checkpoint.
         distillation_weight: Weight of the divergence from the teacher; the labels have the rest.
         dropout: Probability of dropping an input of the classifier; by default the model's own.
@@ -79,6 +81,7 @@ class TrainingOptions(DataOptions, RunOptions):
     label_smoothing: float = 0.0
     mixup: float = 0.0
     ema: float = 0.0
+    ema_share: float = 0.0
     teacher: str | None = None
     distillation_weight: float = 0.8
     dropout: float | None = None
@@ -105,10 +108,13 @@ def check_recipe(options: TrainingOptions) -> None:
         "drop_path": options.drop_path,
         "dropout": options.dropout or 0.0,
         "ema": options.ema,
+        "ema_share": options.ema_share,
     }
     for name, value in shares.items():
         if not 0 <= value < 1:
             raise UserError(f"--{name.replace('_', '-')}: from 0 to below 1, not {value}.")
+    if options.ema and options.ema_share:
+        raise UserError("--ema, --ema-share: either the decay is given, or the share of the steps.")
     if not 0 <= options.distillation_weight <= 1:
         weight = options.distillation_weight
         raise UserError(f"--distillation-weight: from 0 to 1, not {weight}.")

@@ -40,7 +40,7 @@ from darts.schedules import cosine, exponential, linear, warm_up
 from darts.stems import choose_stem
 from darts.tracking import Tracker
 from darts.training.distillation import Teacher
-from darts.training.ema import create_average
+from darts.training.ema import create_average, decay_of, stale_words
 from darts.training.memory import memory_advice
 from darts.training.mixing import draw_share, mix, one_hot
 from darts.training.objective import Objective
@@ -110,7 +110,6 @@ class TrainingTask:
         self.network.to(self.device, dtype).to(memory_format=torch.channels_last)
         if options.dropout is not None:
             self.network.dropout = options.dropout
-        self.average = create_average(self.network, options.ema)
         self.teacher = None
         if options.teacher is not None:
             self.teacher = Teacher(options.teacher, self.dataset.card(), self.device, dtype)
@@ -140,8 +139,16 @@ class TrainingTask:
             share=distributed.share(),
         )
         self.steps_per_epoch = self.training.steps_per_epoch
+        self.average = create_average(self.network, self._average_decay())
         self.scores: Scores | None = None
         self.average_scores: Scores | None = None
+
+    def _average_decay(self) -> float:
+        """That of the running mean of the weights, 0 for none; says where it is too slow."""
+        options, steps = self.options, self.epochs * self.steps_per_epoch
+        if options.resume is None and (words := stale_words(options.ema, steps)):
+            print(words, file=sys.stderr)
+        return options.ema or decay_of(options.ema_share, steps)
 
     def begin_epoch(self, epoch: int) -> None:
         options = self.options
