@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,37 @@ def test_evolve_writes_recipes_that_evaluate_takes(run: Path, capsys) -> None:
 
     config = find_model(recipe["model"])
     assert anynet_cost(config, resolution=8, num_classes=10).macs <= 2.5e6
+
+
+def test_the_best_trial_is_a_recipe_that_evaluate_takes(run: Path, capsys) -> None:
+    from darts.joint.asking import best_candidate
+    from darts.joint.directory import read_search
+
+    with pytest.raises(SystemExit) as ended:
+        main(["evaluate", "--config", str(run / "best.yaml"), "--print-config"])
+    assert ended.value.code == 0
+    recipe = yaml.safe_load((run / "best.yaml").read_text())
+    best = best_candidate(read_search(run))
+    assert recipe["drop_path"] == best["regularisation"]
+    assert recipe["epochs"] == 3
+    assert "hold_out" not in recipe
+
+
+def test_another_executor_may_go_on(run: Path, tmp_path: Path, monkeypatch, capsys) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(run, copy)
+    seen: list[tuple[str, int]] = []
+
+    def watch(store, work, *, executor, resources, **others) -> None:
+        seen.append((executor, resources.workers))
+
+    monkeypatch.setattr("darts.joint.search.run_trials", watch)
+    resume = ["joint", "search", "--resume", str(copy)]
+    assert main([*resume, "--executor", "processes", "--parallel", "3"]) == 0
+    assert set(seen) == {("processes", 3)}
+    assert main([*resume, "--rounds", "9"]) == 2
+    printed = capsys.readouterr().err
+    assert "--executor, --gpus-per-trial, --parallel may be given" in printed
 
 
 def test_predict(run: Path, tmp_path: Path, capsys) -> None:

@@ -93,6 +93,8 @@ def test_the_random_strategy_trains_all_to_the_end(cells, start) -> None:
     trainer = Trainer()
     done = iterate(cells, (genes, costs), predictor, trainer, options)
     assert trainer.asked == [(8, 6)] * 3
+    assert done.stop_epoch == 6
+    assert done.measured()[1].tolist() == [curve_of(row, 6)[-1] for row in genes[:24]]
     assert (np.concatenate([part.genes for part in done.rounds]) == genes[:24]).all()
 
 

@@ -81,6 +81,8 @@ def test_an_exponential_schedule(tmp_path: Path) -> None:
     ("settings", "message"),
     [
         ({"ema": 1.0}, "--ema"),
+        ({"ema_share": 1.0}, "--ema-share"),
+        ({"ema": 0.9, "ema_share": 0.1}, "--ema, --ema-share"),
         ({"mixup": -0.1}, "--mixup"),
         ({"distillation_weight": 1.5}, "--distillation-weight"),
         ({"dropout": 1.0}, "--dropout"),
