@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from argparse import Namespace
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -188,20 +189,23 @@ def _prepare(
 
 def _train(parsed: Namespace, options: TrainingOptions, rungs: list[Any], title: str) -> Any:
     from darts.scaling.training import train_rungs
-    from darts.trials.executors import Resources
+    from darts.trials.executors import trial_resources
+    from darts.trials.options import TrialOptions
     from darts.trials.store import TrialStore
 
+    places = TrialOptions(executor=parsed.executor, parallel=parsed.parallel)
+    device, resources = trial_resources(places, options.device)
     with TrialStore(parsed.output / "trials.sqlite") as store:
         if parsed.retry_failed:
             store.retry_failed()
         measured = train_rungs(
             store,
             rungs,
-            options,
+            replace(options, device=device),
             [options.seed + number for number in range(parsed.seeds)],
             title=title,
             executor=parsed.executor,
-            resources=Resources(workers=parsed.parallel),
+            resources=resources,
         )
         for trial in store.rows():
             if trial.error is not None:

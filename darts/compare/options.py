@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 from darts.errors import UserError
 from darts.training.options import TrainingOptions
+from darts.trials.options import TrialOptions
 
 RANDOM_CELLS = "random-cells"
 # The trials of a comparison, in its run directory.
@@ -14,7 +14,7 @@ FILE_NAME = "trials.sqlite"
 
 
 @dataclass(frozen=True, kw_only=True)
-class CompareOptions(TrainingOptions):
+class CompareOptions(TrainingOptions, TrialOptions):
     """A genotype's network against others of its cost; all are trained from scratch alike.
 
     Args:
@@ -28,12 +28,6 @@ class CompareOptions(TrainingOptions):
         latency_batch: Images of a batch whose time is measured; 0 measures none.
         auxiliary: Train a genotype's network with its auxiliary head; RegNets have none.
         drop_path: Probability of dropping a path at the end; for all networks.
-        executor: Where trainings run; processes share this machine's cores and GPUs, ray goes by
-            RAY_ADDRESS or starts a cluster here.
-        parallel: Trainings at the same time; 0 for as many as there are GPUs, or else cores.
-        cpus_per_trial: CPUs that a training asks Ray for.
-        gpus_per_trial: GPUs that a training asks Ray for; a part of 1 shares one.
-        retry_failed: Train again what failed earlier.
     """
 
     # What a comparison settles itself, or has no use for.
@@ -50,11 +44,6 @@ class CompareOptions(TrainingOptions):
     latency_batch: int = 1
     auxiliary: bool = False
     drop_path: float = 0.0
-    executor: Literal["in-process", "processes", "ray"] = "in-process"
-    parallel: int = 0
-    cpus_per_trial: float = 1.0
-    gpus_per_trial: float = 0.0
-    retry_failed: bool = False
 
     @property
     def baselines(self) -> tuple[str, ...]:

@@ -24,13 +24,12 @@ from darts.files import atomic_write
 from darts.interrupt import Interrupted
 from darts.latency import measure
 from darts.models import Model, describe_model
-from darts.populations.train import trial_resources
 from darts.randomness import stream_seed
 from darts.runs import RunDirectory
 from darts.stems import choose_stem
-from darts.training.options import TrainingOptions
+from darts.training.options import WHERE, TrainingOptions
 from darts.training.trial import opened_dataset, train_trial
-from darts.trials.executors import TrialsInterrupted, run_trials
+from darts.trials.executors import TrialsInterrupted, run_trials, trial_resources
 from darts.trials.store import Trial, TrialStore
 from genotypes import Genotype
 
@@ -40,7 +39,7 @@ RESULT = "comparison.json"
 _OF_NO_ACCOUNT = frozenset(
     (
         *("preset", "run_dir", "resume", "genotype", "model", "channels", "layers"),
-        *("device", "threads", "workers", "data_dir", "download", "memory", "cache"),
+        *WHERE,
     )
 )
 # How often the latency of every network is measured.
@@ -168,7 +167,7 @@ def common_recipe(options: CompareOptions) -> dict[str, Any]:
 
 
 def _run(store: TrialStore, options: CompareOptions, run: RunDirectory) -> None:
-    device, resources = trial_resources(options)
+    device, resources = trial_resources(options, options.device)
     try:
         run_trials(
             store,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Literal
+from typing import Any
 
 from darts.errors import UserError
-from darts.training.options import TrainingOptions
+from darts.training.options import WHERE, TrainingOptions
+from darts.trials.options import TrialOptions
 
 Amount = str | float | None
 
@@ -40,7 +41,7 @@ class SpaceOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PopulationOptions(SpaceOptions, TrainingOptions):
+class PopulationOptions(TrainingOptions, SpaceOptions, TrialOptions):
     """A population trained from scratch; the recipe is RegNet's for populations (§3, footnote 5).
 
     Nothing regularises but weight decay, which is the paper's; the last epoch counts.
@@ -52,12 +53,6 @@ class PopulationOptions(SpaceOptions, TrainingOptions):
         layers: With --like: number of its cells.
         stem: cifar keeps the resolution, imagenet divides it by 2, auto goes by the image size.
         seed: Draws the networks, and the seed of each one's training.
-        executor: Where trials run; processes share this machine's cores and GPUs, ray goes by
-            RAY_ADDRESS or starts a cluster here.
-        parallel: Trials at the same time; 0 for as many as there are GPUs, or else cores.
-        cpus_per_trial: CPUs that a trial asks Ray for.
-        gpus_per_trial: GPUs that a trial asks Ray for; a part of 1 shares one.
-        retry_failed: Train again what failed earlier.
     """
 
     # What a population settles itself, or has no use for.
@@ -91,39 +86,18 @@ class PopulationOptions(SpaceOptions, TrainingOptions):
     drop_path: float = 0.0
     cutout: int = 0
     test_every: int = 1
-    executor: Literal["in-process", "processes", "ray"] = "in-process"
-    parallel: int = 0
-    cpus_per_trial: float = 1.0
-    gpus_per_trial: float = 0.0
-    retry_failed: bool = False
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.n < 1:
             raise UserError(f"--n: a population has at least one network, not {self.n}.")
         if self.epochs < 1:
             raise UserError(f"--epochs: at least one is needed, not {self.epochs}.")
-        if self.parallel < 0 or self.cpus_per_trial < 0 or self.gpus_per_trial < 0:
-            raise UserError("--parallel, --cpus-per-trial, --gpus-per-trial: 0 or more is needed.")
 
 
 # Where and how fast a population is trained may change from one call to the next, and so may how
 # many networks it has; how they are trained may not.
-_CHANGEABLE = (
-    "out",
-    "n",
-    "device",
-    "threads",
-    "data_dir",
-    "download",
-    "workers",
-    "memory",
-    "cache",
-    "executor",
-    "parallel",
-    "cpus_per_trial",
-    "gpus_per_trial",
-    "retry_failed",
-)
+_CHANGEABLE = ("out", "n", *WHERE, *(field.name for field in fields(TrialOptions)))
 
 
 def recipe_of(options: PopulationOptions) -> dict[str, Any]:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from darts.data.dataset import Dataset
 from darts.design_space.sampling import Sample
-from darts.device import resolve_device
 from darts.errors import UserError
 from darts.populations.drawing import Images, draw_networks
 from darts.populations.options import PopulationOptions, recipe_of
@@ -19,7 +17,7 @@ from darts.populations.record import FILE_NAME
 from darts.randomness import stream_seed
 from darts.training.options import check_recipe
 from darts.training.trial import opened_dataset, train_trial
-from darts.trials.executors import Executor, Resources, find_executor, run_trials
+from darts.trials.executors import find_executor, run_trials, trial_resources
 from darts.trials.schema import Status
 from darts.trials.store import TrialStore
 
@@ -56,7 +54,7 @@ def train_population(options: PopulationOptions) -> dict[Status, int]:
         store.add_all(_trials(options, drawn))
         if options.retry_failed:
             store.retry_failed()
-        device, resources = trial_resources(options)
+        device, resources = trial_resources(options, options.device)
         return run_trials(
             store,
             partial(train_trial, replace(options, device=device)),
@@ -90,47 +88,3 @@ def _described(dataset: Dataset, images: Images) -> dict[str, Any]:
         "train_images": len(dataset.train),
         "test_images": len(dataset.test),
     }
-
-
-class Places(Protocol):
-    """Options that say where trials run."""
-
-    @property
-    def device(self) -> str: ...
-
-    @property
-    def executor(self) -> Executor: ...
-
-    @property
-    def parallel(self) -> int: ...
-
-    @property
-    def cpus_per_trial(self) -> float: ...
-
-    @property
-    def gpus_per_trial(self) -> float: ...
-
-
-def trial_resources(options: Places) -> tuple[str, Resources]:
-    """The device of each trial, by the name that its own process has for it, and what is shared."""
-    device, gpus = options.device, _gpus(options.device)
-    if options.executor == "processes" and gpus:
-        device = "cuda"
-    return device, Resources(
-        workers=options.parallel,
-        gpus=gpus,
-        cpus_per_trial=options.cpus_per_trial,
-        gpus_per_trial=options.gpus_per_trial,
-    )
-
-
-def _gpus(device: str) -> tuple[str, ...]:
-    """Names of the GPUs that `device` stands for, as CUDA_VISIBLE_DEVICES has them."""
-    import torch
-
-    if resolve_device(device).type != "cuda":
-        return ()
-    given = os.environ.get("CUDA_VISIBLE_DEVICES")
-    present = given.split(",") if given else list(map(str, range(torch.cuda.device_count())))
-    _, _, number = device.partition(":")
-    return (present[int(number)],) if number else tuple(present)

@@ -12,26 +12,14 @@ from typing import Any
 
 from darts.models import describe_model
 from darts.scaling.bases import Rung
-from darts.training.options import TrainingOptions
+from darts.training.options import WHERE, TrainingOptions
 from darts.training.trial import train_trial
-from darts.trials.executors import Executor, Resources, run_trials
+from darts.trials.executors import Resources, run_trials
+from darts.trials.options import Executor
 from darts.trials.store import TrialStore
 
 # Where and how fast a training runs, and what a trial does not write.
-_ELSEWHERE = (
-    "device",
-    "threads",
-    "accumulate",
-    "data_dir",
-    "download",
-    "workers",
-    "memory",
-    "cache",
-    "run_dir",
-    "resume",
-    "log_every",
-    "checkpoint_every",
-)
+_ELSEWHERE = (*WHERE, "accumulate", "run_dir", "resume", "log_every", "checkpoint_every")
 
 
 @dataclass(frozen=True, kw_only=True)

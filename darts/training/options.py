@@ -97,6 +97,10 @@ class TrainingOptions(DataOptions, RunOptions):
     seed: int = 0
 
 
+WHERE = ("device", "threads", "data_dir", "download", "workers", "memory", "cache")
+"""Options that say where and how fast a training runs, not what comes out of it."""
+
+
 def check_recipe(options: TrainingOptions) -> None:
     """Refuse numbers that cannot be, before anything is read or written.
 

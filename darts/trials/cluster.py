@@ -7,32 +7,25 @@ outcome, so that nothing but Ray itself has to connect the machines.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from darts.errors import UserError
-from darts.interrupt import InterruptGuard
 from darts.trials.attempt import Outcome, Work, attempt
-from darts.trials.executors import Resources
-from darts.trials.ledger import Ledger
+from darts.trials.executors import Job, Resources
 from darts.trials.store import Trial
 
 # Seconds between looks at whether an interruption came.
 _PATIENCE = 0.5
 
 
-def run_on_ray(
-    trials: Sequence[Trial],
-    work: Work,
-    ledger: Ledger,
-    guard: InterruptGuard,
-    resources: Resources,
-) -> None:
+def run_on_ray(job: Job) -> None:
     """Do the trials on the cluster that RAY_ADDRESS names, or on one that lives as long as this.
 
     Raises:
         UserError: Ray is not installed, does not start, or no machine has what a trial asks for.
     """
+    ledger, resources = job.ledger, job.resources
     ray = import_ray()
     ours = not ray.is_initialized()
     if ours:
@@ -40,7 +33,7 @@ def run_on_ray(
             ray.init(configure_logging=False, log_to_driver=False, include_dashboard=False)
         except Exception as error:
             raise UserError(f"Ray does not start: {error}") from None
-    queue = deque(trials)
+    queue = deque(job.trials)
     running: dict[Any, Trial] = {}
     # Retries are the ledger's, so that each attempt is told of and counted.
     task = ray.remote(
@@ -48,12 +41,12 @@ def run_on_ray(
     )(_attempt)
     try:
         while queue or running:
-            if guard.requested:
+            if job.guard.requested:
                 return
             while queue and len(running) < (resources.workers or _room(ray, resources)):
                 trial = queue.popleft()
                 ledger.started(trial.key)
-                running[task.remote(work, dict(trial.settings))] = trial
+                running[task.remote(job.work, dict(trial.settings))] = trial
             ended, _ = ray.wait(list(running), timeout=_PATIENCE)
             for reference in ended:
                 trial = running.pop(reference)

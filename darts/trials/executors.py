@@ -6,20 +6,20 @@ they measure. A trial is done from its beginning whenever its attempt was cut of
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal, Protocol
 
+from darts.device import resolve_device
 from darts.errors import UserError
 from darts.interrupt import Interrupted, InterruptGuard
 from darts.trials.attempt import Work, attempt
 from darts.trials.ledger import Ledger
+from darts.trials.options import Executor, TrialOptions
 from darts.trials.progress import TrialProgress
 from darts.trials.schema import Status
 from darts.trials.store import Trial, TrialStore
-
-Executor = Literal["in-process", "processes", "ray"]
 
 
 class TrialsInterrupted(Interrupted):
@@ -54,17 +54,44 @@ class Resources:
     gpus_per_trial: float = 0.0
 
 
-class Run(Protocol):
-    """How an executor does trials: tells the ledger all, and returns early once interrupted."""
+def trial_resources(options: TrialOptions, device: str) -> tuple[str, Resources]:
+    """The device of each trial, by the name that its own process has for it, and what is shared."""
+    gpus = _gpus(device)
+    if options.executor == "processes" and gpus:
+        device = "cuda"
+    return device, Resources(
+        workers=options.parallel,
+        gpus=gpus,
+        cpus_per_trial=options.cpus_per_trial,
+        gpus_per_trial=options.gpus_per_trial,
+    )
 
-    def __call__(
-        self,
-        trials: Sequence[Trial],
-        work: Work,
-        ledger: Ledger,
-        guard: InterruptGuard,
-        resources: Resources,
-    ) -> None: ...
+
+def _gpus(device: str) -> tuple[str, ...]:
+    """Names of the GPUs that `device` stands for, as CUDA_VISIBLE_DEVICES has them."""
+    import torch
+
+    if resolve_device(device).type != "cuda":
+        return ()
+    given = os.environ.get("CUDA_VISIBLE_DEVICES")
+    present = given.split(",") if given else list(map(str, range(torch.cuda.device_count())))
+    _, _, number = device.partition(":")
+    return (present[int(number)],) if number else tuple(present)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What an executor is given: trials, how to do one, whom to tell, when to stop, what to use."""
+
+    trials: Sequence[Trial]
+    work: Work
+    ledger: Ledger
+    guard: InterruptGuard
+    resources: Resources
+
+
+Run = Callable[[Job], None]
+"""How an executor does a job: tells the ledger all, and returns early once interrupted."""
 
 
 def run_trials(
@@ -103,7 +130,15 @@ def run_trials(
     with InterruptGuard() as guard:
         try:
             with progress:
-                run(store.pending(), work, ledger, guard, resources or Resources())
+                run(
+                    Job(
+                        trials=store.pending(),
+                        work=work,
+                        ledger=ledger,
+                        guard=guard,
+                        resources=resources or Resources(),
+                    )
+                )
         except KeyboardInterrupt:
             guard.requested = True
         finally:
@@ -133,22 +168,16 @@ def find_executor(executor: Executor) -> Run:
     raise UserError(f"There is no executor {executor!r} (in-process, processes, ray).")
 
 
-def run_in_process(
-    trials: Sequence[Trial],
-    work: Work,
-    ledger: Ledger,
-    guard: InterruptGuard,
-    resources: Resources,
-) -> None:
+def run_in_process(job: Job) -> None:
     """One trial after the other, here."""
-    for trial in trials:
-        if guard.requested:
+    for trial in job.trials:
+        if job.guard.requested:
             return
-        ledger.started(trial.key)
+        job.ledger.started(trial.key)
         # An attempt leaves nothing behind that would have to be ended in good order.
-        guard.at_once = True
+        job.guard.at_once = True
         try:
-            outcome = attempt(work, trial.settings, partial(ledger.reported, trial.key))
+            outcome = attempt(job.work, trial.settings, partial(job.ledger.reported, trial.key))
         finally:
-            guard.at_once = False
-        ledger.ended(trial.key, outcome)
+            job.guard.at_once = False
+        job.ledger.ended(trial.key, outcome)

@@ -18,9 +18,8 @@ from multiprocessing.context import SpawnProcess
 from typing import Any
 
 from darts.errors import UserError
-from darts.interrupt import InterruptGuard
 from darts.trials.attempt import Outcome, Work, attempt
-from darts.trials.executors import Resources
+from darts.trials.executors import Job
 from darts.trials.ledger import Ledger
 from darts.trials.store import Trial
 
@@ -29,29 +28,24 @@ _PATIENCE = 0.5
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
-def run_in_processes(
-    trials: Sequence[Trial],
-    work: Work,
-    ledger: Ledger,
-    guard: InterruptGuard,
-    resources: Resources,
-) -> None:
-    """Do the trials in `resources.workers` processes, by default one a GPU, or else one a core.
+def run_in_processes(job: Job) -> None:
+    """Do the trials in `job.resources.workers` processes, by default one a GPU, or else one a core.
 
     Raises:
         UserError: The processes do not start.
     """
-    wanted = resources.workers or len(resources.gpus) or _cores()
-    count = min(wanted, len(trials))
-    queue = deque(trials)
+    ledger, gpus = job.ledger, job.resources.gpus
+    wanted = job.resources.workers or len(gpus) or _cores()
+    count = min(wanted, len(job.trials))
+    queue = deque(job.trials)
     workers: list[_Worker] = []
     try:
         while queue or any(worker.trial for worker in workers):
-            if guard.requested:
+            if job.guard.requested:
                 return
             while len(workers) < min(count, len(queue) + sum(bool(w.trial) for w in workers)):
                 slot = min(set(range(count)) - {worker.slot for worker in workers})
-                workers.append(_Worker(slot, work, _variables(slot, wanted, resources.gpus)))
+                workers.append(_Worker(slot, job.work, _variables(slot, wanted, gpus)))
             for worker in workers:
                 if queue and worker.ready and worker.trial is None:
                     worker.trial = queue.popleft()

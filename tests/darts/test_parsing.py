@@ -6,8 +6,11 @@ import pytest
 
 import darts
 from darts import api
+from darts.compare.options import CompareOptions
 from darts.errors import UserError
+from darts.joint.options import JointOptions
 from darts.parsing import options_from
+from darts.populations.options import PopulationOptions
 from darts.searcher.options import SearchOptions
 from darts.training.options import TrainingOptions
 
@@ -43,6 +46,15 @@ def test_a_genotype_brings_its_data_set() -> None:
 def test_wrong_settings_are_named(settings: dict, message: str) -> None:
     with pytest.raises(UserError, match=message):
         darts.search(**settings)
+
+
+@pytest.mark.parametrize(
+    "cls", [SearchOptions, TrainingOptions, CompareOptions, PopulationOptions, JointOptions]
+)
+def test_every_command_knows_its_types(cls: type) -> None:
+    # A type that the parser does not find would let anything pass, in all options of a command.
+    with pytest.raises(UserError, match="--threads: expected a whole number, not many"):
+        options_from(cls, {"threads": "many"}, lambda settings: {})
 
 
 def test_the_api_is_what_the_package_promises() -> None:

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from darts import api
 from darts.design_space.cost import anynet_cost
@@ -149,36 +148,6 @@ def running(out: Path) -> int:
             return store.counts()["running"]
     except (UserError, sqlite3.Error):  # Not yet there.
         return 0
-
-
-@pytest.mark.parametrize(
-    ("device", "visible", "gpus"),
-    [
-        ("auto", None, ("0", "1", "2", "3")),
-        ("cuda:2", None, ("2",)),
-        ("cuda", "5,7", ("5", "7")),
-        ("cuda:1", "5,7", ("7",)),
-        ("cpu", None, ()),
-    ],
-)
-def test_gpus_by_the_names_that_workers_know(
-    device: str,
-    visible: str | None,
-    gpus: tuple[str, ...],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(
-        train, "resolve_device", lambda name: torch.device("cpu" if name == "cpu" else "cuda")
-    )
-    monkeypatch.setattr("torch.cuda.device_count", lambda: 4)
-    if visible is None:
-        monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    else:
-        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
-    chosen = options(tmp_path, device=device, executor="processes", parallel=3)
-    name, resources = train.trial_resources(chosen)
-    assert (name, resources.gpus, resources.workers) == ("cuda" if gpus else "cpu", gpus, 3)
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 from darts.errors import UserError
-from darts.trials.executors import Executor, Resources, TrialsInterrupted, run_trials
+from darts.trials import executors
+from darts.trials.executors import Resources, TrialsInterrupted, run_trials
+from darts.trials.options import Executor, TrialOptions
 from darts.trials.store import TrialStore
 from tests.darts.trials import work
 
@@ -142,3 +145,32 @@ def test_without_ray(store: TrialStore) -> None:
 def test_results_that_are_no_json_fail(store: TrialStore) -> None:
     run_trials(store, lambda settings, report: {"error": object()})
     assert store.counts()["failed"] == 4
+
+
+@pytest.mark.parametrize(
+    ("device", "visible", "gpus"),
+    [
+        ("auto", None, ("0", "1", "2", "3")),
+        ("cuda:2", None, ("2",)),
+        ("cuda", "5,7", ("5", "7")),
+        ("cuda:1", "5,7", ("7",)),
+        ("cpu", None, ()),
+    ],
+)
+def test_gpus_by_the_names_that_workers_know(
+    device: str,
+    visible: str | None,
+    gpus: tuple[str, ...],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(
+        executors, "resolve_device", lambda name: torch.device("cpu" if name == "cpu" else "cuda")
+    )
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 4)
+    if visible is None:
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    else:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    chosen = TrialOptions(executor="processes", parallel=3)
+    name, resources = executors.trial_resources(chosen, device)
+    assert (name, resources.gpus, resources.workers) == ("cuda" if gpus else "cpu", gpus, 3)
