@@ -57,11 +57,6 @@ def block_widths(config: AnyNetConfig) -> IntArray:
     )
 
 
-def fit_line(config: AnyNetConfig) -> LinearFit:
-    """The best quantised line for one network."""
-    return fit_lines([config])[0]
-
-
 def fit_lines(configs: Sequence[AnyNetConfig]) -> tuple[LinearFit, ...]:
     """The best quantised line for each network; a millisecond or two a network."""
     if not configs:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from darts.design_space.config import AnyNetConfig, Stage
-from darts.design_space.linear_fit import block_widths, fit_line, fit_lines
+from darts.design_space.linear_fit import block_widths, fit_lines
 from darts.design_space.regnet import RegNet
 from darts.design_space.sampling import Budget, sample
 from darts.design_space.spaces import create_space
@@ -13,7 +13,7 @@ EXAMPLE = RegNet(depth=13, w0=24, wa=36.44, wm=2.49, group_width=8)
 
 
 def test_the_example_of_the_paper_is_fitted_exactly() -> None:
-    fit = fit_line(EXAMPLE.config())
+    (fit,) = fit_lines([EXAMPLE.config()])
     assert fit.error == 0
     assert fit.widths(13).tolist() == [24, 56, *[152] * 4, *[368] * 7]
     assert fit.widths(13).tolist() == block_widths(EXAMPLE.config()).tolist()
@@ -21,7 +21,8 @@ def test_the_example_of_the_paper_is_fitted_exactly() -> None:
 
 
 def test_constant_widths_have_no_slope() -> None:
-    fit = fit_line(AnyNetConfig(stages=(Stage(depth=5, width=64), Stage(depth=2, width=64))))
+    config = AnyNetConfig(stages=(Stage(depth=5, width=64), Stage(depth=2, width=64)))
+    (fit,) = fit_lines([config])
     assert (fit.w0, fit.error) == (64, 0)
     assert fit.widths(7).tolist() == [64] * 7
 
@@ -30,7 +31,8 @@ def test_error_by_hand() -> None:
     # Falling widths: no line does better than a constant one at the longer stage's width, so that
     # one block of four is off by log 2.
     config = AnyNetConfig(stages=(Stage(depth=1, width=64), Stage(depth=3, width=32)))
-    assert fit_line(config).error == pytest.approx(np.log(2) / 4)
+    (fit,) = fit_lines([config])
+    assert fit.error == pytest.approx(np.log(2) / 4)
 
 
 def test_error_belongs_to_the_fitted_line() -> None:
