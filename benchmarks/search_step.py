@@ -33,6 +33,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from cells.topology import Topology
 from darts.architecture import Architecture
 from darts.device import keep_memory
+from darts.optimisers import create_sgd
 from darts.searcher.bilevel import ArchitectureStep, Batch, WeightStep
 from darts.supernet import Supernet
 from genotypes import SPACES
@@ -52,7 +53,13 @@ class Form:
         self.supernet, self.literal = supernet, literal
         generator = torch.Generator().manual_seed(0)
         self.architecture = Architecture(Topology(options.nodes), generator=generator)
-        weights = torch.optim.SGD(supernet.parameters(), 0.1, momentum=0.9, weight_decay=3e-4)
+        settings = {"momentum": 0.9, "weight_decay": 3e-4}
+        cpu = torch.device("cpu")
+        weights = (
+            torch.optim.SGD(supernet.parameters(), 0.1, **settings)
+            if literal
+            else create_sgd(supernet.parameters(), learning_rate=0.1, device=cpu, **settings)
+        )
         self.adam = torch.optim.Adam(self.architecture.parameters(), 6e-4, betas=(0.5, 0.999))
         criterion = functional.cross_entropy
         self._weights = WeightStep(supernet, self.architecture, weights, criterion, 5.0)

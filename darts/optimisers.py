@@ -32,7 +32,7 @@ def create_sgd(
         lr=rate,
         momentum=momentum,
         weight_decay=weight_decay,
-        fused=True if on_cuda else None,
+        fused=True,
     )
 
 

@@ -86,6 +86,7 @@ class WeightStep:
         self.supernet, self.architecture, self.context = supernet, architecture, context
         self.optimiser, self.criterion, self.clip = optimiser, criterion, clip
         self.reduce, self.parts = reduce, parts
+        self.weights = list(supernet.parameters())
 
     def __call__(self, batch: Batch) -> Outcome:
         self.optimiser.zero_grad(set_to_none=True)
@@ -97,9 +98,9 @@ class WeightStep:
                 loss = self.criterion(logits, labels)
             (loss / self.parts).backward()
             outcomes.append(Outcome(loss.detach(), logits.detach()))
-        self.reduce([p.grad for p in self.supernet.parameters() if p.grad is not None])
+        self.reduce([p.grad for p in self.weights if p.grad is not None])
         if self.clip is not None:
-            nn.utils.clip_grad_norm_(self.supernet.parameters(), self.clip)
+            nn.utils.clip_grad_norm_(self.weights, self.clip)
         self.optimiser.step()
         return Outcome.of_parts(outcomes)
 

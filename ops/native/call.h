@@ -28,6 +28,7 @@ struct FanOut {
     const Real* mixture;    // [edges, columns]
     const Real* passing;    // [edges]: weights of the bypassed channels
     const Real* state;
+    Real* x;                // [batch, source pixels, group]: the processed channels of the state
     Real* const* target;    // [edges]: a target state, or its gradient in the backward pass
     Size assign;            // forward: the targets hold nothing yet
     Real* d_state;          // added to; null if not needed

@@ -128,7 +128,8 @@ class _Call:
         self.sources, self.channels = sources, channels
         self.known = [source.weights() for source in sources]
         self.foreign: list[list[Tensor]] = [
-            list(source.fan_out.separate.parameters()) for source in sources
+            list(source.fan_out.separate.parameters()) if len(source.fan_out.separate) else []
+            for source in sources
         ]
         self.parameters = [p for group in (*self.known, *self.foreign) for p in group]
         self.nodes = 1 + max(node for source in sources for node in source.targets)
@@ -151,7 +152,8 @@ class _Call:
         pixels = nodes.shape[0] * nodes.shape[2] * nodes.shape[3]
         size = nodes.element_size()
         branches = (Branch * len(source.candidates))()
-        z_at, norm_at = z.data_ptr(), norms.data_ptr()
+        x_at, norm_at = z.data_ptr(), norms.data_ptr()
+        z_at = x_at + size * batch * height * width * lanes.group
         weights = iter(self.known[index])
         for branch, candidate in zip(branches, source.candidates, strict=True):
             branch.kind, branch.column = candidate.kind, candidate.column
@@ -187,18 +189,20 @@ class _Call:
             order=self.channels.order[index].data_ptr(),
             place=self.channels.place[index].data_ptr(),
             state=state.data_ptr(),
+            x=x_at,
             target=(ctypes.c_void_p * len(targets))(*targets),
         )
         return call, branches
 
-    def workspace(self, index: int, nodes: Tensor) -> tuple[Tensor, Tensor]:
-        """Room for what the backward pass needs: z before each norm, and the norms' statistics."""
+    def workspace(self, index: int, state: Tensor, nodes: Tensor) -> tuple[Tensor, Tensor]:
+        """Room for what the backward pass needs: x and z before each norm; the norms' statistics."""
         source = self.sources[index]
         pixels = nodes.shape[0] * nodes.shape[2] * nodes.shape[3]
+        x = len(state) * state.shape[2] * state.shape[3] * source.lanes.group
         z = sum(_numbers(one, source.lanes) * len(one.norms) for one in source.candidates)
         # Lanes without a channel have no statistics: zeros keep them out of everything.
         norms = 2 * source.lanes.total * len(source.norms)
-        return nodes.new_empty(pixels * z + SLACK), nodes.new_zeros(norms + SLACK)
+        return nodes.new_empty(x + pixels * z + SLACK), nodes.new_zeros(norms + SLACK)
 
 
 def _numbers(candidate: Candidate, lanes: Lanes) -> int:
@@ -255,7 +259,7 @@ class _Cell(torch.autograd.Function):
         ctx.foreign = {}
         for index, state in enumerate(cell.states(inputs, nodes)):
             source = cell.sources[index]
-            z, norms = cell.workspace(index, nodes)
+            z, norms = cell.workspace(index, state, nodes)
             rows, passed = mixture[source.rows], passing[source.rows]
             call, branches = cell.describe(index, state, nodes, z, norms)
             for branch, candidate in zip(branches, source.candidates, strict=True):

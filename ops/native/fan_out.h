@@ -16,17 +16,13 @@
 #include <omp.h>
 
 #include <cmath>
-#include <memory>
 
 #include "call.h"
 #include "pooling.h"
 
 template <int V, int G>
 class FanOutKernel {
-    using Numbers = std::vector<Real>;
-
     static constexpr Size B = BLOCK<V, G>;
-    static constexpr Size NEAR = 64;  // pixels that fit the nearest cache
 
     struct Convolution {
         Size branch, slot;
@@ -38,10 +34,9 @@ class FanOutKernel {
 
     // What a thread works with, one image at a time.
     struct Scratch {
-        Numbers x, dx, input, d_input, output, inner, d_output, dz, mixed, rows;
+        Numbers dx, input, d_input, output, inner, d_output, dz, mixed, rows;
         explicit Scratch(const FanOutKernel& k)
-            : x(k.source_pixels * G + V), dx(x.size()), input(k.input.size()),
-              d_input(k.input.size()), output(k.output.size()), inner(k.output.size()),
+            : dx(k.source_pixels * G + V), input(k.input.size()), d_input(k.input.size()), output(k.output.size()), inner(k.output.size()),
               d_output(k.output.size()), dz(k.pixels * B + V),
               mixed(k.pixels * k.lanes.total()),
               rows(2 * k.output.width * k.f.channels + k.lanes.edges * k.f.channels) {}
@@ -132,19 +127,22 @@ class FanOutKernel {
     }
 
     // x `[pixels, group]`: the processed channels; input: the same rectified, in all lanes.
-    void read_state(Scratch& s, Size image) const {
+    Real* x(Size image) const { return f.x + image * source_pixels * G; }
+    void read_state(Size image) const {
         const Real* from = f.state + image * source_pixels * f.state_pitch;
-        for (Size p = 0; p < source_pixels; ++p)
-            for (Size c = 0; c < lanes.channels; ++c)
-                s.x[p * G + c] = from[p * f.state_pitch + f.order[c]];
+        Real* to = x(image);
+        for (Size p = 0; p < source_pixels; ++p, from += f.state_pitch, to += G) {
+            for (Size c = 0; c < lanes.channels; ++c) to[c] = from[f.order[c]];
+            for (Size c = lanes.channels; c < G; ++c) to[c] = 0;
+        }
     }
-    void read_input(Scratch& s) const {
+    void read_input(Scratch& s, Size image) const {
+        const Real* from = x(image);
         for (Size y = 0; y < f.height; ++y)
-            for (Size x = 0; x < f.width; ++x)
+            for (Size x = 0; x < f.width; ++x, from += G)
                 for (Size j = 0; j < B; j += V)
                     store<V>(s.input.data() + input.at(y, x) + j,
-                             rectified<V>(repeat<V, G>(
-                                 s.x.data() + (y * f.width + x) * G + j)));
+                             rectified<V>(repeat<V, G>(from + j)));
     }
 
     // The second convolution's input: z of the first one, normalised and rectified.
@@ -217,8 +215,7 @@ class FanOutKernel {
     void read_passing(const Real* state, Size y, Real* row) const;
     void place(Scratch&, Size image) const;
     void read_gradient(Scratch&, Size image, Real* g, Real* d_passing) const;
-    void pass_edge_on(Size width, Real weight, const Real* from, const Real* values,
-                      Real* gradients, Real* products) const;
+    void pass_edges_on(Size row, const Real* values, Real* gradients, Real* products) const;
     void pass_on(const Real* state, Size image, Size y, const Real* values,
                  const Real* gradients) const;
 
@@ -305,14 +302,14 @@ class FanOutKernel {
             with_stride(c.window, run);
         };
         for_images([&](Scratch& s, Size, Size image) {
-            read_state(s, image);
-            read_input(s);
+            read_state(image);
+            read_input(s, image);
             for (Size block = 0; block < lanes.blocks; ++block)
                 for (const Convolution& c : convolutions)
                     if (c.slot == 0) convolution(s, c, block, image);
             for (Size i = 0; i < f.branches; ++i) {
                 const Branch& b = f.branch[i];
-                if (pools(b)) pooling().forward(b.kind == MAX_POOL, s.x.data(), z(b, 0, image, 0));
+                if (pools(b)) pooling().forward(b.kind == MAX_POOL, x(image), z(b, 0, image, 0));
                 if (b.kind != IDENTITY) measure(i, 0, image);
             }
         });
@@ -348,25 +345,27 @@ class FanOutKernel {
                 if (normed) constant[lane] -= scale[i][lane] * mean(b, last(b))[lane];
             });
         for_images([&](Scratch& s, Size, Size image) {
-            read_state(s, image);
             for (Size block = 0; block < lanes.blocks; ++block)
                 for (Size j = 0; j < B; j += V) {
                     const Size lane = block * B + j;
                     Real* to = s.mixed.data() + block * pixels * B + j;
-                    for (Size start = 0; start < pixels; start += NEAR) {
-                        const Size end = std::min(start + NEAR, pixels);
-                        for (Size p = start; p < end; ++p)
-                            store<V>(to + p * B, load<V>(constant.data() + lane));
+                    runs(pixels, [&](auto n, Size p) {
+                        Vector<V> mixed[n];
+                        for (int k = 0; k < n; ++k) mixed[k] = load<V>(constant.data() + lane);
                         for (Size i = 0; i < f.branches; ++i) {
                             const Branch& b = f.branch[i];
                             const auto by = load<V>(scale[i].data() + lane);
-                            const Real* from = b.kind == IDENTITY ? s.x.data()
+                            const Real* from = b.kind == IDENTITY ? x(image)
                                                                   : z(b, last(b), image, block);
-                            for (Size p = start; p < end; ++p)
-                                store<V>(to + p * B, load<V>(to + p * B) +
-                                                                   by * value(b, from, p, j));
+                            if (convolves(b))
+                                for (int k = 0; k < n; ++k)
+                                    mixed[k] += by * load<V>(from + (p + k) * B + j);
+                            else
+                                for (int k = 0; k < n; ++k)
+                                    mixed[k] += by * repeat<V, G>(from + (p + k) * G + j);
                         }
-                    }
+                        for (int k = 0; k < n; ++k) store<V>(to + (p + k) * B, mixed[k]);
+                    });
                 }
             place(s, image);
         });

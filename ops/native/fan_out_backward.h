@@ -7,9 +7,6 @@
 template <int V, int G>
 void FanOutKernel<V, G>::backward() const {
     const Size all = lanes.total(), image_size = pixels * all, per_lane = f.batch * all;
-    const auto workspace = [&](Size images) {
-        return std::unique_ptr<Real[]>(new Real[images * image_size]);
-    };
     const auto of_block = [&](Real* images, Size image, Size block) {
         return images + image * image_size + block * pixels * B;
     };
@@ -30,18 +27,17 @@ void FanOutKernel<V, G>::backward() const {
     };
 
     // 1. What reaches the mixtures, and its sums.
-    const auto g = workspace(f.batch);
+    const auto g = room(f.batch * image_size);
     Numbers image_g(per_lane), image_passing(f.batch * lanes.edges);
     std::vector<Numbers> image_gz(f.branches, Numbers(per_lane));
     for_images([&](Scratch& s, Size, Size image) {
-        read_state(s, image);
         read_gradient(s, image, of_block(g.get(), image, 0),
                       image_passing.data() + image * lanes.edges);
         for (Size block = 0; block < lanes.blocks; ++block)
             for (Size i = 0; i < f.branches; ++i) {
                 const Branch& b = f.branch[i];
                 const Real* from =
-                    b.kind == IDENTITY ? s.x.data() : z(b, last(b), image, block);
+                    b.kind == IDENTITY ? x(image) : z(b, last(b), image, block);
                 reduce(b, last(b), image, block, of_block(g.get(), image, block), from,
                        i == 0 ? image_g.data() : nullptr, image_gz[i].data());
             }
@@ -83,16 +79,17 @@ void FanOutKernel<V, G>::backward() const {
                 c.window, x.data(), c.kernels.depthwise.data() + d,
                 c.kernels.transposed.data() + p, s.dz.data(), s.inner.data(),
                 depthwise ? partial[i][chunk].depthwise.data() + d : nullptr,
-                b.gradient[c.pointwise] ? partial[i][chunk].pointwise.data() + p : nullptr, dx);
+                b.gradient[c.pointwise] ? partial[i][chunk].pointwise.data() + p : nullptr, dx,
+                c.slot == 0);  // The first convolutions share their input.
         });
     };
 
     // 2. Second convolutions: the gradient after the first norms, and its sums.
-    std::vector<std::unique_ptr<Real[]>> inner(f.branches);
+    std::vector<Room> inner(f.branches);
     std::vector<Numbers> inner_g(f.branches), inner_gz(f.branches);
     for (Size i = 0; i < f.branches; ++i)
         if (last(f.branch[i])) {
-            inner[i] = workspace(f.batch);
+            inner[i] = room(f.batch * image_size);
             inner_g[i].resize(per_lane), inner_gz[i].resize(per_lane);
         }
     for_images([&](Scratch& s, Size chunk, Size image) {
@@ -104,7 +101,6 @@ void FanOutKernel<V, G>::backward() const {
                 through_norm(outer[c.branch], mean(b, 1), of_block(g.get(), image, block),
                              z(b, 1, image, block), block, s.dz.data());
                 read_inner(s, b, image, block);
-                std::fill(s.d_output.begin(), s.d_output.end(), Real(0));
                 backward(s, i, chunk, block, s.output, s.d_output.data());
                 Real* to = of_block(inner[c.branch].get(), image, block);
                 for (Size y = 0; y < output.height; ++y)
@@ -128,8 +124,7 @@ void FanOutKernel<V, G>::backward() const {
 
     // 3. First convolutions, pools and the identity.
     for_images([&](Scratch& s, Size chunk, Size image) {
-        read_state(s, image);
-        read_input(s);
+        read_input(s, image);
         std::fill(s.d_input.begin(), s.d_input.end(), Real(0));
         for (Size block = 0; block < lanes.blocks; ++block)
             for (Size i = 0; i < Size(convolutions.size()); ++i) {
@@ -146,7 +141,7 @@ void FanOutKernel<V, G>::backward() const {
 
     for (Size i = 0; i < Size(convolutions.size()); ++i) {
         const Convolution& c = convolutions[i];
-        const auto sum_of = [&](std::vector<Real> Kernels::* kind, Size packed) {
+        const auto sum_of = [&](Numbers Kernels::* kind, Size packed) {
             double sum = 0;
             for (const Kernels& kernels : partial[i]) sum += (kernels.*kind)[packed];
             return Real(sum);
@@ -181,6 +176,7 @@ void FanOutKernel<V, G>::write_gradient(Scratch& s, Size image, const Real* g,
             total += load<V>(of_lanes.data() + block * B + j);
         return over_edges<V, G>(total);
     };
+    const Real* in = x(image);
     // Runs of V numbers that overlap what comes next are written in rising order.
     for (Size y = 0; y < f.height; ++y)
         for (Size x = 0; x < f.width; ++x)
@@ -189,7 +185,7 @@ void FanOutKernel<V, G>::write_gradient(Scratch& s, Size image, const Real* g,
                     over_edges<V, G>(load<V>(s.d_input.data() + input.at(y, x) + j));
                 const Size at = (y * f.width + x) * G + j;
                 store<V>(s.dx.data() + at,
-                         load<V>(s.x.data() + at) > Vector<V>{} ? total : Vector<V>{});
+                         load<V>(in + at) > Vector<V>{} ? total : Vector<V>{});
             }
     constexpr Size group = G < V ? G : V;
     for (Size i = 0; i < f.branches; ++i) {
@@ -203,7 +199,7 @@ void FanOutKernel<V, G>::write_gradient(Scratch& s, Size image, const Real* g,
                 constant = over_blocks(outer[i].constant, j);
                 centre = load<V>(mean(b, 0) + j);
             }
-            const Real* from = pools(b) ? z(b, 0, image, 0) : s.x.data();
+            const Real* from = pools(b) ? z(b, 0, image, 0) : in;
             for (Size p = 0; p < pixels; ++p) {
                 const Size at = p * G + j;
                 Vector<V> result = gather_edges(outer[i], p, j);
@@ -213,7 +209,7 @@ void FanOutKernel<V, G>::write_gradient(Scratch& s, Size image, const Real* g,
             }
         }
         if (pools(b))
-            pooling().backward(b.kind == MAX_POOL, s.x.data(), z(b, 0, image, 0), s.dz.data(),
+            pooling().backward(b.kind == MAX_POOL, in, z(b, 0, image, 0), s.dz.data(),
                                s.dx.data());
     }
     Real* to = f.d_state + image * source_pixels * f.state_pitch;

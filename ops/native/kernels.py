@@ -98,7 +98,7 @@ class FanOut(ctypes.Structure):
         ("eps", ctypes.c_double),
         ("momentum", ctypes.c_double),
         ("branch", ctypes.POINTER(Branch)),
-        *((name, _Pointer) for name in ("order", "place", "mixture", "passing", "state")),
+        *((name, _Pointer) for name in ("order", "place", "mixture", "passing", "state", "x")),
         ("target", ctypes.POINTER(_Pointer)),
         ("assign", _Size),
         *((name, _Pointer) for name in ("d_state", "d_mixture", "d_passing")),

@@ -10,11 +10,36 @@
 
 #include <cstdint>
 #include <cstring>
+#include <memory>
+#include <new>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 using Real = REAL;  // float or double, chosen when this is compiled
 using Size = std::int64_t;
+
+// A vector that straddles two lines of the cache takes twice the time: memory begins at a line.
+constexpr std::size_t LINE = 64;
+
+template <class T>
+struct Aligned {
+    using value_type = T;
+    Aligned() = default;
+    template <class U>
+    Aligned(const Aligned<U>&) {}
+    T* allocate(std::size_t count) {
+        return static_cast<T*>(::operator new(count * sizeof(T), std::align_val_t{LINE}));
+    }
+    void deallocate(T* memory, std::size_t) { ::operator delete(memory, std::align_val_t{LINE}); }
+    void operator()(T* memory) const { ::operator delete(memory, std::align_val_t{LINE}); }
+    bool operator==(const Aligned&) const { return true; }
+    bool operator!=(const Aligned&) const { return false; }
+};
+using Numbers = std::vector<Real, Aligned<Real>>;
+using Room = std::unique_ptr<Real[], Aligned<Real>>;  // numbers that hold nothing yet
+
+inline Room room(Size numbers) { return Room(Aligned<Real>().allocate(numbers)); }
 
 constexpr Size MAX_CHUNKS = 64;  // Images are shared out to threads in at most so many portions.
 

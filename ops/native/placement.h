@@ -56,7 +56,6 @@ void FanOutKernel<V, G>::read_gradient(Scratch& s, Size image, Real* g, Real* d_
     std::fill_n(g, pixels * lanes.total(), Real(0));
     for (Size y = 0; y < output.height; ++y) {
         if (passes) read_passing(state, y, values);
-        if (passes) std::fill_n(gradients, width * C, Real(0));
         // Pixel by pixel, because the targets of a pixel are neighbours in memory.
         for (Size x = 0; x < width; ++x)
             for (Size e = 0; e < lanes.edges; ++e) {
@@ -64,10 +63,9 @@ void FanOutKernel<V, G>::read_gradient(Scratch& s, Size image, Real* g, Real* d_
                 pick(lanes.channels, f.target[e] + (image * pixels + pixel) * f.target_pitch,
                      f.place, of_edge(g, e) + pixel * B);
             }
-        for (Size e = 0; passes && e < lanes.edges; ++e)
-            pass_edge_on(width, f.passing[e],
-                         f.target[e] + (image * pixels + y * width) * f.target_pitch, values,
-                         gradients, products + e * C);
+        if (passes)
+            pass_edges_on((image * pixels + y * width) * f.target_pitch, values, gradients,
+                          products);
         if (passes && f.d_state) pass_on(state, image, y, values, gradients);
     }
     for (Size e = 0; e < lanes.edges; ++e) {
@@ -76,26 +74,33 @@ void FanOutKernel<V, G>::read_gradient(Scratch& s, Size image, Real* g, Real* d_
     }
 }
 
-// Of one row and edge: gradients [width, C] += weight · from, products [C] += from · values.
+// Of the row that begins at `row` in the targets: gradients [width, C] = sum over the edges of
+// weight · target, products [edges, C] += target · values.
 template <int V, int G>
-void FanOutKernel<V, G>::pass_edge_on(Size width, Real weight, const Real* from, const Real* values,
-                  Real* gradients, Real* products) const {
+void FanOutKernel<V, G>::pass_edges_on(Size row, const Real* values, Real* gradients,
+                                       Real* products) const {
     const Size C = f.channels;
-    Size q = 0;
-    const auto columns = [&](auto v) {
-        for (; q + v <= C; q += v) {
-            auto product = load<v>(products + q);
-            for (Size x = 0; x < width; ++x) {
-                const auto gradient = load<v>(from + x * f.target_pitch + q);
-                add_scaled<v>(v, weight, from + x * f.target_pitch + q, gradients + x * C + q,
-                              true);
-                product += gradient * load<v>(values + x * C + q);
+    const auto columns = [&](auto v, Size q) {
+        runs(lanes.edges, [&](auto n, Size e) {
+            Vector<v> product[n];
+            for (int i = 0; i < n; ++i) product[i] = load<v>(products + (e + i) * C + q);
+            for (Size x = 0; x < output.width; ++x) {
+                Real* to = gradients + x * C + q;
+                const auto value = load<v>(values + x * C + q);
+                auto total = e ? load<v>(to) : Vector<v>{};
+                for (int i = 0; i < n; ++i) {
+                    const auto gradient = load<v>(f.target[e + i] + row + x * f.target_pitch + q);
+                    total += f.passing[e + i] * gradient;
+                    product[i] += gradient * value;
+                }
+                store<v>(to, total);
             }
-            store<v>(products + q, product);
-        }
+            for (int i = 0; i < n; ++i) store<v>(products + (e + i) * C + q, product[i]);
+        });
     };
-    columns(std::integral_constant<int, V>{});
-    columns(std::integral_constant<int, 1>{});
+    Size q = 0;
+    for (; q + V <= C; q += V) columns(std::integral_constant<int, V>{}, q);
+    for (; q < C; ++q) columns(std::integral_constant<int, 1>{}, q);
 }
 
 // The gradient of the bypassed channels of row y; that of a maximum goes to its first place.

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <vector>
 
 #include "lanes.h"
 
@@ -24,8 +23,6 @@ extern "C" struct Preprocess {
 
 template <int V>
 class PreprocessKernel {
-    using Numbers = std::vector<Real>;
-
     const Preprocess& p;
     const Size part, height, width, pixels, chunks;
     std::vector<Numbers> weight, transposed;  // [inputs, part], [part, inputs]
@@ -70,15 +67,22 @@ class PreprocessKernel {
     template <int N>
     static void multiply(const Real* from, Size step, const Real* matrix, Size rows, Size columns,
                          Real* to, Size to_step) {
-        for (Size j = 0; j < columns; j += V) {
-            Vector<V> sums[N];
-            for (int n = 0; n < N; ++n) sums[n] = Vector<V>{};
+        const auto strip = [&](auto w, Size j) {  // w vectors of columns
+            Vector<V> sums[N][w];
+            for (int n = 0; n < N; ++n)
+                for (int i = 0; i < w; ++i) sums[n][i] = Vector<V>{};
             for (Size c = 0; c < rows; ++c) {
-                const auto row = load<V>(matrix + c * columns + j);
-                for (int n = 0; n < N; ++n) sums[n] += from[n * step + c] * row;
+                Vector<V> row[w];
+                for (int i = 0; i < w; ++i) row[i] = load<V>(matrix + c * columns + j + i * V);
+                for (int n = 0; n < N; ++n)
+                    for (int i = 0; i < w; ++i) sums[n][i] += from[n * step + c] * row[i];
             }
-            for (int n = 0; n < N; ++n) store<V>(to + n * to_step + j, sums[n]);
-        }
+            for (int n = 0; n < N; ++n)
+                for (int i = 0; i < w; ++i) store<V>(to + n * to_step + j + i * V, sums[n][i]);
+        };
+        Size j = 0;
+        for (; j + 2 * V <= columns; j += 2 * V) strip(std::integral_constant<int, 2>{}, j);
+        for (; j < columns; j += V) strip(std::integral_constant<int, 1>{}, j);
     }
 
    public:

@@ -2,8 +2,6 @@
 
 #pragma once
 
-#include <vector>
-
 #include "lanes.h"
 
 // How lanes are laid out: see lanes.h.
@@ -40,9 +38,9 @@ struct Window {
 
 // Both kernels (or their gradients) in the order in which the lanes read them.
 struct Kernels {
-    std::vector<Real> depthwise;   // [blocks, taps, block]
-    std::vector<Real> pointwise;   // [blocks, group, block]: row = input, lane = output channel
-    std::vector<Real> transposed;  // [blocks, group, block]: row = output, lane = input channel
+    Numbers depthwise;   // [blocks, taps, block]
+    Numbers pointwise;   // [blocks, group, block]: row = input, lane = output channel
+    Numbers transposed;  // [blocks, group, block]: row = output, lane = input channel
 
     Kernels(const Lanes& lanes, Size taps)
         : depthwise(taps * lanes.total()), pointwise(lanes.group * lanes.total()) {}
@@ -118,25 +116,25 @@ void convolve(const Sliding& window, const Real* x, const Real* depthwise, const
     constexpr int B = BLOCK<V, G>;
     const Size* offsets = window.offsets.data();
     for_runs(window, [&](auto n, Size, Size from, Size pixel) {
-        Real between[n * B];
+        alignas(LINE) Real between[n * B];
         gather<V, n, B, STRIDE * B>(x + from, offsets, window.taps, depthwise, between, false);
         mix<V, G, n>(between, pointwise, z + pixel * B, accumulate);
     });
 }
 
 // From dz `[pixels, block]`: gradients of the kernels, unless null, and of x, unless null, which
-// is an input plane that they are added to. `inner` is an output plane with a border of zeros.
+// is an input plane, added to if `accumulate`. `inner` is an output plane with a border of zeros.
 template <int V, int G, int STRIDE>
 void convolve_backward(const Sliding& window, const Real* x, const Real* depthwise,
                        const Real* transposed, const Real* dz, Real* inner, Real* d_depthwise,
-                       Real* d_pointwise, Real* dx) {
+                       Real* d_pointwise, Real* dx, bool accumulate) {
     constexpr int B = BLOCK<V, G>;
     const Size* offsets = window.offsets.data();
     const Size taps = window.taps;
     for_runs(window, [&](auto n, Size at, Size from, Size pixel) {
         mix<V, G, n>(dz + pixel * B, transposed, inner + at, false);
         if (d_pointwise) {
-            Real between[n * B];
+            alignas(LINE) Real between[n * B];
             gather<V, n, B, STRIDE * B>(x + from, offsets, taps, depthwise, between, false);
             mix_gradient<V, G, n>(between, dz + pixel * B, d_pointwise);
         }
@@ -148,6 +146,6 @@ void convolve_backward(const Sliding& window, const Real* x, const Real* depthwi
     if (dx && STRIDE == 1)
         for_runs(window, [&](auto n, Size at, Size from, Size) {
             gather<V, n, B, B>(inner + at, window.reversed.data(), taps, depthwise, dx + from,
-                               true);
+                               accumulate);
         });
 }
