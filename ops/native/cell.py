@@ -195,7 +195,7 @@ class _Call:
         return call, branches
 
     def workspace(self, index: int, state: Tensor, nodes: Tensor) -> tuple[Tensor, Tensor]:
-        """Room for what the backward pass needs: x and z before each norm; the norms' statistics."""
+        """Room for what the backward pass needs: x and each norm's z; the norms' statistics."""
         source = self.sources[index]
         pixels = nodes.shape[0] * nodes.shape[2] * nodes.shape[3]
         x = len(state) * state.shape[2] * state.shape[3] * source.lanes.group
