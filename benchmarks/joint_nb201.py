@@ -177,6 +177,8 @@ def plot_pretraining(results: list[dict]) -> Figure:
         axes.set(xlabel="trained cells that were learnt from", ylabel=title)
         dress(axes)
     panels[0].set_yscale("log")
+    panels[0].set_yticks((50, 100, 200, 400), ("50", "100", "200", "400"))
+    panels[0].minorticks_off()
     panels[1].legend(frameon=False, labelcolor=INK, fontsize=9, loc="lower right")
     return figure
 

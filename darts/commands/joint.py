@@ -13,7 +13,6 @@ from darts.parsing import options_from, parse_options
 if TYPE_CHECKING:
     from darts.joint.networks.costs import Costs
     from darts.joint.space import Space
-    from darts.joint.variables import Variable
 
 _USAGE = """usage: {prog} COMMAND [options]
 
@@ -82,26 +81,12 @@ def check_values(space: Space) -> None:
     check_recipe(space)
     for variable in space.variables:
         for name in variable.sets if variable.part == "recipe" else ():
-            for value in _extremes(variable):
+            for value in variable.extremes():
                 settings = {"dataset": "digits", name: value}
                 try:
                     options_from(TrainingOptions, settings, training_overlay)
                 except UserError as error:
                     raise UserError(f"{space.name}: variable {variable.name}: {error}") from None
-
-
-def _extremes(variable: Variable) -> list[Any]:
-    """All values of a choice; both ends of a range."""
-    import numpy as np
-
-    from darts.joint.variables import Choice
-
-    levels = variable.domain.levels
-    if isinstance(variable.domain, Choice):
-        genes = np.arange(len(variable.domain.values), dtype=np.float64)
-    else:
-        genes = np.array([0.0, 1.0 if levels is None else levels - 1.0])
-    return variable.domain.decode(genes).tolist()
 
 
 def _evolve(arguments: Sequence[str], prog: str) -> None:

@@ -25,6 +25,8 @@ from darts.joint.problem import Problem
 from darts.joint.variables import FloatArray
 from darts.randomness import stream_seed
 
+_SAME = 1e-9
+
 Curve = tuple[float, ...]
 """Accuracy in % after each epoch; empty where a training failed."""
 
@@ -131,20 +133,24 @@ def iterate(
         on_round: Called after each round.
 
     Raises:
-        UserError: The pool is smaller than the rounds, or too few trainings succeeded.
+        UserError: The pool has fewer different candidates than the rounds train, or too few
+            trainings succeeded.
     """
-    genes, costs = pool
+    genes, costs = _distinct(*pool)
     needed = options.rounds * options.candidates
     if len(genes) < needed:
-        raise UserError(f"A pool of {len(genes)} candidates is too small for {needed} trials.")
-    tried: set[bytes] = set()
+        raise UserError(
+            f"A pool of {len(genes)} different candidates is too small for {needed} trials."
+        )
+    untried = np.ones(len(genes), np.bool_)
     chosen = np.arange(options.candidates)
     predicted = np.full(options.candidates, np.nan)
     rounds: list[Round] = []
     epochs = options.epochs
     for number in range(options.rounds):
         trained = train(number, genes[chosen], predicted, epochs)
-        tried.update(row.tobytes() for row in trained.genes)
+        for row in trained.genes:  # What went through a file differs in the last bits.
+            untried &= np.abs(genes - row).max(axis=1) > _SAME
         rounds.append(Round(**vars(trained), costs=problem.costs(trained.genes), epochs=epochs))
         if number == 0:
             correlations = rank_correlations(trained.curves, epochs)
@@ -160,12 +166,18 @@ def iterate(
             break
         scores = Scorer(problem, predictor)(genes)
         if options.strategy == "predictor":
-            untried = np.array([row.tobytes() not in tried for row in genes], np.bool_)
             chosen = best_of_bins(scores, costs.macs, untried, options.candidates)
         else:
             chosen = np.arange(options.candidates) + (number + 1) * options.candidates
         predicted = scores[chosen]
     return done
+
+
+def _distinct(genes: FloatArray, costs: Costs) -> tuple[FloatArray, Costs]:
+    """The pool without repetitions, which a space of few values has, in its order."""
+    _, first = np.unique(genes, axis=0, return_index=True)
+    first.sort()
+    return genes[first], costs[first]
 
 
 def measured(rounds: Sequence[Round], epoch: int) -> tuple[FloatArray, FloatArray]:

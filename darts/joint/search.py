@@ -42,12 +42,13 @@ from darts.joint.predictor import (
 from darts.joint.problem import Problem
 from darts.joint.recipe_file import write_recipe
 from darts.joint.space_file import find_space
-from darts.joint.trial import TrainCandidate, check_recipe
+from darts.joint.trial import TrainCandidate, check_images, check_recipe
 from darts.joint.variables import FloatArray
 from darts.models import Model
 from darts.randomness import stream_seed
 from darts.runs import RunDirectory
 from darts.stems import choose_stem
+from darts.training.trial import opened_dataset
 from darts.trials.executors import Resources, run_trials
 from darts.trials.store import Trial, TrialStore
 
@@ -79,9 +80,12 @@ def run_search(options: JointOptions, model: Model | None) -> SearchResult:
         Interrupted: SIGINT or SIGTERM came; what is done is kept.
     """
     torch.set_num_threads(options.threads or torch.get_num_threads())
+    # Images that are absent would only fail every trial. Other processes have their own device.
+    dataset = opened_dataset(options, None if options.executor == "in-process" else "cpu")
     if options.resume is None:
         space = find_space(options.space)
         check_recipe(space)
+        check_images(space, options, dataset)
         _check_sizes(options)
         problem = Problem(space, open_setting(options, model))
         pool = problem.pool(options.pool, _limits(options), options.seed)
@@ -172,7 +176,14 @@ class StoredRounds:
             title=f"round {number + 1} of {options.rounds}",
             objective="error",
         )
-        return trained_of(self.problem.space, self._trials(number))
+        trials = self._trials(number)
+        if all(trial.status == "failed" for trial in trials):
+            error = (trials[0].error or "").strip().splitlines()[-1:]
+            raise UserError(
+                f"All {len(trials)} trainings of round {number + 1} failed, the first one so: "
+                f"{''.join(error)}"
+            )
+        return trained_of(self.problem.space, trials)
 
     def _trials(self, number: int) -> list[Trial]:
         return [trial for trial in self.store.rows() if trial.settings["round"] == number]

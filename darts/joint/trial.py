@@ -9,17 +9,20 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import torch
 
+from darts.data.dataset import Dataset
+from darts.data.transforms import training_transform
 from darts.errors import UserError
 from darts.joint.options import JointOptions, recipe_names
-from darts.joint.problem import Problem
+from darts.joint.problem import RESOLUTION, Problem
 from darts.joint.space import Space
 from darts.training.options import TrainingOptions
 from darts.training.trainer import TrainingTask
+from darts.training.trial import opened_dataset
 
 Report = Callable[[Mapping[str, Any]], None]
 
@@ -36,6 +39,22 @@ def check_recipe(space: Space) -> None:
             f"decide.{hint} There are {', '.join(known)}; 'sets' gives a variable's options where "
             "it is called otherwise."
         )
+
+
+def check_images(space: Space, options: TrainingOptions, dataset: Dataset) -> None:
+    """Raise UserError where the images are too small for a value that the recipe may take.
+
+    Where the recipe decides the images' size, each trial sees for itself.
+    """
+    if RESOLUTION in space.targets("recipe"):
+        return
+    for variable in space.variables:
+        for name in set(variable.sets) & {"cutout", "augment", "color_jitter"}:
+            for value in variable.extremes():
+                try:
+                    training_transform(dataset, replace(options, **{name: value}))
+                except UserError as error:
+                    raise UserError(f"{space.name}: variable {variable.name}: {error}") from None
 
 
 @dataclass(frozen=True)
@@ -62,7 +81,7 @@ class TrainCandidate:
             self.options,
             {**candidate.options, "epochs": settings["epochs"]},
         )
-        task = TrainingTask(training, candidate.model)
+        task = TrainingTask(training, candidate.model, opened_dataset(training))
         chance = 100 / task.dataset.num_classes
         accuracy, diverged = chance, False
         for epoch in range(settings["stop"]):

@@ -205,6 +205,15 @@ class Variable:
     domain: Domain
     sets: tuple[str, ...]
 
+    def extremes(self) -> list[Any]:
+        """All values of a choice; both ends of a range."""
+        levels = self.domain.levels
+        if isinstance(self.domain, Choice):
+            genes = np.arange(len(self.domain.values), dtype=np.float64)
+        else:
+            genes = np.array([0.0, 1.0 if levels is None else levels - 1.0])
+        return self.domain.decode(genes).tolist()
+
     def draw(self, uniform: FloatArray) -> FloatArray:
         """Genes of numbers uniform in [0, 1), of any shape."""
         levels = self.domain.levels

@@ -131,7 +131,7 @@ def test_a_search_without_its_first_round(options: JointOptions, monkeypatch) ->
             raise UserError("no room")
 
     monkeypatch.setattr("darts.joint.search.TrainCandidate", Failing)
-    with pytest.raises(UserError, match="0 trainings of the first round succeeded"):
+    with pytest.raises(UserError, match=r"All 4 trainings .* the first one so: no room"):
         run_search(options, None)
 
 
@@ -142,8 +142,9 @@ def test_a_search_without_its_first_round(options: JointOptions, monkeypatch) ->
         ({"candidates": 1}, "2 candidates"),
         ({"pool": 11}, "pool 11 is too small for 3 rounds of 4"),
         ({"hold_out": 0}, "test images judge none"),
+        ({"dataset": "array:/nowhere.npz"}, "/nowhere.npz"),
         ({"space": "nb201", "max_macs": None}, "cannot be trained"),
-        ({"space": "recipe-small"}, "give --model or --genotype"),
+        ({"space": "recipe-small", "image_size": 16}, "give --model or --genotype"),
     ],
 )
 def test_searches_that_cannot_be(options: JointOptions, change: dict, message: str) -> None:
@@ -165,6 +166,15 @@ def test_a_recipe_of_options_that_no_training_has(space) -> None:
     variables = tuple(replace(v, sets=("seed",)) if v.name == "schedule" else v for v in variables)
     with pytest.raises(UserError, match="no option lerning_rate, seed"):
         check_recipe(replace(space, variables=variables))
+
+
+def test_images_too_small_for_a_recipe(options: JointOptions) -> None:
+    described = {**DESCRIBED, "recipe": {"cutout": {"choice": [0, 8]}}, "rules": []}
+    Path(options.space).write_text(yaml.safe_dump(described))
+    with pytest.raises(UserError, match="small: variable cutout: cutout 8"):
+        run_search(options, None)
+    assert options.run_dir
+    assert not Path(options.run_dir).exists()
 
 
 def train(options: JointOptions, described: dict, epochs: int, stop: int) -> tuple[list, dict]:
