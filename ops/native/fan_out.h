@@ -38,7 +38,7 @@ class FanOutKernel {
         explicit Scratch(const FanOutKernel& k)
             : dx(k.source_pixels * G + V), input(k.input.size()), d_input(k.input.size()), output(k.output.size()), inner(k.output.size()),
               d_output(k.output.size()), dz(k.pixels * B + V),
-              mixed(k.pixels * k.lanes.total()),
+              mixed(k.pixels * k.lanes.total() + LINE / sizeof(Real)),
               rows(2 * k.output.width * k.f.channels + k.lanes.edges * k.f.channels) {}
     };
 
@@ -47,6 +47,8 @@ class FanOutKernel {
     const Plane input, output;
     const Size pixels, source_pixels, chunks;
     std::vector<Index> to_target, to_state;  // where bypassed channels come from, forth and back
+    std::vector<Index> placed;  // [channels]: which processed channel stands here in a target
+    std::vector<Index> taken;   // [edges of a block, block]: which channel of a target a lane reads
     std::vector<Convolution> convolutions;
     mutable std::vector<std::unique_ptr<Scratch>> scratches;  // one a thread, with zero borders
 
@@ -214,6 +216,7 @@ class FanOutKernel {
     // placement.h: between a state and the targets of its edges.
     void read_passing(const Real* state, Size y, Real* row) const;
     void place(Scratch&, Size image) const;
+    void take(Size image, Size pixel, Size block, Real* to) const;
     void read_gradient(Scratch&, Size image, Real* g, Real* d_passing) const;
     void pass_edges_on(Size row, const Real* values, Real* gradients, Real* products) const;
     void pass_on(const Real* state, Size image, Size y, const Real* values,
@@ -275,7 +278,12 @@ class FanOutKernel {
                  B},
           pixels(output.height * output.width), source_pixels(f.height * f.width),
           chunks(std::min(f.batch, MAX_CHUNKS)), to_target(f.channels, -1),
-          to_state(f.channels, -1), scratches(f.threads) {
+          to_state(f.channels, -1), placed(f.channels, -1), taken(B / G * B, -1),
+          scratches(f.threads) {
+        for (Size c = 0; c < lanes.channels; ++c) {
+            placed[f.place[c]] = c;
+            for (Size e = 0; e < B / G; ++e) taken[e * B + e * G + c] = f.place[c];
+        }
         for (Size i = lanes.channels; i < f.channels; ++i) {
             to_target[f.place[i]] = f.order[i];
             to_state[f.order[i]] = f.place[i];

@@ -142,54 +142,50 @@ inline Vector<V> sum(Size pixels, F value) {
     return (s0 + s1) + (s2 + s3);
 }
 
-// to (+)= scale · from
-template <int V>
-inline void add_scaled(Size numbers, Real scale, const Real* from, Real* to, bool accumulate) {
-    Size i = 0;
-    for (; i + V <= numbers; i += V)
-        store<V>(to + i, (accumulate ? load<V>(to + i) : Vector<V>{}) + scale * load<V>(from + i));
-    for (; i < numbers; ++i) to[i] = (accumulate ? to[i] : 0) + scale * from[i];
-}
-
-// Few numbers from anywhere, or to anywhere.
-inline void pick(Size numbers, const Real* from, const Size* places, Real* to) {
-    for (Size i = 0; i < numbers; ++i) to[i] = from[places[i]];
-}
-inline void add_to(Size numbers, const Real* from, const Size* places, Real* to) {
-    for (Size i = 0; i < numbers; ++i) to[places[i]] += from[i];
-}
-
 using Index = VectorOf<8>::Integer;
 
-// to[i] (+)= from[source[i]], or 0 where source[i] < 0.
+// from[source[i]] for i < W, or 0 where source[i] < 0. `from` has `reach` numbers, and memory for
+// whole vectors.
 template <int W>
-inline void permute(Size numbers, const Real* from, const Index* source, Real* to,
-                    bool accumulate) {
+inline Vector<W> picked(const Real* from, [[maybe_unused]] Size reach, const Index* source) {
+    Vector<W> found{};
 #ifndef __clang__  // which has no shuffle by an index that is not a constant
-    for (Size i = 0; numbers % W == 0 && i < numbers; i += W) {
-        Vector<W> found{};
+    if constexpr (W > 1) {
         typename VectorOf<W>::Mask index;
-        std::memcpy(&index, source + i, sizeof index);
-        for (Size at = 0; at < numbers; at += 2 * W, index -= 2 * W) {
+        std::memcpy(&index, source, sizeof index);
+        for (Size at = 0; at < reach; at += 2 * W, index -= 2 * W) {
             const Vector<W> first = load<W>(from + at);
-            const Vector<W> second = at + W < numbers ? load<W>(from + at + W) : first;
+            const Vector<W> second = at + W < reach ? load<W>(from + at + W) : first;
             const auto here = (index >= 0) & (index < 2 * W);
             found = here ? __builtin_shuffle(first, second, index) : found;
         }
-        store<W>(to + i, accumulate ? load<W>(to + i) + found : found);
+        return found;
     }
-    if (numbers % W == 0) return;
 #endif
-    for (Size i = 0; i < numbers; ++i)
-        to[i] = (accumulate ? to[i] : 0) + (source[i] < 0 ? 0 : from[source[i]]);
+    for (int i = 0; i < W; ++i) found[i] = source[i] < 0 ? 0 : from[source[i]];
+    return found;
 }
 
+// f(W) with the longest vector that divides a number of channels.
+template <class F>
+inline void with_width(Size numbers, F f) {
+    if (numbers % 16 == 0)
+        f(std::integral_constant<int, 16>{});
+    else if (numbers % 8 == 0)
+        f(std::integral_constant<int, 8>{});
+    else
+        f(std::integral_constant<int, 1>{});
+}
+
+// to[i] (+)= from[source[i]], or 0 where source[i] < 0.
 inline void permute(Size numbers, const Real* from, const Index* source, Real* to,
                     bool accumulate) {
-    if (numbers % 16 == 0)
-        permute<16>(numbers, from, source, to, accumulate);
-    else
-        permute<8>(numbers, from, source, to, accumulate);
+    with_width(numbers, [&](auto w) {
+        for (Size i = 0; i < numbers; i += w) {
+            const auto found = picked<w>(from, numbers, source + i);
+            store<w>(to + i, accumulate ? load<w>(to + i) + found : found);
+        }
+    });
 }
 
 // out[n, j] (+)= sum over t of weights[t, j] · in[n · STEP + offsets[t] + j]: a depthwise window.

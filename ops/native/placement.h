@@ -33,13 +33,38 @@ void FanOutKernel<V, G>::place(Scratch& s, Size image) const {
             const Size pixel = y * output.width + x;
             const Real* passing = s.rows.data() + x * f.channels;
             for (Size e = 0; e < lanes.edges; ++e) {
+                const Real* mixed = of_edge(s.mixed.data(), e) + pixel * B;
                 Real* to = f.target[e] + (image * pixels + pixel) * f.target_pitch;
-                if (f.assign || passes)
-                    add_scaled<V>(f.channels, f.passing[e], passing, to, !f.assign);
-                add_to(lanes.channels, of_edge(s.mixed.data(), e) + pixel * B, f.place, to);
+                with_width(f.channels, [&](auto w) {
+                    for (Size q = 0; q < f.channels; q += w) {
+                        auto value = picked<w>(mixed, G, placed.data() + q);
+                        if (passes) value += f.passing[e] * load<w>(passing + q);
+                        if (!f.assign) value += load<w>(to + q);
+                        store<w>(to + q, value);
+                    }
+                });
             }
         }
     }
+}
+
+// The gradients of a block's lanes at a pixel, from the targets of its edges.
+template <int V, int G>
+inline void FanOutKernel<V, G>::take(Size image, Size pixel, Size block, Real* to) const {
+    const Size at = (image * pixels + pixel) * f.target_pitch, first = block * (B / G);
+    const Size edges = std::min<Size>(B / G, lanes.edges - first);
+    const auto lanes_of = [&](auto w) {
+        for (Size j = 0; j < B; j += w) {
+            Vector<w> value{};
+            for (Size e = 0; e < edges; ++e)
+                value += picked<w>(f.target[first + e] + at, f.channels, taken.data() + e * B + j);
+            store<w>(to + j, value);
+        }
+    };
+    if (f.channels % V == 0)
+        lanes_of(std::integral_constant<int, V>{});
+    else
+        lanes_of(std::integral_constant<int, 1>{});
 }
 
 // Gradient with respect to the mixtures [blocks, pixels, block] of one image; passes on that
@@ -53,16 +78,12 @@ void FanOutKernel<V, G>::read_gradient(Scratch& s, Size image, Real* g, Real* d_
     Real* gradients = values + width * C;
     Real* products = gradients + width * C;  // [edges, channels]
     std::fill_n(products, lanes.edges * C, Real(0));
-    std::fill_n(g, pixels * lanes.total(), Real(0));
     for (Size y = 0; y < output.height; ++y) {
         if (passes) read_passing(state, y, values);
         // Pixel by pixel, because the targets of a pixel are neighbours in memory.
         for (Size x = 0; x < width; ++x)
-            for (Size e = 0; e < lanes.edges; ++e) {
-                const Size pixel = y * width + x;
-                pick(lanes.channels, f.target[e] + (image * pixels + pixel) * f.target_pitch,
-                     f.place, of_edge(g, e) + pixel * B);
-            }
+            for (Size block = 0; block < lanes.blocks; ++block)
+                take(image, y * width + x, block, g + (block * pixels + y * width + x) * B);
         if (passes)
             pass_edges_on((image * pixels + y * width) * f.target_pitch, values, gradients,
                           products);
