@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from cells.topology import Topology
 from genotypes import Genotype
 from ops.primitives import FactorizedReduce, ReluConvBn, create_operation
-from ops.regularize import drop_path
+from ops.regularize import Noise, drop_path
 
 
 class DerivedCell(nn.Module):
@@ -55,13 +55,13 @@ class DerivedCell(nn.Module):
         before_previous: Tensor,
         previous: Tensor,
         probability: float = 0.0,
-        generator: torch.Generator | None = None,
+        generator: Noise | None = None,
     ) -> Tensor:
         """The cell's output; drop path acts on every operation but the identity.
 
         Args:
             probability: Share of samples that an operation's output is dropped for.
-            generator: Random stream of the dropping; None drops nothing.
+            generator: Random stream or masks of the dropping; None drops nothing.
         """
         states = [self.preprocess0(before_previous), self.preprocess1(previous)]
         operations = iter(self.operations)

@@ -21,7 +21,7 @@ from darts.stems import check_image_size, create_network_stem
 from genotypes import Genotype, load_genotype, parse_genotype
 from ops.initialise import initialise
 from ops.recompute import recomputed
-from ops.regularize import dropout
+from ops.regularize import Noise, dropout, needed_noise
 
 
 @dataclass(frozen=True)
@@ -162,23 +162,20 @@ class Network(nn.Module):
                 )
 
     def forward(
-        self, images: Tensor, drop_path: float = 0.0, generator: torch.Generator | None = None
+        self, images: Tensor, drop_path: float = 0.0, generator: Noise | None = None
     ) -> tuple[Tensor, Tensor | None]:
         """Logits, and those of the auxiliary head in training mode if there is one.
 
         Args:
             images: `[B, 3, H, W]`; see `check_image_size`.
             drop_path: Probability of dropping an operation's output; without effect at test.
-            generator: Random stream of drop path and dropout, needed in training with either.
+            generator: Random stream or masks of drop path and dropout; training with either needs it.
 
         Returns:
             `[B, num_classes]` twice, or None for the second.
         """
         self.check_image_size(*images.shape[-2:])
-        if not self.training or drop_path == self.dropout == 0.0:
-            generator = None
-        elif generator is None:
-            raise ValueError("Drop path and dropout need a random generator.")
+        generator = needed_noise(self.training, drop_path, self.dropout, generator)
         auxiliary = None
         before_previous, previous = self.stem(images)
         for layer, cell in enumerate(self.cells):

@@ -8,10 +8,9 @@ to `[B, c_out, ceil(H / stride), ceil(W / stride)]`.
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
-from ops.regularize import drop_path
+from ops.regularize import Noise, drop_path
 
 
 class ConvNorm(nn.Module):
@@ -86,7 +85,7 @@ class Residual(nn.Module):
         raise NotImplementedError
 
     def forward(
-        self, x: Tensor, probability: float = 0.0, generator: torch.Generator | None = None
+        self, x: Tensor, probability: float = 0.0, generator: Noise | None = None
     ) -> Tensor:
         """Args: probability of dropping the transform of a sample; its random stream."""
         transformed = self.transform(x)
@@ -142,6 +141,6 @@ class VanillaConv(ConvNorm):
         super().__init__(c_in, c_out, 3, stride=stride, relu=True)
 
     def forward(
-        self, x: Tensor, probability: float = 0.0, generator: torch.Generator | None = None
+        self, x: Tensor, probability: float = 0.0, generator: Noise | None = None
     ) -> Tensor:
         return super().forward(x)

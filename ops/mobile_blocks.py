@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from ops.blocks import SqueezeExcite
-from ops.regularize import drop_path
+from ops.regularize import Noise, drop_path
 
 Activation = Literal["swish", "hard-swish", "relu"]
 Gate = Literal["sigmoid", "hard-sigmoid"]
@@ -142,7 +141,7 @@ class MBConv(nn.Module):
         self.skips = c_in == c_out and stride == 1
 
     def forward(
-        self, x: Tensor, probability: float = 0.0, generator: torch.Generator | None = None
+        self, x: Tensor, probability: float = 0.0, generator: Noise | None = None
     ) -> Tensor:
         """Args: probability of dropping a sample's branch beside the skip; its random stream."""
         transformed = self.project(self.excite(self.depthwise(self.expand(x))))

@@ -16,13 +16,15 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.utils.checkpoint import checkpoint
 
-from ops.regularize import PartGenerator
+from ops.regularize import Noise, PartGenerator
 
 
-def recomputed(module: nn.Module, *inputs: Any, generator: torch.Generator | None = None) -> Tensor:
+def recomputed(module: nn.Module, *inputs: Any, generator: Noise | None = None) -> Tensor:
     """`module(*inputs)`, or `module(*inputs, generator)`, of which only the inputs are kept."""
     if not torch.is_grad_enabled():
         return module(*inputs) if generator is None else module(*inputs, generator)
+    if generator is not None and not isinstance(generator, torch.Generator):
+        raise TypeError("Only a random stream can draw the same noise again, not masks.")
     present = {**dict(module.named_parameters()), **dict(module.named_buffers())}
     state = None if generator is None else generator.get_state()
     again = False

@@ -15,7 +15,7 @@ from darts.errors import UserError
 from darts.features import scales_of, stage_maps
 from ops.blocks import ConvNorm, ResidualBottleneck, ResidualConv, VanillaConv
 from ops.initialise import initialise_by_fan_out
-from ops.regularize import dropout
+from ops.regularize import Noise, dropout, needed_noise
 
 
 class AnyNet(nn.Module):
@@ -72,20 +72,17 @@ class AnyNet(nn.Module):
         self.config.check_image_size(height, width)
 
     def forward(
-        self, images: Tensor, drop_path: float = 0.0, generator: torch.Generator | None = None
+        self, images: Tensor, drop_path: float = 0.0, generator: Noise | None = None
     ) -> tuple[Tensor, None]:
         """Logits `[B, num_classes]` of images `[B, 3, H, W]`, and None for an auxiliary head's.
 
         Args:
             drop_path: Probability of dropping a sample's residual branch; it grows linearly with
                 depth: block i of n, from 0, has i/n of it. Without effect at test.
-            generator: Random stream of drop path and dropout, needed in training with either.
+            generator: Random stream or masks of drop path and dropout; training with either needs it.
         """
         self.check_image_size(*images.shape[-2:])
-        if not self.training or drop_path == self.dropout == 0.0:
-            generator = None
-        elif generator is None:
-            raise ValueError("Drop path and dropout need a random generator.")
+        generator = needed_noise(self.training, drop_path, self.dropout, generator)
         x = self.stem(images)
         number = 0
         for stage in self.stages:

@@ -6,6 +6,7 @@ Source: RegNet (arXiv 2003.13678, §3.2 and appendix D). The bottleneck ratio is
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, get_args
@@ -99,7 +100,7 @@ class AnyNetConfig:
     def total_stride(self) -> int:
         """What the image's height and width are divided by up to the head."""
         strides = [stage.stride for stage in self.stages]
-        return int(np.prod(strides)) * {"cifar": 1, "simple": 2, "resnet": 4}[self.stem]
+        return math.prod(strides) * {"cifar": 1, "simple": 2, "resnet": 4}[self.stem]
 
     @property
     def smallest_image(self) -> int:

@@ -81,6 +81,8 @@ class TrainCandidate:
             self.options,
             {**candidate.options, "epochs": settings["epochs"]},
         )
+        # Trials are too short for compiling, unless it is asked for.
+        training = replace(training, compile=training.compile is True)
         task = TrainingTask(training, candidate.model, opened_dataset(training))
         chance = 100 / task.dataset.num_classes
         accuracy, diverged = chance, False

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,6 +20,7 @@ Head = Literal["conv", "pool"]
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
+Sizes = TypeVar("Sizes", int, IntArray)
 
 
 def round_width(widths: ArrayLike, multiple: int = 8, least: float = 0.9) -> IntArray:
@@ -146,7 +148,7 @@ class MBConvConfig:
     def total_stride(self) -> int:
         """What the image's height and width are divided by up to the head."""
         stem = 1 if self.stem == "cifar" else 2
-        return stem * int(np.prod([stage.stride for stage in self.stages]))
+        return stem * math.prod([stage.stride for stage in self.stages])
 
     @property
     def smallest_image(self) -> int:
@@ -160,7 +162,7 @@ class MBConvConfig:
         """Side of the image after the stem and after each stage."""
         sizes = [size if self.stem == "cifar" else -(-size // 2)]
         for stage in self.stages:
-            sizes.append(int(strided_size(sizes[-1], stage.kernel, stage.stride, stage.padding)))
+            sizes.append(strided_size(sizes[-1], stage.kernel, stage.stride, stage.padding))
         return tuple(sizes)
 
     def inner_width(self, c_in: int, expansion: float) -> int:
@@ -236,13 +238,10 @@ def _uncountable(name: str, value: Any) -> str | None:
     return None
 
 
-def strided_size(
-    size: ArrayLike, kernel: ArrayLike, stride: ArrayLike, padding: ArrayLike | None = None
-) -> IntArray:
+def strided_size(size: Sizes, kernel: Sizes, stride: Sizes, padding: Sizes | None = None) -> Sizes:
     """Side of the image after a convolution; padding None: kernel // 2, or "same" alike."""
-    kernel = np.asarray(kernel, np.int64)
-    around = kernel // 2 if padding is None else np.asarray(padding, np.int64)
-    return (np.asarray(size, np.int64) + 2 * around - kernel) // np.asarray(stride, np.int64) + 1
+    around = kernel // 2 if padding is None else padding
+    return (size + 2 * around - kernel) // stride + 1
 
 
 def squeezed_width(c_in: ArrayLike, se_ratio: ArrayLike, multiple: int) -> IntArray:

@@ -12,7 +12,7 @@ from darts.features import scales_of, stage_maps
 from darts.mobile.config import MBConvConfig
 from ops.initialise import initialise_by_group_fan_out
 from ops.mobile_blocks import ConvHead, MBConv, MBPool, MobileConv
-from ops.regularize import dropout
+from ops.regularize import Noise, dropout, needed_noise
 
 
 class MBConvNet(nn.Module):
@@ -93,7 +93,7 @@ class MBConvNet(nn.Module):
         self.config.check_image_size(height, width)
 
     def forward(
-        self, images: Tensor, drop_path: float = 0.0, generator: torch.Generator | None = None
+        self, images: Tensor, drop_path: float = 0.0, generator: Noise | None = None
     ) -> tuple[Tensor, None]:
         """Logits `[B, num_classes]` of images `[B, 3, H, W]`, and None for an auxiliary head's.
 
@@ -101,13 +101,10 @@ class MBConvNet(nn.Module):
             drop_path: Probability of dropping a sample's branch beside a skip; it grows linearly
                 with depth: block i of n, from 0, has i/n of it (EfficientNet's code; 0.2 there).
                 Without effect at test.
-            generator: Random stream of drop path and dropout, needed in training with either.
+            generator: Random stream or masks of drop path and dropout; training with either needs it.
         """
         self.check_image_size(*images.shape[-2:])
-        if not self.training or drop_path == self.dropout == 0.0:
-            generator = None
-        elif generator is None:
-            raise ValueError("Drop path and dropout need a random generator.")
+        generator = needed_noise(self.training, drop_path, self.dropout, generator)
         x = self.stem(images)
         number = 0
         for stage in self.stages:

@@ -28,6 +28,9 @@ class TrainingOptions(DataOptions, RunOptions):
         channels: Channels of a genotype's first cell; by default 36 (stem cifar) or 48 (imagenet).
         layers: Number of a genotype's cells; by default 20 (stem cifar) or 14 (imagenet).
         epochs: Epochs of training; the last one's accuracy is the result.
+        compile: Run the network's steps as one compiled graph (torch.compile): on, off, or auto,
+            which does so on CUDA. A run keeps its choice; where nothing can be compiled, it goes on
+            without.
         batch_size: Images of a step (the authors' code: 96; the paper: 128).
         learning_rate: Learning rate at the start of the schedule.
         schedule: cosine, or linear as for ImageNet, both ending at 0; or exponential.
@@ -67,6 +70,7 @@ class TrainingOptions(DataOptions, RunOptions):
     channels: int | None = None
     layers: int | None = None
     epochs: int = 600
+    compile: bool | Literal["auto"] = "auto"
     batch_size: int = 96
     learning_rate: float = 0.025
     schedule: Literal["cosine", "linear", "exponential"] = "cosine"
@@ -135,6 +139,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     "paper": {},
     "quick": {
         "log_every": 10,
+        "compile": False,
         "channels": 16,
         "layers": 5,
         "epochs": 30,
@@ -145,6 +150,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     },
     "smoke": {
         "log_every": 5,
+        "compile": False,
         "channels": 8,
         "layers": 3,
         "epochs": 2,

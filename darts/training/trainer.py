@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -39,6 +41,7 @@ from darts.runs import RunDirectory
 from darts.schedules import cosine, exponential, linear, warm_up
 from darts.stems import choose_stem
 from darts.tracking import Tracker
+from darts.training.compiled import Forward, compiled, wants_compiling
 from darts.training.distillation import Teacher
 from darts.training.ema import create_average, decay_of, stale_words
 from darts.training.memory import memory_advice
@@ -72,6 +75,7 @@ class TrainingTask:
 
     Args:
         dataset: What the data options name, where it is open already.
+        compiler: The back end of torch.compile, where the network is to be compiled.
     """
 
     title = "training"
@@ -79,7 +83,11 @@ class TrainingTask:
     notes: Mapping[str, Any] = MappingProxyType({})
 
     def __init__(
-        self, options: TrainingOptions, model: Model, dataset: Dataset | None = None
+        self,
+        options: TrainingOptions,
+        model: Model,
+        dataset: Dataset | None = None,
+        compiler: str = "inductor",
     ) -> None:
         check_recipe(options)
         self.options = options
@@ -110,6 +118,11 @@ class TrainingTask:
         self.network.to(self.device, dtype).to(memory_format=torch.channels_last)
         if options.dropout is not None:
             self.network.dropout = options.dropout
+        self.forward: Forward = self.network
+        if wants_compiling(options.compile, self.device):
+            self._compile(compiler)
+        # As it was resolved, so that a resumed run computes in the same way.
+        self.options = replace(options, compile=self.forward is not self.network)
         self.teacher = None
         if options.teacher is not None:
             self.teacher = Teacher(options.teacher, self.dataset.card(), self.device, dtype)
@@ -150,6 +163,22 @@ class TrainingTask:
             print(words, file=sys.stderr)
         return options.ema or decay_of(options.ema_share, steps)
 
+    def _compile(self, compiler: str) -> None:
+        options, size = self.options, self.dataset.image_size
+        images = options.batch_size // (distributed.world() * options.accumulate)
+        batch = torch.zeros(images, 3, size, size, dtype=dtype_of(options.precision))
+        print("compiling the network …", file=sys.stderr)
+        start = time.monotonic()
+        forward = compiled(
+            self.network,
+            batch.to(self.device, memory_format=torch.channels_last),
+            partial(precision_context, options.precision, self.device),
+            compiler,
+        )
+        if forward is not None:
+            self.forward, self.title = forward, "training (compiled)"
+            print(f"compiled in {time.monotonic() - start:.0f} s", file=sys.stderr)
+
     def begin_epoch(self, epoch: int) -> None:
         options = self.options
         start = options.learning_rate
@@ -171,7 +200,7 @@ class TrainingTask:
     ) -> Tensor:
         """Add those of one part of the batch; the loss and the accuracy in %, as one tensor."""
         with precision_context(self.options.precision, self.device):
-            logits, auxiliary = self.network(images, self.drop_path, noise)
+            logits, auxiliary = self.forward(images, self.drop_path, noise)
             teachers = None if self.teacher is None else self.teacher(images)
             loss, total = self.objective(logits, auxiliary, targets, teachers)
         (total / self.options.accumulate).backward()
@@ -332,7 +361,7 @@ def run_training(options: TrainingOptions, model: Model) -> TrainingResult:
     run, loop = run_task(
         task,
         "evaluate",
-        options,
+        task.options,
         prepare=lambda run: write_manifest(task.dataset, run.path / MANIFEST, options.seed),
     )
     if task.scores is None:  # The run had ended before it was resumed.

@@ -63,6 +63,8 @@ def train_briefly(
     Raises:
         UserError: The network cannot take the images, or the loss diverged.
     """
+    # Trials are too short for compiling, unless it is asked for.
+    options = replace(options, compile=options.compile is True)
     task = TrainingTask(options, model, dataset)
     for epoch in range(task.epochs):
         task.begin_epoch(epoch)
