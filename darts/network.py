@@ -169,7 +169,7 @@ class Network(nn.Module):
         Args:
             images: `[B, 3, H, W]`; see `check_image_size`.
             drop_path: Probability of dropping an operation's output; without effect at test.
-            generator: Random stream or masks of drop path and dropout; training with either needs it.
+            generator: Noise of drop path and dropout, needed in training with either.
 
         Returns:
             `[B, num_classes]` twice, or None for the second.

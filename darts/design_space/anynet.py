@@ -79,7 +79,7 @@ class AnyNet(nn.Module):
         Args:
             drop_path: Probability of dropping a sample's residual branch; it grows linearly with
                 depth: block i of n, from 0, has i/n of it. Without effect at test.
-            generator: Random stream or masks of drop path and dropout; training with either needs it.
+            generator: Noise of drop path and dropout, needed in training with either.
         """
         self.check_image_size(*images.shape[-2:])
         generator = needed_noise(self.training, drop_path, self.dropout, generator)

@@ -101,7 +101,7 @@ class MBConvNet(nn.Module):
             drop_path: Probability of dropping a sample's branch beside a skip; it grows linearly
                 with depth: block i of n, from 0, has i/n of it (EfficientNet's code; 0.2 there).
                 Without effect at test.
-            generator: Random stream or masks of drop path and dropout; training with either needs it.
+            generator: Noise of drop path and dropout, needed in training with either.
         """
         self.check_image_size(*images.shape[-2:])
         generator = needed_noise(self.training, drop_path, self.dropout, generator)
