@@ -2,9 +2,11 @@
 
     python benchmarks/retrain_step.py [--genotype pcdarts_cifar10] [--channels 36] [--layers 20]
                                       [--batch 32] [--threads 2] [--repeats 5] [--json]
+    python benchmarks/retrain_step.py --device cuda --precision bf16 --batch 96 --compile
 
 Straightforward is the same network, the same weights, in the contiguous layout, with drop path and
-auxiliary head. Both are timed in turn in one process; peak memory comes from a fresh process each.
+auxiliary head; with --compile ours comes compiled, too. All are timed in turn in one process; peak
+memory comes from a fresh process each.
 """
 
 from __future__ import annotations
@@ -15,19 +17,29 @@ import statistics
 import subprocess
 import sys
 import time
+from functools import partial
 
 import torch
 from torch import nn
 from torch.nn import functional
 
-from darts.device import device_name, peak_memory, resolve_device, synchronise
+from darts.device import (
+    check_precision,
+    device_name,
+    peak_memory,
+    precision_context,
+    resolve_device,
+    synchronise,
+)
 from darts.network import create_network
+from darts.optimisers import create_sgd
+from darts.training.compiled import Forward, compiled
 
-FORMS = ("straightforward", "ours")
+FORMS = ("straightforward", "ours", "compiled")
 
 
 class Step:
-    """One training step in one of the two forms."""
+    """One training step in one of the forms."""
 
     def __init__(self, form: str, arguments: argparse.Namespace) -> None:
         self.device = resolve_device(arguments.device)
@@ -40,20 +52,38 @@ class Step:
             auxiliary=True,
             generator=self.generator,
         ).to(self.device)
-        layout = torch.channels_last if form == "ours" else torch.contiguous_format
+        self.context = partial(precision_context, arguments.precision, self.device)
+        layout = torch.contiguous_format if form == "straightforward" else torch.channels_last
         self.network.to(memory_format=layout)
         images = torch.randn(arguments.batch, 3, 32, 32, generator=self.generator)
         self.images = images.to(self.device).contiguous(memory_format=layout)
         self.labels = torch.zeros(arguments.batch, dtype=torch.int64, device=self.device)
-        self.optimiser = torch.optim.SGD(self.network.parameters(), lr=0.01, momentum=0.9)
+        self.optimiser = create_sgd(
+            self.network.parameters(),
+            learning_rate=0.01,
+            momentum=0.9,
+            weight_decay=3e-4,
+            device=self.device,
+        )
+        self.forward: Forward = self.network
+        self.compiling_seconds = 0.0
+        if form == "compiled":
+            start = time.perf_counter()
+            forward = compiled(self.network, self.images, self.context)
+            self.compiling_seconds = time.perf_counter() - start
+            if forward is None:
+                sys.exit(2)  # The log has said why.
+            self.forward = forward
 
     def __call__(self) -> float:
         synchronise(self.device)
         start = time.perf_counter()
         self.optimiser.zero_grad(set_to_none=True)
-        logits, auxiliary = self.network(self.images, 0.2, self.generator)
-        loss = functional.cross_entropy(logits, self.labels)
-        loss = loss + 0.4 * functional.cross_entropy(auxiliary, self.labels)
+        with self.context():
+            logits, auxiliary = self.forward(self.images, 0.2, self.generator)
+            assert auxiliary is not None
+            loss = functional.cross_entropy(logits, self.labels)
+            loss = loss + 0.4 * functional.cross_entropy(auxiliary, self.labels)
         loss.backward()
         nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
         self.optimiser.step()
@@ -64,7 +94,7 @@ class Step:
 def memory(form: str) -> int:
     """Peak memory of two steps in a process of their own, in bytes."""
     command = [sys.executable, __file__, *sys.argv[1:], "--memory-of", form]
-    return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    return int(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout)
 
 
 def main() -> None:
@@ -76,47 +106,58 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
+    parser.add_argument("--compile", action="store_true", help="time ours compiled, too")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--memory-of", choices=FORMS, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
+    check_precision(arguments.precision, resolve_device(arguments.device))
     if arguments.memory_of:
         step = Step(arguments.memory_of, arguments)
         step(), step()
         print(peak_memory(step.device))
         return
-    steps = {form: Step(form, arguments) for form in FORMS}
-    times: dict[str, list[float]] = {form: [] for form in FORMS}
+    forms = FORMS if arguments.compile else FORMS[:2]
+    steps = {form: Step(form, arguments) for form in forms}
+    times: dict[str, list[float]] = {form: [] for form in forms}
     for repeat in range(arguments.repeats + 1):
         for form, step in steps.items():
             taken = step()
             if repeat:
                 times[form].append(taken)
-    ratios = [a / b for a, b in zip(times["straightforward"], times["ours"], strict=True)]
-    peaks = {form: memory(form) for form in FORMS}
-    result = {
-        "speedup_median": statistics.median(ratios),
-        "speedup_min": min(ratios),
-        "memory_ratio": peaks["ours"] / peaks["straightforward"],
-    }
+    peaks = {form: memory(form) for form in forms}
+    result = {}
+    for form in forms[1:]:
+        ratios = [a / b for a, b in zip(times["straightforward"], times[form], strict=True)]
+        prefix = "" if form == "ours" else f"{form}_"
+        result[f"{prefix}speedup_median"] = statistics.median(ratios)
+        result[f"{prefix}speedup_min"] = min(ratios)
+        result[f"{prefix}memory_ratio"] = peaks[form] / peaks["straightforward"]
+    if arguments.compile:
+        result["compiling_seconds"] = steps["compiled"].compiling_seconds
     if arguments.json:
         print(json.dumps(result))
         return
     print(
         f"{device_name(resolve_device(arguments.device))}, {torch.get_num_threads()} threads, "
         f"torch {torch.__version__}, {arguments.genotype}, C = {arguments.channels}, "
-        f"{arguments.layers} cells, batch {arguments.batch}, {arguments.repeats} repeats"
+        f"{arguments.layers} cells, batch {arguments.batch}, {arguments.precision}, "
+        f"{arguments.repeats} repeats"
     )
-    print(f"{'form':16}  min s  median s  images/s  peak MiB")
-    for form in FORMS:
-        best, middle = min(times[form]), statistics.median(times[form])
-        speed, peak = arguments.batch / middle, peaks[form] / 2**20
-        print(f"{form:16}  {best:5.2f}  {middle:8.2f}  {speed:8.1f}  {peak:8.0f}")
-    print(
-        f"faster {result['speedup_median']:.2f} times (median; worst pair "
-        f"{result['speedup_min']:.2f}), memory {result['memory_ratio']:.2f}"
-    )
+    print(f"{'form':16}  {'min ms':>8}  {'median ms':>9}  images/s  peak MiB")
+    for form in forms:
+        best, middle = 1000 * min(times[form]), 1000 * statistics.median(times[form])
+        speed, peak = 1000 * arguments.batch / middle, peaks[form] / 2**20
+        print(f"{form:16}  {best:8.1f}  {middle:9.1f}  {speed:8.1f}  {peak:8.0f}")
+    for form, prefix in (("ours", ""), ("compiled", "compiled_"))[: len(forms) - 1]:
+        print(
+            f"{form}: faster {result[prefix + 'speedup_median']:.2f} times (median; worst pair "
+            f"{result[prefix + 'speedup_min']:.2f}), memory {result[prefix + 'memory_ratio']:.2f}"
+        )
+    if arguments.compile:
+        print(f"compiling took {result['compiling_seconds']:.0f} s")
 
 
 if __name__ == "__main__":
