@@ -1,7 +1,7 @@
 """One search iteration on a GPU: the literal supernet, the engine in PyTorch, Triton, CUDA graphs.
 
     python benchmarks/search_gpu.py [--precision bf16] [--forms literal triton+graphs] [--json]
-    python benchmarks/search_gpu.py --full [--dataset cifar10]
+                                    [--full] [--dataset cifar10]
 
 All forms have the same weights and see the same batch, which lies on the device already. A bilevel
 iteration is an architecture step and a weight step, optimisers included; the literal form's
@@ -9,8 +9,10 @@ architecture step computes the gradients of the weights too, as the authors' cod
 those of the device between two events around `--iterations` of them, the best and the median of
 `--rounds`. `check` compares logits and the architecture's gradient in float32, TF32 off, with the
 literal form's. The paper's search is reckoned from the times: 50 epochs of 97 steps at batch 256,
-of which the first 15 have no architecture step. `--full` runs it, on random images unless
-`--dataset` names some. Without a CUDA device this ends with exit code 2.
+of which the first 15 have no architecture step. `--full` runs it as well, on random images unless
+`--dataset` names some. Input is the making of both batches from images on the device, waited for,
+which an iteration would not do: its share is the largest that it can be. Without a CUDA device
+this ends with exit code 2.
 """
 
 from __future__ import annotations
@@ -35,10 +37,13 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from cells.topology import Topology
 from darts.architecture import Architecture
+from darts.data.augmentation import Augmentation
+from darts.data.dataset import ImageTensor
+from darts.data.loader import BatchLoader
 from darts.device import precision_context
 from darts.optimisers import create_adam, create_sgd
 from darts.searcher.bilevel import ArchitectureStep, Batch, Iteration, Outcome, WeightStep
-from darts.searcher.recording import WARM_UP, RecordedIteration, Step
+from darts.searcher.recording import WARM_UP, CudaGraphs, RecordedIteration, Step
 from darts.supernet import Supernet
 from genotypes import SPACES
 from ops.initialise import initialise
@@ -48,8 +53,15 @@ from tests.reference.supernet import ReferenceSupernet
 FORMS = ("literal", "torch", "torch+graphs", "triton", "triton+graphs")
 STEPS = ("weight step", "bilevel iteration")
 EPOCHS, WARM_UP_EPOCHS, STEPS_PER_EPOCH = 50, 15, 25_000 // 256
-LAUNCHES = ("cudaLaunchKernel", "cudaLaunchKernelExC", "cuLaunchKernel", "cuLaunchKernelEx")
-CUDA = torch.device("cuda")
+LAUNCHES = (
+    "cudaLaunchKernel",
+    "cudaLaunchKernelExC",
+    "cuLaunchKernel",
+    "cuLaunchKernelEx",
+    "cudaGraphLaunch",
+)
+CUDA = torch.device("cuda", 0)
+MEAN, STD = (0.491, 0.482, 0.447), (0.247, 0.243, 0.262)
 
 
 class LiteralArchitectureStep:
@@ -118,7 +130,11 @@ def create_iteration(form: str, supernet: nn.Module, options: argparse.Namespace
         return Iteration(step, weight_step)  # type: ignore[arg-type]
     step = ArchitectureStep(supernet, architecture, adam, sgd, criterion, context=context)
     iteration = Iteration(step, weight_step)
-    return RecordedIteration(iteration, insist=True) if form.endswith("graphs") else iteration
+    return (
+        RecordedIteration(iteration, CudaGraphs(CUDA), insist=True)
+        if form.endswith("graphs")
+        else iteration
+    )
 
 
 def random_batch(options: argparse.Namespace, size: int | None = None) -> Batch:
@@ -156,14 +172,17 @@ def measure(form: str, literal: ReferenceSupernet, options: argparse.Namespace) 
         report[step] = {"ms": min(rounds), "median_ms": statistics.median(rounds)}
     report["images_per_second"] = 2000 * options.batch / report["bilevel iteration"]["ms"]
     report["peak_memory_gb"] = torch.cuda.max_memory_allocated() / 1e9
+    report["reserved_memory_gb"] = torch.cuda.max_memory_reserved() / 1e9
     report["launches"] = launches(iteration, batch)
     report["paper_search_seconds"] = paper_search(report)
     return report
 
 
 def launches(iteration: Step, batch: Batch) -> int:
-    """Kernels that the host launches in one bilevel iteration; a graph counts as none."""
-    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
+    """Kernels that the host launches in one bilevel iteration; a graph counts as one."""
+    # The calls of CUDA's run time are seen only beside the device's activity.
+    kinds = [torch.profiler.ProfilerActivity.CPU, torch.profiler.ProfilerActivity.CUDA]
+    with torch.profiler.profile(activities=kinds) as profile:
         iteration(batch, batch)
         torch.cuda.synchronize()
     return sum(event.count for event in profile.key_averages() if event.key in LAUNCHES)
@@ -173,6 +192,42 @@ def paper_search(report: dict) -> float:
     """Seconds of all steps of the paper's search on CIFAR-10, input and validation apart."""
     weight, bilevel = (report[step]["ms"] / 1000 for step in STEPS)
     return STEPS_PER_EPOCH * (WARM_UP_EPOCHS * weight + (EPOCHS - WARM_UP_EPOCHS) * bilevel)
+
+
+def input_ms(options: argparse.Namespace) -> float:
+    """Median time of both batches of an iteration, from images that lie on the device."""
+    generator = torch.Generator().manual_seed(2)
+    shape = (max(5_000, options.batch), 3, options.size, options.size)
+    pixels = torch.randint(256, shape, generator=generator, dtype=torch.uint8)
+    labels = torch.randint(10, shape[:1], generator=generator)
+    loader = BatchLoader(
+        ImageTensor(pixels, labels).to(CUDA),
+        torch.arange(len(labels)),
+        options.batch,
+        CUDA,
+        Augmentation(mean=MEAN, std=STD, crop_padding=4, flip=True, cutout=16),
+        torch.Generator().manual_seed(0),
+        torch.Generator().manual_seed(1),
+    )
+    taken = []
+    for _ in range(options.iterations + 3):
+        torch.cuda.synchronize()
+        start = time.perf_counter()
+        loader.next_batch(), loader.next_batch()
+        torch.cuda.synchronize()
+        taken.append(1000 * (time.perf_counter() - start))
+    return statistics.median(taken[3:])
+
+
+def compare(report: dict, milliseconds: float) -> None:
+    """Add the ratios to the literal form, and the share that the input's `milliseconds` can be."""
+    report["input_ms"] = milliseconds
+    literal = report["forms"].get("literal")
+    for row in report["forms"].values():
+        row["input_share"] = milliseconds / row["bilevel iteration"]["ms"]
+        if literal is not None:
+            row["time_ratio"] = row["bilevel iteration"]["ms"] / literal["bilevel iteration"]["ms"]
+            row["memory_ratio"] = row["peak_memory_gb"] / literal["peak_memory_gb"]
 
 
 def check(form: str, literal: ReferenceSupernet, options: argparse.Namespace) -> dict[str, float]:
@@ -194,8 +249,8 @@ def check(form: str, literal: ReferenceSupernet, options: argparse.Namespace) ->
     }
 
 
-def full_search(options: argparse.Namespace) -> float:
-    """Seconds of a whole search with the paper's settings, all included."""
+def full_search(options: argparse.Namespace) -> dict[str, float]:
+    """Seconds of a whole search with the paper's settings, all included, and its peak memory."""
     import numpy
 
     import darts
@@ -211,6 +266,9 @@ def full_search(options: argparse.Namespace) -> float:
                 arrays[f"x_{part}"], arrays[f"y_{part}"] = pixels, numpy.arange(number) % 10
             numpy.savez(file, **arrays)
             dataset = f"array:{file}"
+        gc.collect()
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
         start = time.perf_counter()
         darts.search(
             dataset=dataset,
@@ -218,7 +276,8 @@ def full_search(options: argparse.Namespace) -> float:
             precision=options.precision,
             run_dir=str(Path(folder) / "run"),
         )
-        return time.perf_counter() - start
+        seconds = time.perf_counter() - start
+        return {"seconds": seconds, "peak_memory_gb": torch.cuda.max_memory_allocated() / 1e9}
 
 
 def main() -> int:
@@ -230,10 +289,10 @@ def main() -> int:
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--size", type=int, default=32, help="height and width of the images")
     parser.add_argument("--precision", choices=("fp32", "bf16"), default="bf16")
-    parser.add_argument("--forms", nargs="+", choices=FORMS, default=FORMS)
+    parser.add_argument("--forms", nargs="*", choices=FORMS, default=list(FORMS))
     parser.add_argument("--iterations", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--full", action="store_true", help="run the paper's whole search instead")
+    parser.add_argument("--full", action="store_true", help="run the paper's whole search, too")
     parser.add_argument("--dataset", help="of --full; random images by default")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
@@ -241,22 +300,21 @@ def main() -> int:
         print("There is no CUDA device here: nothing was measured.", file=sys.stderr)
         return 2
 
-    report: dict = {**header(), "precision": options.precision}
+    settings = ("precision", "k", "channels", "layers", "nodes", "batch", "size")
+    settings += ("iterations", "rounds")
+    report: dict = {**header(), **{name: getattr(options, name) for name in settings}}
+    literal = ReferenceSupernet(options.channels, options.layers, options.nodes, options.k)
+    initialise(literal, torch.Generator().manual_seed(0))
+    report["forms"] = {}
+    for form in options.forms:
+        row = measure(form, literal, options)
+        if form in ("torch", "triton"):
+            row["check"] = check(form, literal, options)
+        report["forms"][form] = row
+        print(f"{form}: {row['bilevel iteration']['ms']:.1f} ms", file=sys.stderr)
+    compare(report, input_ms(options))
     if options.full:
-        report["full_search_seconds"] = full_search(options)
-    else:
-        settings = ("k", "channels", "layers", "nodes", "batch", "size", "iterations", "rounds")
-        report.update({name: getattr(options, name) for name in settings})
-        literal = ReferenceSupernet(options.channels, options.layers, options.nodes, options.k)
-        initialise(literal, torch.Generator().manual_seed(0))
-        report["forms"] = {}
-        for form in options.forms:
-            row = measure(form, literal, options)
-            if form in ("torch", "triton"):
-                row["check"] = check(form, literal, options)
-            report["forms"][form] = row
-            if not options.json:
-                print(f"{form}: {row['bilevel iteration']['ms']:.1f} ms", file=sys.stderr)
+        report["full_search"] = full_search(options)
     print(json.dumps(report, indent=2) if options.json else as_table(report))
     return 0
 
@@ -281,29 +339,30 @@ def header() -> dict[str, str]:
 def as_table(report: dict) -> str:
     lines = [
         "{device}, torch {torch}, CUDA {cuda}, cuDNN {cudnn}, Triton {triton}, Python {python}, "
-        "{precision}".format(**report)
-    ]
-    if "full_search_seconds" in report:
-        lines.append(f"the paper's search: {report['full_search_seconds']:.0f} s")
-        return "\n".join(lines)
-    lines.append(
+        "{precision}".format(**report),
         "K = {k}, C = {channels}, {layers} cells, {nodes} nodes, batch {batch} of {size}x{size}; "
-        "best of {rounds} x {iterations} iterations".format(**report)
-    )
-    lines.append(
-        f"{'':15}{'weight':>10}{'bilevel':>10}{'images/s':>10}{'memory':>10}{'launches':>10}"
-        f"{'search':>10}"
-    )
+        "best of {rounds} x {iterations} iterations".format(**report),
+        f"{'':15}{'weight':>10}{'bilevel':>10}{'ratio':>8}{'images/s':>10}{'memory':>10}"
+        f"{'launches':>10}{'input':>8}{'search':>10}",
+    ]
     for form, row in report["forms"].items():
+        ratio = f"{row['time_ratio']:8.3f}" if "time_ratio" in row else f"{'':8}"
         lines.append(
             f"{form:15}{row['weight step']['ms']:7.1f} ms{row['bilevel iteration']['ms']:7.1f} ms"
-            f"{row['images_per_second']:10.0f}{row['peak_memory_gb']:7.2f} GB{row['launches']:10}"
+            f"{ratio}{row['images_per_second']:10.0f}{row['peak_memory_gb']:7.2f} GB"
+            f"{row['launches']:10}{100 * row['input_share']:6.1f} %"
             f"{row['paper_search_seconds']:8.0f} s"
         )
+    lines.append(f"input: {report['input_ms']:.2f} ms for both batches of an iteration")
     for form, row in report["forms"].items():
         if "check" in row:
             differences = ", ".join(f"{what} {d:.1e}" for what, d in row["check"].items())
             lines.append(f"check of {form} against literal: {differences}")
+    if "full_search" in report:
+        full = report["full_search"]
+        lines.append(
+            f"the paper's whole search: {full['seconds']:.0f} s, {full['peak_memory_gb']:.2f} GB"
+        )
     return "\n".join(lines)
 
 

@@ -34,23 +34,38 @@ WARM_UP = 3
 
 
 class CudaGraphs:
-    """How work gets recorded on CUDA. A test puts something else in its place."""
+    """How work gets recorded on a CUDA device. A test puts something else in its place."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        # One for all, because what a stream has allocated serves no other stream.
+        self._stream: torch.cuda.Stream | None = None
 
     def warm_up(self, work: Work) -> Scalars:
         """Do the work on another stream than the usual one, as recording will."""
-        usual, other = torch.cuda.current_stream(), torch.cuda.Stream()
-        other.wait_stream(usual)
-        with torch.cuda.stream(other):
+        if self._stream is None:
+            self._stream = torch.cuda.Stream(self.device)
+        usual = torch.cuda.current_stream(self.device)
+        self._stream.wait_stream(usual)
+        with torch.cuda.stream(self._stream):
             scalars = work()
-        usual.wait_stream(other)
+        usual.wait_stream(self._stream)
         return scalars
 
     def record(self, work: Work) -> tuple[Callable[[], None], Scalars]:
         """What replays the work, and the scalars that each replay fills anew."""
-        graph = torch.cuda.CUDAGraph()
-        # Threads that read images may use CUDA meanwhile.
-        with torch.cuda.graph(graph, capture_error_mode="thread_local"):
-            scalars = work()
+        # Streams belong to a device: work on another than the present one would not be recorded.
+        with torch.cuda.device(self.device):
+            graph, usual = torch.cuda.CUDAGraph(), torch.cuda.current_stream()
+            try:
+                # Threads that read images may use CUDA meanwhile.
+                with torch.cuda.graph(
+                    graph, stream=self._stream, capture_error_mode="thread_local"
+                ):
+                    scalars = work()
+            finally:
+                # torch leaves its stream in place where ending the recording fails.
+                torch.cuda.set_stream(usual)
         return graph.replay, scalars
 
 
@@ -62,14 +77,12 @@ class RecordedIteration:
 
     Args:
         iteration: `darts.searcher.bilevel.Iteration`.
-        recorder: Warms up and records.
+        recorder: Warms up and records; `CudaGraphs` of the device that the work is on.
         insist: Whether work that cannot be recorded is an error, and not a line in the log.
     """
 
-    def __init__(
-        self, iteration: Step, recorder: CudaGraphs | None = None, *, insist: bool = False
-    ) -> None:
-        self.iteration, self.recorder = iteration, recorder or CudaGraphs()
+    def __init__(self, iteration: Step, recorder: CudaGraphs, *, insist: bool = False) -> None:
+        self.iteration, self.recorder = iteration, recorder
         self.insist, self.recordable = insist, True
         self.forget()
 

@@ -42,7 +42,7 @@ from darts.searcher.cost_aware import CostAwareness
 from darts.searcher.cost_tables import target_of
 from darts.searcher.memory import memory_advice
 from darts.searcher.options import SearchOptions
-from darts.searcher.recording import RecordedIteration, Step, wants_graphs
+from darts.searcher.recording import CudaGraphs, RecordedIteration, Step, wants_graphs
 from darts.stems import check_image_size, choose_stem
 from darts.supernet import Supernet
 from darts.tracking import Tracker
@@ -227,7 +227,9 @@ class SearchTask:
         alone = distributed.world() == 1
         if alone and wants_graphs(options.cuda_graphs, self.device, options.order):
             self.iteration = RecordedIteration(
-                self.iteration, insist=options.cuda_graphs == "always"
+                self.iteration,
+                CudaGraphs(self.device),
+                insist=options.cuda_graphs == "always",
             )
             self.title = f"search ({options.backend}, CUDA graphs)"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,15 @@ import torch
 from torch import Tensor
 
 from darts.errors import UserError
-from darts.searcher import recording
 from darts.searcher.bilevel import Batch
-from darts.searcher.recording import WARM_UP, RecordedIteration, Scalars, Work, wants_graphs
+from darts.searcher.recording import (
+    WARM_UP,
+    CudaGraphs,
+    RecordedIteration,
+    Scalars,
+    Work,
+    wants_graphs,
+)
 from darts.searcher.task import SearchTask, run_search
 from tests.darts.runs_support import assert_same, search_options
 
@@ -104,7 +111,7 @@ def test_graphs_are_for_cuda_and_of_themselves_for_the_first_order() -> None:
 @pytest.fixture
 def tape(monkeypatch: pytest.MonkeyPatch) -> Tape:
     made = Tape()
-    monkeypatch.setattr(recording, "CudaGraphs", lambda: made)
+    monkeypatch.setattr("darts.searcher.task.CudaGraphs", lambda device: made)
     monkeypatch.setattr("darts.searcher.task.wants_graphs", lambda *_: True)
     return made
 
@@ -136,3 +143,24 @@ def test_graphs_without_cuda_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="--cuda-graphs always: needs a CUDA device"):
         run_search(search_options(tmp_path / "run", cuda_graphs="always"))
     assert not (tmp_path / "run").exists()
+
+
+def test_a_failed_recording_gives_the_stream_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """torch's own context leaves its stream in force where ending a recording raises."""
+    device, streams = torch.device("cuda", 1), []
+
+    class Recording(nullcontext):
+        def __init__(self, graph: object, stream: object, capture_error_mode: str) -> None:
+            super().__init__()
+
+        def __exit__(self, *_: object) -> None:
+            raise RuntimeError("operation failed due to a previous error during capture")
+
+    monkeypatch.setattr(torch.cuda, "device", lambda wanted: nullcontext(wanted))
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", object)
+    monkeypatch.setattr(torch.cuda, "graph", Recording)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda: "usual")
+    monkeypatch.setattr(torch.cuda, "set_stream", streams.append)
+    with pytest.raises(RuntimeError, match="during capture"):
+        CudaGraphs(device).record(dict)
+    assert streams == ["usual"]
