@@ -118,11 +118,6 @@ class TrainingTask:
         self.network.to(self.device, dtype).to(memory_format=torch.channels_last)
         if options.dropout is not None:
             self.network.dropout = options.dropout
-        self.forward: Forward = self.network
-        if wants_compiling(options.compile, self.device):
-            self._compile(compiler)
-        # As it was resolved, so that a resumed run computes in the same way.
-        self.options = replace(options, compile=self.forward is not self.network)
         self.teacher = None
         if options.teacher is not None:
             self.teacher = Teacher(options.teacher, self.dataset.card(), self.device, dtype)
@@ -155,6 +150,12 @@ class TrainingTask:
         self.average = create_average(self.network, self._average_decay())
         self.scores: Scores | None = None
         self.average_scores: Scores | None = None
+        self.forward: Forward = self.network
+        # Last, because it takes long, and what else is wrong shows first.
+        if wants_compiling(options.compile, self.device):
+            self._compile(compiler)
+        # As it was resolved, so that a resumed run computes in the same way.
+        self.options = replace(options, compile=self.forward is not self.network)
 
     def _average_decay(self) -> float:
         """That of the running mean of the weights, 0 for none; says where it is too slow."""
