@@ -180,7 +180,7 @@ def _continued(cls: type[Options], settings: Mapping[str, Any]) -> Options:
             f"--resume {settings['resume']}: there is no {path}; give the directory that an "
             "earlier run printed."
         ) from None
-    except yaml.YAMLError as error:
+    except (ValueError, yaml.YAMLError) as error:
         raise UserError(f"{path} is no YAML: {error}") from None
     options = _checked(cls, _parser(cls, str(path)), saved, str(path))
     return replace(options, **settings)

@@ -144,21 +144,6 @@ class RunDirectory:
         with atomic_write(self.path / "config.yaml") as stream:
             yaml.safe_dump(dict(config), stream, sort_keys=False, allow_unicode=True)
 
-    def read_config(self) -> dict[str, Any]:
-        """The content of `config.yaml`.
-
-        Raises:
-            UserError: It is absent, or no YAML mapping.
-        """
-        path = self.path / "config.yaml"
-        try:
-            config = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError, yaml.YAMLError) as error:
-            raise UserError(f"{path} cannot be read: {error}") from None
-        if not isinstance(config, dict):
-            raise UserError(f"{path} holds no settings.")
-        return config
-
     def record_environment(self, **details: Any) -> None:
         """Append the present software and machine, and `details`, to `environment.json`."""
         path = self.path / "environment.json"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 import darts
@@ -46,6 +48,15 @@ def test_a_genotype_brings_its_data_set() -> None:
 def test_wrong_settings_are_named(settings: dict, message: str) -> None:
     with pytest.raises(UserError, match=message):
         darts.search(**settings)
+
+
+@pytest.mark.parametrize(
+    "text", [b"a: [", b"", b"- 1", b"a: !!python/object:os.system {}", b"\xff"]
+)
+def test_broken_settings_of_a_run_are_named(text: bytes, tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_bytes(text)
+    with pytest.raises(UserError, match=r"config\.yaml"):
+        options_from(SearchOptions, {"resume": str(tmp_path)}, api.search_overlay)
 
 
 @pytest.mark.parametrize(
