@@ -60,7 +60,7 @@ def _cards(record: SearchRecord) -> Iterator[Card]:
     yield Card("Trials", f"{done} of {planned}", f"{failed} failed" if failed else "none failed")
     seconds = sum(trial.seconds or 0.0 for trial in record.trials)
     yield Card("Training time", duration(seconds), "all trials together")
-    if record.stop_epoch is not None:
+    if record.stop_epoch is not None and _predicts(record):
         yield Card("Early stop", f"epoch {record.stop_epoch}", f"of {record.config['epochs']}")
     if record.result and (pretraining := record.result["pretraining"]):
         worst = min(pretraining["correlation"].values())
@@ -79,6 +79,10 @@ def _notes(record: SearchRecord) -> Iterator[str]:
         yield f"the search is not finished; go on with --resume {record.path}"
 
 
+def _predicts(record: SearchRecord) -> bool:
+    return bool(record.config["strategy"] == "predictor")
+
+
 def _plots(record: SearchRecord) -> Iterator[Plot]:
     rounds, stop = record.rounds, record.stop_epoch
     if stop is None:
@@ -86,20 +90,26 @@ def _plots(record: SearchRecord) -> Iterator[Plot]:
     yield Plot(
         "rounds",
         "Rounds",
-        "A dot a candidate, a line at the median, the best in figures. The first round is "
-        "quasi-random; later ones are the best predicted of each cost range.",
+        "A dot a candidate, a line at the median, the best in figures. "
+        + (
+            "The first round is quasi-random; later ones are the best predicted of each cost range."
+            if _predicts(record)
+            else "All rounds are quasi-random: the baseline of a search."
+        ),
         joint_plots.plot_rounds(rounds, stop),
     )
     if (figure := joint_plots.plot_predictions(rounds, stop)) is not None:
         note = _prediction_words(rounds, stop)
         yield Plot("predictions", "Predicted and measured", note, figure)
-    yield Plot(
-        "correlations",
-        "Rank correlation by epoch",
-        "Of the first round's accuracies with those of its last epoch; later rounds stop where it "
-        "first passes the dashed line.",
-        joint_plots.plot_correlations(record.correlations, record.config["rank_correlation"], stop),
-    )
+    if _predicts(record):
+        threshold = record.config["rank_correlation"]
+        yield Plot(
+            "correlations",
+            "Rank correlation by epoch",
+            "Of the first round's accuracies with those of its last epoch; later rounds stop where "
+            "it first passes the dashed line.",
+            joint_plots.plot_correlations(record.correlations, threshold, stop),
+        )
     yield Plot(
         "front",
         "Accuracy and cost",

@@ -38,6 +38,16 @@ def test_search_reports(run: Path) -> None:
         assert (run / "plots" / f"{plot}.png").is_file()
 
 
+def test_the_baseline_reports_as_one(run: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(run, copy)
+    config = yaml.safe_load((copy / "config.yaml").read_text())
+    (copy / "config.yaml").write_text(yaml.safe_dump({**config, "strategy": "random"}))
+    page = write_joint_report(copy).read_text()
+    assert "All rounds are quasi-random" in page
+    assert "Rank correlation by epoch" not in page
+
+
 def test_evolve_writes_recipes_that_evaluate_takes(run: Path, capsys) -> None:
     assert main(["joint", "evolve", str(run), "--max-macs", "1", "2.5"]) == 0
     printed = capsys.readouterr().out
