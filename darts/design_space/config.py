@@ -6,15 +6,14 @@ Source: RegNet (arXiv 2003.13678, §3.2 and appendix D). The bottleneck ratio is
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, Literal, get_args
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from darts.errors import UserError
+from darts.staged_config import StagedConfig, count_problem
 
 # X: residual bottleneck with groups; a Y block is an X block with squeeze-excitation; R: X without
 # groups; V: one 3x3 convolution; VR: V beside a shortcut.
@@ -53,12 +52,15 @@ class Stage:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AnyNetConfig:
+class AnyNetConfig(StagedConfig):
     """A stem, stages of blocks, and a linear classifier on the mean over the image.
 
     Raises:
         UserError: No such network exists; the message says which stage and value is at fault.
     """
+
+    kind = "an AnyNet"
+    stage_type = Stage
 
     stages: tuple[Stage, ...]
     block: Block = "x"
@@ -80,9 +82,8 @@ class AnyNetConfig:
 
     def _problem(self, stage: Stage) -> str | None:
         for name in ("depth", "width", "stride", "group_width"):
-            value = getattr(stage, name)
-            if value != int(value) or value < 1:
-                return f"{name} is a whole number of at least 1, not {value}"
+            if problem := count_problem(name, getattr(stage, name)):
+                return problem
         if not stage.bottleneck > 0:
             return f"bottleneck is a positive ratio, not {stage.bottleneck}"
         if not stage.se_ratio >= 0:
@@ -97,30 +98,9 @@ class AnyNetConfig:
         return None
 
     @property
-    def total_stride(self) -> int:
-        """What the image's height and width are divided by up to the head."""
-        strides = [stage.stride for stage in self.stages]
-        return math.prod(strides) * {"cifar": 1, "simple": 2, "resnet": 4}[self.stem]
-
-    @property
-    def smallest_image(self) -> int:
-        """Side of the smallest image that leaves every stride a pixel."""
-        return self.total_stride
-
-    @property
-    def depth(self) -> int:
-        """Number of blocks."""
-        return sum(stage.depth for stage in self.stages)
-
-    def check_image_size(self, height: int, width: int) -> None:
-        """Raise UserError unless every stride has more than one pixel to act on."""
-        smallest = self.smallest_image
-        if min(height, width) < smallest:
-            raise UserError(
-                f"This network takes images of at least {smallest}x{smallest} pixels, because its "
-                f"strides divide them by that, not {height}x{width}. Enlarge the images, or take "
-                "the stem for small ones (cifar)."
-            )
+    def stem_stride(self) -> int:
+        """What the stem divides the image's height and width by."""
+        return {"cifar": 1, "simple": 2, "resnet": 4}[self.stem]
 
     def for_small_images(self) -> AnyNetConfig:
         """The form for images of about 32 pixels: the stem "cifar" and the strides that fit it."""
@@ -130,24 +110,6 @@ class AnyNetConfig:
             for stage, stride in zip(self.stages, strides, strict=True)
         )
         return replace(self, stem="cifar", stages=tuple(stages))
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values for YAML, JSON and checkpoints."""
-        return {**asdict(self), "stages": [asdict(stage) for stage in self.stages]}
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> AnyNetConfig:
-        """The inverse of `as_dict`.
-
-        Raises:
-            UserError: A key is unknown or missing, or a value impossible.
-        """
-        try:
-            stages = tuple(Stage(**stage) for stage in values["stages"])
-            return cls(**{**values, "stages": stages})
-        except (KeyError, TypeError) as error:
-            known = ", ".join(field.name for field in (*fields(cls), *fields(Stage)))
-            raise UserError(f"Not an AnyNet: {error} (keys: {known}).") from error
 
 
 def stage_strides(stem: Stem, stages: int) -> tuple[int, ...]:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, Literal, TypeVar, get_args
+from dataclasses import dataclass, replace
+from typing import Literal, TypeVar, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from darts.errors import UserError
+from darts.staged_config import StagedConfig, count_problem
 from ops.mobile_blocks import Activation, Gate, LayerStyle, Padding
 
 # imagenet: 3x3, stride 2; cifar: 3x3, stride 1.
@@ -61,7 +60,7 @@ class MBConvStage:
 
 
 @dataclass(frozen=True, kw_only=True)
-class MBConvConfig:
+class MBConvConfig(StagedConfig):
     """A 3x3 stem, stages of MBConv blocks, a head, dropout and a linear classifier.
 
     Attributes:
@@ -79,6 +78,9 @@ class MBConvConfig:
     Raises:
         UserError: No such network exists; the message says which stage and value is at fault.
     """
+
+    kind = "an MBConv network"
+    stage_type = MBConvStage
 
     stages: tuple[MBConvStage, ...]
     stem: Stem = "imagenet"
@@ -118,7 +120,7 @@ class MBConvConfig:
         if not self.stages:
             return "it needs at least one stage"
         for name in ("stem_width", "head_width", "channel_multiple", "resolution"):
-            if problem := _uncountable(name, getattr(self, name)):
+            if problem := count_problem(name, getattr(self, name)):
                 return problem
         if not 0 <= self.dropout < 1:
             return f"dropout lies in [0, 1), not {self.dropout}"
@@ -140,15 +142,9 @@ class MBConvConfig:
         )
 
     @property
-    def depth(self) -> int:
-        """Number of blocks."""
-        return sum(stage.depth for stage in self.stages)
-
-    @property
-    def total_stride(self) -> int:
-        """What the image's height and width are divided by up to the head."""
-        stem = 1 if self.stem == "cifar" else 2
-        return stem * math.prod([stage.stride for stage in self.stages])
+    def stem_stride(self) -> int:
+        """What the stem divides the image's height and width by."""
+        return 1 if self.stem == "cifar" else 2
 
     @property
     def smallest_image(self) -> int:
@@ -173,16 +169,6 @@ class MBConvConfig:
         """Channels of the squeeze-excitation in a block of `c_in` input channels; ratio 0: none."""
         return int(squeezed_width(c_in, se_ratio, self.channel_multiple))
 
-    def check_image_size(self, height: int, width: int) -> None:
-        """Raise UserError unless every stride has more than one pixel to act on."""
-        smallest = self.smallest_image
-        if min(height, width) < smallest:
-            raise UserError(
-                f"This network takes images of at least {smallest}x{smallest} pixels, because its "
-                f"strides divide them by {self.total_stride}, not {height}x{width}. Enlarge the "
-                "images, or take the stem for small ones (cifar)."
-            )
-
     def for_small_images(self) -> MBConvConfig:
         """The form for 32 pixels: stem and first strided stage no longer stride, 4x4 at the end.
 
@@ -198,28 +184,10 @@ class MBConvConfig:
         )
         return replace(self, stem="cifar", stages=tuple(stages), resolution=32)
 
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values for YAML, JSON and checkpoints."""
-        return {**asdict(self), "stages": [asdict(stage) for stage in self.stages]}
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> MBConvConfig:
-        """The inverse of `as_dict`.
-
-        Raises:
-            UserError: A key is unknown or missing, or a value impossible.
-        """
-        try:
-            stages = tuple(MBConvStage(**stage) for stage in values["stages"])
-            return cls(**{**values, "stages": stages})
-        except (KeyError, TypeError) as error:
-            known = ", ".join(field.name for field in (*fields(cls), *fields(MBConvStage)))
-            raise UserError(f"Not an MBConv network: {error} (keys: {known}).") from error
-
 
 def _stage_problem(stage: MBConvStage) -> str | None:
     for name in ("depth", "width", "kernel", "stride"):
-        if problem := _uncountable(name, getattr(stage, name)):
+        if problem := count_problem(name, getattr(stage, name)):
             return problem
     if stage.kernel % 2 == 0:
         return f"kernel is odd, not {stage.kernel}"
@@ -229,12 +197,6 @@ def _stage_problem(stage: MBConvStage) -> str | None:
         return f"se_ratio is 0 or positive, not {stage.se_ratio}"
     if stage.padding is not None and (stage.padding < 0 or stage.stride == 1):
         return "padding is 0 or positive, and only a strided stage has one"
-    return None
-
-
-def _uncountable(name: str, value: Any) -> str | None:
-    if value != int(value) or value < 1:
-        return f"{name} is a whole number of at least 1, not {value}"
     return None
 
 

@@ -1,0 +1,82 @@
+"""A stem and stages of blocks as plain values: what the families of such networks share."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, ClassVar, TypeVar
+
+from darts.errors import UserError
+
+Config = TypeVar("Config", bound="StagedConfig")
+
+
+@dataclass(frozen=True, kw_only=True)
+class StagedConfig:
+    """Stages, each with a `depth`, a `width` and a `stride`.
+
+    Attributes:
+        kind: What such a network is called, with its article.
+        stage_type: The dataclass of a stage.
+    """
+
+    kind: ClassVar[str]
+    stage_type: ClassVar[Any]
+
+    stages: tuple[Any, ...]
+
+    @property
+    def stem_stride(self) -> int:
+        """What the stem divides the image's height and width by."""
+        raise NotImplementedError
+
+    @property
+    def total_stride(self) -> int:
+        """What the image's height and width are divided by up to the head."""
+        return self.stem_stride * math.prod([stage.stride for stage in self.stages])
+
+    @property
+    def smallest_image(self) -> int:
+        """Side of the smallest image that leaves every stride a pixel."""
+        return self.total_stride
+
+    @property
+    def depth(self) -> int:
+        """Number of blocks."""
+        return sum(stage.depth for stage in self.stages)
+
+    def check_image_size(self, height: int, width: int) -> None:
+        """Raise UserError unless every stride has more than one pixel to act on."""
+        smallest = self.smallest_image
+        if min(height, width) < smallest:
+            raise UserError(
+                f"This network takes images of at least {smallest}x{smallest} pixels, because its "
+                f"strides divide them by {self.total_stride}, not {height}x{width}. Enlarge the "
+                "images, or take the stem for small ones (cifar)."
+            )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for YAML, JSON and checkpoints."""
+        return {**asdict(self), "stages": [asdict(stage) for stage in self.stages]}
+
+    @classmethod
+    def from_dict(cls: type[Config], values: Mapping[str, Any]) -> Config:
+        """The inverse of `as_dict`.
+
+        Raises:
+            UserError: A key is unknown or missing, or a value impossible.
+        """
+        try:
+            stages = tuple(cls.stage_type(**stage) for stage in values["stages"])
+            return cls(**{**values, "stages": stages})
+        except (KeyError, TypeError) as error:
+            known = ", ".join(field.name for field in (*fields(cls), *fields(cls.stage_type)))
+            raise UserError(f"Not {cls.kind}: {error} (keys: {known}).") from error
+
+
+def count_problem(name: str, value: Any) -> str | None:
+    """What is wrong with a value that should be a whole number of at least 1, if anything is."""
+    if value != int(value) or value < 1:
+        return f"{name} is a whole number of at least 1, not {value}"
+    return None
