@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +19,8 @@ from darts.errors import UserError
 Format = Literal["onnx", "torch-export"]
 FORMATS: tuple[Format, ...] = ("onnx", "torch-export")
 INSTALL = "pip install 'darts-nas[export]' (or: pip install onnx onnxruntime onnxscript)"
-# Sums in another order differ by more than this only where something is wrong.
-TOLERANCE = 1e-3
+# Of the largest logit. Rounding alone makes 4e-4 of it in 20 cells of random weights.
+TOLERANCE = 5e-3
 BATCHES = (1, 3)
 
 
@@ -87,13 +88,30 @@ def export_network(
         else:
             run, by = _write_program(program, draft, text)
         difference, largest = _compare(network, run, image_size)
-        if not difference <= TOLERANCE * max(largest, 1.0):
+        if not difference <= TOLERANCE * largest:
             raise UserError(
                 f"The exported file computes something else: its logits differ by {difference:.2g} "
                 f"(the largest is {largest:.2g}), by {by}. Nothing was written."
             )
         os.replace(draft, path)
     return Exported(path, difference, largest, by)
+
+
+@torch.no_grad()
+def settle_norms(network: nn.Module, image_size: int) -> None:
+    """Give an untrained network's batch norms the statistics of random images.
+
+    By their first ones, mean 0 and variance 1, images fade from layer to layer until the logits
+    are nothing but the classifier's bias, and no check of these would check anything.
+    """
+    network.eval()
+    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.train().momentum = 1.0
+    network(_random_images(4, image_size, torch.Generator().manual_seed(1)))
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.eval().momentum = momentum
 
 
 def check_onnx() -> None:
@@ -114,15 +132,18 @@ Run = Callable[[Tensor], Tensor]
 def _write_onnx(program: Any, images: Tensor, path: Path, notes: str) -> tuple[Run, str]:
     import onnxruntime
 
-    written = torch.onnx.export(
-        program,
-        (images,),
-        input_names=["images"],
-        output_names=["logits"],
-        dynamic_shapes={"images": {0: "batch"}},
-        dynamo=True,
-        verbose=False,
-    )
+    with warnings.catch_warnings():
+        # torch 2.13 copies its own trees by a name that it has deprecated.
+        warnings.filterwarnings("ignore", ".*LeafSpec", FutureWarning)
+        written = torch.onnx.export(
+            program,
+            (images,),
+            input_names=["images"],
+            output_names=["logits"],
+            dynamic_shapes={"images": {0: "batch"}},
+            dynamo=True,
+            verbose=False,
+        )
     assert written is not None
     written.model.metadata_props["darts"] = notes
     written.save(path, external_data=False)
@@ -144,8 +165,12 @@ def _compare(network: nn.Module, run: Run, image_size: int) -> tuple[float, floa
     generator = torch.Generator().manual_seed(0)
     difference = largest = 0.0
     for batch in BATCHES:
-        images = torch.randn(batch, 3, image_size, image_size, generator=generator)
+        images = _random_images(batch, image_size, generator)
         expected = network(images)
         difference = max(difference, (run(images) - expected).abs().max().item())
         largest = max(largest, expected.abs().max().item())
     return difference, largest
+
+
+def _random_images(count: int, size: int, generator: torch.Generator) -> Tensor:
+    return torch.randn(count, 3, size, size, generator=generator)

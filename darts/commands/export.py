@@ -29,7 +29,7 @@ def export(arguments: Sequence[str], prog: str) -> None:
         raise UserError("--genotype and --model: give one of the two.")
     if parsed.output.is_dir():
         raise UserError(f"-o {parsed.output}: that is a directory; name a file.")
-    from darts.export import check_onnx, export_network
+    from darts.export import check_onnx, export_network, settle_norms
 
     if parsed.format == "onnx":
         check_onnx()
@@ -50,11 +50,14 @@ def export(arguments: Sequence[str], prog: str) -> None:
             stem=parsed.stem,
         )
         notes = {}
-        print("no --checkpoint: the weights are random")
+        print("no --checkpoint: the weights are random, the norms' statistics of random images")
     else:
         raise UserError("Which network? Give --checkpoint, or --genotype or --model.")
     size = parsed.image_size or notes.get("image_size") or network.resolution
     network.eval().check_image_size(size, size)
+    if parsed.checkpoint is None:
+        settle_norms(network, size)
+    print(f"writing and checking {parsed.format}, which can take a minute", flush=True)
     done = export_network(network, parsed.output, parsed.format, size, notes)
     print(f"wrote  {done.path} ({done.path.stat().st_size / 1e6:.1f} MB)")
     print(f"takes  images [B, 3, {size}, {size}] float32, gives logits")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -11,11 +12,12 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+import darts
 from darts import export
 from darts.cli import main
 from darts.data.transforms import load_image
 from darts.errors import UserError
-from darts.export import export_network
+from darts.export import export_network, settle_norms
 from darts.training.predict import load_trained
 from darts.training.trainer import run_training
 from genotypes import load_genotype
@@ -85,6 +87,33 @@ def test_without_onnx_the_command_says_what_to_install(
     assert main(arguments) == 2
     assert "darts-nas[export]" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("model", ["pcdarts_imagenet", "efficientnet_b0"])
+def test_untrained_networks_keep_images_apart(model: str) -> None:
+    network = darts.create_network(model, num_classes=5)
+    images = torch.randn(2, 3, 64, 64)
+    before = [getattr(module, "momentum", None) for module in network.modules()]
+    settle_norms(network, 64)
+    with torch.no_grad():
+        first, second = network(images)[0]
+    assert not network.training
+    assert (first - second).abs().max() > 0.1 * first.abs().max()
+    assert [getattr(module, "momentum", None) for module in network.modules()] == before
+
+
+def test_a_cell_by_the_command(
+    kind: export.Format, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "net"
+    arguments = ["export", "--genotype", "pcdarts_imagenet", "--channels", "2", "--layers", "3"]
+    arguments += ["--image-size", "32", "--classes", "3", "--format", kind, "-o", str(file)]
+    assert main(arguments) == 0
+    said = capsys.readouterr().out
+    assert "the weights are random" in said
+    difference, largest = map(float, re.findall(r"(?:difference|up to) ([-e.\d]+)", said))
+    assert difference < 1e-4 * largest
+    assert file.is_file()
 
 
 def test_a_trained_network_by_the_command(
