@@ -1,7 +1,7 @@
 """Differentiable architecture search: PC-DARTS at its heart, honest baselines around it.
 
-From Python: `darts.search`, `darts.evaluate`, `darts.load_genotype`, `darts.create_network`,
-`darts.load_pretrained`.
+From Python: `darts.search`, `darts.evaluate`, `darts.detect`, `darts.load_genotype`,
+`darts.create_network`, `darts.load_pretrained`.
 """
 
 from __future__ import annotations
@@ -10,16 +10,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from darts.api import evaluate, search
+    from darts.api import detect, evaluate, search
     from darts.models import create_network
     from darts.training.pretrained import load_pretrained
     from genotypes import load_genotype
 
-__all__ = ["create_network", "evaluate", "load_genotype", "load_pretrained", "search"]
+__all__ = ["create_network", "detect", "evaluate", "load_genotype", "load_pretrained", "search"]
 
 # Found on first use, because torch takes seconds to import and `--help` must not wait for it.
 _HOMES = {
     "create_network": "darts.models",
+    "detect": "darts.api",
     "evaluate": "darts.api",
     "load_genotype": "genotypes",
     "load_pretrained": "darts.training.pretrained",

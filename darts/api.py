@@ -22,6 +22,9 @@ from genotypes import Genotype, load_genotype
 if TYPE_CHECKING:
     from darts.compare.run import Compared
     from darts.design_space.population import Population
+    from darts.detection.average_precision import Precision
+    from darts.detection.options import DetectionOptions
+    from darts.detection.task import DetectionResult
     from darts.models import Model
     from darts.runs import RunDirectory
     from darts.searcher.task import SearchResult
@@ -265,3 +268,42 @@ def report(directories: list[Path]) -> Path:
     if len(directories) == 1:
         return write_report(directories[0])
     return write_comparison(directories, directories[0].parent / "comparison.html")
+
+
+def detect(**settings: Any) -> DetectionResult:
+    """Train a detector; settings are those of `python -m darts detect --help`, with underscores.
+
+    >>> result = detect(dataset="shapes", model="regnetx_200mf")  # doctest: +SKIP
+    >>> result.precision.ap50  # doctest: +SKIP
+
+    Raises:
+        UserError: A setting, the data or the run directory is wrong, or the loss diverged.
+        Interrupted: SIGINT or SIGTERM came; the checkpoint is written.
+    """
+    from darts.detection.options import DetectionOptions, detection_overlay
+
+    return run_detection(options_from(DetectionOptions, settings, detection_overlay))
+
+
+def run_detection(options: DetectionOptions) -> DetectionResult:
+    """Train a detector with these options and write the report."""
+    from darts.detection import task
+    from darts.report.page import write_report
+
+    result = task.run_detection(options)
+    write_report(result.run_dir)
+    return result
+
+
+def detector_card(options: DetectionOptions) -> str:
+    """What these options would train, in a few lines; the data may be absent."""
+    from darts.detection import card
+
+    return card.detector_card(options)
+
+
+def judge_detector(options: DetectionOptions) -> Precision:
+    """The AP of the detector in `options.checkpoint` on the validation images."""
+    from darts.detection import task
+
+    return task.judge_checkpoint(options)

@@ -18,6 +18,7 @@ COMMANDS = {
     "search": ("runs", "search a cell"),
     "evaluate": ("runs", "retrain a genotype from scratch, or test a checkpoint"),
     "compare": ("compare", "judge a genotype by populations of networks of its cost"),
+    "detect": ("detect", "train and judge a detector on COCO's format"),
     "predict": ("runs", "say what an image shows, by a trained checkpoint"),
     "export": ("export", "write a network as ONNX or torch.export, checked"),
     "genotypes": ("shows", "list the zoo"),

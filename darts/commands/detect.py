@@ -1,0 +1,26 @@
+"""The command that trains and judges a detector: detect."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from darts.detection.options import DetectionOptions, detection_overlay
+from darts.errors import UserError
+from darts.parsing import parse_options
+
+
+def detect(arguments: Sequence[str], prog: str) -> None:
+    options = parse_options(DetectionOptions, arguments, prog=prog, overlay=detection_overlay)
+    if os.environ.get("WORLD_SIZE", "1") != "1":
+        raise UserError("A detector is trained by one process; start it without torchrun.")
+    from darts import api
+
+    if options.test_only:
+        print(api.judge_detector(options))
+        return
+    print(api.detector_card(options), flush=True)
+    result = api.run_detection(options)
+    print(f"{result.precision}  (last epoch)")
+    print(f"time           {result.seconds:.0f} s")
+    print(f"run directory  {result.run_dir}")

@@ -1,0 +1,121 @@
+"""A set of drawn shapes in COCO's format, for trying a detector without any data.
+
+Each image shows one to four circles, squares and triangles of any colour on a blotched background;
+a shape covers at most a quarter of the box of another. Drawn from a seed, the same everywhere but
+for Pillow's own rounding.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image, ImageDraw
+
+from darts.errors import UserError
+from darts.files import atomic_write
+from darts.randomness import RandomStreams
+
+SHAPES = ("circle", "square", "triangle")
+MOST_SHAPES = 4
+SMALLEST, LARGEST = 0.15, 0.45  # Side of a shape over that of the image.
+MOST_COVERED = 0.25
+
+Box = tuple[int, int, int, int]
+
+
+def draw_shapes(
+    folder: Path | str, *, train: int = 400, val: int = 100, size: int = 96, seed: int = 0
+) -> Path:
+    """Draw a set into `folder`, unless it is there already: train/, val/, annotations/.
+
+    Raises:
+        UserError: The folder holds another set, or images so small that nothing can be seen.
+    """
+    folder = Path(folder).expanduser()
+    if size < 32:
+        raise UserError(f"Shapes need images of at least 32 pixels, not {size}.")
+    card = {"train": train, "val": val, "size": size, "seed": seed}
+    mark = folder / "shapes.json"
+    if mark.is_file():
+        if json.loads(mark.read_text(encoding="utf-8")) != card:
+            raise UserError(f"{folder} holds other drawn shapes; choose another --data-dir.")
+        return folder
+    streams = RandomStreams(seed, ("train", "val"))
+    for part, count in (("train", train), ("val", val)):
+        record = _draw_part(folder / part, count, size, streams[part])
+        with atomic_write(folder / "annotations" / f"{part}.json") as stream:
+            json.dump(record, stream)
+    with atomic_write(mark) as stream:  # Last: with it the set is whole.
+        json.dump(card, stream)
+    return folder
+
+
+def _draw_part(
+    folder: Path, count: int, size: int, generator: torch.Generator
+) -> dict[str, list[dict[str, Any]]]:
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    for number in range(1, count + 1):
+        picture, found = _draw_image(size, generator)
+        name = f"{number:05d}.png"
+        with atomic_write(folder / name, "wb") as stream:
+            picture.save(stream, format="PNG")
+        images.append({"id": number, "file_name": name, "width": size, "height": size})
+        for kind, (left, top, right, bottom) in found:
+            annotations.append(
+                {
+                    "id": len(annotations) + 1,
+                    "image_id": number,
+                    "category_id": SHAPES.index(kind) + 1,
+                    "bbox": [left, top, right - left, bottom - top],
+                    "area": (right - left) * (bottom - top),
+                    "iscrowd": 0,
+                }
+            )
+    categories = [{"id": number, "name": name} for number, name in enumerate(SHAPES, 1)]
+    return {"images": images, "annotations": annotations, "categories": categories}
+
+
+def _draw_image(size: int, generator: torch.Generator) -> tuple[Image.Image, list[tuple[str, Box]]]:
+    def uniform(*shape: int) -> torch.Tensor:
+        return torch.rand(shape, generator=generator)
+
+    blotches = (80 + 96 * uniform(4, 4, 3)).byte().numpy()
+    picture = Image.fromarray(blotches).resize((size, size), Image.Resampling.BICUBIC)
+    pen = ImageDraw.Draw(picture)
+    count = 1 + int(torch.randint(MOST_SHAPES, (), generator=generator))
+    found: list[tuple[str, Box]] = []
+    for _ in range(count):
+        kind = SHAPES[int(torch.randint(len(SHAPES), (), generator=generator))]
+        share, x, y, *colour = uniform(6).tolist()
+        side = round(size * (SMALLEST + (LARGEST - SMALLEST) * share))
+        left, top = int(x * (size - side)), int(y * (size - side))
+        box = (left, top, left + side, top + side)
+        if any(_covered(other, box) > MOST_COVERED for _, other in found):
+            continue
+        _draw_shape(pen, kind, box, [round(255 * (value > 0.5)) for value in colour])
+        found.append((kind, box))
+    return picture, found
+
+
+def _draw_shape(pen: ImageDraw.ImageDraw, kind: str, box: Box, colour: Sequence[int]) -> None:
+    left, top, right, bottom = box[0], box[1], box[2] - 1, box[3] - 1  # Pillow draws the last one.
+    fill = (colour[0], colour[1], colour[2])
+    if kind == "circle":
+        pen.ellipse((left, top, right, bottom), fill=fill)
+    elif kind == "square":
+        pen.rectangle((left, top, right, bottom), fill=fill)
+    else:
+        pen.polygon([((left + right) / 2, top), (left, bottom), (right, bottom)], fill=fill)
+
+
+def _covered(box: Box, other: Box) -> float:
+    """Largest share of one of two boxes that the other covers."""
+    width = min(box[2], other[2]) - max(box[0], other[0])
+    height = min(box[3], other[3]) - max(box[1], other[1])
+    areas = [(b[2] - b[0]) * (b[3] - b[1]) for b in (box, other)]
+    return max(width, 0) * max(height, 0) / min(areas)

@@ -1,0 +1,341 @@
+"""Training of a detector, judged after the last epoch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from darts.checkpoints import load_file
+from darts.cost import count
+from darts.detection.annotations import Annotations
+from darts.detection.average_precision import (
+    Precision,
+    Result,
+    average_precision,
+    check_pycocotools,
+)
+from darts.detection.backbone import create_backbone
+from darts.detection.detector import Detector, detector_from_description
+from darts.detection.loader import Channels, ViewLoader, normalised, to_device, whole_batches
+from darts.detection.matching import Targets, detection_loss
+from darts.detection.options import DetectionOptions, check_options
+from darts.detection.pictures import draw_detections
+from darts.detection.sources import open_part, open_parts
+from darts.device import (
+    all_finite,
+    check_precision,
+    dtype_of,
+    keep_memory,
+    peak_memory,
+    precision_context,
+    resolve_device,
+    set_threads,
+)
+from darts.errors import UserError
+from darts.files import atomic_write
+from darts.loop import run_task
+from darts.memory import SAMPLE, Remedy, advice, kept_bytes
+from darts.optimisers import restore, set_learning_rate
+from darts.randomness import RandomStreams
+from darts.runs import RunDirectory
+from darts.schedules import cosine
+from darts.tracking import Tracker
+from darts.training.optimisers import create_optimiser
+
+STREAMS = ("weights", "order", "colours")
+DETECTIONS, PICTURES = "detections.json", "detections.png"
+
+
+@dataclass(frozen=True)
+class DetectionResult:
+    """What a detector's training ends with; the figures are those of the last epoch."""
+
+    precision: Precision
+    run_dir: Path
+    seconds: float
+    peak_memory: int
+
+
+class DetectionTask:
+    """One training of a detector as a task of `darts.loop.Loop`."""
+
+    title = "detection"
+    learning_rate: float
+    notes: Mapping[str, Any] = MappingProxyType({})
+
+    def __init__(self, options: DetectionOptions) -> None:
+        check_options(options)
+        check_pycocotools()
+        self.options = options
+        self.device = resolve_device(options.device)
+        check_precision(options.precision, self.device)
+        set_threads(options.threads)
+        keep_memory()
+        self.epochs, self.images_per_step = options.epochs, options.batch_size
+        self.streams = RandomStreams(options.seed, STREAMS)
+        self.train, self.val = open_parts(options)
+        self.detector, self.mean, self.std = self._create(options)
+        dtype = dtype_of(options.precision)
+        self.detector.place(self.device, dtype)
+        self.optimiser = create_optimiser(
+            options.optimiser,
+            self.detector,
+            learning_rate=options.learning_rate,
+            momentum=options.momentum,
+            weight_decay=options.weight_decay,
+            decay_norms=options.decay_norms,
+            device=self.device,
+        )
+        self.training = ViewLoader(
+            self.train,
+            options,
+            self.device,
+            self.streams["order"],
+            self.streams["colours"],
+            mean=self.mean,
+            std=self.std,
+            dtype=dtype,
+        )
+        self.steps_per_epoch = self.training.steps_per_epoch
+        self.precision: Precision | None = None
+
+    def _create(self, options: DetectionOptions) -> tuple[Detector, Channels, Channels]:
+        if options.resume is not None:
+            # The checkpoint's own: files of models may have changed since, or be gone.
+            return load_detector(options.resume, self.val)
+        backbone = create_backbone(options, self.streams["weights"])
+        detector = Detector(
+            backbone.maps,
+            num_classes=len(self.train.classes),
+            image_size=options.image_size,
+            head=options.head,
+            finest_stride=options.finest_stride,
+            generator=self.streams["weights"],
+        )
+        return detector, backbone.mean, backbone.std
+
+    def begin_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
+        self._set_learning_rate()
+        self.detector.train()
+
+    def _set_learning_rate(self) -> None:
+        rate = cosine(self.options.learning_rate, 0.0, self.epoch, self.epochs)
+        warmup = self.options.lr_warmup_epochs * self.steps_per_epoch
+        done = self.epoch * self.steps_per_epoch + self.training.position % self.steps_per_epoch
+        self.learning_rate = rate * min((done + 1) / warmup, 1.0) if warmup else rate
+        set_learning_rate(self.optimiser, self.learning_rate)
+
+    def step(self) -> Mapping[str, Tensor]:
+        self._set_learning_rate()
+        images, targets = self.training.next_batch()
+        self.optimiser.zero_grad(set_to_none=True)
+        box_loss, class_loss = self._losses(self.detector, images, targets)
+        loss = box_loss + class_loss
+        loss.backward()
+        if self.options.grad_clip:
+            nn.utils.clip_grad_norm_(self.detector.parameters(), self.options.grad_clip)
+        self.optimiser.step()
+        losses = {"loss": loss, "box_loss": box_loss, "class_loss": class_loss}
+        return {name: value.detach() for name, value in losses.items()}
+
+    def _losses(
+        self, detector: Detector, images: Tensor, targets: Targets
+    ) -> tuple[Tensor, Tensor]:
+        with precision_context(self.options.precision, images.device):
+            offsets, logits = detector(images)
+        dtype = dtype_of(self.options.precision)
+        return detection_loss(offsets.to(dtype), logits.to(dtype), targets, detector.default_boxes)
+
+    def end_epoch(
+        self, run: RunDirectory, tracker: Tracker, epoch: int, step: int
+    ) -> Mapping[str, Any]:
+        every = self.options.test_every
+        if epoch + 1 < self.epochs and not (every and (epoch + 1) % every == 0):
+            return {}
+        precision = self.test(run.path)
+        if self.options.pictures:
+            tracker.image("detections", run.path / PICTURES, step)
+        return precision.as_dict()
+
+    def test(self, directory: Path) -> Precision:
+        """Judge the detector, and write what it found and pictures of it into `directory`."""
+        results = find_all(self.detector, self.val, self.options, self.mean, self.std)
+        self.precision = average_precision(self.val, results)
+        write_results(self.val, results, directory, self.options.pictures)
+        return self.precision
+
+    @property
+    def modules(self) -> tuple[nn.Module, ...]:
+        return (self.detector,)
+
+    def memory_advice(self) -> str:
+        detector = detector_from_description(self.detector.description).train()
+        size, batch = self.options.image_size, self.options.batch_size
+        box = torch.tensor([[[0.0, 0.0, size, size]]]).expand(SAMPLE, 1, 4)
+        targets = Targets(box, torch.ones(SAMPLE, 1, dtype=torch.int64))
+
+        def evaluate() -> Tensor:
+            box_loss, class_loss = self._losses(
+                detector, torch.zeros(SAMPLE, 3, size, size), targets
+            )
+            return box_loss + class_loss
+
+        present = kept_bytes(evaluate, detector) / SAMPLE
+        smaller = Remedy(f"--batch-size {max(batch // 2, 1)}", present / 2, "another recipe")
+        return advice(batch, present, [smaller])
+
+    def is_finite(self) -> bool:
+        return all_finite(self.detector.parameters())
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "detector": self.detector.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "training": self.training.state_dict(),
+            "streams": self.streams.state_dict(),
+            # With these two a checkpoint explains itself.
+            "description": self.detector.description,
+            "data": {
+                "categories": [list(category) for category in self.train.categories],
+                "mean": list(self.mean),
+                "std": list(self.std),
+            },
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self.detector.load_state_dict(state["detector"])
+        restore(self.optimiser, state["optimiser"])
+        self.training.load_state_dict(state["training"])
+        self.streams.load_state_dict(state["streams"])
+
+
+def load_detector(
+    checkpoint: Path | str, part: Annotations | None = None
+) -> tuple[Detector, Channels, Channels]:
+    """The detector of a checkpoint, or of its run directory; mean and deviation of its channels.
+
+    Args:
+        part: Data that it must tell apart the categories of.
+
+    Raises:
+        UserError: The file is missing, damaged, not of a detector, or of other categories.
+    """
+    state = load_file(checkpoint, ("task",))["task"]
+    if "detector" not in state:
+        raise UserError(f"{checkpoint} is not a detector's: give a run of python -m darts detect.")
+    data = state["data"]
+    known = [(number, name) for number, name in data["categories"]]
+    if part is not None and known != list(part.categories):
+        raise UserError(
+            f"{checkpoint} tells apart {len(known)} categories ({_names(known)}), but "
+            f"{part.source} has {len(part.categories)} ({_names(part.categories)})."
+        )
+    detector = detector_from_description(state["description"])
+    detector.load_state_dict(state["detector"])
+    return detector, tuple(data["mean"]), tuple(data["std"])
+
+
+def _names(categories: Sequence[tuple[int, str]]) -> str:
+    return ", ".join(name for _, name in categories[:3]) + (", …" if len(categories) > 3 else "")
+
+
+def find_all(
+    detector: Detector, part: Annotations, options: DetectionOptions, mean: Channels, std: Channels
+) -> list[Result]:
+    """What the detector finds in all images of `part`, in their own pixels."""
+    was_training = detector.training
+    detector.eval()
+    device, dtype = detector.default_boxes.device, detector.default_boxes.dtype
+    options = replace(options, image_size=detector.image_size)
+    results: list[Result] = []
+    for indices, raw in whole_batches(part, options):
+        images = normalised(to_device(raw, device, dtype), mean, std)
+        with precision_context(options.precision, device):
+            found = detector.detect(
+                images,
+                score_threshold=options.score_threshold,
+                nms_threshold=options.nms_threshold,
+            )
+        for index, detections in zip(indices, found, strict=True):
+            picture = part.pictures[index]
+            scale = torch.tensor([picture.width, picture.height] * 2) / detector.image_size
+            boxes = detections.boxes.cpu() * scale
+            boxes[:, 2:] -= boxes[:, :2]
+            for box, score, label in zip(
+                boxes.tolist(), detections.scores.tolist(), detections.labels.tolist(), strict=True
+            ):
+                results.append(
+                    {
+                        "image_id": picture.id,
+                        "category_id": part.categories[label - 1][0],
+                        "bbox": [round(value, 2) for value in box],
+                        "score": round(score, 5),
+                    }
+                )
+    detector.train(was_training)
+    return results
+
+
+def write_results(
+    part: Annotations, results: Sequence[Result], directory: Path, pictures: int
+) -> None:
+    """Write detections in COCO's format of results, and the first images with what was found."""
+    with atomic_write(directory / DETECTIONS) as stream:
+        json.dump(results, stream)
+    if pictures:
+        draw_detections(part, results, range(min(pictures, len(part))), directory / PICTURES)
+
+
+def run_detection(options: DetectionOptions) -> DetectionResult:
+    """Train a detector, or go on with the run in `options.resume`.
+
+    Raises:
+        UserError: A setting, the data or the run directory is wrong, or the loss diverged.
+        Interrupted: SIGINT or SIGTERM came; the checkpoint is written.
+    """
+    task = DetectionTask(options)
+    run, loop = run_task(task, "detect", options)
+    precision = task.precision or task.test(run.path)  # The run had ended before it was resumed.
+    result = DetectionResult(precision, run.path, loop.seconds, peak_memory(task.device))
+    cost = count(task.detector, task.detector.image_size)
+    run.write_result(
+        {
+            "detector": task.detector.description,
+            "epoch": options.epochs,
+            **precision.as_dict(),
+            "train_images": len(task.train),
+            "val_images": len(task.val),
+            "classes": list(task.val.classes),
+            "parameters": cost.params,
+            "macs": cost.macs,
+            "seconds": result.seconds,
+            "peak_memory": result.peak_memory,
+        }
+    )
+    return result
+
+
+def judge_checkpoint(options: DetectionOptions) -> Precision:
+    """Judge the detector in `options.checkpoint` on the validation images; writes nothing.
+
+    Raises:
+        UserError: There is no such checkpoint, or the data are absent or of other categories.
+    """
+    if options.checkpoint is None:
+        raise UserError("--test-only needs --checkpoint: a checkpoint.pt or a run directory.")
+    check_options(options)
+    check_pycocotools()
+    device = resolve_device(options.device)
+    set_threads(options.threads)
+    val = open_part(options, "val")
+    detector, mean, std = load_detector(options.checkpoint, val)
+    detector.place(device, dtype_of(options.precision))
+    return average_precision(val, find_all(detector, val, options, mean, std))
