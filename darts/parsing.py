@@ -182,6 +182,8 @@ def _continued(cls: type[Options], settings: Mapping[str, Any]) -> Options:
         ) from None
     except (ValueError, yaml.YAMLError) as error:
         raise UserError(f"{path} is no YAML: {error}") from None
+    if isinstance(saved, dict):  # What the command leaves at its defaults is written, but no flag.
+        saved = {name: value for name, value in saved.items() if name not in cls.fixed}
     options = _checked(cls, _parser(cls, str(path)), saved, str(path))
     return replace(options, **settings)
 

@@ -97,6 +97,8 @@ def detection_loss(
         logits: [B, A, 1 + classes], the background first.
         default_boxes: Corners in pixels [A, 4].
     """
+    if not targets.labels.shape[1]:
+        targets = _padded(targets)
     assigned = assign(targets, default_boxes)
     found = assigned >= 0
     place = assigned.clamp(min=0)
@@ -112,6 +114,12 @@ def detection_loss(
     hard = order.argsort(1) < negatives * found.sum(1, keepdim=True)
     class_loss = (each * (found | hard)).sum() / count
     return box_loss, class_loss
+
+
+def _padded(targets: Targets) -> Targets:
+    """Of a batch without boxes: one row of padding, as reductions need one."""
+    count = len(targets.labels)
+    return Targets(targets.boxes.new_zeros(count, 1, 4), targets.labels.new_zeros(count, 1))
 
 
 def _centre_and_size(boxes: Tensor) -> tuple[Tensor, Tensor]:

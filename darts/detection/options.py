@@ -92,6 +92,7 @@ class DetectionOptions(RunOptions):
 
 SHAPES: Mapping[str, Any] = {
     "image_size": 96,
+    "augment": "flip",
     "epochs": 20,
     "batch_size": 16,
     "learning_rate": 2e-3,

@@ -1,0 +1,207 @@
+"""Trainings of detectors from end to end: learning, resuming, results, and wrong input."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+
+from darts.cli import main
+from darts.detection.annotations import read_annotations
+from darts.detection.average_precision import average_precision
+from darts.detection.options import DetectionOptions, detection_overlay
+from darts.detection.shapes import draw_shapes
+from darts.detection.task import DetectionTask, judge_checkpoint, run_detection
+from darts.errors import UserError
+from darts.parsing import options_from
+from tests.darts.detection.support import detection_options, rewrite, tiny_model
+from tests.darts.runs_support import assert_same_run
+
+MODEL = """
+anynet:
+  block: vr
+  stem_width: 16
+  stages:
+  - {depth: 1, width: 32}
+  - {depth: 1, width: 64}
+  - {depth: 1, width: 64}
+"""
+
+
+def test_shapes_are_learnt(tmp_path: Path) -> None:
+    """From nothing to AP50 above 0.5, through the command."""
+    draw_shapes(tmp_path / "data", train=400, val=50, size=64)
+    (tmp_path / "model.yaml").write_text(MODEL)
+    run = tmp_path / "run"
+    flags = (
+        f"--data-dir {tmp_path / 'data'} --model {tmp_path / 'model.yaml'} --image-size 64 "
+        "--stem imagenet --augment flip --batch-size 8 --epochs 12 --learning-rate 0.005 "
+        "--optimiser adamw --weight-decay 0.01 --test-every 0 --workers 0 --device cpu "
+        f"--threads 1 --run-dir {run}"
+    )
+    assert main(["detect", *flags.split()]) == 0
+    result = json.loads((run / "result.json").read_text())
+    assert result["ap50"] > 50
+    assert result["ap"] < result["ap50"]
+    assert result["classes"] == ["circle", "square", "triangle"]
+    detections = json.loads((run / "detections.json").read_text())
+    part = read_annotations(tmp_path / "data/annotations/val.json", tmp_path / "data/val")
+    assert average_precision(part, detections).ap50 == pytest.approx(result["ap50"])
+    with Image.open(run / "detections.png") as picture:
+        assert picture.size == (4 * 328 + 8, 2 * 328 + 8)
+    options = {"checkpoint": str(run), "data_dir": str(tmp_path / "data"), "workers": 0}
+    again = judge_checkpoint(options_from(DetectionOptions, options, detection_overlay))
+    assert again.ap == pytest.approx(result["ap"], abs=0.2)
+
+
+@pytest.mark.parametrize("stop", [2, 4])
+def test_a_resumed_run_is_bit_for_bit_the_same(tmp_path: Path, monkeypatch: Any, stop: int) -> None:
+    """Stopped within an epoch of three steps, and in the second."""
+    whole = run_detection(detection_options(tmp_path, run_dir=str(tmp_path / "whole")))
+    step, done = DetectionTask.step, 0
+
+    def stopping(task: DetectionTask) -> Any:
+        nonlocal done
+        done += 1
+        scalars = step(task)
+        if done == stop:
+            raise KeyboardInterrupt
+        return scalars
+
+    options = detection_options(tmp_path, run_dir=str(tmp_path / "stopped"), checkpoint_every=1)
+    monkeypatch.setattr(DetectionTask, "step", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        run_detection(options)
+    monkeypatch.setattr(DetectionTask, "step", step)
+    again = {"resume": str(tmp_path / "stopped"), "checkpoint_every": 0, "workers": 1}
+    resumed = run_detection(options_from(DetectionOptions, again, detection_overlay))
+    assert resumed.precision == whole.precision
+    assert_same_run(tmp_path / "whole", tmp_path / "stopped")
+
+
+def test_a_finished_run_says_its_figures_again(tmp_path: Path) -> None:
+    options = detection_options(tmp_path, run_dir=str(tmp_path / "run"), epochs=1)
+    first = run_detection(options)
+    again = {"resume": str(tmp_path / "run")}
+    second = run_detection(options_from(DetectionOptions, again, detection_overlay))
+    assert second.precision == first.precision
+
+
+def test_backbone_of_a_retraining(tmp_path: Path) -> None:
+    from darts import evaluate
+
+    trained = evaluate(
+        model=tiny_model(tmp_path),
+        dataset="digits",
+        preset="smoke",
+        stem="imagenet",
+        train_images=64,
+        epochs=1,
+        image_size=64,
+        threads=1,
+        run_dir=str(tmp_path / "retrained"),
+    )
+    options = detection_options(tmp_path, model=None, pretrained=str(trained.run_dir))
+    task = DetectionTask(options)
+    state = torch.load(trained.run_dir / "checkpoint.pt", weights_only=True)["task"]
+    ours = task.detector.backbone.network.state_dict()
+    shared = [name for name in ours if name in state["network"]]
+    assert len(shared) == len(ours)
+    assert all(ours[name].equal(state["network"][name]) for name in shared)
+    assert task.mean == pytest.approx(tuple(state["data"]["mean"]))
+
+
+def test_wrong_input_is_one_line_and_nothing_written(tmp_path: Path, capsys: Any) -> None:
+    model, run = tiny_model(tmp_path), tmp_path / "run"
+    draw_shapes(tmp_path / "data", train=3, val=2, size=64)
+    base = ["detect", "--model", model, "--run-dir", str(run), "--data-dir", str(tmp_path / "data")]
+    small = ["--image-size", "64", "--workers", "0", "--device", "cpu"]
+    cases = [
+        ([*base, *small], "3 images with boxes are fewer than one batch of 32"),
+        ([*base, "--image-size", "2"], "smaller|at least|pixels"),
+        ([*base, "--batch-size", "0"], "--batch-size: 1 or more"),
+        ([*base, "--nms-threshold", "2"], "--nms-threshold: from 0 to 1"),
+        ([*base, "--acumulate", "2"], "unrecognized|unknown"),
+        (["detect", "--genotype", "pcdarts_imagenet", "--data-dir", str(tmp_path / "x")],
+         "no annotated images"),
+        ([*base, "--test-only"], "--test-only needs --checkpoint"),
+        ([*base, "--test-only", "--checkpoint", str(tmp_path)], "no checkpoint"),
+    ]  # fmt: skip
+    for arguments, message in cases:
+        assert main(arguments) == 2, arguments
+        said = capsys.readouterr().err
+        assert any(part in said for part in message.split("|")), (message, said)
+        assert "Traceback" not in said
+        assert not run.exists()
+
+
+def test_the_card_comes_before_the_complaint(tmp_path: Path, capsys: Any) -> None:
+    flags = ["--genotype", "pcdarts_imagenet", "--data-dir", str(tmp_path)]
+    assert main(["detect", *flags]) == 2
+    heard = capsys.readouterr()
+    assert "3,310,906,112" in heard.out
+    assert "--dataset shapes" in heard.err
+
+
+def test_broken_and_other_images_are_named(tmp_path: Path) -> None:
+    options = detection_options(tmp_path, run_dir=str(tmp_path / "run"))
+    image = tmp_path / "shapes/train/00003.png"
+    good = image.read_bytes()
+    image.write_bytes(good[: len(good) // 2])
+    with pytest.raises(UserError, match=r"00003\.png cannot be read"):
+        run_detection(options)
+    image.write_bytes(good)
+    rewrite(
+        tmp_path / "shapes/annotations/val.json",
+        lambda c: c["images"][1].update(width=63, height=9),
+    )
+    options = detection_options(tmp_path, run_dir=str(tmp_path / "again"))
+    with pytest.raises(UserError, match=r"00002\.png has 64x64 pixels, but .* says 63x9"):
+        run_detection(options)
+
+
+def test_no_detections_are_an_ap_of_0(tmp_path: Path) -> None:
+    draw_shapes(tmp_path, train=1, val=3, size=64)
+    part = read_annotations(tmp_path / "annotations/val.json", tmp_path / "val")
+    nothing = average_precision(part, [])
+    assert nothing.ap == nothing.ap50 == 0
+    assert nothing.ap_large is None
+    perfect = [{**one, "score": 1.0} for one in part.record["annotations"]]
+    assert average_precision(part, perfect).ap == pytest.approx(100)
+    assert str(nothing) == "AP 0.0  AP50 0.0  AP75 0.0  small 0.0  medium –  large –"
+
+
+def test_shapes_are_the_same_everywhere(tmp_path: Path) -> None:
+    one, other = (draw_shapes(tmp_path / name, train=5, val=2, size=64) for name in "ab")
+    for file in ("annotations/train.json", "train/00004.png", "val/00001.png"):
+        assert (one / file).read_bytes() == (other / file).read_bytes()
+    stamp = (one / "train/00001.png").stat().st_mtime_ns
+    draw_shapes(one, train=5, val=2, size=64)
+    assert (one / "train/00001.png").stat().st_mtime_ns == stamp
+    with pytest.raises(UserError, match="other drawn shapes"):
+        draw_shapes(one, train=6, val=2, size=64)
+
+
+def test_drawn_boxes_are_tight(tmp_path: Path) -> None:
+    """A shape touches all four edges of its box: no pixel row or column of it is background."""
+    draw_shapes(tmp_path, train=20, val=1, size=64)
+    part = read_annotations(tmp_path / "annotations/train.json", tmp_path / "train")
+    seen = 0
+    for index in range(len(part)):
+        boxes, _ = part.of(index)
+        if len(boxes) != 1:
+            continue
+        with Image.open(part.path(index)) as image:
+            pixels = torch.tensor(list(image.getdata())).view(64, 64, 3)
+        x1, y1, x2, y2 = map(int, boxes[0].tolist())
+        colour = pixels[(y1 + y2) // 2, (x1 + x2) // 2]
+        same = (pixels == colour).all(-1)
+        rows, columns = same.any(1).nonzero().flatten(), same.any(0).nonzero().flatten()
+        found = [columns[0].item(), rows[0].item(), columns[-1].item() + 1, rows[-1].item() + 1]
+        assert found == [x1, y1, x2, y2]
+        seen += 1
+    assert seen >= 3
