@@ -18,10 +18,13 @@ import subprocess
 import sys
 import time
 from functools import partial
+from pathlib import Path
 
 import torch
 from torch import nn
 from torch.nn import functional
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from darts.device import (
     check_precision,

@@ -84,7 +84,19 @@ def _lacks_triton(device: str) -> str | None:
         return f"{error} (pip install triton)"
     if not hasattr(triton.language, "tuple"):
         return f"Triton {triton.__version__} is too old, 3.3 is needed"
+    try:
+        _try_triton(device)
+    except Exception as error:  # What Triton and the compilers that it calls raise is open.
+        return f"a first kernel fails: {str(error).strip().splitlines()[0].rstrip('.')}"
     return None
+
+
+def _try_triton(device: str) -> None:
+    """Compile and run one small kernel; Triton needs a C compiler for that, too."""
+    from ops.triton.norms import normalise
+
+    statistics = torch.ones(2, 2, device=device)
+    normalise([torch.ones(1, 2, 1, 1, device=device)], 0, statistics, rectify=False)
 
 
 def takes_triton(

@@ -11,7 +11,7 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from ops.triton.forward_kernels import VARYING, bypassed, window_size
+from ops.triton.forward_kernels import VARYING, bypassed, moments_of, window_size
 
 
 @triton.jit(do_not_specialize=VARYING)
@@ -76,15 +76,13 @@ def sums_kernel(
         total += tl.where(slot == 0, tl.sum(g, 0)[None, :], 0.0)
         for b in tl.static_range(BRANCHES):
             own = statistics + (POOLS + LAST[b] * edges) * CHANNELS + column
-            mean = tl.load(own, mask=here, other=0.0)
-            inverse = tl.load(own + inverses, mask=here, other=0.0)
+            mean, inverse = moments_of(own, inverses, here)
             z = branches[b] + line * (edges * CHANNELS) + column[None, :]
             x = (tl.load(z, mask=live, other=0.0).to(REAL) - mean[None, :]) * inverse[None, :]
             total += tl.where(slot == 2 + BRANCH_COLUMNS[b], tl.sum(g * x, 0)[None, :], 0.0)
         for p in tl.static_range(POOLS):
             own = statistics + p * CHANNELS + lane
-            mean = tl.load(own, mask=here, other=0.0)
-            inverse = tl.load(own + inverses, mask=here, other=0.0)
+            mean, inverse = moments_of(own, inverses, here)
             z = pools[p] + line * CHANNELS + lane[None, :]
             x = (tl.load(z, mask=live, other=0.0).to(REAL) - mean[None, :]) * inverse[None, :]
             total += tl.where(slot == 2 + POOL_COLUMNS[p], tl.sum(g * x, 0)[None, :], 0.0)
@@ -164,10 +162,9 @@ def spread_kernel(
         for b in tl.static_range(BRANCHES):
             weight = tl.load(mixture + edge * OPERATIONS + BRANCH_COLUMNS[b]).to(REAL)
             own = statistics + (POOLS + LAST[b] * edges) * CHANNELS + column
-            inverse = tl.load(own + inverses, mask=here, other=0.0)
+            mean, inverse = moments_of(own, inverses, here)
             d = g
             if TRAINING:
-                mean = tl.load(own, mask=here, other=0.0)
                 z = tl.load(branches[b] + at, mask=live, other=0.0).to(REAL)
                 mean_g = tl.load(of_edge, mask=here, other=0.0) / rows
                 slope = tl.load(of_edge + (2 + BRANCH_COLUMNS[b]) * CHANNELS, mask=here, other=0.0)
@@ -190,9 +187,8 @@ def spread_kernel(
                 mean_g += weight * tl.load(of_edge, mask=here, other=0.0)
                 slope += weight * tl.load(of_pool, mask=here, other=0.0)
             own = statistics + p * CHANNELS + lane
-            inverse = tl.load(own + inverses, mask=here, other=0.0)
+            mean, inverse = moments_of(own, inverses, here)
             if TRAINING:
-                mean = tl.load(own, mask=here, other=0.0)
                 z = tl.load(pools[p] + at, mask=live, other=0.0).to(REAL)
                 slope = slope / rows * inverse
                 d -= (mean_g / rows)[None, :] + (z - mean[None, :]) * slope[None, :]
@@ -246,7 +242,6 @@ def gather_kernel(
     image = row // (state_height * state_width)
     y = (row // state_width) % state_height
     x = row % state_width
-    nodes = gradient
     own = line * CHANNELS + lane[None, :]
     total = tl.zeros([ROWS, LANES], REAL)
     for c in tl.static_range(CONVOLUTIONS):
@@ -256,7 +251,7 @@ def gather_kernel(
     if IDENTITY >= 0:
         standing = tl.load(place + lane, mask=here, other=0)
         for e in range(edges):
-            g = nodes + line * nodes_pitch + e * STATE_CHANNELS + standing[None, :]
+            g = gradient + line * nodes_pitch + e * STATE_CHANNELS + standing[None, :]
             weight = tl.load(mixture + e * OPERATIONS + IDENTITY).to(REAL)
             total += weight * tl.load(g, mask=live, other=0.0).to(REAL)
     if MAX or AVERAGE:
@@ -293,7 +288,7 @@ def gather_kernel(
         at = tl.load(order + other, mask=there, other=0)
         bypass = tl.zeros([ROWS, OTHER_LANES], REAL)
         for e in range(edges):
-            g = nodes + result.to(tl.int64)[:, None] * nodes_pitch + e * STATE_CHANNELS
+            g = gradient + result.to(tl.int64)[:, None] * nodes_pitch + e * STATE_CHANNELS
             weight = tl.load(passing + e).to(REAL)
             bypass += weight * tl.load(g + standing[None, :], mask=passes, other=0.0).to(REAL)
         if STRIDE == 2:

@@ -44,6 +44,12 @@ def pixel_at(row, dy, dx, height, width, state_height, state_width, STRIDE: tl.c
 
 
 @triton.jit
+def moments_of(own, inverses, here):
+    """Means and inverse deviations of columns whose means stand at `own`."""
+    return tl.load(own, mask=here, other=0.0), tl.load(own + inverses, mask=here, other=0.0)
+
+
+@triton.jit
 def window_size(row, height, width, state_height, state_width, STRIDE: tl.constexpr):
     """How many pixels of the 3x3 window around the pixel of a node's row lie in the image."""
     y = (row // width) % height * STRIDE
@@ -192,16 +198,14 @@ def combine_kernel(
     for b in tl.static_range(BRANCHES):
         weight = tl.load(weights + BRANCH_COLUMNS[b]).to(REAL)
         own = statistics + (POOLS + LAST[b] * edges) * CHANNELS + column
-        mean = tl.load(own, mask=here, other=0.0)
-        inverse = tl.load(own + inverses, mask=here, other=0.0)
+        mean, inverse = moments_of(own, inverses, here)
         at = line * (edges * CHANNELS) + column[None, :]
         z = tl.load(branches[b] + at, mask=live, other=0.0).to(REAL)
         total += (z - mean[None, :]) * (inverse * weight)[None, :]
     for p in tl.static_range(POOLS):
         weight = tl.load(weights + POOL_COLUMNS[p]).to(REAL)
         own = statistics + p * CHANNELS + lane
-        mean = tl.load(own, mask=here, other=0.0)
-        inverse = tl.load(own + inverses, mask=here, other=0.0)
+        mean, inverse = moments_of(own, inverses, here)
         at = line * CHANNELS + lane[None, :]
         z = tl.load(pools[p] + at, mask=live, other=0.0).to(REAL)
         total += (z - mean[None, :]) * (inverse * weight)[None, :]

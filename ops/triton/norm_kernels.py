@@ -178,6 +178,14 @@ def statistics_kernel(
             )
 
 
+@triton.jit
+def _normalised(z, at, live, means, table, column, REAL: tl.constexpr):
+    """(z - mean) / deviation of the numbers at `at`, and 1 / deviation of each."""
+    mean = tl.load(means + column)
+    inverse = tl.load(means + table + column)
+    return (tl.load(z + at, mask=live, other=0.0).to(REAL) - mean) * inverse, inverse
+
+
 @triton.jit(do_not_specialize=VARYING)
 def normalise_kernel(
     zs,
@@ -199,9 +207,8 @@ def normalise_kernel(
     column = (at % COLUMNS).to(tl.int32)
     for b in tl.static_range(BRANCHES):
         if tl.program_id(1) == b:
-            mean = tl.load(statistics + start + OFFSETS[b] + column)
-            inverse = tl.load(statistics + table + start + OFFSETS[b] + column)
-            value = (tl.load(zs[b] + at, mask=live, other=0.0).to(REAL) - mean) * inverse
+            means = statistics + start + OFFSETS[b]
+            value, _ = _normalised(zs[b], at, live, means, table, column, REAL)
             if RECTIFY:
                 value = tl.maximum(value, 0.0)
             tl.store(outputs[b] + at, value.to(outputs[b].dtype.element_ty), mask=live)
@@ -311,9 +318,8 @@ def norm_gradient_kernel(
     column = (at % COLUMNS).to(tl.int32)
     for b in tl.static_range(BRANCHES):
         if tl.program_id(1) == b:
-            mean = tl.load(statistics + start + OFFSETS[b] + column)
-            inverse = tl.load(statistics + table + start + OFFSETS[b] + column)
-            x = (tl.load(zs[b] + at, mask=live, other=0.0).to(REAL) - mean) * inverse
+            means = statistics + start + OFFSETS[b]
+            x, inverse = _normalised(zs[b], at, live, means, table, column, REAL)
             g = tl.load(gradients[b] + at, mask=live, other=0.0).to(REAL)
             if RECTIFY:
                 g = tl.where(x > 0, g, 0.0)

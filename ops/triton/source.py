@@ -104,13 +104,11 @@ class Source:
             around.place,
             self._ends(around),
             rows,
-            *around.nodes.shape[2:],
-            *state.shape[2:],
-            self._pitch(around),
-            around.nodes.shape[1],
-            self.edges,
+            *self._sizes(state, around),
             self.table,
-            **self._layout(around),
+            **self._channels(around),
+            **self._mixing(),
+            **self._passing(around),
             ASSIGN=self.index == 0,
             ROWS=portion,
         )
@@ -170,8 +168,7 @@ class Source:
 
     def _prepare(self, state: Tensor, around: Surroundings) -> Pooled:
         """The rectified processed channels, and both pools of them."""
-        batch, size = state.shape[0], around.nodes.shape[2:]
-        names = [name[:3] for name in self.pools]
+        batch, size, pooling = state.shape[0], around.nodes.shape[2:], self._pooling()
 
         def room(size: torch.Size, dtype: torch.dtype, wanted: bool) -> Tensor:
             return torch.empty(
@@ -183,9 +180,9 @@ class Source:
 
         pooled = Pooled(
             room(state.shape[2:], state.dtype, bool(self.branches)),
-            room(size, state.dtype, "max" in names),
-            room(size, torch.int8, "max" in names),
-            room(size, state.dtype, "avg" in names),
+            room(size, state.dtype, pooling["MAX"]),
+            room(size, torch.int8, pooling["MAX"]),
+            room(size, state.dtype, pooling["AVERAGE"]),
         )
         if not (self.branches or self.pools):
             return pooled
@@ -203,8 +200,7 @@ class Source:
             LANES=lanes,
             STRIDE=self.fan_out.stride,
             RECTIFY=bool(self.branches),
-            MAX="max" in names,
-            AVERAGE="avg" in names,
+            **pooling,
             ROWS=portion,
             REAL=real(state.dtype)[1],
         )
@@ -225,13 +221,11 @@ class Source:
             parts,
             rows,
             blocks,
-            *around.nodes.shape[2:],
-            *state.shape[2:],
-            self._pitch(around),
-            around.nodes.shape[1],
-            self.edges,
+            *self._sizes(state, around),
             self.table,
-            **self._layout(around),
+            **self._channels(around),
+            **self._mixing(),
+            **self._passing(around),
             SLOTS=triton.next_power_of_2(self.slots),
             ROWS=portion,
         )
@@ -246,9 +240,6 @@ class Source:
         d_pools = [torch.empty_like(z) for z in pools]
         rows, lanes = pixels(around.nodes), lanes_of(self.channels)
         portion = rows_of(lanes)
-        layout = self._layout(around)
-        for name in ("OTHER_LANES", "STRIDE", "IDENTITY"):
-            del layout[name]
         backward_kernels.spread_kernel[(triton.cdiv(rows, portion) * (self.edges + 1),)](
             branches,
             pools,
@@ -263,7 +254,8 @@ class Source:
             around.nodes.shape[1],
             self.edges,
             self.table,
-            **layout,
+            **self._channels(around),
+            **self._mixing(),
             TRAINING=self.fan_out.training,
             ROWS=portion,
         )
@@ -281,11 +273,6 @@ class Source:
         around: Surroundings,
         d_state: Tensor,
     ) -> None:
-        names = [name[:3] for name in self.pools]
-        layout = self._layout(around)
-        unread = ("BRANCHES", "POOLS", "BRANCH_COLUMNS", "POOL_COLUMNS", "LAST")
-        for name in unread:
-            del layout[name]
         rows = pixels(state)
         portion = rows_of(self._widest(around))
         backward_kernels.gather_kernel[(triton.cdiv(rows, portion),)](
@@ -302,15 +289,11 @@ class Source:
             around.place,
             d_state,
             rows,
-            *around.nodes.shape[2:],
-            *state.shape[2:],
-            self._pitch(around),
-            around.nodes.shape[1],
-            self.edges,
-            **layout,
+            *self._sizes(state, around),
+            **self._channels(around),
+            **self._passing(around),
+            **self._pooling(),
             CONVOLUTIONS=len(d_active),
-            MAX="max" in names,
-            AVERAGE="avg" in names,
             ASSIGN=self.index < INPUTS,
             ROWS=portion,
         )
@@ -327,24 +310,46 @@ class Source:
         others = len(around.order) - self.channels
         return lanes_of(max(self.channels, others))
 
-    def _layout(self, around: Surroundings) -> dict[str, Any]:
-        """Constants that the kernels share."""
-        columns, channels = self.fan_out.columns, len(around.order)
+    # What the kernels have in common. Names in capitals are constants of theirs.
+
+    def _sizes(self, state: Tensor, around: Surroundings) -> tuple[int, ...]:
+        """height to edges of a kernel's arguments."""
+        nodes = around.nodes
+        pitches = (self._pitch(around), nodes.shape[1])
+        return (*nodes.shape[2:], *state.shape[2:], *pitches, self.edges)
+
+    def _channels(self, around: Surroundings) -> dict[str, Any]:
         return {
-            "STATE_CHANNELS": channels,
+            "STATE_CHANNELS": len(around.order),
             "CHANNELS": self.channels,
             "LANES": lanes_of(self.channels),
-            "OTHER_LANES": lanes_of(max(channels - self.channels, 1)),
-            "STRIDE": self.fan_out.stride,
+            "OPERATIONS": len(self.fan_out.columns),
+            "REAL": real(around.nodes.dtype)[1],
+        }
+
+    def _mixing(self) -> dict[str, Any]:
+        """Of kernels that read branches and pools before their norms."""
+        columns = self.fan_out.columns
+        return {
             "BRANCHES": len(self.branches),
             "POOLS": len(self.pools),
             "BRANCH_COLUMNS": tuple(branch.column for branch in self.branches),
             "POOL_COLUMNS": tuple(columns[name] for name in self.pools),
-            "IDENTITY": self.identity,
-            "OPERATIONS": len(columns),
             "LAST": tuple(self.last),
-            "REAL": real(around.nodes.dtype)[1],
         }
+
+    def _passing(self, around: Surroundings) -> dict[str, Any]:
+        """Of kernels that read what bypasses, and the identity."""
+        others = len(around.order) - self.channels
+        return {
+            "OTHER_LANES": lanes_of(max(others, 1)),
+            "STRIDE": self.fan_out.stride,
+            "IDENTITY": self.identity,
+        }
+
+    def _pooling(self) -> dict[str, bool]:
+        kinds = [name[:3] for name in self.pools]
+        return {"MAX": "max" in kinds, "AVERAGE": "avg" in kinds}
 
     def _ends(self, around: Surroundings) -> Tensor:
         """The nodes where the edges end."""

@@ -17,6 +17,7 @@ from torch.nn import functional
 from cells.search_cell import EdgeWeights, SearchCell
 from cells.topology import Topology
 from genotypes import SPACES
+from ops import backends
 from ops.backends import BackendError, choose_backend
 from ops.initialise import initialise
 from tests.darts.test_supernet import TOLERANCE, Twins
@@ -186,6 +187,7 @@ def test_triton_is_for_cuda_and_where_it_is_absent_pytorch_takes_over(
 ) -> None:
     monkeypatch.delenv("TRITON_INTERPRET", raising=False)
     monkeypatch.delenv("DARTS_BACKEND", raising=False)
+    monkeypatch.setattr(backends, "_try_triton", lambda device: None)
     assert choose_backend("auto", [], "cuda") == "triton"
     with pytest.raises(BackendError, match="for CUDA devices, and the work is on cpu"):
         choose_backend("triton", [], "cpu")
@@ -195,3 +197,20 @@ def test_triton_is_for_cuda_and_where_it_is_absent_pytorch_takes_over(
     assert len(caplog.records) == 1
     with pytest.raises(BackendError, match="pip install triton"):
         choose_backend("triton", [], "cuda")
+
+
+def test_where_no_kernel_can_be_compiled_pytorch_takes_over(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise RuntimeError("Failed to find C compiler.\nSet CC.")
+
+    monkeypatch.delenv("DARTS_BACKEND", raising=False)
+    assert choose_backend("triton", [], DEVICE.type) == "triton"
+    monkeypatch.setattr(norms, "normalise", fails)
+    with pytest.raises(BackendError, match=r"a first kernel fails: Failed to find C compiler\.$"):
+        choose_backend("triton", [], DEVICE.type)
+    monkeypatch.setattr(backends, "_try_triton", fails)
+    with caplog.at_level(logging.WARNING):
+        assert choose_backend("auto", [], "cuda") == "torch"
+    assert "without Triton: a first kernel fails: Failed to find" in caplog.text
