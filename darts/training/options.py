@@ -62,6 +62,8 @@ class TrainingOptions(DataOptions, RunOptions):
         test_only: Only test the network in --checkpoint.
     """
 
+    resumable = frozenset({"compile"})
+
     genotype: str | None = None
     model: str | None = None
     pretrained: str | None = None

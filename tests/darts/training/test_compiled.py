@@ -187,3 +187,24 @@ def test_on_and_off_are_what_yaml_takes_them_for(tmp_path: Path) -> None:
             TrainingOptions, flags, prog="evaluate.py", overlay=api.training_overlay
         )
         assert options.compile == expected
+
+
+def test_a_resumed_run_may_be_compiled_or_not(tmp_path: Path) -> None:
+    from darts import api
+    from darts.errors import UserError
+    from darts.parsing import parse_options
+    from darts.searcher.options import SearchOptions
+    from darts.training.options import TrainingOptions
+
+    (tmp_path / "config.yaml").write_text("compile: true\ndataset: digits\n")
+    resume = ["--resume", str(tmp_path)]
+    for flags, expected in (([], True), (["--compile", "off"], False)):
+        options = parse_options(
+            TrainingOptions, resume + flags, prog="evaluate.py", overlay=api.training_overlay
+        )
+        assert options.compile is expected
+    with pytest.raises(UserError, match="only --device, --threads") as refused:
+        parse_options(
+            SearchOptions, [*resume, "--compile", "off"], prog="", overlay=api.search_overlay
+        )
+    assert refused.value.args[0].count("--compile") == 1
