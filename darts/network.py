@@ -208,9 +208,10 @@ class Network(nn.Module):
 
 
 def default_stem(genotype: Genotype) -> str:
-    """The stem of the data set that a genotype was searched on; "cifar" where that is unknown."""
-    searched_on = str(genotype.provenance.get("searched_on", ""))
-    return "imagenet" if searched_on.startswith("imagenet") else "cifar"
+    """The stem that a genotype was searched with, or its data set's; "cifar" where unknown."""
+    provenance = genotype.provenance
+    photographs = str(provenance.get("searched_on", "")).startswith("imagenet")
+    return "imagenet" if photographs or provenance.get("stem") == "imagenet" else "cifar"
 
 
 def create_network(

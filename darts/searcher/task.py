@@ -295,6 +295,7 @@ class SearchTask:
         provenance = {
             "source": f"searched by {options.method}, order {options.order}, K = {options.k}",
             "searched_on": options.dataset,
+            "stem": choose_stem(options.stem, self.dataset.image_size),
             "epochs": epochs,
             "seed": options.seed,
         }

@@ -1,6 +1,7 @@
 """Derived networks: macro structure, auxiliary head, drop path, descriptions."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from darts.errors import UserError
-from darts.network import Network, create_network, network_from_description
+from darts.network import Network, create_network, default_stem, network_from_description
 from genotypes import GenotypeError, list_genotypes, load_genotype
 
 TINY: dict[str, Any] = {"channels": 4, "layers": 3, "num_classes": 5}
@@ -47,6 +48,13 @@ def test_genotypes_of_ones_own() -> None:
     assert create_network(own, **TINY).description["genotype"]["name"] == "own"
     with pytest.raises(GenotypeError, match="no genotype"):
         create_network("no_such_genotype")
+
+
+def test_the_stem_of_the_search_decides() -> None:
+    found = load_genotype("pcdarts_cifar10")
+    folder = {"searched_on": "folder:photos"}
+    assert default_stem(replace(found, provenance=folder)) == "cifar"
+    assert default_stem(replace(found, provenance={**folder, "stem": "imagenet"})) == "imagenet"
 
 
 @pytest.mark.parametrize(
