@@ -86,8 +86,18 @@ def _compiler() -> str:
 
 
 @functools.cache
+def _version() -> str:
+    return subprocess.run([_compiler(), "--version"], capture_output=True, text=True).stdout
+
+
+@functools.cache
 def _openmp() -> tuple[str, ...]:
-    """PyTorch's own OpenMP runtime, if it ships one: two of them would compete for the cores."""
+    """PyTorch's own OpenMP runtime, if it ships one: two of them would compete for the cores.
+
+    Clang's code needs Clang's runtime.
+    """
+    if "clang" in _version():
+        return ()
     libraries = Path(torch.__file__).parent / "lib"
     return tuple(str(path) for path in sorted(libraries.glob("libgomp*.so*"))[:1])
 
@@ -96,7 +106,6 @@ def _openmp() -> tuple[str, ...]:
 def _surroundings() -> str:
     """Sources, compiler, processor: what makes a compiled library this machine's."""
     texts = [path.read_text() for path in sorted(SOURCES.glob("*.[ch]*"))]
-    version = subprocess.run([_compiler(), "--version"], capture_output=True, text=True)
     try:
         processor = [
             line
@@ -105,7 +114,7 @@ def _surroundings() -> str:
         ][:2]
     except OSError:
         processor = [platform.processor()]
-    return "\0".join([*texts, *FLAGS, *_openmp(), version.stdout, platform.machine(), *processor])
+    return "\0".join([*texts, *FLAGS, *_openmp(), _version(), platform.machine(), *processor])
 
 
 def _target(source: str, macros: Mapping[str, str]) -> Path:

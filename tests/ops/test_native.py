@@ -342,3 +342,8 @@ def test_the_choice_by_name_and_variable(empty_cache: pytest.MonkeyPatch) -> Non
 def test_layouts_of_lanes(channels: int, edges: int, vector: int, group: int, total: int) -> None:
     lanes = choose_lanes(channels, edges)
     assert (lanes.vector, lanes.group, lanes.total) == (vector, group, total)
+
+
+def test_clang_brings_its_own_openmp(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build, "_version", lambda: "Debian clang version 16.0.6")
+    assert build._openmp.__wrapped__() == ()
