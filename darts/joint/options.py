@@ -71,7 +71,7 @@ _FIXED = (
     *(field.name for field in fields(RunOptions)),
     *(field.name for field in fields(DataOptions) if field.name not in _OF_IMAGES),
     *("genotype", "model", "pretrained", "stem", "teacher", "epochs", "test_every"),
-    *("checkpoint", "test_only", "averaged"),
+    *("checkpoint", "test_only", "averaged", "compile"),
 )
 
 
