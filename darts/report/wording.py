@@ -25,6 +25,8 @@ def summary(record: RunRecord) -> str:
     """What the run is, in one line."""
     config = record.config
     what = "Search of a cell" if record.is_search else "Training from scratch"
+    if "nms_threshold" in config:
+        what = "Training of a detector"
     parts = [what]
     if config.get("dataset"):
         parts[0] += f" on {config['dataset']}"
@@ -46,7 +48,7 @@ def cards(record: RunRecord) -> list[Card]:
     done = last["epoch"] + 1 if last else 0
     total = record.total_epochs
     finished = record.result is not None
-    entries = [_accuracy(record)]
+    entries = _precision(record) if "nms_threshold" in record.config else [_accuracy(record)]
     if not record.is_search and record.accuracy is not None:
         images = result.get("test_images")
         note = f"{images:,} test images" if isinstance(images, int) else ""
@@ -85,6 +87,19 @@ def _accuracy(record: RunRecord) -> Card:
     if not values:
         return Card(label, "not yet known")
     return Card(label.replace("last epoch", f"epoch {epochs[-1]:.0f}"), percent(values[-1]), note)
+
+
+def _precision(record: RunRecord) -> list[Card]:
+    """COCO's figures of a detector, of the last epoch that was judged."""
+    result = record.result or {}
+    names = {"ap": "AP", "ap50": "AP50", "ap75": "AP75"}
+    known = {label: result.get(name) for name, label in names.items()}
+    cards = [
+        Card(label, f"{value:.1f}", "last epoch, validation images")
+        for label, value in known.items()
+        if isinstance(value, (int, float))
+    ]
+    return cards or [Card("AP", "not yet known")]
 
 
 def percent(value: float | None) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from darts.detection.card import detector_card
 from darts.detection.detector import Detector, detector_from_description, suppressed
 from darts.detection.matching import encode
 from darts.detection.options import DetectionOptions
+from darts.detection.task import DetectionTask
 from darts.errors import UserError
 from darts.torchvision_compat import torchvision
 from tests.darts.detection.support import detection_options, tiny_model
@@ -142,13 +142,7 @@ def test_backbones_that_cannot_be(tmp_path: Path) -> None:
         detector_card(DetectionOptions(genotype="pcdarts_imagenet", image_size=300))
 
 
-def test_without_pycocotools_the_extra_is_named() -> None:
-    code = (
-        "import sys; sys.modules['pycocotools'] = None\n"
-        "from darts.cli import main\n"
-        "sys.exit(main(['detect', '--dataset', 'shapes', '--model', 'regnetx_200mf']))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.returncode == 2
-    assert "darts-nas[detection]" in done.stderr
-    assert "Traceback" not in done.stderr
+def test_without_pycocotools_the_extra_is_named(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setitem(sys.modules, "pycocotools", None)
+    with pytest.raises(UserError, match=r"darts-nas\[detection\]"):
+        DetectionTask(detection_options(tmp_path))

@@ -51,6 +51,9 @@ def test_shapes_are_learnt(tmp_path: Path) -> None:
     detections = json.loads((run / "detections.json").read_text())
     part = read_annotations(tmp_path / "data/annotations/val.json", tmp_path / "data/val")
     assert average_precision(part, detections).ap50 == pytest.approx(result["ap50"])
+    report = (run / "report.html").read_text()
+    assert "Training of a detector" in report
+    assert f"{result['ap50']:.1f}" in report
     with Image.open(run / "detections.png") as picture:
         assert picture.size == (4 * 328 + 8, 2 * 328 + 8)
     options = {"checkpoint": str(run), "data_dir": str(tmp_path / "data"), "workers": 0}
