@@ -8,9 +8,12 @@ Compared, for batches [B, 3, 224, 224] that are ready for a network:
 - files: ours, decoding in as many workers, the rest on whole batches in the main process;
 - cache: ours, from decoded images in a mapped file;
 - memory: ours, from decoded images in memory.
-Passes of all take turns, so that a busy machine is as bad for each; the medians and the extremes
-are shown, and the processor time of all processes together for an image, which other programs
-disturb less. The folder's images are repeated until an epoch is long enough.
+Passes of all take turns, so that a busy machine is as bad for each; a pass begins when the batches
+are used up that its workers prepared during the others' turns. The medians and the extremes are
+shown, and the processor time of all processes together for an image, which other programs disturb
+less. Torchvision works in as many processes as there are workers, cache and memory in this process
+with as many threads as are given: one of each, or two, compare equal numbers of cores. The folder's
+images are repeated until an epoch is long enough.
 """
 
 from __future__ import annotations
@@ -101,14 +104,18 @@ class Way:
         self.rates: list[float] = []
         self.images, self.seconds = 0, 0.0
 
-    def take(self, batches: int, batch: int) -> None:
-        start, busy = time.perf_counter(), time.process_time()
+    def take(self, batches: int, batch: int, prepared: int) -> None:
+        """One pass, timed from where the batches that workers had prepared before it are gone."""
+        busy = time.process_time()
+        for _ in range(prepared):
+            self.next_batch()
+        start = time.perf_counter()
         for _ in range(batches):
             self.next_batch()
         synchronise(self.device)
         self.rates.append(batches * batch / (time.perf_counter() - start))
         self.seconds += time.process_time() - busy
-        self.images += batches * batch
+        self.images += (prepared + batches) * batch
 
 
 def main() -> None:
@@ -145,7 +152,7 @@ def main() -> None:
         before = {name: processor_seconds(way.workers) for name, way in ways.items()}
         for _ in range(arguments.passes):
             for way in ways.values():
-                way.take(arguments.batches, batch)
+                way.take(arguments.batches, batch, 2 * arguments.workers)
         rows = {}
         for name, way in ways.items():
             working = processor_seconds(way.workers) - before[name]
