@@ -71,6 +71,7 @@ class SearchCell(nn.Module):
         super().__init__()
         self.topology, self.channels, self.reduction = topology, channels, reduction
         self.backend = backend
+        self.rectified = False
         self.selected = partial_size(channels, k)
         adapt = FactorizedReduce if previous_reduction else ReluConvBn
         self.preprocess0 = adapt(before_previous, channels, affine=False)
@@ -104,6 +105,8 @@ class SearchCell(nn.Module):
         self.register_buffer("places", places.clone(), persistent=False)
         self.register_buffer("rows", torch.tensor(rows), persistent=False)
 
+    rectified: bool
+    """Whether the inputs that are passed went through ReLU."""
     selection: Tensor
     shuffle: Tensor
     orders: Tensor
@@ -120,7 +123,13 @@ class SearchCell(nn.Module):
             return self._forward_native(before_previous, previous, weights)
         if self.backend == "triton" and self._suits_triton(before_previous, previous, *weights):
             return self._forward_triton(before_previous, previous, weights)
-        states = [self.preprocess0(before_previous), self.preprocess1(previous)]
+        if self.rectified:
+            states = [
+                self.preprocess0.after_relu(before_previous),
+                self.preprocess1.after_relu(previous),
+            ]
+        else:
+            states = [self.preprocess0(before_previous), self.preprocess1(previous)]
         # Of each state: what its outgoing edges carry besides their mixtures.
         bypasses: list[Tensor] = []
         mixed: dict[int, list[Tensor]] = {node: [] for node in self.topology.inner}

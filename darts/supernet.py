@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from cells.search_cell import EdgeWeights, SearchCell
 from cells.topology import Topology, reduction_layers
@@ -80,7 +81,7 @@ class Supernet(nn.Module):
         layouts = [source.lanes for cell in cells for source in cell.sources]
         self.backend = choose_backend(backend, layouts, device)
         for cell in cells:
-            cell.backend = self.backend
+            cell.backend, cell.rectified = self.backend, self.backend == "torch"
         self.classifier = nn.Linear(previous, num_classes)
         self.image_multiple = self.stem.multiple * 2 ** len(reductions)
         if sampling == "random":
@@ -102,10 +103,12 @@ class Supernet(nn.Module):
     def forward(self, images: Tensor, tables: Mapping[str, EdgeWeights]) -> Tensor:
         height, width = images.shape[-2:]
         check_image_size(height, width, self.image_multiple)
-        before_previous, previous = self.stem(images)
+        # Two cells read each state. Kernels rectify as they read; PyTorch does it once for both.
+        rectify = functional.relu if self.backend == "torch" else nn.Identity()
+        before_previous, previous = map(rectify, self.stem(images))
         for cell in self.cells:
             weights = tables["reduce" if cell.reduction else "normal"]
             inputs = (before_previous, previous, weights)
             output = recomputed(cell, *inputs) if self.recompute else cell(*inputs)
-            before_previous, previous = previous, output
-        return self.classifier(previous.mean(dim=(2, 3)))
+            before_previous, previous = previous, rectify(output)
+        return self.classifier(output.mean(dim=(2, 3)))

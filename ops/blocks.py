@@ -9,8 +9,21 @@ to `[B, c_out, ceil(H / stride), ceil(W / stride)]`.
 from __future__ import annotations
 
 from torch import Tensor, nn
+from torch.nn import functional
 
 from ops.regularize import Noise, drop_path
+
+
+class StridedPointwise(nn.Conv2d):
+    """A 1x1 convolution with a stride, which takes the pixels that count before it multiplies.
+
+    With fewer than 16 channels in channels_last, the backward pass of torch 2.13's own ends in a
+    segmentation fault on some CPUs.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        down, right = self.stride
+        return functional.conv2d(x[:, :, ::down, ::right], self.weight, groups=self.groups)
 
 
 class ConvNorm(nn.Module):
@@ -31,7 +44,8 @@ class ConvNorm(nn.Module):
         relu: bool = False,
     ) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(c_in, c_out, kernel, stride, kernel // 2, groups=groups, bias=False)
+        make = StridedPointwise if kernel == 1 and stride > 1 else nn.Conv2d
+        self.conv = make(c_in, c_out, kernel, stride, kernel // 2, groups=groups, bias=False)
         self.norm = nn.BatchNorm2d(c_out)
         self.relu = nn.ReLU(inplace=True) if relu else nn.Identity()
 

@@ -77,7 +77,11 @@ class ReluConvBn(nn.Module):
         self.norm = nn.BatchNorm2d(c_out, affine=affine)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.norm(self.conv(self.relu(x)))
+        return self.after_relu(self.relu(x))
+
+    def after_relu(self, x: Tensor) -> Tensor:
+        """What `forward` makes of the x whose ReLU is given."""
+        return self.norm(self.conv(x))
 
 
 class FactorizedReduce(nn.Module):
@@ -103,7 +107,10 @@ class FactorizedReduce(nn.Module):
         self.norm = nn.BatchNorm2d(c_out, affine=affine)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.relu(x)
+        return self.after_relu(self.relu(x))
+
+    def after_relu(self, x: Tensor) -> Tensor:
+        """What `forward` makes of the x whose ReLU is given."""
         # The pixels are chosen before the convolutions, so that each copies a quarter of them.
         upper, lower = x[:, :, ::2, ::2], x[:, :, 1::2, 1::2]
         return self.norm(torch.cat([self.conv1(upper), self.conv2(lower)], dim=1))

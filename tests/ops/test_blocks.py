@@ -12,6 +12,7 @@ from ops.blocks import (
     ResidualBottleneck,
     ResidualConv,
     SqueezeExcite,
+    StridedPointwise,
     VanillaConv,
 )
 
@@ -115,3 +116,20 @@ def test_dropping_leaves_the_shortcut(block: Residual) -> None:
     torch.testing.assert_close(dropped[gone], shortcut[gone])
     torch.testing.assert_close(dropped[~gone], kept[~gone])
     assert torch.equal(block(x), block(x, 0.0, torch.Generator()))
+
+
+@pytest.mark.parametrize("size", [(8, 8), (7, 5)])
+def test_a_strided_pointwise_convolution_takes_every_other_pixel(size: tuple[int, int]) -> None:
+    conv = StridedPointwise(6, 4, 1, 2, 0, groups=2, bias=False).double()
+    x = torch.randn(2, 6, *size, dtype=torch.float64)
+    plain = functional.conv2d(x, conv.weight, stride=2, groups=2)
+    torch.testing.assert_close(conv(x), plain, rtol=0, atol=1e-12)
+
+
+def test_a_narrow_shortcut_survives_channels_last() -> None:
+    # torch's own strided 1x1 convolution ends the process here.
+    block = ConvNorm(8, 8, stride=2).to(memory_format=torch.channels_last)
+    x = torch.randn(4, 8, 64, 64).to(memory_format=torch.channels_last).requires_grad_()
+    block(x).square().sum().backward()
+    assert x.grad is not None
+    assert x.grad[:, :, 1::2].abs().max() == 0
