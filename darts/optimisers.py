@@ -1,7 +1,7 @@
 """Optimisers that fit the device: on CUDA they neither wait for it nor forbid recording a graph.
 
-There the learning rate is a tensor, which a recorded graph reads anew at every replay, and the
-update of all parameters is one kernel. Checkpoints hold the same state for all devices.
+There the learning rate is a tensor, which a recorded graph reads anew at every replay. SGD updates
+all parameters by one kernel, there and on the CPU. Checkpoints hold the same state for all devices.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def create_sgd(
         lr=rate,
         momentum=momentum,
         weight_decay=weight_decay,
-        fused=True,
+        fused=True if device.type in ("cpu", "cuda") else None,
     )
 
 

@@ -69,7 +69,14 @@ def test_every_command_knows_its_types(cls: type) -> None:
 
 
 def test_the_api_is_what_the_package_promises() -> None:
-    promised = {"search", "evaluate", "load_genotype", "create_network", "load_pretrained"}
+    promised = {
+        "create_network",
+        "detect",
+        "evaluate",
+        "load_genotype",
+        "load_pretrained",
+        "search",
+    }
     assert promised == set(darts.__all__)
     assert darts.load_genotype("darts_v1").name == "darts_v1"
     assert callable(darts.evaluate)
