@@ -199,8 +199,7 @@ def main() -> None:
         layout = torch.channels_last if channels_last else torch.contiguous_format
         literal.to(memory_format=layout)
         images = random_batch(options, channels_last)
-        reference.seconds("weight step", images)
-        layouts[channels_last] = reference.seconds("weight step", images)
+        layouts[channels_last] = min(reference.seconds("weight step", images) for _ in range(3))
     literal_last = layouts[True] < layouts[False]
     layout = torch.channels_last if literal_last else torch.contiguous_format
     literal.to(memory_format=layout)
