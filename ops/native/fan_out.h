@@ -36,9 +36,10 @@ class FanOutKernel {
     struct Scratch {
         Numbers dx, input, d_input, output, inner, d_output, dz, mixed, rows;
         explicit Scratch(const FanOutKernel& k)
-            : dx(k.source_pixels * G + V), input(k.input.size()), d_input(k.input.size()), output(k.output.size()), inner(k.output.size()),
+            : dx(k.source_pixels * G + V), input(k.input.size()), d_input(k.input.size()),
+              output(k.output.size()), inner(k.output.size()),
               d_output(k.output.size()), dz(k.pixels * B + V),
-              mixed(k.pixels * k.lanes.total() + LINE / sizeof(Real)),
+              mixed(k.pixels * k.lanes.total() + WIDEST),
               rows(2 * k.output.width * k.f.channels + k.lanes.edges * k.f.channels) {}
     };
 

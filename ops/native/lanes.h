@@ -41,6 +41,8 @@ using Room = std::unique_ptr<Real[], Aligned<Real>>;  // numbers that hold nothi
 
 inline Room room(Size numbers) { return Room(Aligned<Real>().allocate(numbers)); }
 
+constexpr int WIDEST = 16;  // numbers in the longest vector
+
 constexpr Size MAX_CHUNKS = 64;  // Images are shared out to threads in at most so many portions.
 
 template <int V>
@@ -169,8 +171,8 @@ inline Vector<W> picked(const Real* from, [[maybe_unused]] Size reach, const Ind
 // f(W) with the longest vector that divides a number of channels.
 template <class F>
 inline void with_width(Size numbers, F f) {
-    if (numbers % 16 == 0)
-        f(std::integral_constant<int, 16>{});
+    if (numbers % WIDEST == 0)
+        f(std::integral_constant<int, WIDEST>{});
     else if (numbers % 8 == 0)
         f(std::integral_constant<int, 8>{});
     else
