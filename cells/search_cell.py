@@ -119,7 +119,7 @@ class SearchCell(nn.Module):
         self.selection.copy_(selection, non_blocking=True)
 
     def forward(self, before_previous: Tensor, previous: Tensor, weights: EdgeWeights) -> Tensor:
-        if self.backend == "native" and self._suits_kernels(before_previous, previous, *weights):
+        if self.backend == "native" and self.suits_kernels(before_previous, previous, *weights):
             return self._forward_native(before_previous, previous, weights)
         if self.backend == "triton" and self._suits_triton(before_previous, previous, *weights):
             return self._forward_triton(before_previous, previous, weights)
@@ -188,7 +188,8 @@ class SearchCell(nn.Module):
             None if self.sampled else self.shuffle,
         )
 
-    def _suits_kernels(self, *tensors: Tensor | None) -> bool:
+    def suits_kernels(self, *tensors: Tensor | None) -> bool:
+        """Whether the native kernels can evaluate this cell now, on tensors like the given ones."""
         adapted = (*self.preprocess0.parameters(), *self.preprocess1.parameters())
         weights = [weight for source in self.sources for weight in source.weights()]
         present = [tensor for tensor in tensors if tensor is not None]
@@ -201,10 +202,16 @@ class SearchCell(nn.Module):
     def _forward_native(
         self, before_previous: Tensor, previous: Tensor, weights: EdgeWeights
     ) -> Tensor:
-        inputs = (
-            preprocess(self.preprocess0, before_previous),
-            preprocess(self.preprocess1, previous),
-        )
+        inputs = [
+            *preprocess([self.preprocess0], [before_previous]),
+            *preprocess([self.preprocess1], [previous]),
+        ]
+        return torch.cat(self.nodes_by_kernels(inputs, weights), dim=1)
+
+    def nodes_by_kernels(
+        self, inputs: Sequence[Tensor], weights: EdgeWeights
+    ) -> tuple[Tensor, ...]:
+        """The nodes from the preprocessed inputs, `[B, C, H, W]` each, by the native kernels."""
         order = place = self.selection.clone()
         if not self.sampled:
             order, place = self.orders, self.places

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from cells.native_stack import last_nodes, suits_kernels
 from cells.search_cell import EdgeWeights, SearchCell
 from cells.topology import Topology, reduction_layers
 from darts.stems import check_image_size, create_search_stem
@@ -103,12 +104,17 @@ class Supernet(nn.Module):
     def forward(self, images: Tensor, tables: Mapping[str, EdgeWeights]) -> Tensor:
         height, width = images.shape[-2:]
         check_image_size(height, width, self.image_multiple)
+        weights = [tables["reduce" if cell.reduction else "normal"] for cell in self.cells]
+        inputs = self.stem(images)
+        cells = [cell for cell in self.cells if isinstance(cell, SearchCell)]
+        if not self.recompute and suits_kernels(cells, inputs[1], weights):
+            nodes = last_nodes(cells, *inputs, weights)
+            return self.classifier(torch.cat([node.mean(dim=(2, 3)) for node in nodes], dim=1))
         # Two cells read each state. Kernels rectify as they read; PyTorch does it once for both.
         rectify = functional.relu if self.backend == "torch" else nn.Identity()
-        before_previous, previous = map(rectify, self.stem(images))
-        for cell in self.cells:
-            weights = tables["reduce" if cell.reduction else "normal"]
-            inputs = (before_previous, previous, weights)
-            output = recomputed(cell, *inputs) if self.recompute else cell(*inputs)
+        before_previous, previous = map(rectify, inputs)
+        for cell, of_cell in zip(cells, weights, strict=True):
+            given = (before_previous, previous, of_cell)
+            output = recomputed(cell, *given) if self.recompute else cell(*given)
             before_previous, previous = previous, rectify(output)
         return self.classifier(output.mean(dim=(2, 3)))

@@ -19,7 +19,6 @@ struct Branch {
 struct FanOut {
     Size batch, height, width, channels, stride;
     Lanes lanes;
-    Size state_pitch, target_pitch;  // numbers from a pixel to the next
     Size columns, branches, training, threads;
     double eps, momentum;
     const Branch* branch;
@@ -27,11 +26,12 @@ struct FanOut {
     const Size* place;      // [channels]: where these stand in a target
     const Real* mixture;    // [edges, columns]
     const Real* passing;    // [edges]: weights of the bypassed channels
-    const Real* state;
+    const Real* state;      // [batch, height, width, channels], as each target
     Real* x;                // [batch, source pixels, group]: the processed channels of the state
     Real* const* target;    // [edges]: a target state, or its gradient in the backward pass
     Size assign;            // forward: the targets hold nothing yet
-    Real* d_state;          // added to; null if not needed
+    const Real* base;       // what `d_state` begins with, null for zeros
+    Real* d_state;          // null if not needed
     Real* d_mixture;        // [edges, columns]
     Real* d_passing;        // [edges]
 };

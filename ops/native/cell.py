@@ -107,8 +107,8 @@ def run_cell(
     channels: Channels,
     operations: Tensor,
     edges: Tensor | None,
-) -> Tensor:
-    """The states of all inner nodes, `[B, nodes·C, H', W']`.
+) -> tuple[Tensor, ...]:
+    """The states of all inner nodes, `[B, C, H', W']` each, channels_last.
 
     Args:
         inputs: Both preprocessed inputs, `[B, C, H, W]`, channels_last.
@@ -117,8 +117,8 @@ def run_cell(
     mixture = operations if edges is None else operations * edges.unsqueeze(1)
     passing = edges if edges is not None else operations.new_ones(len(operations))
     call = _Call(sources, channels)
-    result: Tensor = _Cell.apply(call, mixture, passing, *inputs, *call.parameters)
-    return result
+    nodes: tuple[Tensor, ...] = _Cell.apply(call, mixture, passing, *inputs, *call.parameters)
+    return nodes
 
 
 class _Call:
@@ -135,22 +135,22 @@ class _Call:
         self.nodes = 1 + max(node for source in sources for node in source.targets)
         self.training = sources[0].fan_out.training
 
-    def states(self, inputs: Sequence[Tensor], nodes: Tensor) -> list[Tensor]:
-        """The states that edges leave: both inputs, and nodes as views of `[B, nodes·C, …]`."""
-        return [*inputs, *nodes.chunk(self.nodes, dim=1)][: len(self.sources)]
+    def states(self, inputs: Sequence[Tensor], nodes: Sequence[Tensor]) -> list[Tensor]:
+        """The states that edges leave."""
+        return [*inputs, *nodes][: len(self.sources)]
 
     def describe(
-        self, index: int, state: Tensor, nodes: Tensor, z: Tensor, norms: Tensor
+        self, index: int, state: Tensor, nodes: Sequence[Tensor], z: Tensor, norms: Tensor
     ) -> tuple[FanOut, Any]:
         """The structure for a source, and its branches, without architecture and gradients.
 
-        What its pointers point at must outlive the call: `nodes`, `z`, `norms`, `self`.
+        Its targets are among `nodes`: the states, or their gradients. What its pointers point at
+        must outlive the call: `nodes`, `z`, `norms`, `self`.
         """
         source = self.sources[index]
         fan_out, lanes = source.fan_out, source.lanes
         batch, channels, height, width = state.shape
-        pixels = nodes.shape[0] * nodes.shape[2] * nodes.shape[3]
-        size = nodes.element_size()
+        pixels, size = nodes[0].numel() // channels, state.element_size()
         branches = (Branch * len(source.candidates))()
         x_at, norm_at = z.data_ptr(), norms.data_ptr()
         z_at = x_at + size * batch * height * width * lanes.group
@@ -164,8 +164,6 @@ class _Call:
                 z_at += size * pixels * _numbers(candidate, lanes)
                 norm_at += size * 2 * lanes.total
         norm = source.norms[0] if source.norms else _NO_NORM
-        first, step = nodes.data_ptr(), size * channels
-        targets = [first + node * step for node in source.targets]
         call = FanOut(
             batch=batch,
             height=height,
@@ -177,8 +175,6 @@ class _Call:
             lane_group=lanes.group,
             lane_block=lanes.block,
             lane_blocks=lanes.blocks,
-            state_pitch=channels if index < INPUTS else nodes.shape[1],
-            target_pitch=nodes.shape[1],
             columns=len(fan_out.columns),
             branches=len(branches),
             training=self.training,
@@ -190,19 +186,18 @@ class _Call:
             place=self.channels.place[index].data_ptr(),
             state=state.data_ptr(),
             x=x_at,
-            target=(ctypes.c_void_p * len(targets))(*targets),
+            target=addresses(nodes[node] for node in source.targets),
         )
         return call, branches
 
-    def workspace(self, index: int, state: Tensor, nodes: Tensor) -> tuple[Tensor, Tensor]:
+    def workspace(self, index: int, state: Tensor, pixels: int) -> tuple[Tensor, Tensor]:
         """Room for what the backward pass needs: x and each norm's z; the norms' statistics."""
         source = self.sources[index]
-        pixels = nodes.shape[0] * nodes.shape[2] * nodes.shape[3]
         x = len(state) * state.shape[2] * state.shape[3] * source.lanes.group
         z = sum(_numbers(one, source.lanes) * len(one.norms) for one in source.candidates)
         # Lanes without a channel have no statistics: zeros keep them out of everything.
         norms = 2 * source.lanes.total * len(source.norms)
-        return nodes.new_empty(x + pixels * z + SLACK), nodes.new_zeros(norms + SLACK)
+        return state.new_empty(x + pixels * z + SLACK), state.new_zeros(norms + SLACK)
 
 
 def _numbers(candidate: Candidate, lanes: Lanes) -> int:
@@ -218,23 +213,23 @@ class _Foreign:
         self, source: Source, state: Tensor, mixture: Tensor, channels: Channels, index: int
     ) -> None:
         fan_out, count = source.fan_out, source.fan_out.channels
-        self.read, place = channels.order[index, :count], channels.place[index, :count]
-        first = state.shape[1] * torch.tensor(source.targets).unsqueeze(1)
-        self.places = (first + place).flatten()
+        self.read, self.place = channels.order[index, :count], channels.place[index, :count]
+        self.targets = source.targets
         self.parameters = [p for p in fan_out.separate.parameters() if p.requires_grad]
         with torch.enable_grad():
             self.x = state.detach()[:, self.read].requires_grad_()
             self.mixture = mixture.clone().requires_grad_()
             self.mixed = torch.stack(fan_out.mix_separate(self.x, self.mixture))
 
-    def add(self, nodes: Tensor) -> None:
-        mixed = self.mixed.detach().transpose(0, 1).flatten(1, 2)
-        nodes[:, self.places] += mixed
+    def add(self, nodes: Sequence[Tensor]) -> None:
+        for node, mixed in zip(self.targets, self.mixed.detach(), strict=True):
+            nodes[node][:, self.place] += mixed
 
-    def backward(self, completed: Tensor, d_state: Tensor | None) -> tuple[Tensor, list[Tensor]]:
+    def backward(
+        self, completed: Sequence[Tensor], d_state: Tensor | None
+    ) -> tuple[Tensor, list[Tensor]]:
         """Adds to the state's gradient; returns those of the mixture and of the parameters."""
-        gradient = completed[:, self.places]
-        gradient = gradient.unflatten(1, (-1, len(self.read))).transpose(0, 1)
+        gradient = torch.stack([completed[node][:, self.place] for node in self.targets])
         unknowns = [self.x, self.mixture, *self.parameters]
         d_x, d_mixture, *gradients = torch.autograd.grad(self.mixed, unknowns, gradient)
         if d_state is not None:
@@ -246,20 +241,18 @@ class _Cell(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any, cell: _Call, mixture: Tensor, passing: Tensor, *tensors: Tensor
-    ) -> Tensor:
+    ) -> tuple[Tensor, ...]:
         inputs, parameters = tensors[:INPUTS], tensors[INPUTS:]
         stride = cell.sources[0].fan_out.stride
         batch, channels, height, width = inputs[0].shape
-        nodes = torch.empty(
-            (batch, cell.nodes * channels, height // stride, width // stride),
-            dtype=inputs[0].dtype,
-            memory_format=torch.channels_last,
-        )
+        size = batch, channels, height // stride, width // stride
+        dtype, layout = inputs[0].dtype, torch.channels_last
+        nodes = [torch.empty(size, dtype=dtype, memory_format=layout) for _ in range(cell.nodes)]
         saved = []
         ctx.foreign = {}
         for index, state in enumerate(cell.states(inputs, nodes)):
             source = cell.sources[index]
-            z, norms = cell.workspace(index, state, nodes)
+            z, norms = cell.workspace(index, state, nodes[0].numel() // channels)
             rows, passed = mixture[source.rows], passing[source.rows]
             call, branches = cell.describe(index, state, nodes, z, norms)
             for branch, candidate in zip(branches, source.candidates, strict=True):
@@ -267,57 +260,61 @@ class _Cell(torch.autograd.Function):
                 branch.running = addresses([one for pair in running for one in pair], 4)
             call.mixture, call.passing = rows.data_ptr(), passed.data_ptr()
             call.assign = index == 0
-            run_fan_out(call, source.lanes, nodes.dtype, backward=False)
+            run_fan_out(call, source.lanes, dtype, backward=False)
             if len(source.fan_out.separate):
                 ctx.foreign[index] = _Foreign(source, state, rows, cell.channels, index)
                 ctx.foreign[index].add(nodes)
             saved += [z, norms, rows, passed]
         ctx.cell = cell
         # The call holds the parameters; here they are watched for changes in place.
-        ctx.save_for_backward(*inputs, nodes, *saved, *parameters)
-        return nodes
+        ctx.save_for_backward(*inputs, *nodes, *saved, *parameters)
+        return tuple(nodes)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         cell: _Call = ctx.cell
         saved = list(ctx.saved_tensors)
-        inputs, nodes, saved = saved[:INPUTS], saved[INPUTS], saved[INPUTS + 1 :]
+        inputs, saved = saved[:INPUTS], saved[INPUTS:]
+        nodes, saved = saved[: cell.nodes], saved[cell.nodes :]
         wanted = ctx.needs_input_grad[3 : 3 + INPUTS]
         learns = zip(cell.parameters, ctx.needs_input_grad[3 + INPUTS :], strict=True)
         learned = {id(parameter) for parameter, needed in learns if needed}
-        # The gradients of the nodes are completed here, from the last node to the first.
-        completed = torch.empty_like(nodes).copy_(gradient)
-        d_inputs = [torch.zeros_like(x) if w else None for x, w in zip(inputs, wanted, strict=True)]
-        d_states = [*d_inputs, *completed.chunk(cell.nodes, dim=1)]
+        # From the last node to the first, what came from outside becomes the whole gradient.
+        given = [one.contiguous(memory_format=torch.channels_last) for one in gradients]
+        d_inputs = [torch.empty_like(x) if w else None for x, w in zip(inputs, wanted, strict=True)]
+        leaving = [torch.empty_like(one) for one in given[: len(cell.sources) - INPUTS]]
+        completed = [*leaving, *given[len(leaving) :]]
+        bases, d_states = [None, None, *given], [*d_inputs, *leaving]
         edges = sum(len(source.rows) for source in cell.sources)
-        d_mixture = nodes.new_empty(edges, len(cell.sources[0].fan_out.columns))
-        d_passing = nodes.new_empty(edges)
+        d_mixture = inputs[0].new_empty(edges, len(cell.sources[0].fan_out.columns))
+        d_passing = inputs[0].new_empty(edges)
         known: list[list[Tensor | None]] = [[] for _ in cell.sources]
         foreign: list[list[Tensor | None]] = [[] for _ in cell.sources]
         states = cell.states(inputs, nodes)
         for index in reversed(range(len(states))):
-            source, d_state = cell.sources[index], d_states[index]
+            source, base, d_state = cell.sources[index], bases[index], d_states[index]
             z, norms, rows, passed = saved[4 * index : 4 * index + 4]
             call, branches = cell.describe(index, states[index], completed, z, norms)
             known[index] = [
                 torch.empty_like(weight) if id(weight) in learned else None
                 for weight in cell.known[index]
             ]
-            gradients = iter(known[index])
+            left = iter(known[index])
             for branch, candidate in zip(branches, source.candidates, strict=True):
-                branch.gradient = addresses([next(gradients) for _ in candidate.convolutions], 4)
+                branch.gradient = addresses([next(left) for _ in candidate.convolutions], 4)
             d_rows, d_passed = torch.empty_like(rows), torch.empty_like(passed)
             call.mixture, call.passing = rows.data_ptr(), passed.data_ptr()
             call.d_mixture, call.d_passing = d_rows.data_ptr(), d_passed.data_ptr()
+            call.base = None if base is None else base.data_ptr()
             call.d_state = None if d_state is None else d_state.data_ptr()
-            run_fan_out(call, source.lanes, nodes.dtype, backward=True)
+            run_fan_out(call, source.lanes, states[index].dtype, backward=True)
             if index in ctx.foreign:
                 d_foreign, of_parameters = ctx.foreign[index].backward(completed, d_state)
                 d_rows += d_foreign
-                given = iter(of_parameters)
+                found = iter(of_parameters)
                 foreign[index] = [
-                    next(given) if id(parameter) in learned else None
+                    next(found) if id(parameter) in learned else None
                     for parameter in cell.foreign[index]
                 ]
             d_mixture[source.rows], d_passing[source.rows] = d_rows, d_passed

@@ -132,9 +132,9 @@ class FanOutKernel {
     // x `[pixels, group]`: the processed channels; input: the same rectified, in all lanes.
     Real* x(Size image) const { return f.x + image * source_pixels * G; }
     void read_state(Size image) const {
-        const Real* from = f.state + image * source_pixels * f.state_pitch;
+        const Real* from = f.state + image * source_pixels * f.channels;
         Real* to = x(image);
-        for (Size p = 0; p < source_pixels; ++p, from += f.state_pitch, to += G) {
+        for (Size p = 0; p < source_pixels; ++p, from += f.channels, to += G) {
             for (Size c = 0; c < lanes.channels; ++c) to[c] = from[f.order[c]];
             for (Size c = lanes.channels; c < G; ++c) to[c] = 0;
         }

@@ -212,8 +212,13 @@ void FanOutKernel<V, G>::write_gradient(Scratch& s, Size image, const Real* g,
             pooling().backward(b.kind == MAX_POOL, in, z(b, 0, image, 0), s.dz.data(),
                                s.dx.data());
     }
-    Real* to = f.d_state + image * source_pixels * f.state_pitch;
+    const Size begin = image * source_pixels * f.channels;
+    Real* to = f.d_state + begin;
+    // Where channels bypass, their gradients are written already, and the base with them.
+    const Real* base = f.channels > lanes.channels ? to : f.base ? f.base + begin : nullptr;
     for (Size p = 0; p < source_pixels; ++p)
-        for (Size c = 0; c < lanes.channels; ++c)
-            to[p * f.state_pitch + f.order[c]] += s.dx[p * G + c];
+        for (Size c = 0; c < lanes.channels; ++c) {
+            const Size at = p * f.channels + f.order[c];
+            to[at] = s.dx[p * G + c] + (base ? base[at] : 0);
+        }
 }

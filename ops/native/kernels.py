@@ -1,13 +1,13 @@
 """The C++ kernels as Python functions on tensors: layouts, structures, calls.
 
-The structures mirror `Branch`, `FanOut` (call.h) and `Preprocess` (preprocess.cpp).
+The structures mirror `Branch`, `FanOut` (call.h), `Input` and `Reader` (preprocess.cpp).
 """
 
 from __future__ import annotations
 
 import ctypes
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
@@ -93,7 +93,6 @@ class FanOut(ctypes.Structure):
     _fields_ = (
         *((name, _Size) for name in ("batch", "height", "width", "channels", "stride")),
         *((f"lane_{name}", _Size) for name in ("channels", "edges", "group", "block", "blocks")),
-        *((name, _Size) for name in ("state_pitch", "target_pitch")),
         *((name, _Size) for name in ("columns", "branches", "training", "threads")),
         ("eps", ctypes.c_double),
         ("momentum", ctypes.c_double),
@@ -101,28 +100,35 @@ class FanOut(ctypes.Structure):
         *((name, _Pointer) for name in ("order", "place", "mixture", "passing", "state", "x")),
         ("target", ctypes.POINTER(_Pointer)),
         ("assign", _Size),
-        *((name, _Pointer) for name in ("d_state", "d_mixture", "d_passing")),
+        *((name, _Pointer) for name in ("base", "d_state", "d_mixture", "d_passing")),
     )
 
 
-class Preprocess(ctypes.Structure):
+class Input(ctypes.Structure):
     _fields_ = (
-        *((name, _Size) for name in ("batch", "height", "width", "inputs", "outputs", "parts")),
+        *((name, _Size) for name in ("batch", "height", "width", "channels", "pieces")),
         *((name, _Size) for name in ("training", "threads")),
+        ("x", ctypes.POINTER(_Pointer)),
+        ("dx", ctypes.POINTER(_Pointer)),
+    )
+
+
+class Reader(ctypes.Structure):
+    _fields_ = (
+        *((name, _Size) for name in ("outputs", "parts")),
         ("eps", ctypes.c_double),
         ("momentum", ctypes.c_double),
-        ("x", _Pointer),
         ("weight", _Pointer * 2),
         ("gradient", _Pointer * 2),
         ("running", _Pointer * 2),
-        *((name, _Pointer) for name in ("y", "inverse", "dy", "dx")),
+        *((name, _Pointer) for name in ("y", "inverse", "dy")),
     )
 
 
-def addresses(tensors: Iterable[Tensor | None], count: int) -> Any:
-    """An array of `count` pointers; those of absent tensors are null."""
+def addresses(tensors: Iterable[Tensor | None], count: int | None = None) -> Any:
+    """An array of `count` pointers, or one a tensor; those of absent tensors are null."""
     values = [None if tensor is None else tensor.data_ptr() for tensor in tensors]
-    return (_Pointer * count)(*values)
+    return (_Pointer * (len(values) if count is None else count))(*values)
 
 
 def prepare(layouts: Iterable[Lanes], dtype: torch.dtype) -> None:
@@ -150,7 +156,9 @@ def run_fan_out(call: FanOut, lanes: Lanes, dtype: torch.dtype, *, backward: boo
     function(ctypes.byref(call))
 
 
-def run_preprocess(call: Preprocess, dtype: torch.dtype, *, backward: bool) -> None:
+def run_preprocess(
+    call: Input, readers: Sequence[Reader], dtype: torch.dtype, *, backward: bool
+) -> None:
     library = _library("preprocess.cpp", (("REAL", REALS[dtype]),))
     function = library.preprocess_backward if backward else library.preprocess_forward
-    function(ctypes.byref(call))
+    function(ctypes.byref(call), (Reader * len(readers))(*readers), _Size(len(readers)))

@@ -179,13 +179,13 @@ inline void with_width(Size numbers, F f) {
         f(std::integral_constant<int, 1>{});
 }
 
-// to[i] (+)= from[source[i]], or 0 where source[i] < 0.
-inline void permute(Size numbers, const Real* from, const Index* source, Real* to,
-                    bool accumulate) {
+// to[i] = from[source[i]], or 0 where source[i] < 0; plus base[i] unless there is none.
+inline void permute(Size numbers, const Real* from, const Index* source, const Real* base,
+                    Real* to) {
     with_width(numbers, [&](auto w) {
         for (Size i = 0; i < numbers; i += w) {
             const auto found = picked<w>(from, numbers, source + i);
-            store<w>(to + i, accumulate ? load<w>(to + i) + found : found);
+            store<w>(to + i, base ? load<w>(base + i) + found : found);
         }
     });
 }

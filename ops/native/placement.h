@@ -8,17 +8,17 @@
 // The bypassed channels of row y where they stand in a target [width, channels], else 0.
 template <int V, int G>
 void FanOutKernel<V, G>::read_passing(const Real* state, Size y, Real* row) const {
-    const Size pitch = f.state_pitch, down = f.width * pitch;
+    const Size right = f.channels, down = f.width * right;
     const Real* from = state + y * f.stride * down;
-    for (Size x = 0; x < output.width; ++x, from += f.stride * pitch, row += f.channels) {
+    for (Size x = 0; x < output.width; ++x, from += f.stride * right, row += f.channels) {
         if (f.stride == 1) {
-            permute(f.channels, from, to_target.data(), row, false);
+            permute(f.channels, from, to_target.data(), nullptr, row);
             continue;
         }
         for (Size i = lanes.channels; i < f.channels; ++i) {
             const Real* at = from + f.order[i];
-            row[f.place[i]] = std::max(std::max(at[0], at[pitch]),
-                                       std::max(at[down], at[down + pitch]));
+            row[f.place[i]] = std::max(std::max(at[0], at[right]),
+                                       std::max(at[down], at[down + right]));
         }
     }
 }
@@ -26,7 +26,7 @@ void FanOutKernel<V, G>::read_passing(const Real* state, Size y, Real* row) cons
 template <int V, int G>
 void FanOutKernel<V, G>::place(Scratch& s, Size image) const {
     const bool passes = f.channels > lanes.channels;
-    const Real* state = f.state + image * source_pixels * f.state_pitch;
+    const Real* state = f.state + image * source_pixels * f.channels;
     for (Size y = 0; y < output.height; ++y) {
         if (passes) read_passing(state, y, s.rows.data());
         for (Size x = 0; x < output.width; ++x) {
@@ -34,7 +34,7 @@ void FanOutKernel<V, G>::place(Scratch& s, Size image) const {
             const Real* passing = s.rows.data() + x * f.channels;
             for (Size e = 0; e < lanes.edges; ++e) {
                 const Real* mixed = of_edge(s.mixed.data(), e) + pixel * B;
-                Real* to = f.target[e] + (image * pixels + pixel) * f.target_pitch;
+                Real* to = f.target[e] + (image * pixels + pixel) * f.channels;
                 with_width(f.channels, [&](auto w) {
                     for (Size q = 0; q < f.channels; q += w) {
                         auto value = picked<w>(mixed, G, placed.data() + q);
@@ -51,7 +51,7 @@ void FanOutKernel<V, G>::place(Scratch& s, Size image) const {
 // The gradients of a block's lanes at a pixel, from the targets of its edges.
 template <int V, int G>
 inline void FanOutKernel<V, G>::take(Size image, Size pixel, Size block, Real* to) const {
-    const Size at = (image * pixels + pixel) * f.target_pitch, first = block * (B / G);
+    const Size at = (image * pixels + pixel) * f.channels, first = block * (B / G);
     const Size edges = std::min<Size>(B / G, lanes.edges - first);
     const auto lanes_of = [&](auto w) {
         for (Size j = 0; j < B; j += w) {
@@ -73,7 +73,7 @@ template <int V, int G>
 void FanOutKernel<V, G>::read_gradient(Scratch& s, Size image, Real* g, Real* d_passing) const {
     const Size width = output.width, C = f.channels;
     const bool passes = C > lanes.channels;
-    const Real* state = f.state + image * source_pixels * f.state_pitch;
+    const Real* state = f.state + image * source_pixels * f.channels;
     Real* values = s.rows.data();
     Real* gradients = values + width * C;
     Real* products = gradients + width * C;  // [edges, channels]
@@ -85,7 +85,7 @@ void FanOutKernel<V, G>::read_gradient(Scratch& s, Size image, Real* g, Real* d_
             for (Size block = 0; block < lanes.blocks; ++block)
                 take(image, y * width + x, block, g + (block * pixels + y * width + x) * B);
         if (passes)
-            pass_edges_on((image * pixels + y * width) * f.target_pitch, values, gradients,
+            pass_edges_on((image * pixels + y * width) * f.channels, values, gradients,
                           products);
         if (passes && f.d_state) pass_on(state, image, y, values, gradients);
     }
@@ -110,7 +110,7 @@ void FanOutKernel<V, G>::pass_edges_on(Size row, const Real* values, Real* gradi
                 const auto value = load<v>(values + x * C + q);
                 auto total = e ? load<v>(to) : Vector<v>{};
                 for (int i = 0; i < n; ++i) {
-                    const auto gradient = load<v>(f.target[e + i] + row + x * f.target_pitch + q);
+                    const auto gradient = load<v>(f.target[e + i] + row + x * f.channels + q);
                     total += f.passing[e + i] * gradient;
                     product[i] += gradient * value;
                 }
@@ -127,20 +127,30 @@ void FanOutKernel<V, G>::pass_edges_on(Size row, const Real* values, Real* gradi
 // The gradient of the bypassed channels of row y; that of a maximum goes to its first place.
 template <int V, int G>
 void FanOutKernel<V, G>::pass_on(const Real* state, Size image, Size y, const Real* values,
-             const Real* gradients) const {
-    const Size pitch = f.state_pitch, row = y * f.stride * f.width * pitch;
-    const Size corners[4] = {0, pitch, f.width * pitch, f.width * pitch + pitch};
+                                 const Real* gradients) const {
+    const Size right = f.channels, down = f.width * right, row = y * f.stride * down;
+    const Size corners[4] = {0, right, down, down + right};
+    const Size begin = image * source_pixels * f.channels + row, numbers = f.stride * down;
+    const Real* base = f.base ? f.base + begin : nullptr;
+    Real* to = f.d_state + begin;
+    if (f.stride == 1) {
+        for (Size i = 0; i < numbers; i += f.channels)
+            permute(f.channels, gradients + i, to_state.data(), base ? base + i : nullptr, to + i);
+        return;
+    }
+    if (base)
+        std::copy_n(base, numbers, to);
+    else
+        std::fill_n(to, numbers, Real(0));
     state += row;
-    Real* to = f.d_state + image * source_pixels * pitch + row;
     for (Size x = 0; x < output.width; ++x) {
-        if (f.stride == 1) permute(f.channels, gradients, to_state.data(), to, true);
-        for (Size i = lanes.channels; f.stride == 2 && i < f.channels; ++i) {
+        for (Size i = lanes.channels; i < f.channels; ++i) {
             Size corner = 0;
             while (corner < 3 && state[corners[corner] + f.order[i]] != values[f.place[i]])
                 ++corner;
             to[corners[corner] + f.order[i]] += gradients[f.place[i]];
         }
-        state += f.stride * pitch, to += f.stride * pitch;
+        state += f.stride * right, to += f.stride * right;
         values += f.channels, gradients += f.channels;
     }
 }

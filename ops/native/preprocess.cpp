@@ -1,65 +1,84 @@
-// ReLU, 1x1 convolution, norm without affine parameters: brings a cell's input to its width.
+// ReLU, 1x1 convolution, norm without affine parameters: brings an input of cells to their width.
 //
-// With two kernels it is the factorised reduction: stride 2, and the second kernel, which gives
-// the second half of the channels, reads the pixel one further down and right.
+// Several readers may share an input (a cell's output goes to the next two cells): it is read once
+// for all of them, and its gradient is written once. With two kernels a reader is the factorised
+// reduction: stride 2, and the second kernel, which gives the second half of the channels, reads the
+// pixel one further down and right.
 
 #include <algorithm>
 #include <cmath>
 
 #include "lanes.h"
 
-extern "C" struct Preprocess {
-    Size batch, height, width, inputs, outputs, parts, training, threads;
+extern "C" {
+struct Input {
+    Size batch, height, width, channels, pieces, training, threads;
+    const Real* const* x;  // pieces of the channels, [batch, height, width, channels / pieces] each
+    Real* const* dx;       // null if not needed
+};
+
+struct Reader {
+    Size outputs, parts;
     double eps, momentum;
-    const Real* x;          // [batch, height, width, inputs]
-    const Real* weight[2];  // [outputs / parts, inputs]
+    const Real* weight[2];  // [outputs / parts, channels]
     Real* gradient[2];      // null if not needed
     Real* running[2];       // mean, variance
     Real* y;                // [batch, height / parts, width / parts, outputs]
     Real* inverse;          // [outputs]: inverse deviation, kept for the backward pass
     const Real* dy;
-    Real* dx;               // written where a kernel reads; null if not needed
+};
+}
+
+// What happens to one image; what is between two passes over all images.
+class Kernel {
+   public:
+    virtual ~Kernel() = default;
+    virtual Size scratch() const = 0;  // numbers
+    virtual void project(Real* scratch, Size image) = 0;
+    virtual void finish_statistics() = 0;
+    virtual void normalise(Size image) const = 0;
+    virtual void reduce(Size image) = 0;
+    virtual void finish_sums() = 0;
+    virtual void give(Real* scratch, Size chunk, Size image, bool add) = 0;
+    virtual void finish_gradients() const = 0;
 };
 
 template <int V>
-class PreprocessKernel {
-    const Preprocess& p;
-    const Size part, height, width, pixels, chunks;
-    std::vector<Numbers> weight, transposed;  // [inputs, part], [part, inputs]
+class KernelOf : public Kernel {
+    const Input in;
+    const Reader r;
+    const Size piece, part, height, width, pixels;
+    std::vector<Numbers> weight, transposed;  // [channels, part], [part, channels]
+    Numbers sums[2];                          // [batch, outputs]: moments, or sums of gradients
+    Numbers centre, slope, constant;          // dz = inverse g + slope y + constant
+    std::vector<Numbers> partial;             // gradients of the kernels, of a chunk of images
 
-    template <class F>
-    void for_images(F body) const {
-#pragma omp parallel num_threads(p.threads)
-        {
-            Numbers scratch(8 * (p.inputs + 2 * p.outputs));
-#pragma omp for schedule(dynamic)
-            for (Size chunk = 0; chunk < chunks; ++chunk)
-                for (Size image = chunk * p.batch / chunks;
-                     image < (chunk + 1) * p.batch / chunks; ++image)
-                    body(scratch.data(), chunk, image);
-        }
-    }
-
-    // Where kernel k reads for output pixel (y, x).
+    // Where kernel k reads for output pixel (y, x), in pixels.
     Size source(Size image, Size k, Size y, Size x) const {
-        return ((image * p.height + y * p.parts + k) * p.width + x * p.parts + k) * p.inputs;
+        return (image * in.height + y * r.parts + k) * in.width + x * r.parts + k;
     }
 
-    // What kernel k reads for output pixels (y, x) to (y, x + N - 1), rectified: [N, inputs].
+    // f(place among the channels, place in a piece's memory, piece) for each vector of a pixel.
+    template <class F>
+    void vectors(Size pixel, F f) const {
+        for (Size q = 0; q < in.pieces; ++q)
+            for (Size c = 0; c < piece; c += V) f(q * piece + c, pixel * piece + c, q);
+    }
+
+    // What kernel k reads for output pixels (y, x) to (y, x + N - 1), rectified: [N, channels].
     template <int N>
     void read(Real* span, Size image, Size k, Size y, Size x) const {
-        for (int n = 0; n < N; ++n) {
-            const Real* from = p.x + source(image, k, y, x + n);
-            for (Size c = 0; c < p.inputs; c += V)
-                store<V>(span + n * p.inputs + c, rectified<V>(load<V>(from + c)));
-        }
+        for (int n = 0; n < N; ++n)
+            vectors(source(image, k, y, x + n), [&](Size c, Size at, Size q) {
+                store<V>(span + n * in.channels + c, rectified<V>(load<V>(in.x[q] + at)));
+            });
     }
 
     // [batch, outputs] -> double [outputs]
     std::vector<double> total(const Numbers& of_images) const {
-        std::vector<double> result(p.outputs);
-        for (Size i = 0; i < p.batch; ++i)
-            for (Size o = 0; o < p.outputs; ++o) result[o] += of_images[i * p.outputs + o];
+        std::vector<double> result(r.outputs);
+        for (Size i = 0; i < in.batch; ++i)
+            for (Size o = 0; o < r.outputs; ++o) result[o] += of_images[i * r.outputs + o];
         return result;
     }
 
@@ -85,165 +104,218 @@ class PreprocessKernel {
         for (; j < columns; j += V) strip(std::integral_constant<int, 1>{}, j);
     }
 
-   public:
-    explicit PreprocessKernel(const Preprocess& p)
-        : p(p), part(p.outputs / p.parts), height(p.height / p.parts), width(p.width / p.parts),
-          pixels(height * width), chunks(std::min(p.batch, MAX_CHUNKS)) {
-        for (Size k = 0; k < p.parts; ++k) {
-            transposed.emplace_back(p.weight[k], p.weight[k] + part * p.inputs);
-            weight.emplace_back(p.inputs * part);
-            for (Size o = 0; o < part; ++o)
-                for (Size c = 0; c < p.inputs; ++c)
-                    weight[k][c * part + o] = p.weight[k][o * p.inputs + c];
-        }
-    }
-
-    void forward() const {
-        Numbers means(p.batch * p.outputs), squares(means.size());
-        for_images([&](Real* span, Size, Size image) {
-            Real* out = p.y + image * pixels * p.outputs;
-            for (Size y = 0; y < height; ++y)
-                runs(width, [&](auto n, Size x) {
-                    for (Size k = 0; k < p.parts; ++k) {
-                        read<n>(span, image, k, y, x);
-                        multiply<n>(span, p.inputs, weight[k].data(), p.inputs, part,
-                                    out + (y * width + x) * p.outputs + k * part, p.outputs);
-                    }
-                });
-            for (Size j = 0; p.training && j < p.outputs; j += V) {
-                const auto value = [&](Size i) { return load<V>(out + i * p.outputs + j); };
-                const auto mean = sum<V>(pixels, value) / Real(pixels);
-                store<V>(means.data() + image * p.outputs + j, mean);
-                store<V>(squares.data() + image * p.outputs + j, sum<V>(pixels, [&](Size i) {
-                             const auto distance = value(i) - mean;
-                             return distance * distance;
-                         }));
-            }
-        });
-        Numbers centres(p.outputs);
-        const double count = double(p.batch) * pixels;
-        for (Size o = 0; o < p.outputs; ++o) {
-            double mean = p.running[0][o], variance = p.running[1][o];
-            if (p.training) {
-                mean = variance = 0;
-                for (Size i = 0; i < p.batch; ++i) mean += means[i * p.outputs + o] / p.batch;
-                for (Size i = 0; i < p.batch; ++i)
-                    variance += squares[i * p.outputs + o] +
-                                pixels * std::pow(means[i * p.outputs + o] - mean, 2);
-                variance /= count;
-                p.running[0][o] += p.momentum * (mean - p.running[0][o]);
-                p.running[1][o] += p.momentum * (variance * count / (count - 1) - p.running[1][o]);
-            }
-            centres[o] = mean;
-            p.inverse[o] = 1 / std::sqrt(variance + p.eps);
-        }
-        for_images([&](Real*, Size, Size image) {
-            Real* out = p.y + image * pixels * p.outputs;
-            for (Size j = 0; j < p.outputs; j += V) {
-                const auto centre = load<V>(centres.data() + j), scale = load<V>(p.inverse + j);
-                for (Size i = j; i < pixels * p.outputs; i += p.outputs)
-                    store<V>(out + i, (load<V>(out + i) - centre) * scale);
-            }
-        });
-    }
-
-    void backward() const {
-        Numbers image_g(p.batch * p.outputs), image_gy(image_g.size());
-        for_images([&](Real*, Size, Size image) {
-            const Size at = image * pixels * p.outputs;
-            for (Size j = 0; p.training && j < p.outputs; j += V) {
-                const auto g = [&](Size i) { return load<V>(p.dy + at + i * p.outputs + j); };
-                const auto y = [&](Size i) { return load<V>(p.y + at + i * p.outputs + j); };
-                store<V>(image_g.data() + image * p.outputs + j, sum<V>(pixels, g));
-                store<V>(image_gy.data() + image * p.outputs + j,
-                         sum<V>(pixels, [&](Size i) { return g(i) * y(i); }));
-            }
-        });
-        const auto sum_g = total(image_g), sum_gy = total(image_gy);
-        const double count = double(p.batch) * pixels;
-        Numbers slope(p.outputs), constant(p.outputs);  // dz = inverse g + slope y + constant
-        for (Size o = 0; o < p.outputs; ++o) {
-            slope[o] = -p.inverse[o] * sum_gy[o] / count;
-            constant[o] = -p.inverse[o] * sum_g[o] / count;
-        }
-        const bool learns = p.gradient[0];
-        std::vector<Numbers> partial(learns ? chunks : 0, Numbers(p.inputs * p.outputs));
-        for_images([&](Real* span, Size chunk, Size image) {
-            Real* x_span = span + 8 * p.outputs;
-            for (Size y = 0; y < height; ++y)
-                runs(width, [&](auto n, Size x) {
-                    const Size at = ((image * height + y) * width + x) * p.outputs;
-                    for (int i = 0; i < n; ++i)
-                        for (Size j = 0; j < p.outputs; j += V) {
-                            const Size here = at + i * p.outputs + j;
-                            store<V>(span + i * p.outputs + j,
-                                     load<V>(p.inverse + j) * load<V>(p.dy + here) +
-                                         load<V>(slope.data() + j) * load<V>(p.y + here) +
-                                         load<V>(constant.data() + j));
-                        }
-                    for (Size k = 0; k < p.parts; ++k) {
-                        Real* gradient =
-                            learns ? partial[chunk].data() + k * part * p.inputs : nullptr;
-                        backward_run<n>(span + k * part, x_span, image, k, y, x, gradient);
-                    }
-                });
-        });
-        for (Size k = 0; learns && k < p.parts; ++k)
-            for (Size o = 0; o < part; ++o)
-                for (Size c = 0; c < p.inputs; ++c) {
-                    double sum = 0;
-                    for (const Numbers& of_chunk : partial)
-                        sum += of_chunk[(k * p.inputs + c) * part + o];
-                    p.gradient[k][o * p.inputs + c] = sum;
-                }
-    }
-
-   private:
-    // dz [N; outputs] -> gradients of kernel k, [inputs, part], and of what it reads.
+    // dz [N; outputs] -> gradients of kernel k, [channels, part], and of what it reads.
     template <int N>
-    void backward_run(const Real* dz, Real* span, Size image, Size k, Size y, Size x,
-                      Real* gradient) const {
+    void give_run(const Real* dz, Real* span, Size image, Size k, Size y, Size x, Real* gradient,
+                  bool add) const {
         if (gradient) {
             read<N>(span, image, k, y, x);
             for (Size j = 0; j < part; j += V) {
                 Vector<V> out[N];
-                for (int n = 0; n < N; ++n) out[n] = load<V>(dz + n * p.outputs + j);
-                for (Size c = 0; c < p.inputs; ++c) {
+                for (int n = 0; n < N; ++n) out[n] = load<V>(dz + n * r.outputs + j);
+                for (Size c = 0; c < in.channels; ++c) {
                     auto row = load<V>(gradient + c * part + j);
-                    for (int n = 0; n < N; ++n) row += span[n * p.inputs + c] * out[n];
+                    for (int n = 0; n < N; ++n) row += span[n * in.channels + c] * out[n];
                     store<V>(gradient + c * part + j, row);
                 }
             }
         }
-        if (!p.dx) return;
-        multiply<N>(dz, p.outputs, transposed[k].data(), part, p.inputs, span, p.inputs);
-        for (int n = 0; n < N; ++n) {
-            const Size at = source(image, k, y, x + n);
-            for (Size c = 0; c < p.inputs; c += V)
-                store<V>(p.dx + at + c, load<V>(p.x + at + c) > Vector<V>{}
-                                            ? load<V>(span + n * p.inputs + c)
-                                            : Vector<V>{});
+        if (!in.dx) return;
+        multiply<N>(dz, r.outputs, transposed[k].data(), part, in.channels, span, in.channels);
+        for (int n = 0; n < N; ++n)
+            vectors(source(image, k, y, x + n), [&](Size c, Size at, Size q) {
+                auto result = load<V>(in.x[q] + at) > Vector<V>{}
+                                  ? load<V>(span + n * in.channels + c)
+                                  : Vector<V>{};
+                if (add) result += load<V>(in.dx[q] + at);
+                store<V>(in.dx[q] + at, result);
+            });
+    }
+
+   public:
+    KernelOf(const Input& in, const Reader& r)
+        : in(in), r(r), piece(in.channels / in.pieces), part(r.outputs / r.parts),
+          height(in.height / r.parts), width(in.width / r.parts), pixels(height * width),
+          centre(r.outputs), slope(r.outputs), constant(r.outputs) {
+        for (Numbers& of_images : sums) of_images.resize(in.batch * r.outputs);
+        for (Size k = 0; k < r.parts; ++k) {
+            transposed.emplace_back(r.weight[k], r.weight[k] + part * in.channels);
+            weight.emplace_back(in.channels * part);
+            for (Size o = 0; o < part; ++o)
+                for (Size c = 0; c < in.channels; ++c)
+                    weight[k][c * part + o] = r.weight[k][o * in.channels + c];
         }
+    }
+
+    Size scratch() const override { return 8 * (in.channels + r.outputs); }
+
+    void project(Real* span, Size image) override {
+        Real* out = r.y + image * pixels * r.outputs;
+        for (Size y = 0; y < height; ++y)
+            runs(width, [&](auto n, Size x) {
+                for (Size k = 0; k < r.parts; ++k) {
+                    read<n>(span, image, k, y, x);
+                    multiply<n>(span, in.channels, weight[k].data(), in.channels, part,
+                                out + (y * width + x) * r.outputs + k * part, r.outputs);
+                }
+            });
+        for (Size j = 0; in.training && j < r.outputs; j += V) {
+            const auto value = [&](Size i) { return load<V>(out + i * r.outputs + j); };
+            const auto mean = sum<V>(pixels, value) / Real(pixels);
+            store<V>(sums[0].data() + image * r.outputs + j, mean);
+            store<V>(sums[1].data() + image * r.outputs + j, sum<V>(pixels, [&](Size i) {
+                         const auto distance = value(i) - mean;
+                         return distance * distance;
+                     }));
+        }
+    }
+
+    void finish_statistics() override {
+        const double count = double(in.batch) * pixels;
+        for (Size o = 0; o < r.outputs; ++o) {
+            double mean = r.running[0][o], variance = r.running[1][o];
+            if (in.training) {
+                mean = variance = 0;
+                for (Size i = 0; i < in.batch; ++i) mean += sums[0][i * r.outputs + o] / in.batch;
+                for (Size i = 0; i < in.batch; ++i)
+                    variance += sums[1][i * r.outputs + o] +
+                                pixels * std::pow(sums[0][i * r.outputs + o] - mean, 2);
+                variance /= count;
+                r.running[0][o] += r.momentum * (mean - r.running[0][o]);
+                r.running[1][o] += r.momentum * (variance * count / (count - 1) - r.running[1][o]);
+            }
+            centre[o] = mean;
+            r.inverse[o] = 1 / std::sqrt(variance + r.eps);
+        }
+    }
+
+    void normalise(Size image) const override {
+        Real* out = r.y + image * pixels * r.outputs;
+        for (Size j = 0; j < r.outputs; j += V) {
+            const auto mean = load<V>(centre.data() + j), scale = load<V>(r.inverse + j);
+            for (Size i = j; i < pixels * r.outputs; i += r.outputs)
+                store<V>(out + i, (load<V>(out + i) - mean) * scale);
+        }
+    }
+
+    void reduce(Size image) override {
+        const Size at = image * pixels * r.outputs;
+        for (Size j = 0; in.training && j < r.outputs; j += V) {
+            const auto g = [&](Size i) { return load<V>(r.dy + at + i * r.outputs + j); };
+            const auto y = [&](Size i) { return load<V>(r.y + at + i * r.outputs + j); };
+            store<V>(sums[0].data() + image * r.outputs + j, sum<V>(pixels, g));
+            store<V>(sums[1].data() + image * r.outputs + j,
+                     sum<V>(pixels, [&](Size i) { return g(i) * y(i); }));
+        }
+    }
+
+    void finish_sums() override {
+        const auto sum_g = total(sums[0]), sum_gy = total(sums[1]);
+        const double count = double(in.batch) * pixels;
+        for (Size o = 0; o < r.outputs; ++o) {
+            slope[o] = -r.inverse[o] * sum_gy[o] / count;
+            constant[o] = -r.inverse[o] * sum_g[o] / count;
+        }
+        if (r.gradient[0])
+            partial.assign(std::min(in.batch, MAX_CHUNKS), Numbers(in.channels * r.outputs));
+    }
+
+    void give(Real* span, Size chunk, Size image, bool add) override {
+        Real* const x_span = span + 8 * r.outputs;
+        for (Size y = 0; y < height; ++y)
+            runs(width, [&](auto n, Size x) {
+                const Size at = ((image * height + y) * width + x) * r.outputs;
+                for (int i = 0; i < n; ++i)
+                    for (Size j = 0; j < r.outputs; j += V) {
+                        const Size here = at + i * r.outputs + j;
+                        store<V>(span + i * r.outputs + j,
+                                 load<V>(r.inverse + j) * load<V>(r.dy + here) +
+                                     load<V>(slope.data() + j) * load<V>(r.y + here) +
+                                     load<V>(constant.data() + j));
+                    }
+                for (Size k = 0; k < r.parts; ++k) {
+                    Real* gradient = r.gradient[0] ? partial[chunk].data() + k * part * in.channels
+                                                   : nullptr;
+                    give_run<n>(span + k * part, x_span, image, k, y, x, gradient, add);
+                }
+            });
+    }
+
+    void finish_gradients() const override {
+        for (Size k = 0; r.gradient[0] && k < r.parts; ++k)
+            for (Size o = 0; o < part; ++o)
+                for (Size c = 0; c < in.channels; ++c) {
+                    double sum = 0;
+                    for (const Numbers& of_chunk : partial)
+                        sum += of_chunk[(k * in.channels + c) * part + o];
+                    r.gradient[k][o * in.channels + c] = sum;
+                }
     }
 };
 
-template <class F>
-void with_preprocess(const Preprocess& p, F call) {
-    const auto divides = [&](Size v) { return p.inputs % v == 0 && p.outputs / p.parts % v == 0; };
-    if (divides(16))
-        call(PreprocessKernel<16>(p));
-    else if (divides(8))
-        call(PreprocessKernel<8>(p));
-    else if (divides(4))
-        call(PreprocessKernel<4>(p));
-    else
-        call(PreprocessKernel<1>(p));
+class Preprocessing {
+    const Input& in;
+    std::vector<std::unique_ptr<Kernel>> kernels;
+
+    static std::unique_ptr<Kernel> make(const Input& in, const Reader& r) {
+        const auto divides = [&](Size v) {
+            return in.channels / in.pieces % v == 0 && r.outputs / r.parts % v == 0;
+        };
+        if (divides(16)) return std::make_unique<KernelOf<16>>(in, r);
+        if (divides(8)) return std::make_unique<KernelOf<8>>(in, r);
+        if (divides(4)) return std::make_unique<KernelOf<4>>(in, r);
+        return std::make_unique<KernelOf<1>>(in, r);
+    }
+
+    template <class F>
+    void for_images(F body) const {
+        const Size chunks = std::min(in.batch, MAX_CHUNKS);
+        Size numbers = 0;
+        for (const auto& kernel : kernels) numbers = std::max(numbers, kernel->scratch());
+#pragma omp parallel num_threads(in.threads)
+        {
+            Numbers scratch(numbers);
+#pragma omp for schedule(dynamic)
+            for (Size chunk = 0; chunk < chunks; ++chunk)
+                for (Size image = chunk * in.batch / chunks;
+                     image < (chunk + 1) * in.batch / chunks; ++image)
+                    body(scratch.data(), chunk, image);
+        }
+    }
+
+   public:
+    Preprocessing(const Input& in, const Reader* readers, Size count) : in(in) {
+        for (Size i = 0; i < count; ++i) kernels.push_back(make(in, readers[i]));
+    }
+
+    void forward() const {
+        for_images([&](Real* scratch, Size, Size image) {
+            for (const auto& kernel : kernels) kernel->project(scratch, image);
+        });
+        for (const auto& kernel : kernels) kernel->finish_statistics();
+        for_images([&](Real*, Size, Size image) {
+            for (const auto& kernel : kernels) kernel->normalise(image);
+        });
+    }
+
+    // The first reader writes the gradient of the input where it reads, the others add to it.
+    void backward() const {
+        for_images([&](Real*, Size, Size image) {
+            for (const auto& kernel : kernels) kernel->reduce(image);
+        });
+        for (const auto& kernel : kernels) kernel->finish_sums();
+        for_images([&](Real* scratch, Size chunk, Size image) {
+            for (const auto& kernel : kernels)
+                kernel->give(scratch, chunk, image, kernel != kernels.front());
+        });
+        for (const auto& kernel : kernels) kernel->finish_gradients();
+    }
+};
+
+extern "C" void preprocess_forward(const Input* in, const Reader* readers, Size count) {
+    Preprocessing(*in, readers, count).forward();
 }
 
-extern "C" void preprocess_forward(const Preprocess* p) {
-    with_preprocess(*p, [](const auto& kernel) { kernel.forward(); });
-}
-
-extern "C" void preprocess_backward(const Preprocess* p) {
-    with_preprocess(*p, [](const auto& kernel) { kernel.backward(); });
+extern "C" void preprocess_backward(const Input* in, const Reader* readers, Size count) {
+    Preprocessing(*in, readers, count).backward();
 }

@@ -1,79 +1,125 @@
-"""A cell's preprocessing (ReLU, 1x1 convolution, norm) as one autograd function."""
+"""Preprocessing (ReLU, 1x1 convolution, norm) of one input for all cells that read it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from ops.native.kernels import Preprocess, addresses, run_preprocess
+from ops.native.kernels import Input, Reader, addresses, run_preprocess
 from ops.primitives import FactorizedReduce, ReluConvBn
 
+Module = ReluConvBn | FactorizedReduce
 
-def preprocess(module: ReluConvBn | FactorizedReduce, x: Tensor) -> Tensor:
-    """What `module`, without affine parameters, makes of x `[B, C, H, W]`."""
+
+def preprocess(modules: Sequence[Module], pieces: Sequence[Tensor]) -> list[Tensor]:
+    """What each of `modules`, without affine parameters, makes of the same x `[B, C, H, W]`.
+
+    Args:
+        modules: The readers of x. Best begun with one that reads all pixels.
+        pieces: x in equally many channels each.
+    """
+    for module in modules:
+        if module.norm.training and module.norm.num_batches_tracked is not None:
+            module.norm.num_batches_tracked.add_(1)
+    pieces = [piece.contiguous(memory_format=torch.channels_last) for piece in pieces]
+    weights = [weight.contiguous() for module in modules for weight in _weights(module)]
+    return list(_Preprocess.apply(modules, len(pieces), *pieces, *weights))
+
+
+def _weights(module: Module) -> list[Tensor]:
     if isinstance(module, FactorizedReduce):
-        weights = [module.conv1.weight, module.conv2.weight]
-    else:
-        weights = [module.conv.weight]
-    if module.norm.training and module.norm.num_batches_tracked is not None:
-        module.norm.num_batches_tracked.add_(1)
-    result: Tensor = _Preprocess.apply(
-        module.norm, x.contiguous(memory_format=torch.channels_last), *weights
-    )
-    return result
+        return [module.conv1.weight, module.conv2.weight]
+    return [module.conv.weight]
 
 
-def _call(norm: nn.BatchNorm2d, x: Tensor, weights: tuple[Tensor, ...]) -> Preprocess:
-    batch, inputs, height, width = x.shape
-    return Preprocess(
+def _parts(module: Module) -> int:
+    return 2 if isinstance(module, FactorizedReduce) else 1
+
+
+def _input(pieces: Sequence[Tensor], training: bool) -> Input:
+    batch, channels, height, width = pieces[0].shape
+    return Input(
         batch=batch,
         height=height,
         width=width,
-        inputs=inputs,
-        outputs=sum(len(weight) for weight in weights),
-        parts=len(weights),
+        channels=len(pieces) * channels,
+        pieces=len(pieces),
+        training=training,
         threads=torch.get_num_threads(),
-        eps=norm.eps,
-        momentum=norm.momentum,
-        x=x.data_ptr(),
-        weight=addresses(weights, 2),
+        x=addresses(pieces),
     )
+
+
+def _readers(modules: Sequence[Module], weights: Sequence[Tensor]) -> list[Reader]:
+    given = iter(weights)
+    readers = []
+    for module in modules:
+        own = [next(given) for _ in range(_parts(module))]
+        readers.append(
+            Reader(
+                outputs=sum(len(weight) for weight in own),
+                parts=len(own),
+                eps=module.norm.eps,
+                momentum=module.norm.momentum,
+                weight=addresses(own, 2),
+            )
+        )
+    return readers
 
 
 class _Preprocess(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, norm: nn.BatchNorm2d, x: Tensor, *weights: Tensor) -> Tensor:
-        weights = tuple(weight.contiguous() for weight in weights)
-        call = _call(norm, x, weights)
-        call.training = norm.training
-        call.running = addresses([norm.running_mean, norm.running_var], 2)
-        size = (call.batch, call.outputs, call.height // call.parts, call.width // call.parts)
-        y = torch.empty(size, dtype=x.dtype, memory_format=torch.channels_last)
-        inverse = x.new_empty(call.outputs)
-        call.y, call.inverse = y.data_ptr(), inverse.data_ptr()
-        run_preprocess(call, x.dtype, backward=False)
-        ctx.save_for_backward(x, y, inverse, *weights)
-        ctx.norm, ctx.training = norm, norm.training
-        return y
+    def forward(
+        ctx: Any, modules: Sequence[Module], count: int, *tensors: Tensor
+    ) -> tuple[Tensor, ...]:
+        pieces, weights = tensors[:count], tensors[count:]
+        call = _input(pieces, modules[0].norm.training)
+        readers = _readers(modules, weights)
+        results, kept = [], []
+        for module, reader in zip(modules, readers, strict=True):
+            size = (call.batch, reader.outputs, call.height // reader.parts)
+            y = torch.empty(
+                (*size, call.width // reader.parts),
+                dtype=pieces[0].dtype,
+                memory_format=torch.channels_last,
+            )
+            inverse = y.new_empty(reader.outputs)
+            reader.running = addresses([module.norm.running_mean, module.norm.running_var], 2)
+            reader.y, reader.inverse = y.data_ptr(), inverse.data_ptr()
+            results.append(y)
+            kept.append(inverse)
+        run_preprocess(call, readers, pieces[0].dtype, backward=False)
+        ctx.save_for_backward(*tensors, *results, *kept)
+        ctx.modules, ctx.count, ctx.training = modules, count, modules[0].norm.training
+        return tuple(results)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
-        x, y, inverse, *weights = ctx.saved_tensors
-        dy = dy.contiguous(memory_format=torch.channels_last)
-        call = _call(ctx.norm, x, tuple(weights))
-        call.training = ctx.training
-        call.y, call.inverse, call.dy = y.data_ptr(), inverse.data_ptr(), dy.data_ptr()
-        # With stride 2 the kernels read half of the pixels; the others get nothing.
-        make = torch.zeros_like if call.parts == 2 else torch.empty_like
-        dx = make(x) if ctx.needs_input_grad[1] else None
-        learns = any(ctx.needs_input_grad[2:])
-        gradients = [torch.empty_like(weight) if learns else None for weight in weights]
-        call.dx = None if dx is None else dx.data_ptr()
-        call.gradient = addresses(gradients, 2)
-        if dx is not None or learns:
-            run_preprocess(call, x.dtype, backward=True)
-        return None, dx, *gradients
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        modules, count = ctx.modules, ctx.count
+        saved = ctx.saved_tensors
+        tensors, saved = saved[: -2 * len(modules)], saved[-2 * len(modules) :]
+        pieces, weights = tensors[:count], tensors[count:]
+        needed = ctx.needs_input_grad[2:]
+        call = _input(pieces, ctx.training)
+        readers = _readers(modules, weights)
+        given = [dy.contiguous(memory_format=torch.channels_last) for dy in gradients]
+        learned = [torch.empty_like(w) if n else None for w, n in zip(weights, needed[count:])]
+        left = iter(learned)
+        for reader, y, inverse, dy in zip(
+            readers, saved[: len(modules)], saved[len(modules) :], given, strict=True
+        ):
+            reader.y, reader.inverse, reader.dy = y.data_ptr(), inverse.data_ptr(), dy.data_ptr()
+            reader.gradient = addresses([next(left) for _ in range(reader.parts)], 2)
+        # Where the first reader has a stride of 2, it leaves pixels out: they get nothing.
+        make = torch.zeros_like if readers[0].parts == 2 else torch.empty_like
+        d_pieces = [make(piece) for piece in pieces] if any(needed[:count]) else []
+        if d_pieces:
+            call.dx = addresses(d_pieces)
+        if any(needed):
+            run_preprocess(call, readers, pieces[0].dtype, backward=True)
+        return None, None, *(d_pieces or [None] * count), *learned
