@@ -42,7 +42,9 @@ def last_nodes(
         """Preprocess what a cell (by its number) gave, or the stem (-2 and -1), for its readers."""
         places = ((state + later, 2 - later) for state in states for later in (1, 2))
         readers = [(cell, slot) for cell, slot in places if 0 <= cell < len(cells)]
-        modules = [(cells[cell].preprocess0, cells[cell].preprocess1)[slot] for cell, slot in readers]
+        modules = [
+            (cells[cell].preprocess0, cells[cell].preprocess1)[slot] for cell, slot in readers
+        ]
         for (cell, _), y in zip(readers, preprocess(modules, pieces), strict=True):
             inputs[cell].append(y)
 

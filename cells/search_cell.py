@@ -155,10 +155,10 @@ class SearchCell(nn.Module):
 
     def _ordered(self, weights: EdgeWeights) -> tuple[Tensor, Tensor]:
         """Source by source: the weights of operations `[E, O]` times those of edges; the latter."""
-        mixture = weights.operations[self.rows]
+        mixture = weights.operations.index_select(0, self.rows)
         if weights.edges is None:
             return mixture, torch.ones_like(mixture[:, 0])
-        passing = weights.edges[self.rows]
+        passing = weights.edges.index_select(0, self.rows)
         return mixture * passing.unsqueeze(1), passing
 
     def _processed(self, source: int, state: Tensor) -> Tensor:
@@ -215,7 +215,7 @@ class SearchCell(nn.Module):
         order = place = self.selection.clone()
         if not self.sampled:
             order, place = self.orders, self.places
-        return run_cell(self.sources, inputs, Channels(order, place), *weights)
+        return run_cell(self.sources, inputs, Channels(order, place), *self._ordered(weights))
 
     def _forward_triton(
         self, before_previous: Tensor, previous: Tensor, weights: EdgeWeights

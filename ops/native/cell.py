@@ -105,17 +105,16 @@ def run_cell(
     sources: Sequence[Source],
     inputs: Sequence[Tensor],
     channels: Channels,
-    operations: Tensor,
-    edges: Tensor | None,
+    mixture: Tensor,
+    passing: Tensor,
 ) -> tuple[Tensor, ...]:
     """The states of all inner nodes, `[B, C, H', W']` each, channels_last.
 
     Args:
         inputs: Both preprocessed inputs, `[B, C, H, W]`, channels_last.
-        operations, edges: The weights `[E, O]` and `[E]` of the architecture.
+        mixture, passing: Weights of the operations `[E, O]` and of the bypassed channels `[E]`,
+            source by source.
     """
-    mixture = operations if edges is None else operations * edges.unsqueeze(1)
-    passing = edges if edges is not None else operations.new_ones(len(operations))
     call = _Call(sources, channels)
     nodes: tuple[Tensor, ...] = _Cell.apply(call, mixture, passing, *inputs, *call.parameters)
     return nodes
@@ -134,6 +133,7 @@ class _Call:
         self.parameters = [p for group in (*self.known, *self.foreign) for p in group]
         self.nodes = 1 + max(node for source in sources for node in source.targets)
         self.training = sources[0].fan_out.training
+        self.edges = [len(source.targets) for source in sources]
 
     def states(self, inputs: Sequence[Tensor], nodes: Sequence[Tensor]) -> list[Tensor]:
         """The states that edges leave."""
@@ -250,10 +250,10 @@ class _Cell(torch.autograd.Function):
         nodes = [torch.empty(size, dtype=dtype, memory_format=layout) for _ in range(cell.nodes)]
         saved = []
         ctx.foreign = {}
+        mixtures, passings = (one.contiguous().split(cell.edges) for one in (mixture, passing))
         for index, state in enumerate(cell.states(inputs, nodes)):
-            source = cell.sources[index]
+            source, rows, passed = cell.sources[index], mixtures[index], passings[index]
             z, norms = cell.workspace(index, state, nodes[0].numel() // channels)
-            rows, passed = mixture[source.rows], passing[source.rows]
             call, branches = cell.describe(index, state, nodes, z, norms)
             for branch, candidate in zip(branches, source.candidates, strict=True):
                 running = [(norm.running_mean, norm.running_var) for norm in candidate.norms]
@@ -264,17 +264,17 @@ class _Cell(torch.autograd.Function):
             if len(source.fan_out.separate):
                 ctx.foreign[index] = _Foreign(source, state, rows, cell.channels, index)
                 ctx.foreign[index].add(nodes)
-            saved += [z, norms, rows, passed]
+            saved += [z, norms]
         ctx.cell = cell
         # The call holds the parameters; here they are watched for changes in place.
-        ctx.save_for_backward(*inputs, *nodes, *saved, *parameters)
+        ctx.save_for_backward(mixture, passing, *inputs, *nodes, *saved, *parameters)
         return tuple(nodes)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         cell: _Call = ctx.cell
-        saved = list(ctx.saved_tensors)
+        mixture, passing, *saved = ctx.saved_tensors
         inputs, saved = saved[:INPUTS], saved[INPUTS:]
         nodes, saved = saved[: cell.nodes], saved[cell.nodes :]
         wanted = ctx.needs_input_grad[3 : 3 + INPUTS]
@@ -286,15 +286,16 @@ class _Cell(torch.autograd.Function):
         leaving = [torch.empty_like(one) for one in given[: len(cell.sources) - INPUTS]]
         completed = [*leaving, *given[len(leaving) :]]
         bases, d_states = [None, None, *given], [*d_inputs, *leaving]
-        edges = sum(len(source.rows) for source in cell.sources)
-        d_mixture = inputs[0].new_empty(edges, len(cell.sources[0].fan_out.columns))
-        d_passing = inputs[0].new_empty(edges)
+        weights = [one.contiguous() for one in (mixture, passing)]
+        d_mixture, d_passing = (torch.empty_like(one) for one in weights)
+        of_sources = [list(one.split(cell.edges)) for one in (*weights, d_mixture, d_passing)]
         known: list[list[Tensor | None]] = [[] for _ in cell.sources]
         foreign: list[list[Tensor | None]] = [[] for _ in cell.sources]
         states = cell.states(inputs, nodes)
         for index in reversed(range(len(states))):
             source, base, d_state = cell.sources[index], bases[index], d_states[index]
-            z, norms, rows, passed = saved[4 * index : 4 * index + 4]
+            z, norms = saved[2 * index : 2 * index + 2]
+            rows, passed, d_rows, d_passed = (one[index] for one in of_sources)
             call, branches = cell.describe(index, states[index], completed, z, norms)
             known[index] = [
                 torch.empty_like(weight) if id(weight) in learned else None
@@ -303,7 +304,6 @@ class _Cell(torch.autograd.Function):
             left = iter(known[index])
             for branch, candidate in zip(branches, source.candidates, strict=True):
                 branch.gradient = addresses([next(left) for _ in candidate.convolutions], 4)
-            d_rows, d_passed = torch.empty_like(rows), torch.empty_like(passed)
             call.mixture, call.passing = rows.data_ptr(), passed.data_ptr()
             call.d_mixture, call.d_passing = d_rows.data_ptr(), d_passed.data_ptr()
             call.base = None if base is None else base.data_ptr()
@@ -317,6 +317,5 @@ class _Cell(torch.autograd.Function):
                     next(found) if id(parameter) in learned else None
                     for parameter in cell.foreign[index]
                 ]
-            d_mixture[source.rows], d_passing[source.rows] = d_rows, d_passed
         parameters = [one for group in (*known, *foreign) for one in group]
         return None, d_mixture, d_passing, *d_inputs, *parameters

@@ -179,29 +179,37 @@ class FanOutKernel {
             }
     }
 
+    // From moments [batch, 2, lanes] of all images to those of the batch, and the running ones.
     void finish_norm(const Branch& b, int slot, const Real* moments) const {
+        const Size all = lanes.total();
         const double images = f.batch, count = images * pixels;
+        std::vector<double> centre(all), variance(all);
+        if (f.training) {
+            centre = over_parts(moments, f.batch, 2 * all, all);
+            for (double& one : centre) one /= images;
+            variance = over_parts(moments + all, f.batch, 2 * all, all);
+            for (Size i = 0; i < f.batch; ++i)
+                for (Size lane = 0; lane < all; ++lane) {
+                    const double distance = moments[i * 2 * all + lane] - centre[lane];
+                    variance[lane] += pixels * distance * distance;
+                }
+        }
         for_lanes([&](Size lane, Size e, Size c) {
             Real* running[2];
             for (int i = 0; i < 2; ++i)
                 running[i] = b.running[2 * slot + i] + (pools(b) ? c : e * lanes.channels + c);
-            double centre = *running[0], variance = *running[1];
-            if (f.training) {
-                const auto of = [&](Size image, Size which) -> double {
-                    return moments[(image * 2 + which) * lanes.total() + lane];
-                };
-                centre = variance = 0;
-                for (Size i = 0; i < f.batch; ++i) centre += of(i, 0) / images;
-                for (Size i = 0; i < f.batch; ++i)
-                    variance += of(i, 1) + pixels * std::pow(of(i, 0) - centre, 2);
-                variance /= count;
+            if (!f.training) {
+                centre[lane] = *running[0], variance[lane] = *running[1];
+            } else {
+                variance[lane] /= count;
                 if (!pools(b) || e == 0) {
-                    *running[0] += f.momentum * (centre - *running[0]);
-                    *running[1] += f.momentum * (variance * count / (count - 1) - *running[1]);
+                    *running[0] += f.momentum * (centre[lane] - *running[0]);
+                    *running[1] +=
+                        f.momentum * (variance[lane] * count / (count - 1) - *running[1]);
                 }
             }
-            b.norm[slot][lane] = centre;
-            b.norm[slot][lanes.total() + lane] = 1 / std::sqrt(variance + f.eps);
+            b.norm[slot][lane] = centre[lane];
+            b.norm[slot][all + lane] = 1 / std::sqrt(variance[lane] + f.eps);
         });
     }
 
@@ -263,13 +271,8 @@ class FanOutKernel {
 
     // Totals over images of [batch, lanes].
     Numbers total(const Numbers& of_images) const {
-        Numbers result(lanes.total());
-        for (Size lane = 0; lane < lanes.total(); ++lane) {
-            double sum = 0;
-            for (Size i = 0; i < f.batch; ++i) sum += of_images[i * lanes.total() + lane];
-            result[lane] = sum;
-        }
-        return result;
+        const auto sums = over_parts(of_images.data(), f.batch, lanes.total(), lanes.total());
+        return Numbers(sums.begin(), sums.end());
     }
 
    public:

@@ -65,21 +65,27 @@ void FanOutKernel<V, G>::backward() const {
     if (!f.d_state && !learns) return;
 
     // Gradients of the kernels, of each chunk of images by itself.
-    std::vector<std::vector<Kernels>> partial;
-    for (const Convolution& c : convolutions)
-        partial.emplace_back(learns ? chunks : 0, Kernels(lanes, c.window.taps));
+    std::vector<std::vector<std::unique_ptr<Kernels>>> partial(convolutions.size());
+    for (auto& of_chunks : partial) of_chunks.resize(learns ? chunks : 0);
     const auto backward = [&](Scratch& s, Size i, Size chunk, Size block, const Numbers& x,
                               Real* dx) {
         const Convolution& c = convolutions[i];
         const Branch& b = f.branch[c.branch];
         const Size d = block * c.window.taps * B, p = block * G * B;
         const bool depthwise = c.depthwise >= 0 && b.gradient[c.depthwise];
+        const bool pointwise = b.gradient[c.pointwise];
+        Kernels* sums = nullptr;
+        if (depthwise || pointwise) {
+            auto& of_chunk = partial[i][chunk];
+            if (!of_chunk) of_chunk = std::make_unique<Kernels>(lanes, c.window.taps);
+            sums = of_chunk.get();
+        }
         with_stride(c.window, [&](auto stride) {
             convolve_backward<V, G, stride>(
                 c.window, x.data(), c.kernels.depthwise.data() + d,
                 c.kernels.transposed.data() + p, s.dz.data(), s.inner.data(),
-                depthwise ? partial[i][chunk].depthwise.data() + d : nullptr,
-                b.gradient[c.pointwise] ? partial[i][chunk].pointwise.data() + p : nullptr, dx,
+                depthwise ? sums->depthwise.data() + d : nullptr,
+                pointwise ? sums->pointwise.data() + p : nullptr, dx,
                 c.slot == 0);  // The first convolutions share their input.
         });
     };
@@ -141,20 +147,25 @@ void FanOutKernel<V, G>::backward() const {
 
     for (Size i = 0; i < Size(convolutions.size()); ++i) {
         const Convolution& c = convolutions[i];
-        const auto sum_of = [&](Numbers Kernels::* kind, Size packed) {
-            double sum = 0;
-            for (const Kernels& kernels : partial[i]) sum += (kernels.*kind)[packed];
-            return Real(sum);
+        const auto over_chunks = [&](Numbers Kernels::* kind) {
+            std::vector<double> sums((*partial[i][0].*kind).size());
+            for (const auto& kernels : partial[i])
+                for (std::size_t w = 0; w < sums.size(); ++w) sums[w] += (*kernels.*kind)[w];
+            return sums;
         };
         Real* const* gradient = f.branch[c.branch].gradient;
-        if (c.depthwise >= 0 && gradient[c.depthwise])
+        if (c.depthwise >= 0 && gradient[c.depthwise]) {
+            const auto sums = over_chunks(&Kernels::depthwise);
             for_depthwise(lanes, c.window.taps, [&](Size packed, Size plain) {
-                gradient[c.depthwise][plain] = sum_of(&Kernels::depthwise, packed);
+                gradient[c.depthwise][plain] = sums[packed];
             });
-        if (gradient[c.pointwise])
+        }
+        if (gradient[c.pointwise]) {
+            const auto sums = over_chunks(&Kernels::pointwise);
             for_pointwise(lanes, c.first, c.outputs, [&](Size packed, Size, Size plain) {
-                gradient[c.pointwise][plain] = sum_of(&Kernels::pointwise, packed);
+                gradient[c.pointwise][plain] = sums[packed];
             });
+        }
     }
 }
 

@@ -43,15 +43,15 @@ class Lanes:
     edges: int
     group: int
 
-    @property
+    @functools.cached_property
     def block(self) -> int:
         return max(self.vector, self.group)
 
-    @property
+    @functools.cached_property
     def blocks(self) -> int:
         return -(-self.edges * self.group // self.block)
 
-    @property
+    @functools.cached_property
     def total(self) -> int:
         return self.blocks * self.block
 

@@ -144,6 +144,14 @@ inline Vector<V> sum(Size pixels, F value) {
     return (s0 + s1) + (s2 + s3);
 }
 
+// Sums over `parts` of numbers that lie `step` apart, in the order of the parts.
+inline std::vector<double> over_parts(const Real* from, Size parts, Size step, Size numbers) {
+    std::vector<double> result(numbers);
+    for (Size i = 0; i < parts; ++i)
+        for (Size n = 0; n < numbers; ++n) result[n] += from[i * step + n];
+    return result;
+}
+
 using Index = VectorOf<8>::Integer;
 
 // from[source[i]] for i < W, or 0 where source[i] < 0. `from` has `reach` numbers, and memory for

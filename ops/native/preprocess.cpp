@@ -74,14 +74,6 @@ class KernelOf : public Kernel {
             });
     }
 
-    // [batch, outputs] -> double [outputs]
-    std::vector<double> total(const Numbers& of_images) const {
-        std::vector<double> result(r.outputs);
-        for (Size i = 0; i < in.batch; ++i)
-            for (Size o = 0; o < r.outputs; ++o) result[o] += of_images[i * r.outputs + o];
-        return result;
-    }
-
     // to [N, columns] = from [N, rows; step] · matrix [rows, columns]
     template <int N>
     static void multiply(const Real* from, Size step, const Real* matrix, Size rows, Size columns,
@@ -172,20 +164,27 @@ class KernelOf : public Kernel {
 
     void finish_statistics() override {
         const double count = double(in.batch) * pixels;
+        std::vector<double> mean(r.running[0], r.running[0] + r.outputs);
+        std::vector<double> variance(r.running[1], r.running[1] + r.outputs);
+        if (in.training) {
+            mean = over_parts(sums[0].data(), in.batch, r.outputs, r.outputs);
+            for (double& one : mean) one /= in.batch;
+            variance = over_parts(sums[1].data(), in.batch, r.outputs, r.outputs);
+            for (Size i = 0; i < in.batch; ++i)
+                for (Size o = 0; o < r.outputs; ++o) {
+                    const double distance = sums[0][i * r.outputs + o] - mean[o];
+                    variance[o] += pixels * distance * distance;
+                }
+        }
         for (Size o = 0; o < r.outputs; ++o) {
-            double mean = r.running[0][o], variance = r.running[1][o];
             if (in.training) {
-                mean = variance = 0;
-                for (Size i = 0; i < in.batch; ++i) mean += sums[0][i * r.outputs + o] / in.batch;
-                for (Size i = 0; i < in.batch; ++i)
-                    variance += sums[1][i * r.outputs + o] +
-                                pixels * std::pow(sums[0][i * r.outputs + o] - mean, 2);
-                variance /= count;
-                r.running[0][o] += r.momentum * (mean - r.running[0][o]);
-                r.running[1][o] += r.momentum * (variance * count / (count - 1) - r.running[1][o]);
+                variance[o] /= count;
+                r.running[0][o] += r.momentum * (mean[o] - r.running[0][o]);
+                r.running[1][o] +=
+                    r.momentum * (variance[o] * count / (count - 1) - r.running[1][o]);
             }
-            centre[o] = mean;
-            r.inverse[o] = 1 / std::sqrt(variance + r.eps);
+            centre[o] = mean[o];
+            r.inverse[o] = 1 / std::sqrt(variance[o] + r.eps);
         }
     }
 
@@ -210,18 +209,19 @@ class KernelOf : public Kernel {
     }
 
     void finish_sums() override {
-        const auto sum_g = total(sums[0]), sum_gy = total(sums[1]);
+        const auto sum_g = over_parts(sums[0].data(), in.batch, r.outputs, r.outputs);
+        const auto sum_gy = over_parts(sums[1].data(), in.batch, r.outputs, r.outputs);
         const double count = double(in.batch) * pixels;
         for (Size o = 0; o < r.outputs; ++o) {
             slope[o] = -r.inverse[o] * sum_gy[o] / count;
             constant[o] = -r.inverse[o] * sum_g[o] / count;
         }
-        if (r.gradient[0])
-            partial.assign(std::min(in.batch, MAX_CHUNKS), Numbers(in.channels * r.outputs));
+        if (r.gradient[0]) partial.resize(std::min(in.batch, MAX_CHUNKS));
     }
 
     void give(Real* span, Size chunk, Size image, bool add) override {
         Real* const x_span = span + 8 * r.outputs;
+        if (r.gradient[0]) partial[chunk].resize(in.channels * r.outputs);
         for (Size y = 0; y < height; ++y)
             runs(width, [&](auto n, Size x) {
                 const Size at = ((image * height + y) * width + x) * r.outputs;
@@ -242,14 +242,14 @@ class KernelOf : public Kernel {
     }
 
     void finish_gradients() const override {
-        for (Size k = 0; r.gradient[0] && k < r.parts; ++k)
+        if (!r.gradient[0]) return;
+        std::vector<double> total(in.channels * r.outputs);
+        for (const Numbers& of_chunk : partial)
+            for (std::size_t i = 0; i < total.size(); ++i) total[i] += of_chunk[i];
+        for (Size k = 0; k < r.parts; ++k)
             for (Size o = 0; o < part; ++o)
-                for (Size c = 0; c < in.channels; ++c) {
-                    double sum = 0;
-                    for (const Numbers& of_chunk : partial)
-                        sum += of_chunk[(k * in.channels + c) * part + o];
-                    r.gradient[k][o * in.channels + c] = sum;
-                }
+                for (Size c = 0; c < in.channels; ++c)
+                    r.gradient[k][o * in.channels + c] = total[(k * in.channels + c) * part + o];
     }
 };
 

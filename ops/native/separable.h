@@ -62,15 +62,19 @@ void for_depthwise(const Lanes& lanes, Size taps, F f) {
 // gives `outputs` channels of each edge, from channel `first` on.
 template <class F>
 void for_pointwise(const Lanes& lanes, Size first, Size outputs, F f) {
-    const auto packed = [&](Size e, Size row, Size column) {
-        const Size lane = lanes.of(e, column);
-        return (lane / lanes.block * lanes.group + row) * lanes.block + lane % lanes.block;
+    const Size row = lanes.block;
+    const auto column = [&](Size e, Size channel) {
+        const Size lane = lanes.of(e, channel);
+        return lane / lanes.block * lanes.group * row + lane % lanes.block;
     };
-    for (Size e = 0; e < lanes.edges; ++e)
-        for (Size o = 0; o < outputs; ++o)
+    std::vector<Size> of_channel(lanes.channels);
+    for (Size e = 0; e < lanes.edges; ++e) {
+        for (Size c = 0; c < lanes.channels; ++c) of_channel[c] = column(e, c);
+        for (Size o = first; o < first + outputs; ++o)
             for (Size c = 0; c < lanes.channels; ++c)
-                f(packed(e, c, first + o), packed(e, first + o, c),
-                  (e * outputs + o) * lanes.channels + c);
+                f(of_channel[o] + c * row, of_channel[c] + o * row,
+                  (e * outputs + o - first) * lanes.channels + c);
+    }
 }
 
 inline Kernels pack(const Lanes& lanes, Size taps, const Real* depthwise, const Real* pointwise,
