@@ -1,7 +1,7 @@
 """A stack of search cells by native kernels: each output is preprocessed once for all its readers.
 
-Cells hand on their nodes as they are, not concatenated: kernels read and write whole lines of memory,
-and a node's gradient arrives in one piece.
+Cells hand on their nodes as they are, not concatenated: kernels read and write whole lines of
+memory, and a node's gradient arrives in one piece.
 """
 
 from __future__ import annotations

@@ -7,7 +7,6 @@ output. An operation that the kernels do not know runs in PyTorch and is added.
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple

@@ -47,6 +47,7 @@ class FanOutKernel {
     const Lanes lanes;
     const Plane input, output;
     const Size pixels, source_pixels, chunks;
+    bool reads_first;  // whether the processed channels are the state's first ones, and fill a group
     std::vector<Index> to_target, to_state;  // where bypassed channels come from, forth and back
     std::vector<Index> placed;  // [channels]: which processed channel stands here in a target
     std::vector<Index> taken;   // [edges of a block, block]: which channel of a target a lane reads
@@ -135,6 +136,10 @@ class FanOutKernel {
         const Real* from = f.state + image * source_pixels * f.channels;
         Real* to = x(image);
         for (Size p = 0; p < source_pixels; ++p, from += f.channels, to += G) {
+            if (reads_first) {
+                std::memcpy(to, from, G * sizeof(Real));
+                continue;
+            }
             for (Size c = 0; c < lanes.channels; ++c) to[c] = from[f.order[c]];
             for (Size c = lanes.channels; c < G; ++c) to[c] = 0;
         }
@@ -284,7 +289,9 @@ class FanOutKernel {
           chunks(std::min(f.batch, MAX_CHUNKS)), to_target(f.channels, -1),
           to_state(f.channels, -1), placed(f.channels, -1), taken(B / G * B, -1),
           scratches(f.threads) {
+        reads_first = lanes.channels == G;
         for (Size c = 0; c < lanes.channels; ++c) {
+            reads_first &= f.order[c] == c;
             placed[f.place[c]] = c;
             for (Size e = 0; e < B / G; ++e) taken[e * B + e * G + c] = f.place[c];
         }
@@ -383,6 +390,8 @@ class FanOutKernel {
         });
     }
 
+    void mask(const Scratch&, const Real* mean, const Real* z, Real* g, Real* sum_g,
+              Real* sum_gz) const;
     void write_gradient(Scratch&, Size image, const Real* g, const std::vector<Linear>&) const;
 
    public:

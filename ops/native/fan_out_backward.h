@@ -17,7 +17,6 @@ void FanOutKernel<V, G>::backward() const {
             const Size lane = block * B + j;
             const auto gradient = [&](Size p) { return load<V>(g + p * B + j); };
             if (sum_g) store<V>(sum_g + image * all + lane, sum<V>(pixels, gradient));
-            if (!sum_gz) continue;
             const auto centre =
                 b.kind == IDENTITY ? Vector<V>{} : load<V>(mean(b, slot) + lane);
             store<V>(sum_gz + image * all + lane, sum<V>(pixels, [&](Size p) {
@@ -68,7 +67,7 @@ void FanOutKernel<V, G>::backward() const {
     std::vector<std::vector<std::unique_ptr<Kernels>>> partial(convolutions.size());
     for (auto& of_chunks : partial) of_chunks.resize(learns ? chunks : 0);
     const auto backward = [&](Scratch& s, Size i, Size chunk, Size block, const Numbers& x,
-                              Real* dx) {
+                              Real* dx, bool add) {
         const Convolution& c = convolutions[i];
         const Branch& b = f.branch[c.branch];
         const Size d = block * c.window.taps * B, p = block * G * B;
@@ -85,8 +84,7 @@ void FanOutKernel<V, G>::backward() const {
                 c.window, x.data(), c.kernels.depthwise.data() + d,
                 c.kernels.transposed.data() + p, s.dz.data(), s.inner.data(),
                 depthwise ? sums->depthwise.data() + d : nullptr,
-                pointwise ? sums->pointwise.data() + p : nullptr, dx,
-                c.slot == 0);  // The first convolutions share their input.
+                pointwise ? sums->pointwise.data() + p : nullptr, dx, add);
         });
     };
 
@@ -107,18 +105,11 @@ void FanOutKernel<V, G>::backward() const {
                 through_norm(outer[c.branch], mean(b, 1), of_block(g.get(), image, block),
                              z(b, 1, image, block), block, s.dz.data());
                 read_inner(s, b, image, block);
-                backward(s, i, chunk, block, s.output, s.d_output.data());
-                Real* to = of_block(inner[c.branch].get(), image, block);
-                for (Size y = 0; y < output.height; ++y)
-                    for (Size x = 0; x < output.width * B; x += V) {
-                        const Size at = output.at(y, 0) + x;
-                        store<V>(to + y * output.width * B + x,
-                                 load<V>(s.output.data() + at) > Vector<V>{}
-                                     ? load<V>(s.d_output.data() + at)
-                                     : Vector<V>{});
-                    }
-                reduce(b, 0, image, block, to, z(b, 0, image, block), inner_g[c.branch].data(),
-                       inner_gz[c.branch].data());
+                backward(s, i, chunk, block, s.output, s.d_output.data(), false);
+                const Size lane = image * all + block * B;
+                mask(s, mean(b, 0) + block * B, z(b, 0, image, block),
+                     of_block(inner[c.branch].get(), image, block),
+                     inner_g[c.branch].data() + lane, inner_gz[c.branch].data() + lane);
             }
         }
     });
@@ -129,9 +120,13 @@ void FanOutKernel<V, G>::backward() const {
                                         total(inner_gz[i]));
 
     // 3. First convolutions, pools and the identity.
+    Size first_convolutions = 0;
+    for (const Convolution& c : convolutions) first_convolutions += c.slot == 0;
     for_images([&](Scratch& s, Size chunk, Size image) {
         read_input(s, image);
-        std::fill(s.d_input.begin(), s.d_input.end(), Real(0));
+        // The first convolution overwrites the gradient of their common input, the others add.
+        bool add = f.stride > 1 || first_convolutions == 0;
+        if (add) std::fill(s.d_input.begin(), s.d_input.end(), Real(0));
         for (Size block = 0; block < lanes.blocks; ++block)
             for (Size i = 0; i < Size(convolutions.size()); ++i) {
                 const Convolution& c = convolutions[i];
@@ -140,11 +135,13 @@ void FanOutKernel<V, G>::backward() const {
                 Real* after = inner[c.branch] ? inner[c.branch].get() : g.get();
                 through_norm(first[c.branch], mean(b, 0), of_block(after, image, block),
                              z(b, 0, image, block), block, s.dz.data());
-                backward(s, i, chunk, block, s.input, f.d_state ? s.d_input.data() : nullptr);
+                backward(s, i, chunk, block, s.input, f.d_state ? s.d_input.data() : nullptr, add);
+                add = true;
             }
         if (f.d_state) write_gradient(s, image, of_block(g.get(), image, 0), outer);
     });
 
+#pragma omp parallel for schedule(dynamic) num_threads(f.threads) if (learns)
     for (Size i = 0; i < Size(convolutions.size()); ++i) {
         const Convolution& c = convolutions[i];
         const auto over_chunks = [&](Numbers Kernels::* kind) {
@@ -166,6 +163,36 @@ void FanOutKernel<V, G>::backward() const {
                 gradient[c.pointwise][plain] = sums[packed];
             });
         }
+    }
+}
+
+// From the gradient of the second convolution's input to that after the first norm, g `[pixels,
+// block]`, and its sums: of g, and of g · (z - mean), [block] each.
+template <int V, int G>
+void FanOutKernel<V, G>::mask(const Scratch& s, const Real* mean, const Real* z, Real* g,
+                              Real* sum_g, Real* sum_gz) const {
+    for (Size j = 0; j < B; j += V) {
+        const auto centre = load<V>(mean + j);
+        Vector<V> of_g[4] = {}, of_gz[4] = {};
+        for (Size y = 0; y < output.height; ++y) {
+            const Real* input = s.output.data() + output.at(y, 0) + j;
+            const Real* gradient = s.d_output.data() + output.at(y, 0) + j;
+            const auto pixel = [&](Size x, int chain) {
+                const Size at = (y * output.width + x) * B + j;
+                const auto masked = load<V>(input + x * B) > Vector<V>{}
+                                        ? load<V>(gradient + x * B)
+                                        : Vector<V>{};
+                store<V>(g + at, masked);
+                of_g[chain] += masked;
+                of_gz[chain] += masked * (load<V>(z + at) - centre);
+            };
+            Size x = 0;
+            for (; x + 4 <= output.width; x += 4)
+                pixel(x, 0), pixel(x + 1, 1), pixel(x + 2, 2), pixel(x + 3, 3);
+            for (; x < output.width; ++x) pixel(x, 0);
+        }
+        store<V>(sum_g + j, (of_g[0] + of_g[1]) + (of_g[2] + of_g[3]));
+        store<V>(sum_gz + j, (of_gz[0] + of_gz[1]) + (of_gz[2] + of_gz[3]));
     }
 }
 
@@ -227,9 +254,17 @@ void FanOutKernel<V, G>::write_gradient(Scratch& s, Size image, const Real* g,
     Real* to = f.d_state + begin;
     // Where channels bypass, their gradients are written already, and the base with them.
     const Real* base = f.channels > lanes.channels ? to : f.base ? f.base + begin : nullptr;
-    for (Size p = 0; p < source_pixels; ++p)
-        for (Size c = 0; c < lanes.channels; ++c) {
-            const Size at = p * f.channels + f.order[c];
-            to[at] = s.dx[p * G + c] + (base ? base[at] : 0);
+    for (Size p = 0; p < source_pixels; ++p, to += f.channels) {
+        const Real* from = s.dx.data() + p * G;
+        if (reads_first) {
+            for (Size j = 0; j < G; j += group) {
+                const auto gradient = load<group>(from + j);
+                store<group>(to + j, base ? load<group>(base + j) + gradient : gradient);
+            }
+        } else {
+            for (Size c = 0; c < lanes.channels; ++c)
+                to[f.order[c]] = from[c] + (base ? base[f.order[c]] : 0);
         }
+        if (base) base += f.channels;
+    }
 }

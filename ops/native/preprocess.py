@@ -108,7 +108,10 @@ class _Preprocess(torch.autograd.Function):
         call = _input(pieces, ctx.training)
         readers = _readers(modules, weights)
         given = [dy.contiguous(memory_format=torch.channels_last) for dy in gradients]
-        learned = [torch.empty_like(w) if n else None for w, n in zip(weights, needed[count:])]
+        learned = [
+            torch.empty_like(weight) if wanted else None
+            for weight, wanted in zip(weights, needed[count:], strict=True)
+        ]
         left = iter(learned)
         for reader, y, inverse, dy in zip(
             readers, saved[: len(modules)], saved[len(modules) :], given, strict=True
