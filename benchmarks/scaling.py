@@ -98,10 +98,11 @@ def parts(options: argparse.Namespace) -> dict[str, tuple[float, float]]:
         reduction = layer in reductions
         channels *= 2 if reduction else 1
         smaller = size // 2 if reduction else size
-        for width, side in zip(inputs, sizes, strict=True):
+        for slot, (width, side) in enumerate(zip(inputs, sizes, strict=True)):
             made = channels * size**2
-            macs, read = width * made, width * side**2
-            _count(totals, "preprocessing", macs, read, made)
+            # One reading serves the next cell and, as its first input, the one after it.
+            read = width * side**2 if slot else 0
+            _count(totals, "preprocessing", width * made, read, made)
         macs = 0
         for edge in topology.edges:
             stride = topology.stride(edge.source, reduction)

@@ -105,14 +105,14 @@ class Supernet(nn.Module):
         height, width = images.shape[-2:]
         check_image_size(height, width, self.image_multiple)
         weights = [tables["reduce" if cell.reduction else "normal"] for cell in self.cells]
-        inputs = self.stem(images)
+        before_previous, previous = self.stem(images)
         cells = [cell for cell in self.cells if isinstance(cell, SearchCell)]
-        if not self.recompute and suits_kernels(cells, inputs[1], weights):
-            nodes = last_nodes(cells, *inputs, weights)
+        if not self.recompute and suits_kernels(cells, previous, weights):
+            nodes = last_nodes(cells, before_previous, previous, weights)
             return self.classifier(torch.cat([node.mean(dim=(2, 3)) for node in nodes], dim=1))
         # Two cells read each state. Kernels rectify as they read; PyTorch does it once for both.
         rectify = functional.relu if self.backend == "torch" else nn.Identity()
-        before_previous, previous = map(rectify, inputs)
+        before_previous, previous = map(rectify, (before_previous, previous))
         for cell, of_cell in zip(cells, weights, strict=True):
             given = (before_previous, previous, of_cell)
             output = recomputed(cell, *given) if self.recompute else cell(*given)

@@ -120,9 +120,10 @@ class _Preprocess(torch.autograd.Function):
             reader.gradient = addresses([next(left) for _ in range(reader.parts)], 2)
         # Where the first reader has a stride of 2, it leaves pixels out: they get nothing.
         make = torch.zeros_like if readers[0].parts == 2 else torch.empty_like
-        d_pieces = [make(piece) for piece in pieces] if any(needed[:count]) else []
-        if d_pieces:
+        d_pieces: list[Tensor | None] = [None] * count
+        if any(needed[:count]):
+            d_pieces = [make(piece) for piece in pieces]
             call.dx = addresses(d_pieces)
         if any(needed):
             run_preprocess(call, readers, pieces[0].dtype, backward=True)
-        return None, None, *(d_pieces or [None] * count), *learned
+        return None, None, *d_pieces, *learned
