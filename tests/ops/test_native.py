@@ -155,6 +155,18 @@ def test_an_unknown_operation_runs_in_pytorch(native: list[bool], reduction: boo
         torch.testing.assert_close(one, other, **TOLERANCE)
 
 
+@pytest.mark.parametrize("stem", ["cifar", "imagenet"])
+def test_a_stack_of_cells_equals_its_cells_one_by_one(native: list[bool], stem: str) -> None:
+    together, apart = (Twins(k=2, nodes=3, stem=stem, backend="native") for _ in range(2))
+    apart.fused.recompute = True  # Which evaluates every cell by itself.
+    tables = [twins.architectures[0].tables for twins in (together, apart)]
+    found, expected = map(gradients_of, (together, apart), tables)
+    assert found.keys() == expected.keys()
+    for name, gradient in found.items():
+        torch.testing.assert_close(gradient, expected[name], msg=name, **TOLERANCE)
+    assert native
+
+
 def test_only_what_is_asked_for_gets_a_gradient(native: list[bool]) -> None:
     twins = Twins(k=2, nodes=3, backend="native")
     ours, _ = twins.architectures
