@@ -16,13 +16,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ops.cpu import on_plain_cpu
 from ops.mixed_norm import WeightedNorm
 from ops.native.kernels import Lanes, choose_lanes
 from ops.primitives import create_operation
+from ops.separable import Window, merged_kernel, separable
 
 # A depthwise convolution directly followed by a pointwise one equals one dense convolution. Dense
-# costs more multiply-adds and less memory traffic, which decides as long as channels are few.
-# Limits by measurement on 2 CPU cores, channels_last: benchmarks/lowering.py.
+# costs more multiply-adds and less memory traffic, which decides as long as channels are few, apart
+# from convolutions of stride 1 on a CPU (ops/separable.py), where only the kernels' gradients are
+# dense. Limits by measurement on 2 CPU cores, channels_last: benchmarks/lowering.py.
 DENSE_UP_TO = 16
 GROUPED_DENSE_UP_TO = 8
 
@@ -40,6 +43,7 @@ class SeparableFan(nn.Module):
         super().__init__()
         self.channels, self.edges, self.shared = channels, edges, shared
         padding = dilation * (kernel - 1) // 2
+        self.kernel, self.steps = kernel, (stride, padding, dilation)
         self.dense = channels <= (DENSE_UP_TO if shared else GROUPED_DENSE_UP_TO)
         width = edges * channels
         self.depthwise = nn.Conv2d(
@@ -49,24 +53,27 @@ class SeparableFan(nn.Module):
 
     def merged_kernel(self) -> Tensor:
         """The product of both kernels, `[E·C, C, k, k]`: W[e, o, c] = pointwise · depthwise."""
-        depthwise = self.depthwise.weight.unflatten(0, (self.edges, self.channels)).transpose(1, 2)
-        pointwise = self.pointwise.weight.unflatten(0, (self.edges, self.channels))
-        return (pointwise * depthwise).flatten(0, 1)
+        return merged_kernel(self.depthwise.weight, self.pointwise.weight, self.edges)
 
     def forward(self, x: Tensor) -> Tensor:
+        stride, padding, dilation = self.steps
+        if stride == dilation == 2:
+            # Every pixel that the windows see has even coordinates.
+            x, stride, padding, dilation = x[:, :, ::2, ::2], 1, padding // 2, 1
+        if stride == 1 and on_plain_cpu(x):
+            dense = self.dense and (self.shared or self.kernel > 3)
+            window = Window(self.edges, padding, dilation, self.shared, dense)
+            return separable(x, self.depthwise.weight, self.pointwise.weight, window)
         if self.dense:
-            window = self.depthwise
+            groups = 1 if self.shared else self.edges
             return functional.conv2d(
-                x,
-                self.merged_kernel(),
-                stride=window.stride,
-                padding=window.padding,
-                dilation=window.dilation,
-                groups=1 if self.shared else self.edges,
+                x, self.merged_kernel(), None, stride, padding, dilation, groups
             )
         if self.shared:
             x = x.repeat(1, self.edges, 1, 1)
-        return self.pointwise(self.depthwise(x))
+        width = self.edges * self.channels
+        inner = functional.conv2d(x, self.depthwise.weight, None, stride, padding, dilation, width)
+        return self.pointwise(inner)
 
 
 class SeparableConvFan(nn.Module):
@@ -149,9 +156,18 @@ class SharedPool(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if self.kind == "max":
             return self.norm(functional.max_pool2d(x, 3, self.stride, padding=1))
-        return self.norm(
-            functional.avg_pool2d(x, 3, self.stride, padding=1, count_include_pad=False)
-        )
+        return self.norm(_average(x, self.stride))
+
+
+def _average(x: Tensor, stride: int) -> Tensor:
+    """The average of 3x3 pixels; padding does not count."""
+    if not on_plain_cpu(x):
+        return functional.avg_pool2d(x, 3, stride, padding=1, count_include_pad=False)
+    # With few channels pooling kernels go through them one by one, depthwise ones through many.
+    window = x.new_ones(x.shape[1], 1, 3, 3)
+    with torch.no_grad():
+        counts = functional.conv2d(torch.ones_like(x[:1]), window, None, stride, 1, 1, len(window))
+    return functional.conv2d(x, window, None, stride, 1, 1, len(window)) * counts.reciprocal()
 
 
 _RECTIFIED = {"sep_conv": SeparableConvFan, "dil_conv": DilatedConvFan}
