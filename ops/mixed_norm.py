@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ops.wide_norm import suits_rows, wide_norm
+
 
 class WeightedNorm(nn.Module):
     """w[c] * (x - mean) / sqrt(variance + eps), statistics as in `nn.BatchNorm2d(affine=False)`.
@@ -29,6 +31,10 @@ class WeightedNorm(nn.Module):
         self.register_buffer("running_var", torch.ones(channels))
 
     def forward(self, x: Tensor, weights: Tensor | None = None) -> Tensor:
+        if self.training and suits_rows(x, self.running_mean):
+            return wide_norm(
+                x, weights, self.running_mean, self.running_var, self.momentum, self.eps
+            )
         return functional.batch_norm(
             x,
             self.running_mean,
