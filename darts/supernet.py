@@ -116,5 +116,6 @@ class Supernet(nn.Module):
         for cell, of_cell in zip(cells, weights, strict=True):
             given = (before_previous, previous, of_cell)
             output = recomputed(cell, *given) if self.recompute else cell(*given)
-            before_previous, previous = previous, rectify(output)
+            if cell is not cells[-1]:
+                before_previous, previous = previous, rectify(output)
         return self.classifier(output.mean(dim=(2, 3)))
