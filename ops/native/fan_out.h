@@ -32,15 +32,16 @@ class FanOutKernel {
         Kernels kernels;
     };
 
-    // What a thread works with, one image at a time.
+    // What a thread works with, one image at a time. Planes have borders of zeros.
     struct Scratch {
-        Numbers dx, input, d_input, output, inner, d_output, dz, mixed, rows;
+        Numbers input, output, inner;
+        Room dx, d_input, d_output, dz, mixed, rows;
         explicit Scratch(const FanOutKernel& k)
-            : dx(k.source_pixels * G + V), input(k.input.size()), d_input(k.input.size()),
-              output(k.output.size()), inner(k.output.size()),
-              d_output(k.output.size()), dz(k.pixels * B + V),
-              mixed(k.pixels * k.lanes.total() + WIDEST),
-              rows(2 * k.output.width * k.f.channels + k.lanes.edges * k.f.channels) {}
+            : input(k.input.size()), output(k.output.size()), inner(k.output.size()),
+              dx(room(k.source_pixels * G + V)), d_input(room(k.input.size())),
+              d_output(room(k.output.size())), dz(room(k.pixels * B + V)),
+              mixed(room(k.pixels * k.lanes.total() + WIDEST)),
+              rows(room((2 * k.output.width + 1 + k.lanes.edges) * k.f.channels)) {}
     };
 
     const FanOut& f;
@@ -228,13 +229,12 @@ class FanOutKernel {
     }
 
     // placement.h: between a state and the targets of its edges.
-    void read_passing(const Real* state, Size y, Real* row) const;
+    void read_passing(const Real* state, Size y, Real* pixel, Real* row) const;
     void place(Scratch&, Size image) const;
     void take(Size image, Size pixel, Size block, Real* to) const;
     void read_gradient(Scratch&, Size image, Real* g, Real* d_passing) const;
     void pass_edges_on(Size row, const Real* values, Real* gradients, Real* products) const;
-    void pass_on(const Real* state, Size image, Size y, const Real* values,
-                 const Real* gradients) const;
+    void pass_on(const Real* state, Size image, Size y, const Real* gradients, Real* pixel) const;
 
     // A norm and its weight as w · (z - mean) · inverse, or its gradient as
     // scale · g + slope · (z - mean) + constant, of each lane.
@@ -367,7 +367,7 @@ class FanOutKernel {
             for (Size block = 0; block < lanes.blocks; ++block)
                 for (Size j = 0; j < B; j += V) {
                     const Size lane = block * B + j;
-                    Real* to = s.mixed.data() + block * pixels * B + j;
+                    Real* to = s.mixed.get() + block * pixels * B + j;
                     runs(pixels, [&](auto n, Size p) {
                         Vector<V> mixed[n];
                         for (int k = 0; k < n; ++k) mixed[k] = load<V>(constant.data() + lane);

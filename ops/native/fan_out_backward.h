@@ -82,7 +82,7 @@ void FanOutKernel<V, G>::backward() const {
         with_stride(c.window, [&](auto stride) {
             convolve_backward<V, G, stride>(
                 c.window, x.data(), c.kernels.depthwise.data() + d,
-                c.kernels.transposed.data() + p, s.dz.data(), s.inner.data(),
+                c.kernels.transposed.data() + p, s.dz.get(), s.inner.data(),
                 depthwise ? sums->depthwise.data() + d : nullptr,
                 pointwise ? sums->pointwise.data() + p : nullptr, dx, add);
         });
@@ -103,9 +103,9 @@ void FanOutKernel<V, G>::backward() const {
             if (c.slot == 0) continue;
             for (Size block = 0; block < lanes.blocks; ++block) {
                 through_norm(outer[c.branch], mean(b, 1), of_block(g.get(), image, block),
-                             z(b, 1, image, block), block, s.dz.data());
+                             z(b, 1, image, block), block, s.dz.get());
                 read_inner(s, b, image, block);
-                backward(s, i, chunk, block, s.output, s.d_output.data(), false);
+                backward(s, i, chunk, block, s.output, s.d_output.get(), false);
                 const Size lane = image * all + block * B;
                 mask(s, mean(b, 0) + block * B, z(b, 0, image, block),
                      of_block(inner[c.branch].get(), image, block),
@@ -126,7 +126,7 @@ void FanOutKernel<V, G>::backward() const {
         read_input(s, image);
         // The first convolution overwrites the gradient of their common input, the others add.
         bool add = f.stride > 1 || first_convolutions == 0;
-        if (add) std::fill(s.d_input.begin(), s.d_input.end(), Real(0));
+        if (add) std::fill_n(s.d_input.get(), input.size(), Real(0));
         for (Size block = 0; block < lanes.blocks; ++block)
             for (Size i = 0; i < Size(convolutions.size()); ++i) {
                 const Convolution& c = convolutions[i];
@@ -134,8 +134,8 @@ void FanOutKernel<V, G>::backward() const {
                 if (c.slot == 1) continue;
                 Real* after = inner[c.branch] ? inner[c.branch].get() : g.get();
                 through_norm(first[c.branch], mean(b, 0), of_block(after, image, block),
-                             z(b, 0, image, block), block, s.dz.data());
-                backward(s, i, chunk, block, s.input, f.d_state ? s.d_input.data() : nullptr, add);
+                             z(b, 0, image, block), block, s.dz.get());
+                backward(s, i, chunk, block, s.input, f.d_state ? s.d_input.get() : nullptr, add);
                 add = true;
             }
         if (f.d_state) write_gradient(s, image, of_block(g.get(), image, 0), outer);
@@ -176,7 +176,7 @@ void FanOutKernel<V, G>::mask(const Scratch& s, const Real* mean, const Real* z,
         Vector<V> of_g[4] = {}, of_gz[4] = {};
         for (Size y = 0; y < output.height; ++y) {
             const Real* input = s.output.data() + output.at(y, 0) + j;
-            const Real* gradient = s.d_output.data() + output.at(y, 0) + j;
+            const Real* gradient = s.d_output.get() + output.at(y, 0) + j;
             const auto pixel = [&](Size x, int chain) {
                 const Size at = (y * output.width + x) * B + j;
                 const auto masked = load<V>(input + x * B) > Vector<V>{}
@@ -220,16 +220,16 @@ void FanOutKernel<V, G>::write_gradient(Scratch& s, Size image, const Real* g,
         for (Size x = 0; x < f.width; ++x)
             for (Size j = 0; j < B; j += V) {
                 const auto total =
-                    over_edges<V, G>(load<V>(s.d_input.data() + input.at(y, x) + j));
+                    over_edges<V, G>(load<V>(s.d_input.get() + input.at(y, x) + j));
                 const Size at = (y * f.width + x) * G + j;
-                store<V>(s.dx.data() + at,
+                store<V>(s.dx.get() + at,
                          load<V>(in + at) > Vector<V>{} ? total : Vector<V>{});
             }
     constexpr Size group = G < V ? G : V;
     for (Size i = 0; i < f.branches; ++i) {
         const Branch& b = f.branch[i];
         if (convolves(b)) continue;
-        Real* to = b.kind == IDENTITY ? s.dx.data() : s.dz.data();
+        Real* to = b.kind == IDENTITY ? s.dx.get() : s.dz.get();
         for (Size j = 0; j < B; j += V) {
             Vector<V> slope{}, constant{}, centre{};
             if (pools(b)) {
@@ -247,15 +247,15 @@ void FanOutKernel<V, G>::write_gradient(Scratch& s, Size image, const Real* g,
             }
         }
         if (pools(b))
-            pooling().backward(b.kind == MAX_POOL, in, z(b, 0, image, 0), s.dz.data(),
-                               s.dx.data());
+            pooling().backward(b.kind == MAX_POOL, in, z(b, 0, image, 0), s.dz.get(),
+                               s.dx.get());
     }
     const Size begin = image * source_pixels * f.channels;
     Real* to = f.d_state + begin;
     // Where channels bypass, their gradients are written already, and the base with them.
     const Real* base = f.channels > lanes.channels ? to : f.base ? f.base + begin : nullptr;
     for (Size p = 0; p < source_pixels; ++p, to += f.channels) {
-        const Real* from = s.dx.data() + p * G;
+        const Real* from = s.dx.get() + p * G;
         if (reads_first) {
             for (Size j = 0; j < G; j += group) {
                 const auto gradient = load<group>(from + j);

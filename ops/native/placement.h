@@ -5,21 +5,28 @@
 
 #include "fan_out.h"
 
-// The bypassed channels of row y where they stand in a target [width, channels], else 0.
+template <class T>
+inline T larger(T one, T other) {
+    return other > one ? other : one;
+}
+
+// The bypassed channels of row y where they stand in a target [width, channels], else 0. With a
+// stride they are pooled first; `pixel` has room for the channels of one.
 template <int V, int G>
-void FanOutKernel<V, G>::read_passing(const Real* state, Size y, Real* row) const {
+void FanOutKernel<V, G>::read_passing(const Real* state, Size y, Real* pixel, Real* row) const {
     const Size right = f.channels, down = f.width * right;
     const Real* from = state + y * f.stride * down;
     for (Size x = 0; x < output.width; ++x, from += f.stride * right, row += f.channels) {
-        if (f.stride == 1) {
-            permute(f.channels, from, to_target.data(), nullptr, row);
-            continue;
-        }
-        for (Size i = lanes.channels; i < f.channels; ++i) {
-            const Real* at = from + f.order[i];
-            row[f.place[i]] = std::max(std::max(at[0], at[right]),
-                                       std::max(at[down], at[down + right]));
-        }
+        if (f.stride == 2)
+            with_width(f.channels, [&](auto w) {
+                for (Size q = 0; q < f.channels; q += w) {
+                    const auto upper = larger(load<w>(from + q), load<w>(from + right + q));
+                    const Real* below = from + down + q;
+                    const auto lower = larger(load<w>(below), load<w>(below + right));
+                    store<w>(pixel + q, larger(upper, lower));
+                }
+            });
+        permute(f.channels, f.stride == 2 ? pixel : from, to_target.data(), nullptr, row);
     }
 }
 
@@ -28,12 +35,12 @@ void FanOutKernel<V, G>::place(Scratch& s, Size image) const {
     const bool passes = f.channels > lanes.channels;
     const Real* state = f.state + image * source_pixels * f.channels;
     for (Size y = 0; y < output.height; ++y) {
-        if (passes) read_passing(state, y, s.rows.data());
+        if (passes) read_passing(state, y, s.rows.get() + output.width * f.channels, s.rows.get());
         for (Size x = 0; x < output.width; ++x) {
             const Size pixel = y * output.width + x;
-            const Real* passing = s.rows.data() + x * f.channels;
+            const Real* passing = s.rows.get() + x * f.channels;
             for (Size e = 0; e < lanes.edges; ++e) {
-                const Real* mixed = of_edge(s.mixed.data(), e) + pixel * B;
+                const Real* mixed = of_edge(s.mixed.get(), e) + pixel * B;
                 Real* to = f.target[e] + (image * pixels + pixel) * f.channels;
                 with_width(f.channels, [&](auto w) {
                     for (Size q = 0; q < f.channels; q += w) {
@@ -74,12 +81,13 @@ void FanOutKernel<V, G>::read_gradient(Scratch& s, Size image, Real* g, Real* d_
     const Size width = output.width, C = f.channels;
     const bool passes = C > lanes.channels;
     const Real* state = f.state + image * source_pixels * f.channels;
-    Real* values = s.rows.data();
+    Real* values = s.rows.get();
     Real* gradients = values + width * C;
-    Real* products = gradients + width * C;  // [edges, channels]
+    Real* pixel = gradients + width * C;
+    Real* products = pixel + C;  // [edges, channels]
     std::fill_n(products, lanes.edges * C, Real(0));
     for (Size y = 0; y < output.height; ++y) {
-        if (passes) read_passing(state, y, values);
+        if (passes) read_passing(state, y, pixel, values);
         // Pixel by pixel, because the targets of a pixel are neighbours in memory.
         for (Size x = 0; x < width; ++x)
             for (Size block = 0; block < lanes.blocks; ++block)
@@ -87,7 +95,7 @@ void FanOutKernel<V, G>::read_gradient(Scratch& s, Size image, Real* g, Real* d_
         if (passes)
             pass_edges_on((image * pixels + y * width) * f.channels, values, gradients,
                           products);
-        if (passes && f.d_state) pass_on(state, image, y, values, gradients);
+        if (passes && f.d_state) pass_on(state, image, y, gradients, pixel);
     }
     for (Size e = 0; e < lanes.edges; ++e) {
         d_passing[e] = 0;
@@ -126,31 +134,39 @@ void FanOutKernel<V, G>::pass_edges_on(Size row, const Real* values, Real* gradi
 
 // The gradient of the bypassed channels of row y; that of a maximum goes to its first place.
 template <int V, int G>
-void FanOutKernel<V, G>::pass_on(const Real* state, Size image, Size y, const Real* values,
-                                 const Real* gradients) const {
+void FanOutKernel<V, G>::pass_on(const Real* state, Size image, Size y, const Real* gradients,
+                                 Real* pixel) const {
     const Size right = f.channels, down = f.width * right, row = y * f.stride * down;
     const Size corners[4] = {0, right, down, down + right};
-    const Size begin = image * source_pixels * f.channels + row, numbers = f.stride * down;
+    const Size begin = image * source_pixels * f.channels + row;
     const Real* base = f.base ? f.base + begin : nullptr;
     Real* to = f.d_state + begin;
-    if (f.stride == 1) {
-        for (Size i = 0; i < numbers; i += f.channels)
-            permute(f.channels, gradients + i, to_state.data(), base ? base + i : nullptr, to + i);
-        return;
-    }
-    if (base)
-        std::copy_n(base, numbers, to);
-    else
-        std::fill_n(to, numbers, Real(0));
     state += row;
-    for (Size x = 0; x < output.width; ++x) {
-        for (Size i = lanes.channels; i < f.channels; ++i) {
-            Size corner = 0;
-            while (corner < 3 && state[corners[corner] + f.order[i]] != values[f.place[i]])
-                ++corner;
-            to[corners[corner] + f.order[i]] += gradients[f.place[i]];
+    for (Size x = 0; x < output.width; ++x, gradients += f.channels) {
+        if (f.stride == 1) {
+            permute(f.channels, gradients, to_state.data(), base, to);
+        } else {
+            permute(f.channels, gradients, to_state.data(), nullptr, pixel);
+            with_width(f.channels, [&](auto w) {
+                for (Size q = 0; q < f.channels; q += w) {
+                    Vector<w> value[4];
+                    for (int i = 0; i < 4; ++i) value[i] = load<w>(state + corners[i] + q);
+                    const auto most =
+                        larger(larger(value[0], value[1]), larger(value[2], value[3]));
+                    auto left = load<w>(pixel + q);
+                    for (int i = 0; i < 4; ++i) {
+                        const Size at = corners[i] + q;
+                        const auto here = value[i] == most;
+                        auto given = i < 3 ? (here ? left : Vector<w>{}) : left;
+                        left = here ? Vector<w>{} : left;
+                        if (base) given += load<w>(base + at);
+                        store<w>(to + at, given);
+                    }
+                }
+            });
         }
-        state += f.stride * right, to += f.stride * right;
-        values += f.channels, gradients += f.channels;
+        const Size step = f.stride * right;
+        state += step, to += step;
+        if (base) base += step;
     }
 }
