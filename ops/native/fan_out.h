@@ -48,7 +48,7 @@ class FanOutKernel {
     const Lanes lanes;
     const Plane input, output;
     const Size pixels, source_pixels, chunks;
-    bool reads_first;  // whether the processed channels are the state's first ones, and fill a group
+    bool reads_first;  // whether the processed channels come first in the state, and fill a group
     std::vector<Index> to_target, to_state;  // where bypassed channels come from, forth and back
     std::vector<Index> placed;  // [channels]: which processed channel stands here in a target
     std::vector<Index> taken;   // [edges of a block, block]: which channel of a target a lane reads
@@ -259,7 +259,8 @@ class FanOutKernel {
         return result;
     }
 
-    // dz `[pixels, block]` of a convolution from the gradient g `[pixels, block]` after its norm.
+    // dz of N pixels of a block before a norm, from the gradient g after it; all `[pixels, block]`.
+    template <int N>
     void through_norm(const Linear& norm, const Real* mean, const Real* g, const Real* z,
                       Size block, Real* dz) const {
         for (Size j = 0; j < B; j += V) {
@@ -268,7 +269,7 @@ class FanOutKernel {
             const auto slope = load<V>(norm.slope.data() + lane);
             const auto constant = load<V>(norm.constant.data() + lane);
             const auto centre = load<V>(mean + lane);
-            for (Size p = j; p < pixels * B; p += B)
+            for (Size p = j; p < N * B; p += B)
                 store<V>(dz + p, scale * load<V>(g + p) + slope * (load<V>(z + p) - centre) +
                                      constant);
         }

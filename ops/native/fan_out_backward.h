@@ -66,10 +66,15 @@ void FanOutKernel<V, G>::backward() const {
     // Gradients of the kernels, of each chunk of images by itself.
     std::vector<std::vector<std::unique_ptr<Kernels>>> partial(convolutions.size());
     for (auto& of_chunks : partial) of_chunks.resize(learns ? chunks : 0);
-    const auto backward = [&](Scratch& s, Size i, Size chunk, Size block, const Numbers& x,
-                              Real* dx, bool add) {
+    const auto backward = [&](Scratch& s, Size i, Size chunk, Size image, Size block,
+                              const Linear& norm, const Real* after, const Numbers& x, Real* dx,
+                              bool add) {
         const Convolution& c = convolutions[i];
         const Branch& b = f.branch[c.branch];
+        const Real* before = z(b, c.slot, image, block);
+        const auto write_dz = [&](auto n, Size pixel, Real* to) {
+            through_norm<n>(norm, mean(b, c.slot), after + pixel * B, before + pixel * B, block, to);
+        };
         const Size d = block * c.window.taps * B, p = block * G * B;
         const bool depthwise = c.depthwise >= 0 && b.gradient[c.depthwise];
         const bool pointwise = b.gradient[c.pointwise];
@@ -82,7 +87,7 @@ void FanOutKernel<V, G>::backward() const {
         with_stride(c.window, [&](auto stride) {
             convolve_backward<V, G, stride>(
                 c.window, x.data(), c.kernels.depthwise.data() + d,
-                c.kernels.transposed.data() + p, s.dz.get(), s.inner.data(),
+                c.kernels.transposed.data() + p, write_dz, s.inner.data(),
                 depthwise ? sums->depthwise.data() + d : nullptr,
                 pointwise ? sums->pointwise.data() + p : nullptr, dx, add);
         });
@@ -102,10 +107,9 @@ void FanOutKernel<V, G>::backward() const {
             const Branch& b = f.branch[c.branch];
             if (c.slot == 0) continue;
             for (Size block = 0; block < lanes.blocks; ++block) {
-                through_norm(outer[c.branch], mean(b, 1), of_block(g.get(), image, block),
-                             z(b, 1, image, block), block, s.dz.get());
                 read_inner(s, b, image, block);
-                backward(s, i, chunk, block, s.output, s.d_output.get(), false);
+                backward(s, i, chunk, image, block, outer[c.branch],
+                         of_block(g.get(), image, block), s.output, s.d_output.get(), false);
                 const Size lane = image * all + block * B;
                 mask(s, mean(b, 0) + block * B, z(b, 0, image, block),
                      of_block(inner[c.branch].get(), image, block),
@@ -130,12 +134,11 @@ void FanOutKernel<V, G>::backward() const {
         for (Size block = 0; block < lanes.blocks; ++block)
             for (Size i = 0; i < Size(convolutions.size()); ++i) {
                 const Convolution& c = convolutions[i];
-                const Branch& b = f.branch[c.branch];
                 if (c.slot == 1) continue;
                 Real* after = inner[c.branch] ? inner[c.branch].get() : g.get();
-                through_norm(first[c.branch], mean(b, 0), of_block(after, image, block),
-                             z(b, 0, image, block), block, s.dz.get());
-                backward(s, i, chunk, block, s.input, f.d_state ? s.d_input.get() : nullptr, add);
+                backward(s, i, chunk, image, block, first[c.branch],
+                         of_block(after, image, block), s.input,
+                         f.d_state ? s.d_input.get() : nullptr, add);
                 add = true;
             }
         if (f.d_state) write_gradient(s, image, of_block(g.get(), image, 0), outer);

@@ -2,8 +2,8 @@
 //
 // Several readers may share an input (a cell's output goes to the next two cells): it is read once
 // for all of them, and its gradient is written once. With two kernels a reader is the factorised
-// reduction: stride 2, and the second kernel, which gives the second half of the channels, reads the
-// pixel one further down and right.
+// reduction: stride 2, and the second kernel, which gives the second half of the channels, reads
+// the pixel one further down and right.
 
 #include <algorithm>
 #include <cmath>

@@ -126,21 +126,24 @@ void convolve(const Sliding& window, const Real* x, const Real* depthwise, const
     });
 }
 
-// From dz `[pixels, block]`: gradients of the kernels, unless null, and of x, unless null, which
-// is an input plane, added to if `accumulate`. `inner` is an output plane with a border of zeros.
-template <int V, int G, int STRIDE>
+// From dz, of which write_dz(N, first pixel, to) writes runs: gradients of the kernels, unless null,
+// and of x, unless null, which is an input plane, added to if `accumulate`. `inner` is an output
+// plane with a border of zeros.
+template <int V, int G, int STRIDE, class F>
 void convolve_backward(const Sliding& window, const Real* x, const Real* depthwise,
-                       const Real* transposed, const Real* dz, Real* inner, Real* d_depthwise,
+                       const Real* transposed, F write_dz, Real* inner, Real* d_depthwise,
                        Real* d_pointwise, Real* dx, bool accumulate) {
     constexpr int B = BLOCK<V, G>;
     const Size* offsets = window.offsets.data();
     const Size taps = window.taps;
     for_runs(window, [&](auto n, Size at, Size from, Size pixel) {
-        mix<V, G, n>(dz + pixel * B, transposed, inner + at, false);
+        alignas(LINE) Real dz[n * B];
+        write_dz(n, pixel, dz);
+        mix<V, G, n>(dz, transposed, inner + at, false);
         if (d_pointwise) {
             alignas(LINE) Real between[n * B];
             gather<V, n, B, STRIDE * B>(x + from, offsets, taps, depthwise, between, false);
-            mix_gradient<V, G, n>(between, dz + pixel * B, d_pointwise);
+            mix_gradient<V, G, n>(between, dz, d_pointwise);
         }
         if (d_depthwise)
             window_gradient<V, n, B, STRIDE * B>(x + from, offsets, taps, inner + at, d_depthwise);
