@@ -73,7 +73,8 @@ void FanOutKernel<V, G>::backward() const {
         const Branch& b = f.branch[c.branch];
         const Real* before = z(b, c.slot, image, block);
         const auto write_dz = [&](auto n, Size pixel, Real* to) {
-            through_norm<n>(norm, mean(b, c.slot), after + pixel * B, before + pixel * B, block, to);
+            through_norm<n>(norm, mean(b, c.slot), after + pixel * B, before + pixel * B, block,
+                            to);
         };
         const Size d = block * c.window.taps * B, p = block * G * B;
         const bool depthwise = c.depthwise >= 0 && b.gradient[c.depthwise];

@@ -126,9 +126,9 @@ void convolve(const Sliding& window, const Real* x, const Real* depthwise, const
     });
 }
 
-// From dz, of which write_dz(N, first pixel, to) writes runs: gradients of the kernels, unless null,
-// and of x, unless null, which is an input plane, added to if `accumulate`. `inner` is an output
-// plane with a border of zeros.
+// From dz, of which write_dz(N, first pixel, to) writes runs: gradients of the kernels, unless
+// null, and of x, unless null, which is an input plane, added to if `accumulate`. `inner` is an
+// output plane with a border of zeros.
 template <int V, int G, int STRIDE, class F>
 void convolve_backward(const Sliding& window, const Real* x, const Real* depthwise,
                        const Real* transposed, F write_dz, Real* inner, Real* d_depthwise,
