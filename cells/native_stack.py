@@ -36,7 +36,7 @@ def last_nodes(
         before_previous, previous: The inputs of the first cell; perhaps the same tensor.
         weights: Of each cell.
     """
-    inputs: list[list[Tensor]] = [[] for _ in cells]
+    inputs: list[dict[int, Tensor]] = [{} for _ in cells]
 
     def read(pieces: Sequence[Tensor], *states: int) -> None:
         """Preprocess what a cell (by its number) gave, or the stem (-2 and -1), for its readers."""
@@ -45,17 +45,18 @@ def last_nodes(
         modules = [
             (cells[cell].preprocess0, cells[cell].preprocess1)[slot] for cell, slot in readers
         ]
-        for (cell, _), y in zip(readers, preprocess(modules, pieces), strict=True):
-            inputs[cell].append(y)
+        for (cell, slot), y in zip(readers, preprocess(modules, pieces), strict=True):
+            inputs[cell][slot] = y
 
     if before_previous is previous:
-        read([previous], -2, -1)
+        # In the order in which autograd would add up the gradients, so that all bits are the same.
+        read([previous], -1, -2)
     else:
         read([before_previous], -2)
         read([previous], -1)
     nodes: Sequence[Tensor] = ()
     for index, (cell, of_cell) in enumerate(zip(cells, weights, strict=True)):
-        nodes = cell.nodes_by_kernels(inputs[index], of_cell)
+        nodes = cell.nodes_by_kernels([inputs[index][0], inputs[index][1]], of_cell)
         inputs[index].clear()
         if index + 1 < len(cells):
             read(nodes, index)
