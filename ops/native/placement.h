@@ -88,7 +88,6 @@ void FanOutKernel<V, G>::read_gradient(Scratch& s, Size image, Real* g, Real* d_
     std::fill_n(products, lanes.edges * C, Real(0));
     for (Size y = 0; y < output.height; ++y) {
         if (passes) read_passing(state, y, pixel, values);
-        // Pixel by pixel, because the targets of a pixel are neighbours in memory.
         for (Size x = 0; x < width; ++x)
             for (Size block = 0; block < lanes.blocks; ++block)
                 take(image, y * width + x, block, g + (block * pixels + y * width + x) * B);

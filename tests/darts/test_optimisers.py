@@ -41,9 +41,15 @@ def test_a_state_from_cuda_goes_on_elsewhere_and_back() -> None:
     restore(here, state)
     assert here.param_groups[0]["lr"] == 0.5
     assert isinstance(here.param_groups[0]["lr"], float)
+    assert here.param_groups[0]["fused"]
     for optimiser in (on_cuda, here):
         step(optimiser)
     torch.testing.assert_close(ours[0], theirs[0])
+
+    settings = {"learning_rate": 0.1, "momentum": 0.9, "weight_decay": 0.1}
+    unfused = create_sgd(parameters(), device=torch.device("mps"), **settings)
+    restore(unfused, copy.deepcopy(state))
+    assert not unfused.param_groups[0]["fused"]
 
     restore(on_cuda, copy.deepcopy(here.state_dict()))
     assert isinstance(on_cuda.param_groups[0]["lr"], torch.Tensor)
