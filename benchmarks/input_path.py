@@ -24,14 +24,14 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
 from cells.topology import Topology
-from darts.architecture import Architecture
 from darts.data.augmentation import Augmentation
 from darts.data.dataset import ImageTensor
 from darts.data.loader import BatchLoader
-from darts.device import device_name, resolve_device, synchronise
-from darts.searcher.bilevel import ArchitectureStep, Batch, WeightStep
-from darts.supernet import Supernet
-from darts.torchvision_compat import torchvision
+from darts.methods.architecture import Architecture
+from darts.searching.steps import ArchitectureStep, Batch, WeightStep
+from darts.searching.supernet import Supernet
+from darts.system.device import device_name, resolve_device, synchronise
+from darts.system.torchvision_compat import torchvision
 from genotypes import SPACES
 
 MEAN, STD = (0.491, 0.482, 0.447), (0.247, 0.243, 0.262)

@@ -2,10 +2,11 @@
 
     python benchmarks/lowering.py [--batch 64] [--threads 2] [--device cpu]
 
-Both give the same numbers (ops/fan_out.py); this shows which is faster where, forward and backward,
+Both give the same numbers (ops/fused/fan_out.py); this shows which is faster where, forward and
+backward,
 and so where the limits DENSE_UP_TO and GROUPED_DENSE_UP_TO should lie. Ratios below 1 favour the
 dense form. The two are timed in turn; the median of the paired ratios is printed. On a CPU they
-differ only in the gradients of the kernels (ops/separable.py).
+differ only in the gradients of the kernels (ops/fused/separable.py).
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ import time
 
 import torch
 
-from darts.device import device_name, resolve_device, synchronise
-from ops.fan_out import SeparableFan
+from darts.system.device import device_name, resolve_device, synchronise
+from ops.fused.fan_out import SeparableFan
 
 EDGES = 4
 # (channels of a mixed operation, image side): K = 4 and K = 1 with C = 16 on CIFAR.

@@ -38,8 +38,8 @@ from darts.data.folders import open_folder
 from darts.data.loader import BatchLoader
 from darts.data.photographs import PhotographAugmentation
 from darts.data.streaming import ImageFiles
-from darts.device import device_name, resolve_device, synchronise
-from darts.torchvision_compat import torchvision
+from darts.system.device import device_name, resolve_device, synchronise
+from darts.system.torchvision_compat import torchvision
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 

@@ -18,9 +18,9 @@ import numpy as np
 
 from darts.design_space.analysis import analyse
 from darts.design_space.population import Population
+from darts.design_space.report import write_analysis
 from darts.design_space.sampling import sample
 from darts.design_space.spaces import create_space
-from darts.report.analysis import write_analysis
 
 
 def make_population(networks: int) -> Population:

@@ -22,11 +22,11 @@ import torch
 from torch.nn import functional
 
 from cells.topology import Topology
-from darts import distributed
-from darts.architecture import Architecture
-from darts.device import device_name
-from darts.searcher.bilevel import ArchitectureStep, Batch, Iteration, WeightStep
-from darts.supernet import Supernet
+from darts.methods.architecture import Architecture
+from darts.searching.steps import ArchitectureStep, Batch, Iteration, WeightStep
+from darts.searching.supernet import Supernet
+from darts.system import distributed
+from darts.system.device import device_name
 from genotypes import SPACES
 from ops.initialise import initialise
 from ops.sync_norm import synchronise_norms

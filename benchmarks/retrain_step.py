@@ -26,7 +26,9 @@ from torch.nn import functional
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from darts.device import (
+from darts.models.derived import create_network
+from darts.runs.optimisers import create_sgd
+from darts.system.device import (
     check_precision,
     device_name,
     peak_memory,
@@ -34,8 +36,6 @@ from darts.device import (
     resolve_device,
     synchronise,
 )
-from darts.network import create_network
-from darts.optimisers import create_sgd
 from darts.training.compiled import Forward, compiled
 
 FORMS = ("straightforward", "ours", "compiled")

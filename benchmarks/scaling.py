@@ -30,8 +30,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.search_step import Form, build, peak_resident, processor, random_batch
 from cells.topology import Topology, reduction_layers
-from darts.cost import operation_cost
-from darts.device import keep_memory
+from darts.costs.count import operation_cost
+from darts.system.device import keep_memory
 from genotypes import SPACES
 
 BASE = {"k": 4, "channels": 16, "layers": 8, "nodes": 4, "batch": 64, "size": 32}

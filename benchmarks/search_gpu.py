@@ -36,15 +36,15 @@ from torch.nn import functional
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from cells.topology import Topology
-from darts.architecture import Architecture
 from darts.data.augmentation import Augmentation
 from darts.data.dataset import ImageTensor
 from darts.data.loader import BatchLoader
-from darts.device import precision_context
-from darts.optimisers import create_adam, create_sgd
-from darts.searcher.bilevel import ArchitectureStep, Batch, Iteration, Outcome, WeightStep
-from darts.searcher.recording import WARM_UP, CudaGraphs, RecordedIteration, Step
-from darts.supernet import Supernet
+from darts.methods.architecture import Architecture
+from darts.runs.optimisers import create_adam, create_sgd
+from darts.searching.recording import WARM_UP, CudaGraphs, RecordedIteration, Step
+from darts.searching.steps import ArchitectureStep, Batch, Iteration, Outcome, WeightStep
+from darts.searching.supernet import Supernet
+from darts.system.device import precision_context
 from genotypes import SPACES
 from ops.initialise import initialise
 from tests.reference.correspondence import copy_weights

@@ -31,11 +31,11 @@ from torch.nn import functional
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from cells.topology import Topology
-from darts.architecture import Architecture
-from darts.device import keep_memory
-from darts.optimisers import create_sgd
-from darts.searcher.bilevel import ArchitectureStep, Batch, WeightStep
-from darts.supernet import Supernet
+from darts.methods.architecture import Architecture
+from darts.runs.optimisers import create_sgd
+from darts.searching.steps import ArchitectureStep, Batch, WeightStep
+from darts.searching.supernet import Supernet
+from darts.system.device import keep_memory
 from genotypes import SPACES
 from ops.backends import BACKENDS
 from ops.initialise import initialise

@@ -20,11 +20,11 @@ import torch
 from torch.nn import functional
 
 from cells.topology import Topology
-from darts.architecture import Architecture
-from darts.device import device_name, peak_memory
-from darts.network import create_network
-from darts.searcher.bilevel import Batch, WeightStep
-from darts.supernet import Supernet
+from darts.methods.architecture import Architecture
+from darts.models.derived import create_network
+from darts.searching.steps import Batch, WeightStep
+from darts.searching.supernet import Supernet
+from darts.system.device import device_name, peak_memory
 from genotypes import SPACES
 
 FORMS = {

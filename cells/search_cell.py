@@ -11,11 +11,11 @@ from torch.nn.functional import max_pool2d
 
 from cells.topology import INPUTS, Topology
 from ops.backends import takes, takes_triton
-from ops.fan_out import FanOut
-from ops.mixed_norm import WeightedNorm
+from ops.fused.fan_out import FanOut
+from ops.fused.mixed_norm import WeightedNorm
+from ops.fused.node_sum import node_sum
 from ops.native.cell import Channels, Source, run_cell
 from ops.native.preprocess import preprocess
-from ops.node_sum import node_sum
 from ops.partial import partial_size, shuffle_matrix, shuffle_order
 from ops.primitives import FactorizedReduce, ReluConvBn
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from darts.api import detect, evaluate, search
-    from darts.models import create_network
+    from darts.models.registry import create_network
     from darts.training.pretrained import load_pretrained
     from genotypes import load_genotype
 
@@ -19,7 +19,7 @@ __all__ = ["create_network", "detect", "evaluate", "load_genotype", "load_pretra
 
 # Found on first use, because torch takes seconds to import and `--help` must not wait for it.
 _HOMES = {
-    "create_network": "darts.models",
+    "create_network": "darts.models.registry",
     "detect": "darts.api",
     "evaluate": "darts.api",
     "load_genotype": "genotypes",

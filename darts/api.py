@@ -11,10 +11,10 @@ import yaml
 
 from darts.compare.options import CompareOptions
 from darts.errors import UserError
-from darts.parsing import options_from
-from darts.resources import config_path
-from darts.searcher.options import METHODS, SearchOptions
-from darts.searcher.options import PRESETS as SEARCH_PRESETS
+from darts.searching.options import METHODS, SearchOptions
+from darts.searching.options import PRESETS as SEARCH_PRESETS
+from darts.settings.parsing import options_from
+from darts.settings.recipes import config_path
 from darts.training.options import PRESETS as TRAINING_PRESETS
 from darts.training.options import TrainingOptions
 from genotypes import Genotype, load_genotype
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from darts.detection.average_precision import Precision
     from darts.detection.options import DetectionOptions
     from darts.detection.task import DetectionResult
-    from darts.models import Model
-    from darts.runs import RunDirectory
-    from darts.searcher.task import SearchResult
-    from darts.tracking import Tracker
+    from darts.models.registry import Model
+    from darts.runs.directory import RunDirectory
+    from darts.runs.tracking import Tracker
+    from darts.searching.task import SearchResult
     from darts.training.scoring import Scores
-    from darts.training.trainer import TrainingResult
+    from darts.training.task import TrainingResult
 
 
 def search_overlay(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -68,9 +68,9 @@ def search(**settings: Any) -> SearchResult:
 
 def run_search(options: SearchOptions) -> SearchResult:
     """Search with these options, drawing the cells of every epoch and reporting at the end."""
-    from darts.distributed import is_main, joined
     from darts.report.page import write_report
-    from darts.searcher import task
+    from darts.searching import task
+    from darts.system.distributed import is_main, joined
 
     with joined():
         result = task.run_search(options, on_epoch=draw_epoch)
@@ -83,7 +83,7 @@ def draw_epoch(
     run: RunDirectory, tracker: Tracker, epoch: int, step: int, genotype: Genotype
 ) -> None:
     """Keep a drawing of both cells of an epoch, in the run and in TensorBoard."""
-    from darts.draw import draw_genotype
+    from darts.report.draw import draw_genotype
 
     draw_genotype(genotype, run.cells, formats=("svg", "png"))
     for kind in ("normal", "reduce"):
@@ -104,10 +104,10 @@ def evaluate(**settings: Any) -> TrainingResult:
 
 def run_training(options: TrainingOptions) -> TrainingResult:
     """Retrain with these options and write the report."""
-    from darts.distributed import is_main, joined
-    from darts.draw import draw_genotype
+    from darts.report.draw import draw_genotype
     from darts.report.page import write_report
-    from darts.training import trainer
+    from darts.system.distributed import is_main, joined
+    from darts.training import task as trainer
 
     with joined():
         model = chosen_model(options)
@@ -127,7 +127,7 @@ def chosen_model(options: TrainingOptions) -> Model:
         UserError: They name none, two, or an unknown one, or the run has no whole checkpoint.
         GenotypeError: There is no such genotype, or its file is wrong.
     """
-    from darts.models import find_model, model_from_description
+    from darts.models.registry import find_model, model_from_description
     from darts.training.pretrained import trained_state
 
     if options.resume is not None:
@@ -153,7 +153,7 @@ def as_pretrained(options: TrainingOptions) -> TrainingOptions:
     Raises:
         UserError: It is no checkpoint of a retraining.
     """
-    from darts.models import model_from_description
+    from darts.models.registry import model_from_description
     from darts.training.pretrained import trained_state
 
     names_another = options.genotype is not None or options.model is not None
@@ -185,8 +185,8 @@ def score_checkpoint(options: TrainingOptions) -> Scores:
         UserError: There is no such checkpoint, or it does not fit the data set.
     """
     from darts.data.sources import open_dataset
-    from darts.device import resolve_device
-    from darts.distributed import local_rank
+    from darts.system.device import resolve_device
+    from darts.system.distributed import local_rank
     from darts.training.predict import load_trained
     from darts.training.scoring import score
 
@@ -225,9 +225,9 @@ def train_population(**settings: Any) -> Population:
         UserError: A setting, the data or the directory is wrong, or no training ended well.
         TrialsInterrupted: SIGINT or SIGTERM came; the same call goes on.
     """
-    from darts.populations.options import PopulationOptions, no_overlay
-    from darts.populations.record import load_population
-    from darts.populations.train import train_population
+    from darts.design_space.options import PopulationOptions, no_overlay
+    from darts.design_space.record import load_population
+    from darts.design_space.train import train_population
 
     options = options_from(PopulationOptions, settings, no_overlay)
     train_population(options)
@@ -253,7 +253,7 @@ def compare(**settings: Any) -> Compared:
 def run_comparison(options: CompareOptions) -> Compared:
     """Compare with these options and write the report."""
     from darts.compare import run
-    from darts.report.comparison import write_comparison_report
+    from darts.compare.report import write_comparison_report
 
     options.check()
     compared = run.run_comparison(options, chosen_model(replace(options, resume=None)))

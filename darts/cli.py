@@ -67,8 +67,8 @@ def entry(command: str, prog: str) -> int:
 
 
 def _known_ending(error: Exception) -> int:
-    from darts.distributed import Ended, LostProcess
-    from darts.interrupt import Interrupted
+    from darts.runs.interrupt import Interrupted
+    from darts.system.distributed import Ended, LostProcess
     from ops.backends import BackendError
     from ops.partial import ChannelError
 

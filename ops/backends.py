@@ -15,7 +15,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from ops.mixed_norm import WeightedNorm
+from ops.fused.mixed_norm import WeightedNorm
 from ops.native import build, kernels
 
 log = logging.getLogger(__name__)

@@ -3,7 +3,7 @@
 A state x of C channels is split: C/K channels go through the mixed operation, the others bypass
 it. Because the weighted sum over a node's incoming edges is linear, what follows the split (the
 concatenation, the shuffle, the edge weights) needs to be done once a node and not once an edge; see
-`ops.node_sum`.
+`ops.fused.node_sum`.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from ops.mixed_norm import WeightedNorm
+from ops.fused.mixed_norm import WeightedNorm
 
 
 def synchronise_norms(module: nn.Module) -> None:

@@ -24,8 +24,8 @@ def generator() -> torch.Generator:
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The folder of large files that stands beside the checkout; the test skips without it."""
-    folder = Path(__file__).parents[2] / "shared"
-    if not folder.is_dir():
-        pytest.skip("needs the folder ../shared")
-    return folder
+    """The folder of reference files that `DARTS_REFERENCE` names; the test skips without it."""
+    folder = os.environ.get("DARTS_REFERENCE")
+    if not folder or not Path(folder).is_dir():
+        pytest.skip("needs DARTS_REFERENCE: a folder of reference files")
+    return Path(folder)

@@ -55,7 +55,7 @@ def test_the_wheel_works_outside_the_checkout(site: Path, tmp_path: Path) -> Non
     program = """
 import darts, genotypes
 from darts.cli import main
-from darts.resources import config_path, list_configs
+from darts.settings.recipes import config_path, list_configs
 print(darts.__file__)
 for name in genotypes.list_genotypes():
     genotypes.load_genotype(name)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from darts.compare.options import FILE_NAME, CompareOptions
-from darts.parsing import parse_options
+from darts.settings.parsing import parse_options
 
 
 def compare(arguments: Sequence[str], prog: str) -> None:
@@ -16,7 +16,7 @@ def compare(arguments: Sequence[str], prog: str) -> None:
         CompareOptions, _joined(arguments), prog=prog, overlay=api.compare_overlay
     )
     compared = api.run_comparison(options)
-    from darts.report.comparison import text
+    from darts.compare.report import text
 
     print(text(compared.comparison))
     print(f"report  {compared.path / 'report.html'}")

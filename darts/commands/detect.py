@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from darts.detection.options import DetectionOptions, detection_overlay
 from darts.errors import UserError
-from darts.parsing import parse_options
+from darts.settings.parsing import parse_options
 
 
 def detect(arguments: Sequence[str], prog: str) -> None:

@@ -29,7 +29,7 @@ def export(arguments: Sequence[str], prog: str) -> None:
         raise UserError("--genotype and --model: give one of the two.")
     if parsed.output.is_dir():
         raise UserError(f"-o {parsed.output}: that is a directory; name a file.")
-    from darts.export import check_onnx, export_network, settle_norms
+    from darts.models.export import check_onnx, export_network, settle_norms
 
     if parsed.format == "onnx":
         check_onnx()
@@ -40,7 +40,7 @@ def export(arguments: Sequence[str], prog: str) -> None:
                 raise UserError(f"--{name}: with --checkpoint the trained network has its own.")
         network, notes = _trained(parsed.checkpoint, model)
     elif model is not None:
-        from darts.models import create_network
+        from darts.models.registry import create_network
 
         network = create_network(
             model,
@@ -74,7 +74,7 @@ def _trained(checkpoint: Path, model: str | None) -> tuple[Any, dict[str, Any]]:
     """The trained network and the card of its data; `model`, if given, must be what it is."""
     import torch
 
-    from darts.models import find_model, model_from_description
+    from darts.models.registry import find_model, model_from_description
     from darts.training.predict import load_trained
 
     trained = load_trained(checkpoint, torch.device("cpu"))

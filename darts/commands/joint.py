@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from darts.commands.shared import Arguments, print_table
 from darts.errors import UserError
-from darts.parsing import options_from, parse_options
+from darts.settings.parsing import options_from, parse_options
 
 if TYPE_CHECKING:
     from darts.joint.networks.costs import Costs
@@ -103,8 +103,8 @@ def _evolve(arguments: Sequence[str], prog: str) -> None:
     parsed = parser.parse_args(arguments)
     import time
 
-    from darts.joint.asking import evolve_record
     from darts.joint.directory import limits_of, read_search
+    from darts.joint.query import evolve_record
     from darts.joint.recipe_file import write_recipe
 
     record = read_search(parsed.run)
@@ -138,8 +138,8 @@ def _predict(arguments: Sequence[str], prog: str) -> None:
     parsed = parser.parse_args(arguments)
     import yaml
 
-    from darts.joint.asking import best_candidate, scorer_of
     from darts.joint.directory import read_search
+    from darts.joint.query import best_candidate, scorer_of
 
     record = read_search(parsed.run)
     scorer = scorer_of(record)
@@ -223,6 +223,6 @@ def _cost_words(costs: Costs) -> str:
 
 
 def _write_report(directory: Path) -> Path:
-    from darts.report.joint import write_joint_report
+    from darts.joint.report import write_joint_report
 
     return write_joint_report(directory)

@@ -8,13 +8,13 @@ from typing import Any
 
 from darts.commands.compare import asks_for_comparison, compare
 from darts.commands.shared import Arguments, by_all_processes, print_hint
-from darts.parsing import parse_options
+from darts.settings.parsing import parse_options
 
 
 @by_all_processes
 def search(arguments: Sequence[str], prog: str) -> None:
     from darts import api
-    from darts.searcher.options import SearchOptions
+    from darts.searching.options import SearchOptions
 
     options = parse_options(SearchOptions, arguments, prog=prog, overlay=api.search_overlay)
     result = api.run_search(options)
@@ -27,7 +27,7 @@ def search(arguments: Sequence[str], prog: str) -> None:
 
 
 def _derived(costs: Mapping[str, Any]) -> str:
-    from darts.searcher.cost_aware import words
+    from darts.costs.ceilings import words
 
     target = costs["target"]
     text = (
@@ -77,7 +77,7 @@ def predict(arguments: Sequence[str], prog: str) -> None:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--best", type=int, default=5, help="number of classes to print")
     parsed = parser.parse_args(arguments)
-    from darts.device import resolve_device
+    from darts.system.device import resolve_device
     from darts.training import predict as prediction
 
     trained = prediction.load_trained(parsed.checkpoint, resolve_device(parsed.device))

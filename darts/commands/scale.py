@@ -47,12 +47,12 @@ def scale(arguments: Sequence[str], prog: str) -> None:
     parsed = parser.parse_args(arguments)
     if not 0 < parsed.tolerance < 1:
         raise UserError(f"--tolerance {parsed.tolerance}: a share between 0 and 1 is needed.")
-    from darts.quantities import parse_count, parse_seconds
     from darts.report.frame import write_figure
-    from darts.report.scaling import plot_ladder
     from darts.scaling.coefficients import Factors, find_coefficients
     from darts.scaling.fit import Fit
     from darts.scaling.ladder import Latency, ladder, row, write_rungs
+    from darts.scaling.plots import plot_ladder
+    from darts.settings.quantities import parse_count, parse_seconds
 
     base = base_of(parsed)
     coefficients = find_coefficients(parsed.strategy, coefficients_of(parsed))
@@ -60,7 +60,7 @@ def scale(arguments: Sequence[str], prog: str) -> None:
     targets: list[float] = [0.0, 1.0, 2.0, 3.0] if parsed.phi is None else parsed.phi
     latency = None
     if kind == "latency":
-        from darts.device import resolve_device, set_threads
+        from darts.system.device import resolve_device, set_threads
 
         set_threads(parsed.threads)
         device = resolve_device(parsed.device)
@@ -128,7 +128,7 @@ def coefficients_of(parsed: Any) -> Coefficients:
 
 
 def base_of(parsed: Any) -> Any:
-    from darts.models import find_model
+    from darts.models.registry import find_model
     from darts.scaling.bases import create_base
 
     if parsed.k < 1:

@@ -35,8 +35,8 @@ def grid(arguments: Sequence[str], prog: str) -> None:
     parser.add_argument("--tolerance", type=float, default=0.1, help="of the product, about 2")
     parsed, options, base = _prepare(parser, arguments, prog, hold_out=5)
     from darts.report.frame import write_figure
-    from darts.report.scaling import plot_grid
     from darts.scaling.grid import judge, plan, triples
+    from darts.scaling.plots import plot_grid
 
     candidates = triples(parsed.step, parsed.tolerance)
     fits = plan(base, candidates)
@@ -92,11 +92,11 @@ def study(arguments: Sequence[str], prog: str) -> None:
     add_coefficients(parser)
     parser.add_argument("--plan", action="store_true", help="show the networks, train none")
     parsed, options, base = _prepare(parser, arguments, prog)
-    from darts.quantities import parse_count
     from darts.report.frame import write_figure
-    from darts.report.scaling import plot_strategies
+    from darts.scaling.plots import plot_strategies
     from darts.scaling.study import plan, tabulate
     from darts.scaling.training import Measured, rung_key
+    from darts.settings.quantities import parse_count
 
     budgets = [parse_count(text, "--budgets") for text in parsed.budgets]
     compound: Coefficients = coefficients_of(parsed)
@@ -154,10 +154,10 @@ def _prepare(
         raise UserError(f"--parallel {parsed.parallel}: 0 or more are needed.")
     from darts import api
     from darts.data.sources import open_dataset
-    from darts.models import find_model
-    from darts.parsing import parse_options
+    from darts.models.registry import find_model
+    from darts.models.stems import choose_stem
     from darts.scaling.bases import create_base
-    from darts.stems import choose_stem
+    from darts.settings.parsing import parse_options
     from darts.training.options import TrainingOptions
     from genotypes import Genotype
 

@@ -30,7 +30,7 @@ def by_all_processes(command: Command) -> Command:
     def run(arguments: Sequence[str], prog: str) -> None:
         if os.environ.get("WORLD_SIZE", "1") == "1":  # Not even torch is imported for `--help`.
             return command(arguments, prog)
-        from darts.distributed import joined
+        from darts.system.distributed import joined
 
         with joined():
             return command(arguments, prog)
@@ -40,7 +40,7 @@ def by_all_processes(command: Command) -> Command:
 
 def print_hint() -> None:
     """Say, if so, that drawings lack graphviz's `dot`."""
-    from darts.draw import dot_hint
+    from darts.report.draw import dot_hint
 
     if (hint := dot_hint()) is not None:
         print(hint, file=sys.stderr)

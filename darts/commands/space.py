@@ -58,10 +58,10 @@ def _sample(arguments: Sequence[str], prog: str) -> None:
     parser.add_argument("--json", action="store_true", help="print a JSON object a network")
     parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="write a YAML file each")
     parsed = parser.parse_args(arguments)
-    from darts.models import save_model
-    from darts.network import SETTINGS
-    from darts.populations.drawing import Images, draw_networks
-    from darts.populations.options import SpaceOptions
+    from darts.design_space.candidates import Images, draw_networks
+    from darts.design_space.options import SpaceOptions
+    from darts.models.derived import SETTINGS
+    from darts.models.registry import save_model
 
     images = Images.of(parsed.resolution, parsed.classes or 0, parsed.stem)
     if parsed.classes is None:
@@ -110,11 +110,11 @@ def _row(key: str, network: Sample) -> tuple[str, ...]:
 
 
 def _train(arguments: Sequence[str], prog: str) -> None:
-    from darts.parsing import parse_options
-    from darts.populations.options import PopulationOptions, no_overlay
+    from darts.design_space.options import PopulationOptions, no_overlay
+    from darts.settings.parsing import parse_options
 
     options = parse_options(PopulationOptions, arguments, prog=prog, overlay=no_overlay)
-    from darts.populations.train import train_population
+    from darts.design_space.train import train_population
 
     train_population(options)
     assert options.out is not None
@@ -130,7 +130,7 @@ def _show(arguments: Sequence[str], prog: str) -> None:
         "-o", "--output", type=Path, metavar="FILE", help="with --trial: write its network"
     )
     parsed = parser.parse_args(arguments)
-    from darts.populations.record import open_population
+    from darts.design_space.record import open_population
 
     with open_population(parsed.directory) as store:
         trials = store.rows()
@@ -175,8 +175,8 @@ def _analyse(arguments: Sequence[str], prog: str) -> None:
     if parsed.names and len(parsed.names) != len(parsed.directory):
         raise UserError("--names: one name a directory.")
     from darts.design_space.analysis import analyse
-    from darts.populations.record import load_population
-    from darts.report.analysis import text, write_analysis
+    from darts.design_space.record import load_population
+    from darts.design_space.report import text, write_analysis
 
     names = parsed.names or [None] * len(parsed.directory)
     analysis = analyse(
@@ -192,8 +192,8 @@ def _analyse(arguments: Sequence[str], prog: str) -> None:
 
 
 def _show_trial(trials: Sequence[Trial], key: str, output: Path | None) -> None:
-    from darts.models import save_model
-    from darts.populations.record import config_of
+    from darts.design_space.record import config_of
+    from darts.models.registry import save_model
 
     trial = next((trial for trial in trials if trial.key == key), None)
     if trial is None:
@@ -224,7 +224,7 @@ def _values(trial: Trial) -> dict[str, Any]:
 
 def _print_summary(directory: Path) -> None:
     """Where a population stands, on a few lines."""
-    from darts.populations.record import open_population
+    from darts.design_space.record import open_population
 
     with open_population(directory) as store:
         counts, trials = store.counts(), store.rows()

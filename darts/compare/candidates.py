@@ -13,16 +13,16 @@ from typing import Any
 import torch
 
 from darts.compare.options import RANDOM_CELLS, CompareOptions
-from darts.cost import count
-from darts.design_space.config import Stem
+from darts.costs.cells import network_cost
+from darts.costs.count import count
 from darts.design_space.sampling import Budget, sample
 from darts.design_space.spaces import create_space
 from darts.errors import UserError
-from darts.models import Model, create_network
-from darts.network import SETTINGS
-from darts.network_cost import network_cost
-from darts.quantities import parse_count
-from darts.randomness import RandomStreams
+from darts.models.anynet.config import Stem
+from darts.models.derived import SETTINGS
+from darts.models.registry import Model, create_network
+from darts.settings.quantities import parse_count
+from darts.system.randomness import RandomStreams
 from genotypes import Genotype, random_genotype
 
 # Genotypes drawn for each that is wanted, before those farthest from the budget are taken too.

@@ -12,9 +12,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from darts.design_space.config import FloatArray
 from darts.design_space.population import Population
 from darts.design_space.statistics import REPEATS, Interval
+from darts.models.anynet.config import FloatArray
 
 Verdict = Literal["wins", "loses", "undecided"]
 # Two-sided 95 % of a normal distribution.

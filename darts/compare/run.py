@@ -12,21 +12,21 @@ from typing import Any
 import numpy as np
 
 from darts.compare.candidates import Baseline, Candidate, Setting, baseline, contender
+from darts.compare.describe import recipe_words, setting_notes
 from darts.compare.options import FILE_NAME, CompareOptions
 from darts.compare.outcome import Comparison, Contender, judge
-from darts.compare.wording import recipe_words, setting_notes
+from darts.costs.latency import measure
 from darts.data.transforms import training_transform
-from darts.design_space.config import AnyNetConfig
 from darts.design_space.population import Population
-from darts.device import device_name, resolve_device, set_threads
 from darts.errors import UserError
 from darts.files import atomic_write
-from darts.interrupt import Interrupted
-from darts.latency import measure
-from darts.models import Model, describe_model
-from darts.randomness import stream_seed
-from darts.runs import RunDirectory
-from darts.stems import choose_stem
+from darts.models.anynet.config import AnyNetConfig
+from darts.models.registry import Model, describe_model
+from darts.models.stems import choose_stem
+from darts.runs.directory import RunDirectory
+from darts.runs.interrupt import Interrupted
+from darts.system.device import device_name, resolve_device, set_threads
+from darts.system.randomness import stream_seed
 from darts.training.options import WHERE, TrainingOptions
 from darts.training.trial import opened_dataset, train_trial
 from darts.trials.executors import TrialsInterrupted, run_trials, trial_resources

@@ -15,8 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from darts.data.dataset import Channels
-from darts.data.share import WHOLE, Share
-from darts.options import PHOTOGRAPH_SIZE
+from darts.settings.options import PHOTOGRAPH_SIZE
+from darts.system.share import WHOLE, Share
 
 Policy = Literal["cifar", "imagenet", "none"]
 

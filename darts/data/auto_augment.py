@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from darts.data.augmentation import Transform
-from darts.data.share import WHOLE, Share
+from darts.system.share import WHOLE, Share
 
 AutoAugmentation = Literal["none", "randaugment", "autoaugment"]
 
@@ -52,7 +52,7 @@ def create_auto_augment(kind: AutoAugmentation, dataset: str, then: Transform) -
     """
     if kind == "none":
         return then
-    from darts.torchvision_compat import torchvision
+    from darts.system.torchvision_compat import torchvision
 
     transforms = torchvision.transforms
     if kind == "randaugment":

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from darts.data.augmentation import Transform
 from darts.data.dataset import ImageSet
-from darts.data.share import WHOLE, Share
 from darts.errors import UserError
+from darts.system.share import WHOLE, Share
 
 
 class BatchLoader:

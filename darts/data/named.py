@@ -52,7 +52,9 @@ def open_named(name: str, directory: Path, download: bool) -> Source:
 
 
 def _torchvision(name: str, root: Path, train: bool, download: bool = False) -> Any:
-    from darts.torchvision_compat import torchvision  # heavy, and needed for these sets alone
+    from darts.system.torchvision_compat import (
+        torchvision,  # heavy, and needed for these sets alone
+    )
 
     datasets = torchvision.datasets
     if name == "svhn":

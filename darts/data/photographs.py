@@ -18,7 +18,7 @@ from torch import Tensor
 from darts.data.augmentation import cut_out, normalise
 from darts.data.color import jitter
 from darts.data.dataset import Channels
-from darts.data.share import WHOLE, Share
+from darts.system.share import WHOLE, Share
 
 ATTEMPTS = 10
 PART = 8  # images at a time on a CPU, few enough for its caches

@@ -8,7 +8,6 @@ from typing import Any, Literal
 
 import numpy as np
 
-from darts.design_space.config import FloatArray
 from darts.design_space.population import Population
 from darts.design_space.statistics import (
     SMALLEST,
@@ -19,6 +18,7 @@ from darts.design_space.statistics import (
 )
 from darts.design_space.trends import by_trend, with_structure
 from darts.errors import UserError
+from darts.models.anynet.config import FloatArray
 
 # What is a population's own: not how it was trained. Two seeds tell of other images, if not all are
 # taken.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from darts.design_space.config import FloatArray
+from darts.models.anynet.config import FloatArray
 
 if TYPE_CHECKING:
     import torch

@@ -16,8 +16,8 @@ from functools import cache
 
 import numpy as np
 
-from darts.design_space.config import AnyNetConfig, FloatArray, IntArray
-from darts.design_space.regnet import QUANTUM, exponents_of, quantised_widths
+from darts.models.anynet.config import AnyNetConfig, FloatArray, IntArray
+from darts.models.anynet.regnet import QUANTUM, exponents_of, quantised_widths
 
 _W0 = np.arange(QUANTUM, 256, QUANTUM, dtype=np.float64)
 _WA = np.concatenate([[0.0], np.geomspace(1, 255.9, 44)])
@@ -31,7 +31,7 @@ class LinearFit:
     """The quantised line nearest to a network's widths.
 
     Attributes:
-        w0, wa, wm: See `darts.design_space.regnet.RegNet`.
+        w0, wa, wm: See `darts.models.anynet.regnet.RegNet`.
         error: e_fit, the mean |log(predicted / observed)| over the blocks.
     """
 

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from darts.design_space.config import AnyNetConfig, FloatArray
 from darts.errors import UserError
+from darts.models.anynet.config import AnyNetConfig, FloatArray
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from darts.design_space.config import AnyNetConfig
-from darts.design_space.cost import AnyNetCost, cost_at, table_cost
-from darts.design_space.regnet import RegNet
 from darts.design_space.spaces import DesignSpace
 from darts.errors import UserError
+from darts.models.anynet.config import AnyNetConfig
+from darts.models.anynet.cost import AnyNetCost, cost_at, table_cost
+from darts.models.anynet.regnet import RegNet
 
 if TYPE_CHECKING:
     from darts.design_space.distributions import Generator

@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from darts.design_space.config import Block, Stem, compatible_widths, stage_strides
 from darts.design_space.distributions import Choice, Distribution, LogUniform, uniforms
-from darts.design_space.regnet import RegNet, stages_of
-from darts.design_space.table import AnyNetTable
 from darts.errors import UserError
+from darts.models.anynet.config import Block, Stem, compatible_widths, stage_strides
+from darts.models.anynet.regnet import RegNet, stages_of
+from darts.models.anynet.table import AnyNetTable
 
 if TYPE_CHECKING:
     from darts.design_space.distributions import Generator

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from darts.design_space.config import FloatArray, IntArray
 from darts.errors import UserError
+from darts.models.anynet.config import FloatArray, IntArray
 
 FRACTION, REPEATS, CONFIDENCE = 0.25, 10_000, 0.95
 # The best of two networks is hardly a best one: a quarter of this many is three.

@@ -12,9 +12,9 @@ from typing import Literal
 
 import numpy as np
 
-from darts.design_space.config import AnyNetConfig, FloatArray
 from darts.design_space.linear_fit import fit_lines
 from darts.design_space.population import Population
+from darts.models.anynet.config import AnyNetConfig, FloatArray
 
 TRENDS = ("growing", "constant", "falling", "mixed")
 

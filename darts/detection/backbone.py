@@ -10,9 +10,9 @@ import torch
 
 from darts.detection.options import DetectionOptions
 from darts.errors import UserError
-from darts.features import FeatureMaps
-from darts.models import Model, create_network, find_model, model_from_description
-from darts.stems import choose_stem
+from darts.models.features import FeatureMaps
+from darts.models.registry import Model, create_network, find_model, model_from_description
+from darts.models.stems import choose_stem
 from darts.training.pretrained import load_pretrained, trained_state
 from genotypes import Genotype, load_genotype
 

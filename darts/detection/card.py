@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import torch
 
-from darts.cost import count
+from darts.costs.count import count
 from darts.detection.backbone import create_backbone
 from darts.detection.detector import Detector
 from darts.detection.options import DetectionOptions

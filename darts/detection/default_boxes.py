@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from darts.torchvision_compat import torchvision
+from darts.system.torchvision_compat import torchvision
 
 FIRST, SMALLEST, LARGEST, BEYOND = 0.07, 0.15, 0.87, 1.05
 

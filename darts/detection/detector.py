@@ -18,9 +18,9 @@ from torch import Tensor, nn
 from darts.detection.default_boxes import create_default_boxes
 from darts.detection.matching import decode
 from darts.errors import UserError
-from darts.features import FeatureMaps
-from darts.models import network_from_description
-from darts.torchvision_compat import torchvision
+from darts.models.features import FeatureMaps
+from darts.models.registry import network_from_description
+from darts.system.torchvision_compat import torchvision
 
 Head = Literal["ssd", "ssdlite"]
 # Widths of the extra maps as in torchvision's SSDLite; none is wider than the backbone's last.

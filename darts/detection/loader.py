@@ -22,7 +22,7 @@ from darts.detection.matching import Targets
 from darts.detection.options import DetectionOptions
 from darts.detection.views import Augment, boxes_in, draw_view, render
 from darts.errors import UserError
-from darts.randomness import stream_seed
+from darts.system.randomness import stream_seed
 
 Channels = tuple[float, float, float]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from darts.errors import UserError
-from darts.options import RunOptions
+from darts.settings.options import RunOptions
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw
 
 from darts.errors import UserError
 from darts.files import atomic_write
-from darts.randomness import RandomStreams
+from darts.system.randomness import RandomStreams
 
 SHAPES = ("circle", "square", "triangle")
 MOST_SHAPES = 4

@@ -12,8 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from darts.checkpoints import load_file
-from darts.cost import count
+from darts.costs.count import count
 from darts.detection.annotations import Annotations
 from darts.detection.average_precision import (
     Precision,
@@ -28,7 +27,15 @@ from darts.detection.matching import Targets, detection_loss
 from darts.detection.options import DetectionOptions, check_options
 from darts.detection.pictures import draw_detections
 from darts.detection.sources import open_part, open_parts
-from darts.device import (
+from darts.errors import UserError
+from darts.files import atomic_write
+from darts.runs.checkpoints import load_file
+from darts.runs.directory import RunDirectory
+from darts.runs.loop import run_task
+from darts.runs.optimisers import restore, set_learning_rate
+from darts.runs.schedules import cosine
+from darts.runs.tracking import Tracker
+from darts.system.device import (
     all_finite,
     check_precision,
     dtype_of,
@@ -38,15 +45,8 @@ from darts.device import (
     resolve_device,
     set_threads,
 )
-from darts.errors import UserError
-from darts.files import atomic_write
-from darts.loop import run_task
-from darts.memory import SAMPLE, Remedy, advice, kept_bytes
-from darts.optimisers import restore, set_learning_rate
-from darts.randomness import RandomStreams
-from darts.runs import RunDirectory
-from darts.schedules import cosine
-from darts.tracking import Tracker
+from darts.system.memory import SAMPLE, Remedy, advice, kept_bytes
+from darts.system.randomness import RandomStreams
 from darts.training.optimisers import create_optimiser
 
 STREAMS = ("weights", "order", "colours")
@@ -64,7 +64,7 @@ class DetectionResult:
 
 
 class DetectionTask:
-    """One training of a detector as a task of `darts.loop.Loop`."""
+    """One training of a detector as a task of `darts.runs.loop.Loop`."""
 
     title = "detection"
     learning_rate: float

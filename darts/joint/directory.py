@@ -33,7 +33,7 @@ from darts.joint.predictor import Predictor, load_predictor
 from darts.joint.problem import Problem
 from darts.joint.space import Space
 from darts.joint.space_file import describe, load_space
-from darts.models import find_model, save_model
+from darts.models.registry import find_model, save_model
 from darts.trials.store import Trial, TrialStore
 from genotypes import Genotype, save_genotype
 

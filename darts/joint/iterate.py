@@ -23,7 +23,7 @@ from darts.joint.networks.costs import Costs
 from darts.joint.predictor import Predictor, Scorer, fit
 from darts.joint.problem import Problem
 from darts.joint.variables import FloatArray
-from darts.randomness import stream_seed
+from darts.system.randomness import stream_seed
 
 _SAME = 1e-9
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from darts.data.options import DataOptions
-from darts.options import RunOptions
+from darts.settings.options import RunOptions
 from darts.training.options import TrainingOptions
 
 

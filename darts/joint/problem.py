@@ -19,7 +19,7 @@ from darts.joint.networks.regnet import RegNets
 from darts.joint.networks.setting import NetworkKind, Setting
 from darts.joint.space import Space
 from darts.joint.variables import FloatArray
-from darts.models import Model
+from darts.models.registry import Model
 
 NETWORKS: Mapping[str | None, Callable[[Setting], NetworkKind]] = MappingProxyType(
     {None: FixedNetwork, "cells": Cells, "fbnetv3": FBNetV3s, "nb201": NB201, "regnet": RegNets}

@@ -11,8 +11,8 @@ import yaml
 
 from darts.files import atomic_write
 from darts.joint.problem import Candidate
-from darts.models import save_model
-from darts.options import RunOptions
+from darts.models.registry import save_model
+from darts.settings.options import RunOptions
 from darts.training.options import TrainingOptions
 from genotypes import Genotype, save_genotype
 

@@ -16,7 +16,6 @@ import torch
 
 from darts.data.sources import outline
 from darts.errors import UserError
-from darts.interrupt import Interrupted
 from darts.joint.directory import (
     BEST,
     PREDICTOR,
@@ -44,10 +43,11 @@ from darts.joint.recipe_file import write_recipe
 from darts.joint.space_file import find_space
 from darts.joint.trial import TrainCandidate, check_images, check_recipe
 from darts.joint.variables import FloatArray
-from darts.models import Model
-from darts.randomness import stream_seed
-from darts.runs import RunDirectory
-from darts.stems import choose_stem
+from darts.models.registry import Model
+from darts.models.stems import choose_stem
+from darts.runs.directory import RunDirectory
+from darts.runs.interrupt import Interrupted
+from darts.system.randomness import stream_seed
 from darts.training.trial import opened_dataset
 from darts.trials.executors import Resources, run_trials
 from darts.trials.store import Trial, TrialStore

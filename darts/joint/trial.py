@@ -21,7 +21,7 @@ from darts.joint.options import JointOptions, recipe_names
 from darts.joint.problem import RESOLUTION, Problem
 from darts.joint.space import Space
 from darts.training.options import TrainingOptions
-from darts.training.trainer import TrainingTask
+from darts.training.task import TrainingTask
 from darts.training.trial import opened_dataset
 
 Report = Callable[[Mapping[str, Any]], None]

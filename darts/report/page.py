@@ -9,14 +9,14 @@ from typing import Any
 
 import jinja2
 
-from darts.draw import render_cell
 from darts.errors import UserError
 from darts.files import atomic_write
 from darts.report import curves
 from darts.report.curves import Curve
+from darts.report.draw import render_cell
+from darts.report.formatting import cards, date_and_time, flat, summary
 from darts.report.record import RunRecord, read_run, strengths
 from darts.report.style import CURVES, cell_title
-from darts.report.wording import cards, date_and_time, flat, summary
 from genotypes import SPACES
 from genotypes.genotype import KINDS
 

@@ -10,17 +10,17 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from darts.design_space.config import AnyNetConfig, compatible_widths
-from darts.design_space.cost import anynet_cost
+from darts.costs.cells import network_cost
 from darts.errors import UserError
-from darts.mobile.config import MBConvConfig
-from darts.mobile.cost import mbconv_cost
-from darts.mobile.zoo import scaled
-from darts.models import Model
-from darts.network import SETTINGS, AuxiliaryHead, default_stem
-from darts.network_cost import network_cost
+from darts.models.anynet.config import AnyNetConfig, compatible_widths
+from darts.models.anynet.cost import anynet_cost
+from darts.models.derived import SETTINGS, AuxiliaryHead, default_stem
+from darts.models.mbconv.config import MBConvConfig
+from darts.models.mbconv.cost import mbconv_cost
+from darts.models.mbconv.zoo import scaled
+from darts.models.registry import Model
+from darts.models.stems import STEMS
 from darts.scaling.coefficients import Factors
-from darts.stems import STEMS
 from genotypes import Genotype
 
 
@@ -198,7 +198,7 @@ class NetworkBase:
     AnyNet: depths go to the nearest number; widths, like the stem's, to multiples of 8 (or of the
     4, 2, 1 that divides them), then to what groups and bottlenecks need (RegNet, appendix D); group
     widths stay, but in a ResNet, whose groups are whole bottlenecks.
-    MBConv: see `darts.mobile.zoo.scaled`.
+    MBConv: see `darts.models.mbconv.zoo.scaled`.
 
     Raises:
         UserError: The images are too small for the strides, or not a multiple of what is asked.

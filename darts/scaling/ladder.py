@@ -11,13 +11,13 @@ import torch
 import yaml
 from torch import nn
 
+from darts.costs.latency import measure
 from darts.files import atomic_write
-from darts.latency import measure
-from darts.models import create_network, save_model
-from darts.quantities import format_count, format_seconds
+from darts.models.registry import create_network, save_model
 from darts.scaling.bases import Base, Rung
 from darts.scaling.coefficients import Coefficients
 from darts.scaling.fit import Fit, Quantity, fit
+from darts.settings.quantities import format_count, format_seconds
 from genotypes import Genotype
 
 # Whether a dimension may be adjusted by itself: not where every look at a rung is a measurement.

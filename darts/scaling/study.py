@@ -6,12 +6,12 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from darts.quantities import format_count
 from darts.scaling.bases import Base
 from darts.scaling.coefficients import Coefficients, find_coefficients
 from darts.scaling.fit import Fit, fit
 from darts.scaling.ladder import at_phi, row
 from darts.scaling.training import Measured, rung_key
+from darts.settings.quantities import format_count
 
 # The one strategy that the others are compared with.
 COMPOUND = "compound"

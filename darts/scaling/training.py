@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
-from darts.models import describe_model
+from darts.models.registry import describe_model
 from darts.scaling.bases import Rung
 from darts.training.options import WHERE, TrainingOptions
 from darts.training.trial import train_trial

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import torch
 
-from darts.cost import count
+from darts.costs.count import count
 from darts.data.sources import outline
-from darts.models import Model
+from darts.models.registry import Model
 from darts.training.options import TrainingOptions
-from darts.training.trainer import create_trainee
+from darts.training.task import create_trainee
 from genotypes import Genotype
 
 

@@ -17,8 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from darts.checkpoints import NEWEST
 from darts.errors import UserError
+from darts.runs.checkpoints import NEWEST
 from darts.training.predict import load_trained
 
 

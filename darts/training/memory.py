@@ -7,10 +7,10 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from darts import distributed
 from darts.data.dataset import Dataset
-from darts.device import precision_context
-from darts.memory import SAMPLE, advice, common_remedies, kept_bytes, recompute_remedy
+from darts.system import distributed
+from darts.system.device import precision_context
+from darts.system.memory import SAMPLE, advice, common_remedies, kept_bytes, recompute_remedy
 from darts.training.options import TrainingOptions
 
 

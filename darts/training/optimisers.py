@@ -8,7 +8,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from darts.optimisers import create_sgd
+from darts.runs.optimisers import create_sgd
 
 Optimiser = Literal["sgd", "rmsprop", "adamw"]
 _NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm)

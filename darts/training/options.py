@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from darts.data.options import DataOptions
 from darts.errors import UserError
-from darts.options import RunOptions
+from darts.settings.options import RunOptions
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ from torch import nn
 
 from darts.data.transforms import load_image
 from darts.errors import UserError
-from darts.models import network_from_description
+from darts.models.registry import network_from_description
 from darts.training.pretrained import trained_state
 
 

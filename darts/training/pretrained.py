@@ -8,9 +8,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from darts.checkpoints import load_file
 from darts.errors import UserError
-from darts.features import FeatureMaps
+from darts.models.features import FeatureMaps
+from darts.runs.checkpoints import load_file
 
 
 def load_pretrained(

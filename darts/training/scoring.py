@@ -8,11 +8,11 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from darts import distributed
 from darts.data.dataset import Dataset
 from darts.data.loader import evaluation_batches
 from darts.data.transforms import evaluation_transform
-from darts.device import dtype_of, precision_context
+from darts.system import distributed
+from darts.system.device import dtype_of, precision_context
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """A training as a trial: no run directory, no checkpoints; a killed one is done again.
 
-The same task as a retraining's (`darts.training.trainer`), with the curve and the result as values.
+The same task as a retraining's (`darts.training.task`), with the curve and the result as values.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ from dataclasses import fields, replace
 from functools import lru_cache
 from typing import Any
 
-from darts.cost import count
+from darts.costs.count import count
 from darts.data.dataset import Dataset
 from darts.data.options import DataOptions
 from darts.data.sources import open_dataset
-from darts.device import resolve_device
 from darts.errors import UserError
-from darts.loop import Means
-from darts.models import Model, model_from_description
+from darts.models.registry import Model, model_from_description
+from darts.runs.loop import Means
+from darts.system.device import resolve_device
 from darts.training.options import TrainingOptions
-from darts.training.trainer import TrainingTask
+from darts.training.task import TrainingTask
 from darts.trials.attempt import Report
 
 
@@ -31,7 +31,8 @@ def train_trial(
 
     Args:
         options: The recipe; its seed draws the subsets of images, the same for all trials.
-        settings: `model`, a network's description (see `darts.models`); `seed`, of its initial
+        settings: `model`, a network's description (see `darts.models.registry`); `seed`, of its
+            initial
             weights, order and augmentation; `recipe`, where the trial departs from `options`.
 
     Returns:

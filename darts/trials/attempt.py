@@ -11,8 +11,8 @@ from functools import cache
 from typing import Any
 
 from darts.errors import UserError
-from darts.interrupt import Interrupted
-from darts.runs import environment, finite
+from darts.runs.directory import environment, finite
+from darts.runs.interrupt import Interrupted
 
 Report = Callable[[Mapping[str, Any]], None]
 """Takes what was measured after an epoch."""

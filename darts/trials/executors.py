@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from darts.device import resolve_device
 from darts.errors import UserError
-from darts.interrupt import Interrupted, InterruptGuard
+from darts.runs.interrupt import Interrupted, InterruptGuard
+from darts.system.device import resolve_device
 from darts.trials.attempt import Work, attempt
 from darts.trials.ledger import Ledger
 from darts.trials.options import Executor, TrialOptions

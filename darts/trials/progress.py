@@ -9,7 +9,7 @@ from typing import IO
 from rich.console import Group
 from rich.text import Text
 
-from darts.progress import LiveDisplay, bar_line, format_time
+from darts.runs.progress import LiveDisplay, bar_line, format_time
 
 
 class TrialProgress(LiveDisplay):

@@ -25,7 +25,7 @@ from urllib.parse import quote
 
 from darts.errors import UserError
 from darts.files import locked
-from darts.runs import finite
+from darts.runs.directory import finite
 from darts.trials.schema import APPLICATION, TABLES, VERSION, Status
 
 _RESET = (

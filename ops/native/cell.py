@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from ops import fan_out as fused
-from ops.mixed_norm import WeightedNorm
+from ops.fused import fan_out as fused
+from ops.fused.mixed_norm import WeightedNorm
 from ops.native.kernels import (
     SLACK,
     Branch,

@@ -15,7 +15,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from ops.mixed_norm import WeightedNorm
+from ops.fused.mixed_norm import WeightedNorm
 from ops.triton import norm_kernels
 
 TILE = 2048

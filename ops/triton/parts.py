@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from ops import fan_out as fused
-from ops.mixed_norm import WeightedNorm
+from ops.fused import fan_out as fused
+from ops.fused.mixed_norm import WeightedNorm
 from ops.triton.convolutions import Fan
 
 INPUTS = 2  # of a cell

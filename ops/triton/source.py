@@ -13,7 +13,7 @@ import torch
 import triton
 from torch import Tensor
 
-from ops import fan_out as fused
+from ops.fused import fan_out as fused
 from ops.triton import backward_kernels, forward_kernels
 from ops.triton.convolutions import Window, window_of
 from ops.triton.norms import (

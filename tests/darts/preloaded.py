@@ -4,8 +4,8 @@ from importlib import import_module
 
 for name in (
     "darts.data.named",
-    "darts.searcher.task",
-    "darts.training.trainer",
+    "darts.searching.task",
+    "darts.training.task",
     "sklearn.datasets",
     "tests.darts.runs_support",
     "torch._dynamo",

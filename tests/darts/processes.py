@@ -16,7 +16,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
-from darts.distributed import joined
+from darts.system.distributed import joined
 
 SECONDS = 300
 

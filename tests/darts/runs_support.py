@@ -9,9 +9,9 @@ from typing import Any
 import torch
 
 from darts import api
-from darts.checkpoints import load
-from darts.parsing import options_from
-from darts.searcher.options import SearchOptions
+from darts.runs.checkpoints import load
+from darts.searching.options import SearchOptions
+from darts.settings.parsing import options_from
 from darts.training.options import TrainingOptions
 
 SMALL = {

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from darts.torchvision_compat import torchvision
+from darts.system.torchvision_compat import torchvision
 from ops.blocks import (
     ConvNorm,
     Residual,

@@ -14,14 +14,14 @@ from torch.nn import functional
 
 from cells.search_cell import EdgeWeights, SearchCell
 from cells.topology import Topology
-from darts.architecture import Architecture
-from darts.supernet import Supernet
+from darts.methods.architecture import Architecture
+from darts.searching.supernet import Supernet
 from genotypes import SPACES
 from ops.backends import VARIABLE, BackendError, choose_backend
 from ops.initialise import initialise
 from ops.native import build, cell, kernels
 from ops.native.kernels import choose_lanes
-from tests.darts.test_supernet import TOLERANCE, Twins
+from tests.darts.searching.test_supernet import TOLERANCE, Twins
 
 DOUBLE = torch.float64
 

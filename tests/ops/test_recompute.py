@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from cells.topology import Topology
-from darts.architecture import Architecture
-from darts.memory import kept_bytes
-from darts.network import Network, create_network
-from darts.searcher.bilevel import Batch, second_order
-from darts.supernet import Supernet
+from darts.methods.architecture import Architecture
+from darts.models.derived import Network, create_network
+from darts.searching.steps import Batch, second_order
+from darts.searching.supernet import Supernet
+from darts.system.memory import kept_bytes
 from genotypes import SPACES
 from ops.initialise import initialise
 from ops.regularize import PartGenerator

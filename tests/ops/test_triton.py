@@ -20,7 +20,7 @@ from genotypes import SPACES
 from ops import backends
 from ops.backends import BackendError, choose_backend
 from ops.initialise import initialise
-from tests.darts.test_supernet import TOLERANCE, Twins
+from tests.darts.searching.test_supernet import TOLERANCE, Twins
 
 pytest.importorskip("triton", minversion="3.3")
 norms = pytest.importorskip("ops.triton.norms")

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from cells.topology import Topology
-from darts.supernet import Supernet
+from darts.searching.supernet import Supernet
 from tests.reference.supernet import OPERATIONS, ReferenceSupernet
 
 _SEPARABLE = {

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from cells.topology import reduction_layers
-from darts.stems import create_search_stem
+from darts.models.stems import create_search_stem
 from ops.primitives import FactorizedReduce, ReluConvBn, create_operation
 
 OPERATIONS = (

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from darts.costs.cells import network_cost
 from darts.errors import UserError
 from darts.joint.networks.costs import Costs
 from darts.joint.networks.setting import Setting
 from darts.joint.space import Columns
-from darts.network import SETTINGS
-from darts.network_cost import network_cost
+from darts.models.derived import SETTINGS
 from genotypes import Genotype, load_genotype
 
 

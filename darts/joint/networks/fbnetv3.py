@@ -15,9 +15,9 @@ import numpy as np
 from darts.joint.networks.costs import Costs
 from darts.joint.networks.setting import Setting
 from darts.joint.space import Columns
-from darts.mobile.config import MBConvConfig, MBConvStage
-from darts.mobile.cost import MBConvTable, table_cost
-from darts.mobile.zoo import find_mbconv_net
+from darts.models.mbconv.config import MBConvConfig, MBConvStage
+from darts.models.mbconv.cost import MBConvTable, table_cost
+from darts.models.mbconv.zoo import find_mbconv_net
 
 # Of the seven stages: their strides, and which have squeeze-excite.
 STRIDES = (1, 2, 2, 2, 1, 2, 1)

@@ -37,8 +37,8 @@ class FixedNetwork:
     def _cost(self, resolution: int) -> tuple[float, float]:
         import torch
 
-        from darts.cost import count
-        from darts.models import create_network
+        from darts.costs.count import count
+        from darts.models.registry import create_network
         from genotypes import Genotype
 
         setting = self.setting

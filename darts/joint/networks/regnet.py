@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from darts.design_space.config import Stem, compatible_widths, stage_strides
-from darts.design_space.cost import table_cost
-from darts.design_space.regnet import RegNet, stages_of
-from darts.design_space.table import AnyNetTable
 from darts.joint.networks.costs import Costs, by_resolution
 from darts.joint.networks.setting import Setting
 from darts.joint.space import Columns
+from darts.models.anynet.config import Stem, compatible_widths, stage_strides
+from darts.models.anynet.cost import table_cost
+from darts.models.anynet.regnet import RegNet, stages_of
+from darts.models.anynet.table import AnyNetTable
 
 STAGES = 4  # As in the paper's space; a line that gives another number is no network of it.
 _DEFAULTS: Mapping[str, float] = {"bottleneck": 1.0, "se_ratio": 0.0}

@@ -12,7 +12,7 @@ from darts.joint.networks.costs import Costs
 from darts.joint.space import Columns
 
 if TYPE_CHECKING:
-    from darts.models import Model
+    from darts.models.registry import Model
 
 
 @dataclass(frozen=True, kw_only=True)

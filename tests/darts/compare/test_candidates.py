@@ -5,9 +5,9 @@ import torch
 
 from darts.compare.candidates import Candidate, Setting, baseline, contender
 from darts.compare.options import CompareOptions
-from darts.cost import count
+from darts.costs.count import count
 from darts.errors import UserError
-from darts.models import find_model
+from darts.models.registry import find_model
 from genotypes import load_genotype
 
 SETTING = Setting(stem="cifar", resolution=32, num_classes=10)

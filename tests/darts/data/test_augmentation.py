@@ -11,8 +11,8 @@ from darts.data.augmentation import (
     stored_size,
 )
 from darts.data.photographs import PhotographAugmentation
-from darts.data.share import Share
-from darts.torchvision_compat import torchvision
+from darts.system.share import Share
+from darts.system.torchvision_compat import torchvision
 
 MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.25, 0.3)
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from darts.data.auto_augment import create_auto_augment
-from darts.data.share import Share
-from darts.torchvision_compat import torchvision
+from darts.system.share import Share
+from darts.system.torchvision_compat import torchvision
 
 KINDS = ("randaugment", "autoaugment")
 

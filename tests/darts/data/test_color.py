@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from darts.data import color
-from darts.torchvision_compat import torchvision
+from darts.system.torchvision_compat import torchvision
 
 functional = torchvision.transforms.functional
 CHANGES = torch.tensor([-0.4, -0.1, 0.0, 0.2, 0.4])

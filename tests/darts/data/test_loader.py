@@ -7,8 +7,8 @@ from darts.data.augmentation import Augmentation, Normalization
 from darts.data.dataset import ImageTensor
 from darts.data.folders import open_folder
 from darts.data.loader import BatchLoader, evaluation_batches
-from darts.data.share import Share
 from darts.errors import UserError
+from darts.system.share import Share
 
 PLAIN = Normalization(mean=(0.0, 0.0, 0.0), std=(1 / 255, 1 / 255, 1 / 255), size=8)
 RANDOM = Augmentation(mean=(0.5,) * 3, std=(0.2,) * 3, crop_padding=1, flip=True, cutout=2)

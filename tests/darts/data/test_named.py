@@ -11,7 +11,7 @@ import torch
 from darts.data import named
 from darts.data.named import open_named
 from darts.errors import UserError
-from darts.torchvision_compat import torchvision
+from darts.system.torchvision_compat import torchvision
 
 random = np.random.default_rng(0)
 

@@ -12,7 +12,7 @@ from darts.data.photographs import (
     random_boxes,
     resized_crop,
 )
-from darts.torchvision_compat import torchvision
+from darts.system.torchvision_compat import torchvision
 
 SCALE, RATIO = (0.08, 1.0), (3 / 4, 4 / 3)
 

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from darts.design_space.config import AnyNetConfig, Stage
 from darts.design_space.linear_fit import block_widths, fit_lines
-from darts.design_space.regnet import RegNet
 from darts.design_space.sampling import Budget, sample
 from darts.design_space.spaces import create_space
+from darts.models.anynet.config import AnyNetConfig, Stage
+from darts.models.anynet.regnet import RegNet
 
 EXAMPLE = RegNet(depth=13, w0=24, wa=36.44, wm=2.49, group_width=8)
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from darts.design_space.population import Population
-from darts.design_space.zoo import REGNETS
 from darts.errors import UserError
+from darts.models.anynet.zoo import REGNETS
 
 CONFIGS = tuple(REGNETS[f"regnetx_{size}mf"].config() for size in (200, 400, 600))
 

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from darts.cost import count
-from darts.design_space.anynet import AnyNet
-from darts.design_space.cost import anynet_cost
+from darts.costs.count import count
 from darts.design_space.sampling import Budget, sample, suggested_caps
 from darts.design_space.spaces import create_space
 from darts.errors import UserError
+from darts.models.anynet.cost import anynet_cost
+from darts.models.anynet.network import AnyNet
 
 WINDOW = Budget(min_macs=360e6, max_macs=400e6)
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from darts.design_space.config import AnyNetConfig, Stage
 from darts.design_space.population import Population
 from darts.design_space.trends import by_trend, trend_of, with_structure
+from darts.models.anynet.config import AnyNetConfig, Stage
 
 
 def network(*stages: tuple[int, int]) -> AnyNetConfig:

@@ -8,7 +8,7 @@ from typing import Any
 
 from darts.detection.options import DetectionOptions, detection_overlay
 from darts.detection.shapes import draw_shapes
-from darts.parsing import options_from
+from darts.settings.parsing import options_from
 
 TINY = """
 anynet:

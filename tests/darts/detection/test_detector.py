@@ -17,7 +17,7 @@ from darts.detection.matching import encode
 from darts.detection.options import DetectionOptions
 from darts.detection.task import DetectionTask
 from darts.errors import UserError
-from darts.torchvision_compat import torchvision
+from darts.system.torchvision_compat import torchvision
 from tests.darts.detection.support import detection_options, tiny_model
 from tests.darts.runs_support import assert_same
 

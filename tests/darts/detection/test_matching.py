@@ -11,7 +11,7 @@ from torch import Tensor
 
 from darts.detection.default_boxes import create_default_boxes, scales
 from darts.detection.matching import Targets, assign, decode, detection_loss, encode, pair_iou
-from darts.torchvision_compat import torchvision
+from darts.system.torchvision_compat import torchvision
 
 
 def random_targets(generator: torch.Generator, counts: list[int], size: float) -> Targets:

@@ -18,7 +18,7 @@ from darts.detection.options import DetectionOptions, detection_overlay
 from darts.detection.shapes import draw_shapes
 from darts.detection.task import DetectionTask, judge_checkpoint, run_detection
 from darts.errors import UserError
-from darts.parsing import options_from
+from darts.settings.parsing import options_from
 from tests.darts.detection.support import detection_options, rewrite, tiny_model
 from tests.darts.runs_support import assert_same_run
 

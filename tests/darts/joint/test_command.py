@@ -5,8 +5,8 @@ import pytest
 import yaml
 
 from darts.cli import main
+from darts.joint.report import write_joint_report
 from darts.joint.space_file import list_spaces
-from darts.report.joint import write_joint_report
 from tests.darts.joint.fake import InstantTraining
 from tests.darts.joint.small import DESCRIBED
 
@@ -60,16 +60,16 @@ def test_evolve_writes_recipes_that_evaluate_takes(run: Path, capsys) -> None:
     recipe = yaml.safe_load(path.read_text())
     assert recipe["dataset"] == "digits"
     assert "hold_out" not in recipe
-    from darts.design_space.cost import anynet_cost
-    from darts.models import find_model
+    from darts.models.anynet.cost import anynet_cost
+    from darts.models.registry import find_model
 
     config = find_model(recipe["model"])
     assert anynet_cost(config, resolution=8, num_classes=10).macs <= 2.5e6
 
 
 def test_the_best_trial_is_a_recipe_that_evaluate_takes(run: Path, capsys) -> None:
-    from darts.joint.asking import best_candidate
     from darts.joint.directory import read_search
+    from darts.joint.query import best_candidate
 
     with pytest.raises(SystemExit) as ended:
         main(["evaluate", "--config", str(run / "best.yaml"), "--print-config"])
@@ -103,8 +103,8 @@ def test_predict(run: Path, tmp_path: Path, capsys) -> None:
     assert main(["joint", "predict", str(run), "--set", "learning_rate=0.5"]) == 0
     first, second = capsys.readouterr().out.strip().split("predicted accuracy")[1:]
     assert first != second
-    from darts.joint.asking import best_candidate
     from darts.joint.directory import read_search
+    from darts.joint.query import best_candidate
 
     row = best_candidate(read_search(run))
     path = tmp_path / "candidates.yaml"

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 import torch
 
-from darts.cost import count
+from darts.costs.count import count
 from darts.errors import UserError
 from darts.joint.networks.costs import Limits
 from darts.joint.networks.nb201 import arch_string
 from darts.joint.networks.setting import Setting
 from darts.joint.problem import Problem
 from darts.joint.space_file import find_space, parse_space
-from darts.models import create_network, find_model
+from darts.models.registry import create_network, find_model
 from genotypes import load_genotype
 from tests.darts.joint.small import DESCRIBED
 

@@ -10,11 +10,11 @@ import torch
 import yaml
 
 from darts.errors import UserError
-from darts.joint.asking import best_candidate, best_first, evolve_record, scorer_of
 from darts.joint.directory import limits_of, read_search
 from darts.joint.evolution import EvolutionOptions
 from darts.joint.importance import permutation_importance
 from darts.joint.options import JointOptions
+from darts.joint.query import best_candidate, best_first, evolve_record, scorer_of
 from darts.joint.search import run_search
 from darts.joint.trial import TrainCandidate, check_recipe
 from darts.trials.store import TrialStore

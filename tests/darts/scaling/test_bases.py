@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 import torch
 
-from darts.cost import count
-from darts.design_space.config import AnyNetConfig
+from darts.costs.count import count
 from darts.errors import UserError
-from darts.mobile.zoo import EFFICIENTNETS
-from darts.models import create_network, find_model
+from darts.models.anynet.config import AnyNetConfig
+from darts.models.mbconv.zoo import EFFICIENTNETS
+from darts.models.registry import create_network, find_model
 from darts.scaling.bases import CellBase, NetworkBase, create_base
 from darts.scaling.coefficients import Factors
 

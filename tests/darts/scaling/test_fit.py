@@ -3,7 +3,7 @@
 import pytest
 
 from darts.errors import UserError
-from darts.models import find_model
+from darts.models.registry import find_model
 from darts.scaling.bases import create_base
 from darts.scaling.coefficients import STRATEGIES, Coefficients
 from darts.scaling.fit import fit

@@ -11,11 +11,11 @@ import yaml
 
 from darts import api
 from darts.cli import main
-from darts.models import create_network, find_model
-from darts.parsing import parse_options
+from darts.models.registry import create_network, find_model
 from darts.scaling.bases import create_base
 from darts.scaling.coefficients import Coefficients, Factors
 from darts.scaling.ladder import Latency, build, ladder, write_rungs
+from darts.settings.parsing import parse_options
 from darts.training.options import TrainingOptions
 from genotypes import load_genotype, save_genotype
 

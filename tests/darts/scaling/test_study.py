@@ -8,7 +8,7 @@ import pytest
 
 from darts.cli import main
 from darts.errors import UserError
-from darts.models import find_model
+from darts.models.registry import find_model
 from darts.scaling import grid, study
 from darts.scaling.bases import create_base
 from darts.scaling.coefficients import Coefficients, Factors

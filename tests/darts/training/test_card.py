@@ -8,7 +8,7 @@ import pytest
 
 from darts import api
 from darts.cli import main
-from darts.parsing import options_from
+from darts.settings.parsing import options_from
 from darts.training.options import TrainingOptions
 
 

@@ -16,12 +16,12 @@ import pytest
 import torch
 from torch import nn
 
-from darts.design_space.config import AnyNetConfig, Stage
-from darts.mobile.config import MBConvConfig, MBConvStage
-from darts.models import create_network
-from darts.training import trainer
+from darts.models.anynet.config import AnyNetConfig, Stage
+from darts.models.mbconv.config import MBConvConfig, MBConvStage
+from darts.models.registry import create_network
+from darts.training import task as trainer
 from darts.training.compiled import StepMasks, compiled, wants_compiling
-from darts.training.trainer import TrainingTask
+from darts.training.task import TrainingTask
 from darts.training.trial import train_briefly
 from genotypes import load_genotype
 from ops.regularize import PartGenerator
@@ -171,7 +171,7 @@ def test_what_is_compiled_of_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def test_on_and_off_are_what_yaml_takes_them_for(tmp_path: Path) -> None:
     from darts import api
-    from darts.parsing import parse_options
+    from darts.settings.parsing import parse_options
     from darts.training.options import TrainingOptions
 
     recipe = tmp_path / "recipe.yaml"
@@ -192,8 +192,8 @@ def test_on_and_off_are_what_yaml_takes_them_for(tmp_path: Path) -> None:
 def test_a_resumed_run_may_be_compiled_or_not(tmp_path: Path) -> None:
     from darts import api
     from darts.errors import UserError
-    from darts.parsing import parse_options
-    from darts.searcher.options import SearchOptions
+    from darts.searching.options import SearchOptions
+    from darts.settings.parsing import parse_options
     from darts.training.options import TrainingOptions
 
     (tmp_path / "config.yaml").write_text("compile: true\ndataset: digits\n")

@@ -11,7 +11,7 @@ import torch
 from darts.errors import UserError
 from darts.training.distillation import Teacher, divergence
 from darts.training.predict import load_trained
-from darts.training.trainer import TrainingTask, run_training
+from darts.training.task import TrainingTask, run_training
 from genotypes import load_genotype
 from tests.darts.runs_support import training_options
 

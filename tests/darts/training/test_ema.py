@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from darts.training.ema import create_average, decay_of, stale_words
-from darts.training.trainer import TrainingTask
+from darts.training.task import TrainingTask
 from genotypes import load_genotype
 from tests.darts.runs_support import training_options
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from darts.training.trainer import TrainingTask
+from darts.training.task import TrainingTask
 from genotypes import load_genotype
 from tests.darts.runs_support import training_options
 

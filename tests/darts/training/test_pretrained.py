@@ -10,11 +10,11 @@ import torch
 import yaml
 
 from darts import api
-from darts.checkpoints import load
 from darts.errors import UserError
-from darts.models import create_network
+from darts.models.registry import create_network
+from darts.runs.checkpoints import load
 from darts.training.pretrained import load_pretrained
-from darts.training.trainer import TrainingTask, run_training
+from darts.training.task import TrainingTask, run_training
 from genotypes import load_genotype
 from tests.darts.runs_support import search_options, training_options
 
@@ -91,7 +91,7 @@ def test_another_network_is_refused(run: Path, settings: dict, message: str) -> 
 
 
 def test_a_search_has_no_such_weights(tmp_path: Path) -> None:
-    from darts.searcher.task import run_search
+    from darts.searching.task import run_search
 
     run_search(search_options(tmp_path / "run", epochs=1))
     with pytest.raises(UserError, match="of a search"):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from darts import api
-from darts.parsing import parse_options
-from darts.resources import list_configs
+from darts.settings.parsing import parse_options
+from darts.settings.recipes import list_configs
 from darts.training.options import TrainingOptions, check_recipe
 
 

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from darts import api
-from darts.checkpoints import load
 from darts.errors import UserError
-from darts.training.trainer import TrainingTask, run_training
+from darts.runs.checkpoints import load
+from darts.training.task import TrainingTask, run_training
 from genotypes import load_genotype
 from tests.darts.runs_support import training_options
 
@@ -98,7 +98,7 @@ def test_impossible_numbers_are_refused(settings: dict, message: str, tmp_path: 
 
 @pytest.mark.parametrize("model", ["regnetx_200mf", "efficientnet_b0"])
 def test_dropout_acts_on_every_network(model: str, tmp_path: Path) -> None:
-    from darts.models import create_network
+    from darts.models.registry import create_network
 
     network = create_network(model, stem="cifar", num_classes=10).train()
     network.dropout = 0.9

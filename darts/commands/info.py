@@ -1,0 +1,151 @@
+"""Commands that show what there is: genotypes, draw, cost, datasets."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from darts.commands.shared import Arguments, print_hint, print_table
+
+
+def genotypes(arguments: Sequence[str], prog: str) -> None:
+    parser = Arguments(prog=prog, description="List the zoo, or draw random genotypes.")
+    parser.add_argument("--random", type=int, metavar="N", help="write N random genotypes instead")
+    parser.add_argument("--nodes", type=int, default=4, help="inner nodes of a random one")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("-o", "--output", type=Path, default=Path("."), help="directory")
+    parsed = parser.parse_args(arguments)
+    if parsed.random is not None:
+        _write_random(parsed.random, parsed.nodes, parsed.seed, parsed.output)
+        return
+    from genotypes import list_genotypes, load_genotype
+
+    rows = [("name", "searched on", "nodes", "source")]
+    for name in list_genotypes():
+        genotype = load_genotype(name)
+        provenance = genotype.provenance
+        source = str(provenance.get("source", ""))
+        searched_on = str(provenance.get("searched_on", ""))
+        rows.append((name, searched_on, str(genotype.nodes), source))
+    print_table(rows)
+
+
+def _write_random(count: int, nodes: int, seed: int, directory: Path) -> None:
+    from darts.system.randomness import RandomStreams
+    from genotypes import random_genotype, save_genotype
+
+    generator = RandomStreams(seed, ["genotypes"])["genotypes"]
+    for number in range(count):
+        genotype = random_genotype(nodes, generator, f"random-{seed}-{number}")
+        path = directory / f"{genotype.name}.yaml"
+        save_genotype(genotype, path)
+        print(path)
+
+
+def draw(arguments: Sequence[str], prog: str) -> None:
+    parser = Arguments(prog=prog, description="Draw both cells of a genotype.")
+    parser.add_argument("genotype", help="name in the zoo, or a YAML file")
+    parser.add_argument("-o", "--output", type=Path, default=Path("."), help="directory")
+    parser.add_argument("--formats", nargs="+", default=["svg", "png"])
+    parsed = parser.parse_args(arguments)
+    from darts.report.draw import draw_genotype
+    from genotypes import load_genotype
+
+    for path in draw_genotype(load_genotype(parsed.genotype), parsed.output, parsed.formats):
+        print(path)
+    print_hint()
+
+
+def cost(arguments: Sequence[str], prog: str) -> None:
+    parser = Arguments(prog=prog, description="Count a model's cost for one image.")
+    parser.add_argument(
+        "model", help="genotype (name in the zoo, or a YAML file), or a network: regnetx_400mf"
+    )
+    parser.add_argument("--setting", choices=("cifar", "imagenet"))
+    parser.add_argument("--channels", type=int, help="of a genotype's network")
+    parser.add_argument("--layers", type=int, help="of a genotype's network")
+    parser.add_argument("--classes", type=int)
+    parser.add_argument("--resolution", type=int)
+    parser.add_argument("--auxiliary", action="store_true", help="count the head's parameters")
+    parser.add_argument("--json", action="store_true")
+    parsed = parser.parse_args(arguments)
+    import torch
+
+    from darts.costs.count import count
+    from darts.models.anynet.cost import anynet_cost
+    from darts.models.anynet.network import AnyNet
+    from darts.models.mbconv.cost import mbconv_cost
+    from darts.models.mbconv.network import MBConvNet
+    from darts.models.registry import create_network
+
+    with torch.device("meta"):
+        network = create_network(
+            parsed.model,
+            num_classes=parsed.classes,
+            channels=parsed.channels,
+            layers=parsed.layers,
+            stem=parsed.setting,
+            auxiliary=parsed.auxiliary,
+        )
+    resolution = parsed.resolution or network.resolution
+    counted = count(network, resolution, auxiliary=parsed.auxiliary)
+    table = {
+        "model": parsed.model,
+        "params": counted.params,
+        "macs": counted.macs,
+        "activations": counted.activations,
+        "resolution": resolution,
+    }
+    if isinstance(network, AnyNet):
+        classes = network.description["num_classes"]
+        published = anynet_cost(network.config, resolution=resolution, num_classes=classes)
+        notes = {"flops by pycls": published.pycls_flops, "acts by pycls": published.pycls_acts}
+    elif isinstance(network, MBConvNet):
+        classes = network.description["num_classes"]
+        averaging = mbconv_cost(network.config, resolution=resolution, num_classes=classes)
+        notes = {"flops by mobile-vision": averaging.fbnet_flops}
+    else:
+        table["channels"] = network.description["channels"]
+        table["layers"] = network.description["layers"]
+        table["auxiliary"] = parsed.auxiliary
+        notes = {"macs by the published rule": counted.published_macs}
+    if parsed.json:
+        print(json.dumps(table))
+        return
+    print_table(
+        [
+            (name, f"{value:,}" if type(value) is int else str(value))
+            for name, value in {**table, **notes}.items()
+        ]
+    )
+
+
+def datasets(arguments: Sequence[str], prog: str) -> None:
+    parser = Arguments(prog=prog, description="List data sets and where they are.")
+    parser.add_argument("--data-dir")
+    parser.add_argument("--json", action="store_true")
+    parsed = parser.parse_args(arguments)
+    from darts.data.catalogue import list_datasets
+
+    listed = list_datasets(parsed.data_dir)
+    if parsed.json:
+        print(json.dumps([asdict(row) for row in listed]))
+        return
+    rows = [("name", "present", "train", "test", "classes", "pixels", "where")]
+    rows += [
+        (
+            row.name,
+            "yes" if row.present else "no",
+            f"{row.train_images:,}",
+            f"{row.test_images:,}",
+            str(row.classes),
+            str(row.size or "any"),
+            row.where,
+        )
+        for row in listed
+    ]
+    rows.append(("folder:PATH", "", "", "", "", "any", "train/CLASS/* and val/CLASS/*"))
+    rows.append(("array:FILE.npz", "", "", "", "", "any", "x_train, y_train, x_test, y_test"))
+    print_table(rows)

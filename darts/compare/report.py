@@ -1,0 +1,155 @@
+"""A comparison on paper: its outcome in sentences, tables, plots, and one page with them all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from darts.compare.outcome import Comparison, Judgement, Standing, sentence
+from darts.design_space.plots import Mark, plot_costs, plot_distributions
+from darts.design_space.published import published_models
+from darts.files import atomic_write
+from darts.report.frame import Plot, write_plots
+from darts.report.page import render
+from darts.report.tables import Row, aligned
+
+_COSTS = ("params", "macs", "activations", "latency")
+_WORDS = {
+    "params": "parameters",
+    "macs": "multiply-adds",
+    "activations": "activations",
+    "latency": "latency (ms)",
+}
+# Published models that cost so many times more or less stand beside a comparison on ImageNet.
+_NEAR = 2.0
+
+
+def write_comparison_report(comparison: Comparison, directory: Path) -> Path:
+    """Write `report.html`, `comparison.txt` and the plots into `directory`; return the page."""
+    contender = comparison.contender
+    populations = [one.population for one in comparison.judgements]
+    spread = 1.96 * contender.deviation / len(contender.errors) ** 0.5
+    error = contender.error
+    mark = Mark(contender.name, error, error - spread, error + spread)
+    plots = [
+        Plot(
+            "distributions",
+            "Share of networks with error below e",
+            "Curves further to the left and up are better. In brackets: smallest | mean error. "
+            f"Dashed: {contender.name}; bands: 95 %.",
+            plot_distributions(populations, [mark]),
+        )
+    ]
+    known = [
+        name
+        for name in ("params", "activations", "latency")
+        if name in contender.properties and any(name in one.properties for one in populations)
+    ]
+    if known:
+        figure = plot_costs(populations, contender.name, error, contender.properties, known)
+        note = "Further down is better; all networks have about the same multiply-adds."
+        plots.append(Plot("costs", "Error over costs", note, figure))
+    with atomic_write(directory / "comparison.txt") as stream:
+        stream.write(text(comparison))
+    return render(
+        "judgement.html",
+        directory / "report.html",
+        {
+            "name": contender.name,
+            "sentences": sentences(comparison),
+            "recipe": comparison.recipe,
+            "notes": comparison.notes,
+            "tables": tables(comparison),
+            "plots": write_plots(plots, directory),
+            "published": _published_rows(comparison),
+        },
+    )
+
+
+def sentences(comparison: Comparison) -> list[str]:
+    """The outcome, a sentence or two a population."""
+    return [sentence(comparison.contender, one) for one in comparison.judgements]
+
+
+def text(comparison: Comparison) -> str:
+    """Outcome, tables and notes for a terminal."""
+    parts = ["\n".join(sentences(comparison)), comparison.recipe]
+    parts += ["\n".join([title, *aligned(rows)]) for title, rows in tables(comparison)]
+    parts += [f"Note. {note}" for note in comparison.notes]
+    return "\n\n".join(parts) + "\n"
+
+
+def tables(comparison: Comparison) -> list[tuple[str, list[Row]]]:
+    """Titles and rows, the first of which is the head."""
+    found = [("Test error (%)", _error_rows(comparison))]
+    for one in comparison.judgements:
+        title = f"{comparison.contender.name} among {one.population.name}"
+        found.append((title, _standing_rows(one)))
+    return found
+
+
+def _error_rows(comparison: Comparison) -> list[Row]:
+    contender = comparison.contender
+    rows: list[Row] = [("network", "n", "min", "median", "mean", "deviation", "best")]
+    rows.append(
+        (
+            contender.name,
+            str(len(contender.errors)),
+            f"{min(contender.errors):.2f}",
+            "–",
+            f"{contender.error:.2f}",
+            f"{contender.deviation:.2f}" if len(contender.errors) > 1 else "–",
+            "–",
+        )
+    )
+    for one in comparison.judgements:
+        errors = one.population.errors
+        rows.append(
+            (
+                one.population.name,
+                str(len(errors)),
+                f"{errors.min():.2f}",
+                f"{one.error.median:.2f}",
+                f"{errors.mean():.2f}",
+                f"{errors.std(ddof=1):.2f}",
+                one.population.label(one.best),
+            )
+        )
+    return rows
+
+
+def _standing_rows(one: Judgement) -> list[Row]:
+    head: Row = ("", "value", "median of the population", "% with less", "95 % interval")
+    rows = [head, _standing_row("test error (%)", one.error, 1.0)]
+    for name in _COSTS:
+        if standing := one.properties.get(name):
+            rows.append(_standing_row(_WORDS[name], standing, 1e3 if name == "latency" else 1.0))
+    return rows
+
+
+def _standing_row(label: str, standing: Standing, scale: float) -> Row:
+    share = standing.percentile
+    return (
+        label,
+        _figure(standing.value * scale),
+        _figure(standing.median * scale),
+        f"{share.middle:.0f}",
+        f"{share.low:.0f} to {share.high:.0f}",
+    )
+
+
+def _figure(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.2f}"
+
+
+def _published_rows(comparison: Comparison) -> Sequence[Row]:
+    """The paper's models of about this cost; only beside a comparison on the same images."""
+    if comparison.setting.get("dataset") != "imagenet":
+        return ()
+    macs = comparison.contender.properties["macs"]
+    rows: list[Row] = [("model", "multiply-adds", "parameters", "test error (%)")]
+    for model in published_models():
+        if 1 / _NEAR <= model.flops / macs <= _NEAR:
+            error = f"{model.top1_error:.1f} ± {model.deviation:.2f}"
+            rows.append((model.model, f"{model.flops:,}", f"{model.params:,}", error))
+    return rows if len(rows) > 1 else ()

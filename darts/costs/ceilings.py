@@ -1,0 +1,267 @@
+"""A search that minds the derived network's cost: a penalty on the way, ceilings at the end.
+
+The penalty is the logarithm of the expected cost (darts/costs/expected.py), by a fixed
+weight or, towards a ceiling, by a weight that finds itself: a Lagrange multiplier that grows with
+log(cost / ceiling) while the derived network is too costly and shrinks while it is not (dual
+ascent), plus the present excess, which damps it. A derived cell above a ceiling gives way to the
+strongest one under it (darts/costs/constrained.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from cells.topology import Topology
+from darts.costs.constrained import strongest_cells
+from darts.costs.expected import expected_cost, keeping_probabilities, kept_operations
+from darts.costs.latency import measure
+from darts.costs.latency_table import Latencies, measure_latencies, read_latencies
+from darts.costs.options import CostOptions
+from darts.costs.tables import Target, chosen, counted_tables
+from darts.errors import UserError
+from darts.methods.architecture import KINDS, Architecture
+from darts.runs.directory import RunDirectory
+from darts.settings.quantities import format_count, format_seconds, parse_count, parse_seconds
+from darts.system.distributed import from_main
+from genotypes import Genotype
+from genotypes.spaces import NONE
+from ops.partial import ChannelError
+
+# What a multiplier would end at if the cost stayed at e times its ceiling all through the search.
+GAIN = 10.0
+
+
+def ceilings_of(options: CostOptions) -> dict[str, float]:
+    """The ceilings that the options set, by the name of the cost.
+
+    Raises:
+        UserError: One is no amount, or another option is out of range.
+    """
+    ceilings: dict[str, float] = {}
+    if options.max_macs is not None:
+        ceilings["macs"] = parse_count(options.max_macs, "--max-macs")
+    if options.max_params is not None:
+        ceilings["params"] = parse_count(options.max_params, "--max-params")
+    if options.max_latency is not None:
+        ceilings["latency"] = parse_seconds(options.max_latency, "--max-latency")
+    if not options.cost_temperature > 0:
+        raise UserError(f"--cost-temperature: must be above 0, not {options.cost_temperature}.")
+    return ceilings
+
+
+class CostAwareness:
+    """The cost of the derived network: known, penalised, and kept under its ceilings.
+
+    Args:
+        options: Ceilings, weights, temperature.
+        architecture: alpha and beta, on the device of the search.
+        target: The network that costs are reckoned for.
+        device: Where latencies are measured.
+        steps: Architecture steps of the whole search.
+        measured: False where `load_state_dict` will bring the latencies.
+
+    Raises:
+        UserError: A ceiling is below what the cheapest cell costs, or there is no such target.
+    """
+
+    def __init__(
+        self,
+        options: CostOptions,
+        architecture: Architecture,
+        target: Target,
+        *,
+        device: torch.device,
+        steps: int,
+        measured: bool = True,
+    ) -> None:
+        self.options, self.architecture, self.target = options, architecture, target
+        self.ceilings = ceilings_of(options)
+        topology, operations = architecture.topology, architecture.operations
+        try:
+            macs, params = counted_tables(target, topology, operations)
+        except (UserError, ChannelError) as error:
+            raise UserError(f"--target-…: {error}") from None
+        self.tables = {"macs": macs, "params": params}
+        self.latencies: Latencies | None = None
+        parameter = next(architecture.parameters())
+        self._like: dict[str, Any] = {"device": parameter.device, "dtype": parameter.dtype}
+        if "latency" in self.ceilings or (options.cost_weight and options.cost == "latency"):
+            if options.latency_table is not None:
+                self._set_latencies(read_latencies(options.latency_table))
+            elif measured:
+                # One process's measurement serves all: their penalties must be the same.
+                self._set_latencies(
+                    from_main(lambda: measure_latencies(target, topology, operations, device))
+                )
+            else:
+                self.tables["latency"] = replace(macs, name="latency")
+        self.multipliers = {name: torch.zeros((), **self._like) for name in self.ceilings}
+        self._device = device
+        self._rate = GAIN / max(steps, 1)
+        self._none = operations.index(NONE) if NONE in operations else None
+        self._place_tables()
+        if measured:
+            self._check_feasible()
+
+    def _set_latencies(self, latencies: Latencies) -> None:
+        self.latencies = latencies
+        topology, operations = self.architecture.topology, self.architecture.operations
+        self.tables["latency"] = latencies.table(self.target, topology, operations)
+
+    def _place_tables(self) -> None:
+        # Beside alpha and beta, once: a captured step cannot wait for copies.
+        self._placed = {
+            name: {kind: costs.to(**self._like) for kind, costs in table.operations.items()}
+            for name, table in self.tables.items()
+        }
+
+    def _check_feasible(self) -> None:
+        topology, operations = self.architecture.topology, self.architecture.operations
+        target = self.target
+        network = (
+            f"with {target.layers} cells, {target.channels} channels and "
+            f"{target.resolution}x{target.resolution} pixels"
+        )
+        for name, ceiling in self.ceilings.items():
+            least = self.tables[name].cheapest(topology, operations)
+            if least > ceiling:
+                raise UserError(
+                    f"--max-{name} {words(name, ceiling)}: even the cheapest cell needs "
+                    f"{words(name, least)} {network}. Raise the ceiling, or lower "
+                    "--target-channels, --target-layers or --target-resolution."
+                )
+        if len(self.ceilings) > 1 and self._strongest() is None:
+            both = " and ".join(f"--max-{name}" for name in self.ceilings)
+            raise UserError(f"No cell keeps {both} at once {network}. Raise one of them.")
+
+    @property
+    def penalises(self) -> bool:
+        return bool(self.ceilings or self.options.cost_weight)
+
+    def expected(self) -> dict[str, Tensor]:
+        """The expected cost by name, differentiable in alpha and beta."""
+        return self._sums(
+            lambda scores, topology, none: keeping_probabilities(
+                scores, topology, none, self.options.cost_temperature
+            )
+        )
+
+    def _sums(self, share: Callable[[Tensor, Topology, int | None], Tensor]) -> dict[str, Tensor]:
+        topology, none = self.architecture.topology, self._none
+        shares = {
+            kind: share(self.architecture.log_strengths(kind), topology, none) for kind in KINDS
+        }
+        return {
+            name: expected_cost(shares, self._placed[name], table.base)
+            for name, table in self.tables.items()
+        }
+
+    def penalty(self) -> Tensor:
+        """What joins the architecture's loss; each call is one step of the dual ascent."""
+        expected, derived = self.expected(), self._sums(kept_operations)
+        total = torch.zeros((), **self._like)
+        if self.options.cost_weight:
+            total = total + self.options.cost_weight * expected[self.options.cost].log()
+        for name, multiplier in self.multipliers.items():
+            excess = (derived[name] / self.ceilings[name]).log()
+            total = total + (multiplier + excess).clamp_min(0) * expected[name].log()
+            multiplier.add_(self._rate * excess).clamp_(min=0)
+        return total
+
+    def derive(self, name: str) -> Genotype:
+        """The genotype that alpha and beta stand for now, or the strongest under the ceilings."""
+        genotype = self.architecture.derive(name)
+        if self.fits(genotype):
+            return genotype
+        cells = self._strongest()
+        # Some cell fits, as was seen before the search; no result should be lost all the same.
+        return genotype if cells is None else replace(genotype, **cells)
+
+    def _strongest(self) -> Any:
+        with torch.no_grad():
+            scores = {kind: self.architecture.log_strengths(kind) for kind in KINDS}
+        ceilings = [(self.tables[name], ceiling) for name, ceiling in self.ceilings.items()]
+        topology, operations = self.architecture.topology, self.architecture.operations
+        return strongest_cells(scores, topology, operations, ceilings)
+
+    def fits(self, genotype: Genotype) -> bool:
+        """Whether the network of a genotype keeps all ceilings."""
+        costs = self.of(genotype)
+        return all(costs[name] <= ceiling for name, ceiling in self.ceilings.items())
+
+    def of(self, genotype: Genotype) -> dict[str, float]:
+        """What the network of a genotype costs; numbers of things are whole."""
+        topology, operations = self.architecture.topology, self.architecture.operations
+        costs = {name: t.of(genotype, topology, operations) for name, t in self.tables.items()}
+        return {name: v if name == "latency" else int(v) for name, v in costs.items()}
+
+    def metrics(self, genotype: Genotype) -> dict[str, float]:
+        """An epoch's figures: costs of the derived network, expected costs, weights."""
+        with torch.no_grad():
+            expected = {name: value.item() for name, value in self.expected().items()}
+        figures = {f"derived_{name}": value for name, value in self.of(genotype).items()}
+        if self.penalises:
+            figures |= {f"expected_{name}": value for name, value in expected.items()}
+            figures |= {f"{name}_weight": m.item() for name, m in self.multipliers.items()}
+            figures["operations_changed"] = self.changed(genotype)
+        return figures
+
+    def changed(self, genotype: Genotype) -> int:
+        """How many operations (with their edges) differ from those of the plain derivation."""
+        plain, topology = self.architecture.derive("plain"), self.architecture.topology
+        return sum(
+            len(set(chosen(genotype, kind, topology)) - set(chosen(plain, kind, topology)))
+            for kind in KINDS
+        )
+
+    def result(self, genotype: Genotype) -> dict[str, Any]:
+        """What `result.json` says of the derived network's cost."""
+        plain = self.architecture.derive(genotype.name)
+        timed = {"measured_latency": self.measured(genotype)} if "latency" in self.tables else {}
+        return {
+            **self.of(genotype),
+            **timed,
+            "target": asdict(self.target),
+            "ceilings": self.ceilings,
+            "ceilings_kept": self.fits(genotype),
+            "operations_changed": self.changed(genotype),
+            "without_ceilings": {**self.of(plain), "genotype": plain.as_dict()},
+        }
+
+    def measured(self, genotype: Genotype) -> float:
+        """Seconds for one image, by the whole network, which its table only approximates."""
+        size = self.target.resolution
+        return measure(self.target.network(genotype), (1, 3, size, size), self._device)
+
+    def note(self, genotype: Genotype) -> str:
+        """The derived network's cost in a few words."""
+        return ", ".join(words(name, value) for name, value in self.of(genotype).items())
+
+    def write(self, run: RunDirectory) -> None:
+        """Keep the latencies as a file that `--latency-table` reads."""
+        if self.latencies is not None:
+            run.write_json("latency.json", self.latencies.as_dict())
+
+    def state_dict(self) -> dict[str, Any]:
+        latencies = None if self.latencies is None else self.latencies.as_dict()
+        multipliers = {name: value.cpu() for name, value in self.multipliers.items()}
+        return {"multipliers": multipliers, "latencies": latencies}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        for name, value in state["multipliers"].items():
+            self.multipliers[name].copy_(value)
+        if state["latencies"] is not None:
+            self._set_latencies(Latencies.from_dict(state["latencies"], "checkpoint"))
+            self._place_tables()
+
+
+def words(name: str, value: float) -> str:
+    """A cost with its unit."""
+    if name == "latency":
+        return format_seconds(value)
+    return f"{format_count(value)} {'multiply-adds' if name == 'macs' else 'parameters'}"

@@ -1,0 +1,123 @@
+"""The strongest cell under a ceiling: derivation as an exact choice among all derived cells.
+
+The paper's derivation maximises the sum of log strengths over the kept operations, each node by
+itself. With ceilings on sums of costs the nodes depend on one another, and the same maximum becomes
+a small integer programme: one binary unknown for each edge and operation, two kept a node, at most
+one an edge. Branch and bound (HiGHS, through scipy) solves it to the optimum in milliseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from cells.topology import Topology
+from darts.costs.tables import CostTable
+from darts.methods.architecture import KINDS
+from genotypes import Node
+from genotypes.spaces import NONE
+
+ATTEMPTS = 100
+FloatArray = NDArray[np.float64]
+Cells = Mapping[str, tuple[Node, ...]]
+
+
+def strongest_cells(
+    log_strengths: Mapping[str, Tensor],
+    topology: Topology,
+    operations: tuple[str, ...],
+    ceilings: Sequence[tuple[CostTable, float]],
+) -> Cells | None:
+    """The nodes of both kinds of cell with the largest sum of log strengths under all ceilings.
+
+    Args:
+        log_strengths: By kind, `[E, O]`.
+        ceilings: Tables of costs, each with the largest sum allowed.
+
+    Returns:
+        Nodes as in a `Genotype`, stronger edge first; None where no cell fits.
+    """
+    values = _stacked(log_strengths)
+    costs = np.stack([_stacked(table.operations) for table, _ in ceilings])
+    room = np.array([ceiling - table.base for table, ceiling in ceilings])
+    allowed = np.array([name != NONE for name in operations])
+    kept = _solve(values, costs, room, topology, np.broadcast_to(allowed, values.shape))
+    return None if kept is None else _nodes(kept, values, topology, operations)
+
+
+def _stacked(tables: Mapping[str, Tensor]) -> FloatArray:
+    """`[2, E, O]`, the normal cell first."""
+    return np.stack([tables[kind].detach().double().cpu().numpy() for kind in KINDS])
+
+
+def _solve(
+    values: FloatArray,
+    costs: FloatArray,
+    room: FloatArray,
+    topology: Topology,
+    allowed: NDArray[np.bool_],
+) -> NDArray[np.bool_] | None:
+    """Which of `[2, E, O]` to keep: maximal values, costs `[M, 2, E, O]` within `room` `[M]`."""
+    # Imported here, because it takes a second and most searches have no ceiling.
+    from scipy.optimize import Bounds, LinearConstraint, milp
+    from scipy.sparse import csr_array
+
+    number = np.arange(values.size).reshape(values.shape)
+    groups = [number[kind, edge.index] for kind in range(2) for edge in topology.edges]
+    nodes = [
+        number[kind, [edge.index for edge in topology.incoming(node)]].ravel()
+        for kind in range(2)
+        for node in topology.inner
+    ]
+
+    def sums(sets: Sequence[NDArray[np.intp]]) -> csr_array:
+        rows = np.repeat(np.arange(len(sets)), [len(one) for one in sets])
+        return csr_array(
+            (np.ones(len(rows)), (rows, np.concatenate(sets))), shape=(len(sets), values.size)
+        )
+
+    structure = [
+        LinearConstraint(sums(groups), -np.inf, 1),
+        LinearConstraint(sums(nodes), 2, 2),
+    ]
+    # The solver keeps constraints and finds the optimum up to 1e-6: numbers are made large.
+    costs = costs.reshape(len(costs), -1)
+    scale = 1e4 / np.maximum(np.abs(room), costs.max(axis=1))
+    within = LinearConstraint(costs * scale[:, None], -np.inf, room * scale)
+    constraints = [*structure, within]
+    for _ in range(ATTEMPTS):
+        answer = milp(
+            -1e3 * values.ravel(),
+            integrality=np.ones(values.size),
+            bounds=Bounds(0, allowed.ravel().astype(float)),
+            constraints=constraints,
+            options={"mip_rel_gap": 0.0},
+        )
+        if answer.x is None:
+            return None
+        kept = answer.x > 0.5
+        if np.all(costs[:, kept].sum(axis=1) <= room):
+            return kept.reshape(values.shape)
+        # This cell slipped through: bar it, and ask again.
+        constraints.append(LinearConstraint(kept[None].astype(float), -np.inf, kept.sum() - 1))
+    return None
+
+
+def _nodes(
+    kept: NDArray[np.bool_], values: FloatArray, topology: Topology, operations: tuple[str, ...]
+) -> dict[str, tuple[Node, ...]]:
+    cells = {}
+    for number, kind in enumerate(KINDS):
+        nodes = []
+        for node in topology.inner:
+            found = [
+                (-values[number, edge.index, column], edge.source, operations[column])
+                for edge in topology.incoming(node)
+                for column in np.flatnonzero(kept[number, edge.index])
+            ]
+            nodes.append(tuple((name, source) for _, source, name in sorted(found)))
+        cells[kind] = tuple(nodes)
+    return cells

@@ -1,0 +1,187 @@
+"""What a model costs: parameters, multiply-adds and sizes of activations, for one image.
+
+Counted, in evaluation mode, on torch's meta device, so without memory or arithmetic:
+- every call of an `nn.Conv2d` or `nn.Linear`: one multiply-add a product of input and weight;
+- the output elements of every `nn.Conv2d`, `nn.BatchNorm2d` and `nn.ReLU`.
+Not counted: biases, norms, activations and pooling as arithmetic; functional calls; the auxiliary
+head, which evaluation does not run.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, fields
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from cells.topology import Topology, reduction_layers
+from darts.models.stems import check_image_size, create_search_stem
+from ops.partial import partial_size
+from ops.primitives import FactorizedReduce, ReluConvBn, create_operation
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """Costs for one image; they add up.
+
+    Attributes:
+        params: Number of parameters.
+        conv_macs: Multiply-adds of convolutions.
+        linear_macs: Multiply-adds of linear layers.
+        activations: Output elements of convolutions (as in RegNet, arXiv 2003.13678, §4).
+        norm_elements: Output elements of batch norms.
+        relu_elements: Output elements of ReLUs.
+    """
+
+    params: int = 0
+    conv_macs: int = 0
+    linear_macs: int = 0
+    activations: int = 0
+    norm_elements: int = 0
+    relu_elements: int = 0
+
+    @property
+    def macs(self) -> int:
+        """Multiply-adds of convolutions and linear layers."""
+        return self.conv_macs + self.linear_macs
+
+    @property
+    def published_macs(self) -> int:
+        """Multiply-adds by the rule behind the figures of P-DARTS and PC-DARTS.
+
+        An early counting tool added 2 for each output element of a norm and 1 for each of a ReLU.
+        """
+        return self.macs + 2 * self.norm_elements + self.relu_elements
+
+    def __add__(self, other: Cost) -> Cost:
+        names = (field.name for field in fields(self))
+        return Cost(**{name: getattr(self, name) + getattr(other, name) for name in names})
+
+
+def count(
+    module: nn.Module, resolution: int, *, channels: int = 3, auxiliary: bool = False
+) -> Cost:
+    """The cost of one square image `[1, channels, resolution, resolution]`.
+
+    The module itself is neither run nor changed.
+
+    Args:
+        auxiliary: Whether the parameters of the module's `auxiliary_head` count (published
+            figures leave them out). Its multiply-adds never do.
+
+    Raises:
+        UserError: The module does not take such images.
+    """
+    cost = _count(module, (1, channels, resolution, resolution))
+    head = getattr(module, "auxiliary_head", None)
+    if head is not None and not auxiliary:
+        cost += Cost(params=-_parameters(head))
+    return cost
+
+
+@cache
+def operation_cost(
+    name: str, channels: int, stride: int, size: int, *, searching: bool = False
+) -> Cost:
+    """The cost of one candidate operation on an image of `channels` x `size` x `size`.
+
+    Args:
+        searching: As it is in a supernet (norms without parameters, pooling normalised) and not
+            as it is in a derived network.
+    """
+    operation = create_operation(name, channels, stride, affine=not searching, normalised=searching)
+    return count(operation, size, channels=channels)
+
+
+def supernet_cost(
+    operations: tuple[str, ...],
+    *,
+    channels: int = 16,
+    layers: int = 8,
+    nodes: int = 4,
+    k: int = 4,
+    stem: str = "cifar",
+    num_classes: int = 10,
+    resolution: int = 32,
+) -> Cost:
+    """The cost of a supernet in which every edge evaluates every candidate once, by itself.
+
+    This is the cost that papers speak of; a fused engine gets by with other numbers. What channel
+    mixing costs (splits, shuffles, the bypass) counts nothing.
+
+    Raises:
+        UserError: There is no such stem, or the resolution does not come out even.
+        ChannelError: K does not split the channels.
+    """
+    topology, reductions = Topology(nodes), reduction_layers(layers)
+    first = create_search_stem(stem, channels)
+    check_image_size(resolution, resolution, first.multiple * 2 ** len(reductions))
+    total = count(first, resolution)
+    size = resolution // first.multiple
+    before_previous, previous = first.out_channels0, first.out_channels1
+    previous_reduction = first.reduces
+    for layer in range(layers):
+        reduction = layer in reductions
+        channels *= 2 if reduction else 1
+        selected = partial_size(channels, k)
+        total += _preprocessing_cost(before_previous, channels, size, previous_reduction)
+        total += _preprocessing_cost(previous, channels, size, False)
+        smaller = size // 2 if reduction else size
+        for edge in topology.edges:
+            stride = topology.stride(edge.source, reduction)
+            for name in operations:
+                total += operation_cost(name, selected, stride, smaller * stride, searching=True)
+        size, previous_reduction = smaller, reduction
+        before_previous, previous = previous, nodes * channels
+    return total + _count(nn.Linear(previous, num_classes), (1, previous))
+
+
+@cache
+def _preprocessing_cost(c_in: int, c_out: int, size: int, reduces: bool) -> Cost:
+    """An input of a search cell, brought to c_out channels at `size` x `size`."""
+    if reduces:
+        return count(FactorizedReduce(c_in, c_out, affine=False), 2 * size, channels=c_in)
+    return count(ReluConvBn(c_in, c_out, affine=False), size, channels=c_in)
+
+
+def _count(module: nn.Module, shape: tuple[int, ...]) -> Cost:
+    """The cost of an input of this shape, with all parameters."""
+    ghost = _on_meta(module).eval()
+    counted = [Cost(params=_parameters(module))]
+
+    def record(layer: nn.Module, _: tuple[Tensor, ...], output: Tensor) -> None:
+        counted.append(_layer_cost(layer, output.numel()))
+
+    for layer in ghost.modules():
+        if isinstance(layer, (nn.Conv2d, nn.Linear, nn.BatchNorm2d, nn.ReLU)):
+            layer.register_forward_hook(record)
+    ghost(torch.empty(shape, device="meta"))
+    return sum(counted, Cost())
+
+
+def _layer_cost(layer: nn.Module, elements: int) -> Cost:
+    """What one call of a layer with so many output elements costs, besides its parameters."""
+    if isinstance(layer, nn.Conv2d):
+        return Cost(conv_macs=elements * layer.weight[0].numel(), activations=elements)
+    if isinstance(layer, nn.Linear):
+        return Cost(linear_macs=elements * layer.in_features)
+    if isinstance(layer, nn.BatchNorm2d):
+        return Cost(norm_elements=elements)
+    return Cost(relu_elements=elements)
+
+
+def _on_meta(module: nn.Module) -> nn.Module:
+    """A copy without data: deepcopy finds each tensor's stand-in instead of the tensor."""
+    stand_ins: dict[int, Any] = {}
+    for parameter in module.parameters():
+        stand_ins[id(parameter)] = nn.Parameter(parameter.detach().to("meta"), False)
+    for buffer in module.buffers():
+        stand_ins[id(buffer)] = buffer.detach().to("meta")
+    return copy.deepcopy(module, stand_ins)
+
+
+def _parameters(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())

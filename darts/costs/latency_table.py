@@ -1,0 +1,132 @@
+"""Latencies of operations by shape: measured on a device once, kept as plain values."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from cells.topology import Topology
+from darts.costs.latency import measure
+from darts.costs.tables import CostTable, Target, places, reference_genotype, table_of
+from darts.errors import UserError
+from darts.system.device import device_name
+from ops.primitives import create_operation
+
+Shape = tuple[str, int, int, int]
+"""Operation, channels, stride, size of the input."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Latencies:
+    """Seconds for one image.
+
+    Args:
+        device: What was measured, in words.
+        rest: Of the network without its operations.
+        operations: By operation and shape.
+    """
+
+    device: str
+    rest: float
+    operations: Mapping[Shape, float]
+
+    def table(self, target: Target, topology: Topology, columns: tuple[str, ...]) -> CostTable:
+        """The table of a target all of whose operations were measured.
+
+        Raises:
+            UserError: One was not.
+        """
+
+        def price(*shape: Any) -> float:
+            if shape not in self.operations:
+                name, channels, stride, size = shape
+                raise UserError(
+                    f"The latency table of {self.device} has no row for {name} with {channels} "
+                    f"channels, stride {stride}, on {size}x{size} pixels: it was measured for "
+                    "another target network."
+                )
+            return self.operations[shape]
+
+        return table_of("latency", self.rest, target, topology, columns, price)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, one row an operation and shape."""
+        rows = [
+            {"operation": name, "channels": channels, "stride": stride, "size": size, "seconds": s}
+            for (name, channels, stride, size), s in self.operations.items()
+        ]
+        return {"device": self.device, "rest": self.rest, "operations": rows}
+
+    @classmethod
+    def from_dict(cls, values: Any, where: str) -> Latencies:
+        """What `as_dict` gave.
+
+        Raises:
+            UserError: A part is missing or of another type; the message names `where`.
+        """
+        try:
+            operations = {_shape(row): float(row["seconds"]) for row in values["operations"]}
+            table = cls(
+                device=str(values["device"]), rest=float(values["rest"]), operations=operations
+            )
+        except (TypeError, KeyError, ValueError) as error:
+            raise UserError(
+                f"{where}: this is no latency table ({type(error).__name__}: {error}). It needs "
+                "`device`, `rest` (seconds) and `operations`, a list of rows with `operation`, "
+                "`channels`, `stride`, `size` and `seconds`; a search with --max-latency writes "
+                "one as latency.json."
+            ) from None
+        if not all(0 <= seconds < float("inf") for seconds in (table.rest, *operations.values())):
+            raise UserError(f"{where}: a latency is a number of seconds, 0 or more.")
+        return table
+
+
+def _shape(row: Mapping[str, Any]) -> Shape:
+    return str(row["operation"]), int(row["channels"]), int(row["stride"]), int(row["size"])
+
+
+def read_latencies(path: Path | str) -> Latencies:
+    """The table in a JSON file.
+
+    Raises:
+        UserError: There is no such file, or it holds something else.
+    """
+    try:
+        values = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"--latency-table {path}: it cannot be read: {error}") from None
+    return Latencies.from_dict(values, f"--latency-table {path}")
+
+
+def measure_latencies(
+    target: Target,
+    topology: Topology,
+    columns: tuple[str, ...],
+    device: torch.device,
+) -> Latencies:
+    """Each operation and shape that a derived network can hold, at batch 1, on `device`.
+
+    The rest is what a reference network takes beside its operations.
+    """
+    operations: dict[Shape, float] = {}
+    for shape in sorted(set(places(target, topology, columns))):
+        name, channels, stride, size = shape
+        module = create_operation(name, channels, stride, affine=True)
+        free = isinstance(module, nn.Identity)
+        operations[shape] = 0.0 if free else measure(module, (1, channels, size, size), device)
+    reference = reference_genotype(topology, columns)
+    size = target.resolution
+    whole = measure(target.network(reference), (1, 3, size, size), device)
+    words = f"{device_name(device)}, torch {torch.__version__}, Python {platform.python_version()}"
+    if device.type == "cpu":
+        words += f", {torch.get_num_threads()} threads"
+    without = Latencies(device=words, rest=0.0, operations=operations)
+    inside = without.table(target, topology, columns).of(reference, topology, columns)
+    return Latencies(device=words, rest=max(whole - inside, 0.0), operations=operations)

@@ -1,0 +1,196 @@
+"""What the network that a search will be retrained as costs, as a sum over its operations.
+
+Multiply-adds and parameters of a derived network are a constant (stem, preprocessing, classifier)
+plus one number an operation, exactly; its latency is so approximately.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from cells.topology import INPUTS, Edge, Topology, reduction_layers
+from darts.costs.count import count, operation_cost
+from darts.costs.options import CostOptions
+from darts.data.dataset import Dataset
+from darts.models.derived import SETTINGS, Network
+from darts.models.stems import STEMS
+from genotypes import Genotype
+from genotypes.genotype import KINDS
+from genotypes.spaces import NONE
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """The network that the derived cell is for."""
+
+    channels: int
+    layers: int
+    stem: str
+    resolution: int
+    num_classes: int
+
+    def network(self, genotype: Genotype) -> Network:
+        """The network of a genotype, without an auxiliary head.
+
+        Raises:
+            UserError, ChannelError: There is no such network.
+        """
+        return Network(
+            genotype,
+            num_classes=self.num_classes,
+            channels=self.channels,
+            layers=self.layers,
+            stem=self.stem,
+        )
+
+
+def target_of(options: CostOptions, stem: str, dataset: Dataset) -> Target:
+    """The retraining that the paper would follow up with, where `options` say nothing else."""
+    stem = options.target_stem or stem
+    setting = SETTINGS[stem]
+    # Searches on ImageNet may use smaller images than the network is for.
+    size = setting.resolution if dataset.name == "imagenet" else dataset.image_size
+
+    def asked(value: int | None, otherwise: int) -> int:
+        return otherwise if value is None else value
+
+    return Target(
+        channels=asked(options.target_channels, setting.channels),
+        layers=asked(options.target_layers, setting.layers),
+        stem=stem,
+        resolution=asked(options.target_resolution, size),
+        num_classes=dataset.num_classes,
+    )
+
+
+@dataclass(frozen=True)
+class CostTable:
+    """One kind of cost of all networks that can be derived.
+
+    Args:
+        name: "macs", "params" or "latency" (seconds).
+        base: What every network costs.
+        operations: By kind of cell `[E, O]`: what an operation on an edge adds in all cells of the
+            kind together. The column of `none` is 0.
+    """
+
+    name: str
+    base: float
+    operations: Mapping[str, Tensor]
+
+    def of(self, genotype: Genotype, topology: Topology, columns: tuple[str, ...]) -> float:
+        """The cost of the network of `genotype`, whose operations `columns` name."""
+        total = self.base
+        for kind in KINDS:
+            for edge, operation in chosen(genotype, kind, topology):
+                total += self.operations[kind][edge, columns.index(operation)].item()
+        return total
+
+    def cheapest(self, topology: Topology, columns: tuple[str, ...]) -> float:
+        """The least that a network can cost."""
+        real = [column for column, name in enumerate(columns) if name != NONE]
+        total = self.base
+        for kind in KINDS:
+            edges = self.operations[kind][:, real].amin(dim=1)
+            for node in topology.inner:
+                rows = [edge.index for edge in topology.incoming(node)]
+                total += edges[rows].sort().values[:2].sum().item()
+        return total
+
+
+def chosen(genotype: Genotype, kind: str, topology: Topology) -> list[tuple[int, str]]:
+    """The kept edges of a cell, each with its operation."""
+    rows = {(edge.source, edge.target): edge.index for edge in topology.edges}
+    nodes = zip(topology.inner, genotype.cell(kind)[0], strict=True)
+    return [(rows[source, target], name) for target, node in nodes for name, source in node]
+
+
+@cache
+def counted_tables(
+    target: Target, topology: Topology, operations: tuple[str, ...]
+) -> tuple[CostTable, CostTable]:
+    """Multiply-adds and parameters as `darts.costs.count` counts them, the auxiliary head left out.
+
+    Raises:
+        UserError, ChannelError: There is no such network, or it does not take such images.
+    """
+    reference = reference_genotype(topology, operations)
+    with torch.device("meta"):
+        whole = count(target.network(reference), target.resolution)
+
+    def table(name: str) -> CostTable:
+        def price(*operation: Any) -> float:
+            return getattr(operation_cost(*operation), name)
+
+        inside = table_of(name, 0.0, target, topology, operations, price)
+        rest = getattr(whole, name) - inside.of(reference, topology, operations)
+        return CostTable(name, rest, inside.operations)
+
+    return table("macs"), table("params")
+
+
+def table_of(
+    name: str,
+    base: float,
+    target: Target,
+    topology: Topology,
+    operations: tuple[str, ...],
+    price: Callable[[str, int, int, int], float],
+) -> CostTable:
+    """The table of a price for (operation, channels, stride, size of its input)."""
+    tables = {
+        kind: torch.zeros(len(topology.edges), len(operations), dtype=torch.float64)
+        for kind in KINDS
+    }
+    for kind, channels, size in _cells(target):
+        for edge in topology.edges:
+            stride, inside = _place(kind, edge, topology, size)
+            for column, operation in enumerate(operations):
+                if operation != NONE:
+                    cost = price(operation, channels, stride, inside)
+                    tables[kind][edge.index, column] += cost
+    return CostTable(name, base, tables)
+
+
+def places(
+    target: Target, topology: Topology, operations: tuple[str, ...]
+) -> Iterator[tuple[str, int, int, int]]:
+    """Every (operation, channels, stride, size of its input) that a network can hold."""
+    for kind, channels, size in _cells(target):
+        for edge in topology.edges:
+            for operation in operations:
+                if operation != NONE:
+                    yield (operation, channels, *_place(kind, edge, topology, size))
+
+
+def reference_genotype(topology: Topology, operations: tuple[str, ...]) -> Genotype:
+    """Some derived cell: the first operation on the first two edges of each node."""
+    first = next(name for name in operations if name != NONE)
+    nodes = tuple(((first, 0), (first, 1)) for _ in topology.inner)
+    concat = tuple(topology.inner)
+    return Genotype("reference", nodes, nodes, concat, concat)
+
+
+def _cells(target: Target) -> list[tuple[str, int, int]]:
+    """Kind, channels and input size of each cell."""
+    channels, reductions = target.channels, reduction_layers(target.layers)
+    size = target.resolution // STEMS[target.stem].multiple
+    cells = []
+    for layer in range(target.layers):
+        reduction = layer in reductions
+        channels *= 2 if reduction else 1
+        cells.append(("reduce" if reduction else "normal", channels, size))
+        size //= 2 if reduction else 1
+    return cells
+
+
+def _place(kind: str, edge: Edge, topology: Topology, size: int) -> tuple[int, int]:
+    """Stride of an edge, and size of its input in a cell whose input has `size`."""
+    inside = kind == "reduce" and edge.source >= INPUTS
+    return topology.stride(edge.source, kind == "reduce"), size // 2 if inside else size

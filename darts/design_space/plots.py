@@ -1,0 +1,267 @@
+"""Plots of trained populations: error distributions, and properties of networks over their error.
+
+The plots of RegNet (arXiv 2003.13678, Figs 2, 5, 9, 11).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import cycle
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullLocator
+
+from darts.design_space.population import Population
+from darts.design_space.statistics import Interval, distribution_band
+from darts.models.anynet.config import FloatArray
+from darts.report.frame import dress
+from darts.report.style import CURVES, INK, MUTED, plain_text
+
+_LABELS = {
+    "params": "parameters",
+    "macs": "multiply-adds",
+    "activations": "activations",
+    "latency": "latency (ms)",
+    "seconds": "training time (s)",
+    "depth": "depth (blocks)",
+    "bottleneck": "bottleneck ratio b",
+    "group_width": "group width g",
+    "w0": "initial width $w_0$",
+    "wa": "slope $w_a$",
+    "wm": "width ratio $w_m$",
+    "fit_error": "$e_{fit}$ of a quantised line",
+    **{f"w{stage}": f"width of stage {stage}" for stage in range(1, 10)},
+    **{f"d{stage}": f"depth of stage {stage}" for stage in range(1, 10)},
+}
+_SCALES = {"latency": 1e3}
+# Values that differ by more than this factor stand on a logarithmic axis.
+_WIDE = 8
+# So many dots weigh less as pixels than as drawing.
+_MANY = 200
+# More bands than these are too much for the eye, unless they are faint.
+_LEGIBLE = 3
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A single network in a plot of distributions: its error, and bounds where it has some."""
+
+    label: str
+    error: float
+    low: float | None = None
+    high: float | None = None
+
+
+def property_label(name: str) -> str:
+    """A property in words."""
+    return _LABELS.get(name) or plain_text(name.replace("_", " "))
+
+
+def legend_entry(population: Population) -> str:
+    """Name, [min | mean] of the errors, and number of networks."""
+    errors = population.errors
+    name = plain_text(population.name)
+    return f"{name}  [{errors.min():.1f} | {errors.mean():.1f}]  n = {len(errors)}"
+
+
+def shown_range(errors: Sequence[FloatArray]) -> tuple[float, float]:
+    """The part of the error axis that is worth showing: stragglers are cut off.
+
+    Four times as far above the median as the best one is below it, counted in all populations.
+    """
+    low = min(values.min() for values in errors)
+    high = max(values.max() for values in errors)
+    # The worst of the medians: no curve may end in its lower half.
+    middle = max(float(np.median(values)) for values in errors)
+    high = min(high, middle + 4 * max(middle - low, 0.5))
+    room = 0.03 * max(high - low, 0.1)
+    return low - room, high + room
+
+
+def plot_distributions(populations: Sequence[Population], marks: Sequence[Mark] = ()) -> Figure:
+    """Empirical distribution functions with pointwise 95 % bands, and marks as vertical lines."""
+    # A row of the legend below the axes for each entry, at most two in a row.
+    entries = len(populations) + len(marks)
+    figure = Figure(figsize=(6.6, 3.9 + 0.22 * entries), layout="constrained")
+    axes = figure.add_subplot()
+    low, high = shown_range([population.errors for population in populations])
+    for mark in marks:
+        low, high = min(low, mark.error - 0.2), max(high, mark.error + 0.2)
+    beyond = 0
+    for population, colour in zip(populations, cycle(CURVES), strict=False):
+        errors = np.sort(population.errors)
+        beyond += int((errors > high).sum())
+        steps = np.concatenate([[low], errors, [high]])
+        # F is the share strictly below e: just above its error, a network counts.
+        after = np.concatenate([errors[1:], [math.inf]])
+        share = np.concatenate([[0], np.arange(1, len(errors) + 1) / len(errors), [1]])
+        axes.plot(
+            steps,
+            share,
+            drawstyle="steps-post",
+            color=colour,
+            linewidth=2,
+            label=legend_entry(population),
+        )
+        lower, upper = (
+            np.concatenate([[0], bound, bound[-1:]]) for bound in distribution_band(errors, after)
+        )
+        alpha = 0.14 if len(populations) <= _LEGIBLE else 0.06
+        axes.fill_between(steps, lower, upper, step="post", color=colour, alpha=alpha, linewidth=0)
+    for mark, style in zip(marks, cycle(("--", ":", "-.")), strict=False):
+        if mark.low is not None and mark.high is not None:
+            axes.axvspan(mark.low, mark.high, color=INK, alpha=0.1, linewidth=0)
+        label = f"{plain_text(mark.label)}  {mark.error:.2f} %"
+        axes.axvline(mark.error, color=INK, linestyle=style, linewidth=1.6, label=label)
+    dress(axes)
+    axes.set(xlim=(low, high), ylim=(0, 1.02), ylabel="share of networks with error < e")
+    cut = f";  {beyond} beyond {high:.0f} %" if beyond else ""
+    axes.set_xlabel(f"test error e (%){cut}")
+    figure.legend(loc="outside lower left", frameon=False, labelcolor=INK, fontsize=9, ncols=1)
+    return figure
+
+
+def plot_properties(
+    population: Population,
+    names: Sequence[str],
+    intervals: Mapping[str, Interval],
+    colour: str = CURVES[0],
+    columns: int = 4,
+) -> Figure:
+    """Error over each of some properties: a dot a network, most likely best value and its band.
+
+    Args:
+        intervals: See `darts.design_space.statistics.best_values`; a property without one has
+            neither line nor band.
+    """
+    rows = -(-len(names) // columns)
+    columns = min(columns, len(names))
+    figure = Figure(figsize=(0.6 + 2.6 * columns, 0.35 + 2.25 * rows), layout="constrained")
+    panels = figure.subplots(rows, columns, sharey=True, squeeze=False)
+    low, high = shown_range([population.errors])
+    for index, axes in enumerate(panels.flat):
+        if index >= len(names):
+            axes.set_axis_off()
+            continue
+        name = names[index]
+        scale = _SCALES.get(name, 1.0)
+        _scatter(axes, population.properties[name] * scale, population.errors, colour)
+        if interval := intervals.get(name):
+            low_x, high_x = interval.low * scale, interval.high * scale
+            axes.axvspan(low_x, high_x, color=colour, alpha=0.15, linewidth=0)
+            axes.axvline(interval.middle * scale, color=colour, linewidth=2)
+        axes.set(ylim=(low, high))
+        axes.set_xlabel(property_label(name), fontsize=9)
+        if index % columns == 0:
+            axes.set_ylabel("test error (%)", fontsize=9)
+    return figure
+
+
+def plot_costs(
+    populations: Sequence[Population],
+    name: str,
+    error: float,
+    properties: Mapping[str, float],
+    names: Sequence[str],
+) -> Figure:
+    """Error over what networks cost: a dot a network, and a star for one that is judged.
+
+    Args:
+        name, error, properties: Of the star.
+        names: Which costs.
+    """
+    figure = Figure(
+        figsize=(0.6 + 2.9 * len(names), 2.9 + 0.22 * len(populations)), layout="constrained"
+    )
+    panels = figure.subplots(1, len(names), sharey=True, squeeze=False)[0]
+    low, high = shown_range([population.errors for population in populations])
+    for axes, cost in zip(panels, names, strict=True):
+        scale = _SCALES.get(cost, 1.0)
+        for population, colour in zip(populations, cycle(CURVES), strict=False):
+            if cost in population.properties:
+                _scatter(axes, population.properties[cost] * scale, population.errors, colour)
+        known = [p.properties[cost] for p in populations if cost in p.properties]
+        _scale(axes, np.concatenate([*known, [properties[cost]]]) * scale)
+        star = {"s": 130, "marker": "*", "color": INK, "zorder": 3, "clip_on": False}
+        axes.scatter(properties[cost] * scale, error, linewidths=0, **star)
+        axes.set(ylim=(min(low, error - 0.5), max(high, error + 0.5)))
+        axes.set_xlabel(property_label(cost), fontsize=9)
+    panels[0].set_ylabel("test error (%)", fontsize=9)
+    handles = [
+        Line2D([], [], color=colour, marker="o", linestyle="")
+        for _, colour in zip(populations, cycle(CURVES), strict=False)
+    ]
+    handles.append(Line2D([], [], color=INK, marker="*", markersize=10, linestyle=""))
+    labels = [plain_text(population.name) for population in populations] + [plain_text(name)]
+    figure.legend(
+        handles, labels, loc="outside lower left", frameon=False, labelcolor=INK, fontsize=9
+    )
+    return figure
+
+
+def _scatter(axes: Axes, values: FloatArray, errors: FloatArray, colour: str) -> None:
+    many = len(values) > _MANY
+    size = 7 if many else 12 if len(values) > 50 else 26
+    axes.scatter(values, errors, s=size, color=colour, alpha=0.55, linewidths=0, rasterized=many)
+    _scale(axes, values[np.isfinite(values)])
+    dress(axes)
+    axes.tick_params(labelsize=8)
+
+
+def _scale(axes: Axes, values: FloatArray) -> None:
+    """A horizontal axis for such values: logarithmic where they differ much, with 200k for 2e5."""
+    if len(values) and values.min() > 0 and values.max() / values.min() > _WIDE:
+        axes.set_xscale("log")
+        decades = math.log10(values.max() / values.min())
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if decades < 1.5 else (1, 3)))
+        axes.xaxis.set_minor_locator(NullLocator())
+    else:
+        whole = bool((values == np.round(values)).all())
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=4, integer=whole))
+    _number_ticks(axes.xaxis, values)
+
+
+def _number_ticks(axis: Axis, values: FloatArray) -> None:
+    """200k for 2e5; small numbers as they are."""
+    large = len(values) > 0 and values.max() >= 1000
+    axis.set_major_formatter(EngFormatter(sep="") if large else "{x:g}")
+
+
+def plot_trends(
+    costs: Sequence[float], intervals: Sequence[Mapping[str, Interval]], names: Sequence[str]
+) -> Figure:
+    """Most likely best value of each property over the multiply-adds of several populations (§4).
+
+    Args:
+        costs: Mean multiply-adds of each population.
+        intervals: Of each population.
+    """
+    columns = min(4, len(names))
+    rows = -(-len(names) // columns)
+    figure = Figure(figsize=(0.6 + 2.6 * columns, 0.35 + 2.25 * rows), layout="constrained")
+    panels = figure.subplots(rows, columns, squeeze=False)
+    order = np.argsort(costs)
+    for index, axes in enumerate(panels.flat):
+        if index >= len(names):
+            axes.set_axis_off()
+            continue
+        found = [
+            (costs[i], intervals[i][names[index]]) for i in order if names[index] in intervals[i]
+        ]
+        x, middle = [cost for cost, _ in found], [interval.middle for _, interval in found]
+        low, high = [one.low for _, one in found], [one.high for _, one in found]
+        axes.fill_between(x, low, high, color=CURVES[0], alpha=0.15, linewidth=0)
+        axes.plot(x, middle, color=CURVES[0], marker="o", markersize=4, linewidth=2)
+        _scale(axes, np.array(x))
+        _number_ticks(axes.yaxis, np.array(high))
+        dress(axes)
+        axes.tick_params(labelsize=8)
+        axes.set_title(property_label(names[index]), fontsize=9, color=MUTED)
+        axes.set_xlabel("multiply-adds", fontsize=9)
+    return figure

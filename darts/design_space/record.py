@@ -1,0 +1,80 @@
+"""A trained population as arrays, read from its directory; it may still be growing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from darts.design_space.population import Population
+from darts.errors import UserError
+from darts.models.anynet.config import AnyNetConfig, FloatArray
+from darts.trials.store import Trial, TrialStore
+
+FILE_NAME = "population.sqlite"
+# Parameters of a RegNet that its stages do not tell.
+_REGNET = ("w0", "wa", "wm")
+_COSTS = ("params", "macs", "activations")
+
+
+def open_population(directory: Path | str) -> TrialStore:
+    """The experiment in a population's directory, for reading.
+
+    Raises:
+        UserError: There is none.
+    """
+    path = Path(directory)
+    if not (path / FILE_NAME).is_file():
+        raise UserError(
+            f"{directory} holds no population ({FILE_NAME}); give the directory of --out."
+        )
+    return TrialStore(path / FILE_NAME, read_only=True)
+
+
+def load_population(directory: Path | str, name: str | None = None) -> Population:
+    """The population of `python -m darts space train --out DIRECTORY`, without trials that failed.
+
+    Its properties are params, macs, activations, seconds (of training and testing), and w0, wa, wm
+    of RegNets; what else the configs imply adds `darts.design_space.trends.with_structure`.
+
+    Args:
+        name: By default that of the space.
+
+    Raises:
+        UserError: The directory holds no population, or none whose training ended.
+    """
+    with open_population(directory) as store:
+        configuration, trials = store.configuration, store.rows()
+    done = [trial for trial in trials if trial.result is not None]
+    if not done:
+        raise UserError(f"{directory}: no network of this population is trained yet.")
+    return Population(
+        name=name or configuration["space"],
+        errors=np.array([_result(trial)["test_error"] for trial in done]),
+        properties={
+            **{cost: np.array([_result(trial)[cost] for trial in done]) for cost in _COSTS},
+            "seconds": np.array([trial.seconds for trial in done], np.float64),
+            **_regnet_parameters(done),
+        },
+        configs=tuple(config_of(trial) for trial in done),
+        labels=tuple(trial.key for trial in done),
+        recipe=configuration,
+        missing=len(trials) - len(done),
+    )
+
+
+def config_of(trial: Trial) -> AnyNetConfig:
+    """The network of a population's trial."""
+    return AnyNetConfig.from_dict(trial.settings["model"]["anynet"])
+
+
+def _result(trial: Trial) -> dict[str, Any]:
+    return dict(trial.result or {})
+
+
+def _regnet_parameters(trials: list[Trial]) -> dict[str, FloatArray]:
+    known = [trial.settings["regnet"] for trial in trials if trial.settings["regnet"]]
+    if len(known) < len(trials):
+        return {}
+    return {name: np.array([regnet[name] for regnet in known], np.float64) for name in _REGNET}

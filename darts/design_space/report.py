@@ -1,0 +1,252 @@
+"""The analysis of populations on paper: plots, tables, JSON, and one page with them all."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from itertools import cycle, pairwise
+from pathlib import Path
+from typing import Literal
+
+from matplotlib.figure import Figure
+
+from darts.design_space.analysis import Analysis, Summary, mean_costs
+from darts.design_space.pictures import (
+    chosen_networks,
+    plot_best_widths,
+    plot_fits,
+    plot_networks,
+)
+from darts.design_space.plots import plot_distributions, plot_properties, plot_trends
+from darts.design_space.population import Population
+from darts.design_space.statistics import Difference, Interval
+from darts.design_space.trends import by_trend
+from darts.files import atomic_write
+from darts.report.frame import Plot, write_plots
+from darts.report.page import render
+from darts.report.style import CURVES
+from darts.report.tables import Row, aligned
+
+# A part of a population with fewer networks gets no curve of its own.
+_SMALLEST_PART = 5
+# Populations whose costs differ by this factor show how the best networks grow.
+_OTHER_COST = 1.2
+_SIGNIFICANT = 0.05
+_STAGE = re.compile(r"[wd][1-9]$")
+
+
+def write_analysis(analysis: Analysis, directory: Path) -> Path:
+    """Write `analysis.html`, `.json`, `.txt` and every plot into `directory`; return the page."""
+    directory.mkdir(parents=True, exist_ok=True)
+    sections = [("Error distributions", write_plots(_comparing_plots(analysis), directory))]
+    for summary, colour in zip(analysis.summaries, cycle(CURVES), strict=False):
+        plots = _population_plots(summary, colour)
+        sections.append((summary.population.name, write_plots(plots, directory)))
+    with atomic_write(directory / "analysis.json") as stream:
+        json.dump(analysis.as_dict(), stream, indent=2)
+    with atomic_write(directory / "analysis.txt") as stream:
+        stream.write(text(analysis))
+    context = {
+        "names": [population.name for population in analysis.populations],
+        "conclusions": conclusions(analysis),
+        "notes": analysis.notes,
+        "tables": tables(analysis),
+        "sections": sections,
+    }
+    return render("analysis.html", directory / "analysis.html", context)
+
+
+def text(analysis: Analysis) -> str:
+    """Tables, conclusions and notes for a terminal."""
+    parts = []
+    for title, rows in tables(analysis):
+        parts.append("\n".join([title, *aligned(rows)]))
+    parts += ["\n".join(conclusions(analysis))] if analysis.differences else []
+    parts += [f"Note. {note}" for note in analysis.notes]
+    return "\n\n".join(parts) + "\n"
+
+
+def tables(analysis: Analysis) -> list[tuple[str, list[Row]]]:
+    """Titles and rows, the first of which is the head."""
+    found = [("Test error (%)", _error_rows(analysis))]
+    if analysis.differences:
+        found.append(("Pairs", _pair_rows(analysis.differences)))
+    if any(summary.best_values for summary in analysis.summaries):
+        title = "Most likely best values, with 95 % intervals"
+        found.append((title, _best_rows(analysis.summaries)))
+    if any(summary.trends for summary in analysis.summaries):
+        found.append(("Mean error (%) by how stages run", _trend_rows(analysis.summaries)))
+    return found
+
+
+def conclusions(analysis: Analysis) -> list[str]:
+    """What each pair says, in a sentence."""
+    return [_sentence(one) for one in analysis.differences]
+
+
+def _sentence(one: Difference) -> str:
+    better, worse, gap, wins = one.first, one.second, one.mean, one.superiority
+    if gap.middle > 0:
+        better, worse = worse, better
+        wins = Interval(1 - wins.high, 1 - wins.middle, 1 - wins.low)
+    else:
+        gap = Interval(-gap.high, -gap.middle, -gap.low)
+    figures = (
+        f"mean error {gap.middle:.2f} points lower [{gap.low:.2f}, {gap.high:.2f}], one network "
+        f"of it better than one of the other with probability {wins.middle:.2f} "
+        f"[{wins.low:.2f}, {wins.high:.2f}], Kolmogorov-Smirnov p = {one.adjusted:.2g}"
+    )
+    if one.adjusted >= _SIGNIFICANT:
+        return f"No difference of {better} and {worse} can be told ({better}: {figures})."
+    if gap.low <= 0:
+        return (
+            f"The distributions of {better} and {worse} differ, but not for certain their means "
+            f"({better}: {figures})."
+        )
+    return f"{better} is better than {worse}: {figures}."
+
+
+def _error_rows(analysis: Analysis) -> list[Row]:
+    rows: list[Row] = [("space", "n", "min", "mean", "median", "deviation", "mean e_fit", "best")]
+    for summary in analysis.summaries:
+        values = summary.as_dict()
+        fit = values["mean_fit_error"]
+        rows.append(
+            (
+                values["name"],
+                str(values["networks"]),
+                *(f"{values[key]:.2f}" for key in ("min", "mean", "median", "standard_deviation")),
+                "–" if fit is None else f"{fit:.3f}",
+                values["best"],
+            )
+        )
+    return rows
+
+
+def _pair_rows(differences: Sequence[Difference]) -> list[Row]:
+    rows: list[Row] = [
+        ("first", "second", "KS D", "p", "p (Holm)", "difference of means", "P(first better)")
+    ]
+    for one in differences:
+        mean, wins = one.mean, one.superiority
+        rows.append(
+            (
+                one.first,
+                one.second,
+                f"{one.statistic:.3f}",
+                f"{one.p_value:.2g}",
+                f"{one.adjusted:.2g}",
+                f"{mean.middle:+.2f} [{mean.low:+.2f}, {mean.high:+.2f}]",
+                f"{wins.middle:.2f} [{wins.low:.2f}, {wins.high:.2f}]",
+            )
+        )
+    return rows
+
+
+def _best_rows(summaries: Sequence[Summary]) -> list[Row]:
+    names = dict.fromkeys(name for summary in summaries for name in summary.best_values)
+    rows: list[Row] = [("property", *(summary.population.name for summary in summaries))]
+    for name in names:
+        cells = []
+        for summary in summaries:
+            if interval := summary.best_values.get(name):
+                bounds = f"[{_number(interval.low)}, {_number(interval.high)}]"
+                cells.append(f"{_number(interval.middle)} {bounds}")
+            else:
+                cells.append("–")
+        rows.append((name, *cells))
+    return rows
+
+
+def _trend_rows(summaries: Sequence[Summary]) -> list[Row]:
+    rows: list[Row] = [("space", "of", "growing", "constant", "falling", "mixed")]
+    for summary in summaries:
+        for axis, parts in summary.trends.items():
+            cells = [
+                f"{parts[trend][0]:.2f} (n = {parts[trend][1]})" if trend in parts else "–"
+                for trend in rows[0][2:]
+            ]
+            rows.append((summary.population.name, f"{axis}s", *cells))
+    return rows
+
+
+def _number(value: float) -> str:
+    if abs(value) >= 1e6:
+        return f"{value / 1e6:,.2f} M"
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def _comparing_plots(analysis: Analysis) -> Iterator[Plot]:
+    populations = analysis.populations
+    yield Plot(
+        "distributions",
+        "Share of networks with error below e",
+        "Further to the left and up is better. In brackets: smallest | mean error. Bands: "
+        "pointwise 95 % intervals of the bootstrap.",
+        plot_distributions(populations),
+    )
+    costs = mean_costs(populations)
+    known = [summary.best_values for summary in analysis.summaries]
+    ordered = sorted(costs)
+    apart = all(large > _OTHER_COST * small for small, large in pairwise(ordered))
+    if len(costs) == len(populations) > 1 and apart:
+        wanted = ("params", "activations", "depth", "w0", "wa", "wm", "group_width", "bottleneck")
+        shared = [name for name in wanted if sum(name in values for values in known) > 1]
+        if shared:
+            yield Plot(
+                "growth",
+                "How the best networks grow with cost",
+                "Most likely best values and their 95 % intervals.",
+                plot_trends(costs, known, shared),
+            )
+
+
+def _population_plots(summary: Summary, colour: str) -> Iterator[Plot]:
+    population = summary.population
+    slug = re.sub(r"[^a-z0-9]+", "-", population.name.lower()).strip("-") or "population"
+    names = [name for name in population.properties if not _STAGE.match(name)]
+    stages = [name for name in population.properties if _STAGE.match(name)]
+    for group, title, chosen in (
+        ("properties", "Properties", names),
+        ("stages", "Widths and depths of the stages", stages),
+    ):
+        if chosen:
+            figure = plot_properties(population, chosen, summary.best_values, colour)
+            note = "A dot a network. Line and band: the value of the best networks, and its 95 % "
+            yield Plot(
+                f"{slug}-{group}", title, f"{note}interval, by the bootstrap (25 %).", figure
+            )
+    if not population.configs:
+        return
+    axes: tuple[Literal["width", "depth"], ...] = ("width", "depth")
+    for axis in axes:
+        parts = [p for p in by_trend(population, axis).values() if len(p) >= _SMALLEST_PART]
+        if len(parts) > 1:
+            yield Plot(
+                f"{slug}-{axis}s-run",
+                f"By how the {axis}s of the stages run",
+                "Growing: no stage has a smaller value than the one before it.",
+                plot_distributions(parts),
+            )
+    picked = chosen_networks(population)
+    yield Plot(
+        f"{slug}-networks",
+        "The best, middle and worst networks",
+        "A bar a block. Below: depth × width, group width g, bottleneck ratio b of each stage.",
+        plot_networks(population, picked),
+    )
+    yield Plot(
+        f"{slug}-fits",
+        "Their widths and the nearest quantised line",
+        "e_fit: mean |log(predicted width / width)| over the blocks.",
+        plot_fits(population, picked),
+    )
+    yield Plot(
+        f"{slug}-widths", "Widths of the best networks", "Block by block.", _widths(population)
+    )
+
+
+def _widths(population: Population) -> Figure:
+    # The paper shows 20 of 500; of a small population not more than a quarter is best.
+    return plot_best_widths(population, min(20, max(1, len(population) // 4)))[0]

@@ -1,0 +1,90 @@
+"""Train a population: each network one trial of a durable experiment."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from darts.data.dataset import Dataset
+from darts.design_space.candidates import Images, draw_networks
+from darts.design_space.options import PopulationOptions, recipe_of
+from darts.design_space.record import FILE_NAME
+from darts.design_space.sampling import Sample
+from darts.errors import UserError
+from darts.system.randomness import stream_seed
+from darts.training.options import check_recipe
+from darts.training.trial import opened_dataset, train_trial
+from darts.trials.executors import find_executor, run_trials, trial_resources
+from darts.trials.schema import Status
+from darts.trials.store import TrialStore
+
+
+def train_population(options: PopulationOptions) -> dict[Status, int]:
+    """Train what `options.out` still lacks of the population; the numbers of trials by status.
+
+    Each network has a training seed of its own, drawn from the population's seed and its number:
+    errors are then independent draws, as bootstrap and Kolmogorov-Smirnov test take them to be. All
+    see the same images.
+
+    Raises:
+        UserError: A setting or the data are wrong, `options.out` holds another experiment or is in
+            use, or the executor does not start.
+        TrialsInterrupted: SIGINT or SIGTERM came; what is done is kept.
+    """
+    if options.out is None:
+        raise UserError("--out: which directory shall hold the population?")
+    if options.macs is None and options.like is None:
+        raise UserError("--macs or --like: what may a network of the population cost?")
+    check_recipe(options)
+    find_executor(options.executor)
+    here = options.executor == "in-process"
+    # Other processes have their own device; this one only needs to know what the images are.
+    dataset = opened_dataset(options, None if here else "cpu")
+    images = Images.of(dataset.image_size, dataset.num_classes, options.stem)
+    drawn = draw_networks(
+        options, images, options.seed, channels=options.channels, layers=options.layers
+    )
+    with TrialStore(Path(options.out) / FILE_NAME) as store:
+        store.configure({**recipe_of(options), "images": _described(dataset, images)})
+        if (held := len(store.rows())) > options.n:
+            raise UserError(f"{options.out} holds a population of {held}: --n is at least that.")
+        store.add_all(_trials(options, drawn))
+        if options.retry_failed:
+            store.retry_failed()
+        device, resources = trial_resources(options, options.device)
+        return run_trials(
+            store,
+            partial(train_trial, replace(options, device=device)),
+            executor=options.executor,
+            resources=resources,
+            title=options.space,
+        )
+
+
+def _trials(options: PopulationOptions, drawn: Sequence[Sample]) -> dict[str, dict[str, Any]]:
+    return {
+        f"{options.space.lower()}-{index:04d}": {
+            "index": index,
+            "seed": stream_seed(options.seed, f"trial {index}"),
+            "model": {"anynet": network.config.as_dict()},
+            "regnet": network.regnet and network.regnet.as_dict(),
+            "params": network.cost.params,
+            "macs": network.cost.macs,
+            "activations": network.cost.activations,
+        }
+        for index, network in enumerate(drawn)
+    }
+
+
+def _described(dataset: Dataset, images: Images) -> dict[str, Any]:
+    """What the images are, so that a data set that changed is noticed."""
+    return {
+        "resolution": images.resolution,
+        "stem": images.stem,
+        "classes": list(dataset.classes),
+        "train_images": len(dataset.train),
+        "test_images": len(dataset.test),
+    }

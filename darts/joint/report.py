@@ -1,0 +1,176 @@
+"""The report of a joint search, finished or not: one page, and its plots as files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from scipy.stats import spearmanr
+
+from darts.errors import UserError
+from darts.joint import plots as joint_plots
+from darts.joint.directory import SearchRecord, read_search
+from darts.joint.importance import permutation_importance
+from darts.joint.plots import accuracies_of, pareto
+from darts.joint.query import scorer_of
+from darts.report.formatting import Card, duration, flat, percent
+from darts.report.frame import Plot, write_plots
+from darts.report.page import render
+
+_POOL = 1000  # Candidates whose variables are shuffled.
+_SHOWN = 15  # Rows of the table.
+
+
+def write_joint_report(directory: Path | str) -> Path:
+    """Write `report.html` and `plots/` into a search's directory.
+
+    Raises:
+        UserError: There is no joint search in it.
+    """
+    record = read_search(directory)
+    context = {
+        "name": record.path.resolve().name,
+        "space": record.problem.space,
+        "variables": [(one.name, one.domain) for one in record.problem.space.variables],
+        "config": flat(dict(record.config)),
+        "cards": list(_cards(record)),
+        "notes": list(_notes(record)),
+        "plots": write_plots(_plots(record), record.path / "plots"),
+        "table": _table(record),
+    }
+    return render("joint.html", record.path / "report.html", context)
+
+
+def _cards(record: SearchRecord) -> Iterator[Card]:
+    _, accuracies, macs = _measured(record)
+    if len(accuracies):
+        best = int(np.argmax(accuracies))
+        note = (
+            f"set-aside images, epoch {record.stop_epoch}; {macs[best] / 1e6:.1f} M multiply-adds"
+        )
+        yield Card("Best measured", percent(float(accuracies[best])), note)
+    if record.result:
+        found = record.result["best_predicted"]
+        note = f"within the search's limits; {found['macs'] / 1e6:.1f} M multiply-adds"
+        yield Card("Best predicted", percent(found["predicted_accuracy"]), note)
+    done = sum(trial.status == "done" for trial in record.trials)
+    failed = sum(trial.status == "failed" for trial in record.trials)
+    planned = record.config["rounds"] * record.config["candidates"]
+    yield Card("Trials", f"{done} of {planned}", f"{failed} failed" if failed else "none failed")
+    seconds = sum(trial.seconds or 0.0 for trial in record.trials)
+    yield Card("Training time", duration(seconds), "all trials together")
+    if record.stop_epoch is not None and _predicts(record):
+        yield Card("Early stop", f"epoch {record.stop_epoch}", f"of {record.config['epochs']}")
+    if record.result and (pretraining := record.result["pretraining"]):
+        worst = min(pretraining["correlation"].values())
+        held = f"{pretraining['architectures']:,} held-out architectures"
+        yield Card("Costs predicted", f"r ≥ {worst:.3f}", held)
+
+
+def _notes(record: SearchRecord) -> Iterator[str]:
+    for trial in record.trials:
+        if trial.error:
+            yield f"trial {trial.key} failed: {trial.error.splitlines()[-1]}"
+    diverged = [t.key for t in record.trials if t.result and t.result.get("diverged")]
+    if diverged:
+        yield f"diverged, and counted as guessing: trials {', '.join(diverged)}"
+    if record.result is None:
+        yield f"the search is not finished; go on with --resume {record.path}"
+
+
+def _predicts(record: SearchRecord) -> bool:
+    return bool(record.config["strategy"] == "predictor")
+
+
+def _plots(record: SearchRecord) -> Iterator[Plot]:
+    rounds, stop = record.rounds, record.stop_epoch
+    if stop is None:
+        return
+    yield Plot(
+        "rounds",
+        "Rounds",
+        "A dot a candidate, a line at the median, the best in figures. "
+        + (
+            "The first round is quasi-random; later ones are the best predicted of each cost range."
+            if _predicts(record)
+            else "All rounds are quasi-random: the baseline of a search."
+        ),
+        joint_plots.plot_rounds(rounds, stop),
+    )
+    if (figure := joint_plots.plot_predictions(rounds, stop)) is not None:
+        note = _prediction_words(rounds, stop)
+        yield Plot("predictions", "Predicted and measured", note, figure)
+    if _predicts(record):
+        threshold = record.config["rank_correlation"]
+        yield Plot(
+            "correlations",
+            "Rank correlation by epoch",
+            "Of the first round's accuracies with those of its last epoch; later rounds stop where "
+            "it first passes the dashed line.",
+            joint_plots.plot_correlations(record.correlations, threshold, stop),
+        )
+    yield Plot(
+        "front",
+        "Accuracy and cost",
+        "The line joins the candidates that no cheaper one surpasses; they were chosen by the "
+        "same images, so that their accuracies flatter.",
+        joint_plots.plot_front(rounds, stop),
+    )
+    try:
+        genes, _ = record.problem.pool(_POOL, record.limits, int(record.config["seed"]))
+        scorer = scorer_of(record)
+    except UserError:
+        return
+    values = permutation_importance(scorer, genes, np.random.default_rng(0))
+    names = [variable.name for variable in record.problem.space.variables]
+    yield Plot(
+        "importance",
+        "What the predictor attends to",
+        f"How much its answers on {len(genes):,} candidates change when a variable is shuffled "
+        "among them. It is the predictor's view, and no better than its predictions.",
+        joint_plots.plot_importance(names, values),
+    )
+
+
+def _prediction_words(rounds: Sequence, epoch: int) -> str:
+    predicted = np.concatenate([part.predicted for part in rounds])
+    measured = np.concatenate([accuracies_of(part, epoch) for part in rounds])
+    known = np.isfinite(predicted + measured)
+    words = "Predictions were made before the candidates were trained."
+    if known.sum() > 2:
+        correlation = spearmanr(predicted[known], measured[known])[0]
+        error = np.abs(predicted - measured)[known].mean()
+        words += f" Rank correlation {correlation:.2f}, mean error {error:.2f} points."
+    return words
+
+
+def _measured(record: SearchRecord) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Genes, accuracies and multiply-adds of all candidates that count."""
+    if record.stop_epoch is None:
+        return np.zeros((0, 0)), np.zeros(0), np.zeros(0)
+    genes = np.concatenate([part.genes for part in record.rounds])
+    accuracies = np.concatenate([accuracies_of(part, record.stop_epoch) for part in record.rounds])
+    macs = np.concatenate([part.costs.macs for part in record.rounds])
+    known = np.isfinite(accuracies)
+    return genes[known], accuracies[known], macs[known]
+
+
+def _table(record: SearchRecord) -> list[tuple[str, ...]]:
+    """The most accurate candidates, those of the front marked, with all variables that vary."""
+    genes, accuracies, macs = _measured(record)
+    if not len(accuracies):
+        return []
+    front = set(pareto(macs, accuracies).tolist())
+    varying = [v for v in record.problem.space.variables if v.domain.levels != 1]
+    rows: list[tuple[str, ...]] = [("", "accuracy", "M macs", *(v.name for v in varying))]
+    values = record.problem.space.rows(genes)
+    for index in np.argsort(-accuracies, kind="stable")[:_SHOWN].tolist():
+        cells = (_short(values[index][v.name]) for v in varying)
+        mark = "front" if index in front else ""
+        rows.append((mark, percent(accuracies[index]), f"{macs[index] / 1e6:.1f}", *cells))
+    return rows
+
+
+def _short(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,1 @@
+"""What makes one search method differ from another, as composable parts."""

@@ -1,0 +1,1 @@
+"""Every network that is trained from scratch, by name."""

@@ -1,0 +1,1 @@
+"""AnyNet, RegNet and ResNe(X)t: configs, networks, costs and published models."""

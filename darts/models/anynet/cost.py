@@ -1,0 +1,149 @@
+"""Costs of AnyNets in closed form: without building them, and for many at once.
+
+The formulas follow the layers of `ops.blocks`; tests hold them to `darts.costs.count.count` of the
+module. Two rules of counting live side by side:
+- ours: multiply-adds of convolutions and linear layers; outputs of convolutions (RegNet paper, §4);
+- that of pycls, behind the published figures: "flops" are multiply-adds and one addition a bias
+  and output *channel*; "acts" are the outputs of convolutions, linear layers and max pooling.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Generic, TypeVar
+
+import numpy as np
+
+from darts.models.anynet.config import AnyNetConfig, Block, FloatArray, IntArray, squeezed_width
+from darts.models.anynet.table import AnyNetTable
+
+Number = TypeVar("Number", int, IntArray)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnyNetCost(Generic[Number]):
+    """Costs for one image: of one model (int), or of N models (int64 arrays [N]).
+
+    Attributes:
+        params: Number of parameters.
+        conv_macs: Multiply-adds of convolutions.
+        linear_macs: Multiply-adds of the classifier.
+        activations: Output elements of convolutions.
+        biases: Number of biases of convolutions and classifier.
+        other_outputs: Output elements of the classifier and of max pooling.
+    """
+
+    params: Number
+    conv_macs: Number
+    linear_macs: Number
+    activations: Number
+    biases: Number
+    other_outputs: Number
+
+    @property
+    def macs(self) -> Number:
+        """Multiply-adds of convolutions and the classifier."""
+        return self.conv_macs + self.linear_macs
+
+    @property
+    def pycls_flops(self) -> Number:
+        """Multiply-adds and additions of biases, as in the published figures."""
+        return self.macs + self.biases
+
+    @property
+    def pycls_acts(self) -> Number:
+        """Outputs of convolutions, linear layers and max pooling, as in the published figures."""
+        return self.activations + self.other_outputs
+
+
+def anynet_cost(
+    config: AnyNetConfig, *, resolution: int = 224, num_classes: int = 1000
+) -> AnyNetCost[int]:
+    """The cost of one network for a square image of `resolution` pixels."""
+    table = AnyNetTable.from_config(config)
+    return cost_at(table_cost(table, resolution=resolution, num_classes=num_classes), 0)
+
+
+def cost_at(costs: AnyNetCost[IntArray], index: int) -> AnyNetCost[int]:
+    """The cost of one model of many."""
+    return AnyNetCost(
+        **{field.name: int(getattr(costs, field.name)[index]) for field in fields(costs)}
+    )
+
+
+def table_cost(
+    table: AnyNetTable, *, resolution: int = 224, num_classes: int = 1000
+) -> AnyNetCost[IntArray]:
+    """The costs of N networks for a square image of `resolution` pixels, arrays [N]."""
+    inner = np.rint(table.widths / table.bottlenecks).astype(np.int64)
+    group_widths = inner if table.block == "r" else table.group_widths
+    total, pooled, size = _stem_cost(table, resolution)
+    c_in = np.full(len(table), table.stem_width)
+    for stage in range(table.stages):
+        width, stride = table.widths[:, stage], table.strides[:, stage]
+        layers = (width, inner[:, stage], group_widths[:, stage], table.se_ratios[:, stage])
+        total = total + _block_cost(table.block, c_in, *layers, size, stride)
+        size, c_in = -(-size // stride), width
+        rest = _block_cost(table.block, c_in, *layers, size, np.ones_like(stride))
+        total += (table.depths[:, stage] - 1) * rest
+    params, macs, activations, biases = total
+    return AnyNetCost(
+        params=params + (c_in + 1) * num_classes,
+        conv_macs=macs,
+        linear_macs=c_in * num_classes,
+        activations=activations,
+        biases=biases + num_classes,
+        other_outputs=np.full(len(table), pooled + num_classes),
+    )
+
+
+def _stem_cost(table: AnyNetTable, resolution: int) -> tuple[IntArray, int, IntArray]:
+    """The stem's counts [4, N], elements that its pooling puts out, image size after it [N]."""
+    size, width = resolution, np.full(len(table), table.stem_width)
+    size = size if table.stem == "cifar" else -(-size // 2)
+    counts = _conv_norm(3, width, 7 if table.stem == "resnet" else 3, size)
+    if table.stem == "resnet":
+        size = -(-size // 2)
+        return counts, table.stem_width * size**2, np.full_like(width, size)
+    return counts, 0, np.full_like(width, size)
+
+
+def _block_cost(
+    block: Block,
+    c_in: IntArray,
+    width: IntArray,
+    inner: IntArray,
+    group_width: IntArray,
+    se_ratio: FloatArray,
+    size: IntArray,
+    stride: IntArray,
+) -> IntArray:
+    """The counts [4, N] of one block on images of `size`."""
+    smaller = -(-size // stride)
+    if block in ("v", "vr"):
+        counts = _conv_norm(c_in, width, 3, smaller)
+    else:
+        counts = _conv_norm(c_in, inner, 1, size)
+        counts += _conv_norm(group_width, inner, 3, smaller)
+        counts += _conv_norm(inner, width, 1, smaller)
+        counts += _squeeze_excite(inner, squeezed_width(c_in, se_ratio))
+    if block != "v":
+        changes = (c_in != width) | (stride != 1)
+        counts += changes * _conv_norm(c_in, width, 1, smaller)
+    return counts
+
+
+def _conv_norm(
+    c_in: IntArray | int, c_out: IntArray, kernel: int, size: IntArray | int
+) -> IntArray:
+    """Parameters, multiply-adds, outputs, biases [4, N]; c_in: input channels of a group."""
+    weights = kernel**2 * c_in * c_out
+    pixels = size * size
+    return np.stack([weights + 2 * c_out, weights * pixels, c_out * pixels, 0 * c_out])
+
+
+def _squeeze_excite(channels: IntArray, squeezed: IntArray) -> IntArray:
+    """As `_conv_norm`; nothing where `squeezed` is 0."""
+    weights = 2 * channels * squeezed
+    biases = (channels + squeezed) * (squeezed > 0)
+    return np.stack([weights + biases, weights, biases, biases])

@@ -1,0 +1,130 @@
+"""RegNet: widths from a line, quantised to a few stages (arXiv 2003.13678, §3.3, Eq. 2 to 4).
+
+Block j has width u_j = w_0 + w_a·j, rounded to the nearest w_0·w_m^s for a whole s, then to a
+multiple of 8; neighbours of equal width form a stage. All rounding is half to even, as in pycls.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from darts.errors import UserError
+from darts.models.anynet.config import (
+    AnyNetConfig,
+    Block,
+    FloatArray,
+    IntArray,
+    Stage,
+    Stem,
+    compatible_widths,
+    stage_strides,
+)
+
+QUANTUM = 8  # Widths are multiples of it.
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegNet:
+    """The parameters of a RegNet: X without, Y with squeeze-excitation (`se_ratio` 1/4).
+
+    >>> model = RegNet(depth=13, w0=24, wa=36.44, wm=2.49, group_width=8)
+    >>> [(stage.depth, stage.width) for stage in model.config().stages]
+    [(1, 24), (1, 56), (4, 152), (7, 368)]
+
+    Attributes:
+        depth: Number of blocks, d.
+        w0: Initial width, a multiple of 8.
+        wa: Slope, at least 0.
+        wm: Quantisation: the ratio of neighbouring stages' widths, above 1.
+        group_width: Channels of a group, g, before it is made to fit.
+        bottleneck: Bottleneck ratio, b.
+        se_ratio: See `Stage`.
+
+    Raises:
+        UserError: A parameter lies outside its range.
+    """
+
+    depth: int
+    w0: int
+    wa: float
+    wm: float
+    group_width: int
+    bottleneck: float = 1.0
+    se_ratio: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.depth < 1:
+            raise UserError(f"A RegNet needs a depth of at least 1, not {self.depth}.")
+        if self.w0 < QUANTUM or self.w0 % QUANTUM:
+            raise UserError(f"A RegNet's w0 is a positive multiple of {QUANTUM}, not {self.w0}.")
+        if not self.wa >= 0:
+            raise UserError(f"A RegNet's wa is at least 0, not {self.wa}.")
+        if not self.wm > 1:
+            raise UserError(f"A RegNet's wm is above 1, not {self.wm}.")
+
+    def block_widths(self) -> IntArray:
+        """Width of each block before groups are made to fit, [depth]."""
+        exponents = exponents_of(np.arange(self.depth), self.w0, self.wa, self.wm)
+        return quantised_widths(self.w0, self.wm, exponents)
+
+    def config(
+        self, *, block: Block = "x", stem: Stem = "simple", stem_width: int = 32
+    ) -> AnyNetConfig:
+        """The network."""
+        widths, depths = np.unique(self.block_widths(), return_counts=True)
+        widths, groups = compatible_widths(widths, self.bottleneck, self.group_width)
+        strides = stage_strides(stem, len(widths))
+        stages = tuple(
+            Stage(
+                depth=int(depth),
+                width=int(width),
+                stride=stride,
+                bottleneck=self.bottleneck,
+                group_width=int(group),
+                se_ratio=self.se_ratio,
+            )
+            for depth, width, stride, group in zip(depths, widths, strides, groups, strict=True)
+        )
+        return AnyNetConfig(stages=stages, block=block, stem=stem, stem_width=stem_width)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        return asdict(self)
+
+
+def exponents_of(blocks: ArrayLike, w0: ArrayLike, wa: ArrayLike, wm: ArrayLike) -> IntArray:
+    """The whole s with w_0·w_m^s nearest to u_j, for block numbers j; arrays broadcast."""
+    start, ratio = np.asarray(w0, np.float64), np.asarray(wm, np.float64)
+    line = np.asarray(blocks, np.int64) * np.asarray(wa, np.float64) + start
+    return np.rint(np.log(line / start) / np.log(ratio)).astype(np.int64)
+
+
+def quantised_widths(w0: ArrayLike, wm: ArrayLike, exponents: ArrayLike) -> IntArray:
+    """w_0·w_m^exponent, rounded to a multiple of 8; arrays broadcast."""
+    power = np.power(np.asarray(wm, np.float64), np.asarray(exponents, np.int64))
+    return np.rint(np.asarray(w0, np.float64) * power / QUANTUM).astype(np.int64) * QUANTUM
+
+
+def stages_of(
+    depths: IntArray, w0: FloatArray, wa: FloatArray, wm: FloatArray, stages: int
+) -> tuple[IntArray, IntArray, IntArray]:
+    """Stages of those among N RegNets that have exactly `stages`.
+
+    A RegNet that skips an exponent, or two of whose exponents give the same width, is not valid
+    (as in pycls).
+
+    Returns:
+        Their indices [M]; their depths and widths [M, stages], before groups are made to fit.
+    """
+    chosen = np.flatnonzero(exponents_of(depths - 1, w0, wa, wm) == stages - 1)
+    depths, w0, wa, wm = depths[chosen, None], w0[chosen, None], wa[chosen, None], wm[chosen, None]
+    blocks, numbers = np.arange(depths.max(initial=0)), np.arange(stages)
+    exponents = np.where(blocks < depths, exponents_of(blocks, w0, wa, wm), -1)
+    counted = (exponents[..., None] == numbers).sum(axis=1)
+    widths = quantised_widths(w0, wm, numbers)
+    valid = (counted > 0).all(axis=1) & (np.diff(widths, axis=1) > 0).all(axis=1)
+    return chosen[valid], counted[valid], widths[valid]

@@ -1,0 +1,76 @@
+"""The module of an `MBConvConfig`."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from darts.models.mbconv.config import MBConvConfig, MBConvStage
+from darts.models.staged_network import StagedNetwork, create_stages
+from ops.initialise import initialise_by_group_fan_out
+from ops.mbconv import ConvHead, MBConv, MBPool, MobileConv
+
+
+class MBConvNet(StagedNetwork):
+    """An image classifier of `config`.
+
+    `stem`, `stages` (each a list of blocks), `head` and `classifier` follow one another; what a
+    stage puts out is a feature map at the stride of its `config.sizes`.
+
+    Initial weights are EfficientNet's; the sheet of FBNetV3 says only which norms begin at zero.
+
+    Args:
+        num_classes: Number of classes.
+        generator: Random stream of the initial weights; by default torch's global one.
+
+    Raises:
+        UserError: `num_classes` is not positive.
+    """
+
+    key = "mbconv"
+    config: MBConvConfig
+
+    def __init__(
+        self,
+        config: MBConvConfig,
+        *,
+        num_classes: int,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__(config, num_classes, config.resolution)
+        style, width = config.style, config.stem_width
+        self.stem = MobileConv(
+            3, width, 3, style=style, stride=config.stem_stride, bias=config.stem_bias
+        )
+        self.stages = create_stages(config, width, partial(_create_block, config))
+        c_in = config.stages[-1].width
+        if config.head == "pool":
+            inner = config.inner_width(c_in, config.head_expansion)
+            self.head: nn.Module = MBPool(c_in, config.head_width, inner=inner, style=style)
+        else:
+            self.head = ConvHead(c_in, config.head_width, style=style)
+        self.classifier = nn.Linear(config.head_width, num_classes)
+        self.dropout = config.dropout
+        initialise_by_group_fan_out(self, generator)
+        if config.zero_gamma:
+            for part in self.modules():
+                if isinstance(part, MBConv) and part.skips:
+                    nn.init.zeros_(part.project.norm.weight)
+
+    def pooled(self, x: Tensor) -> Tensor:
+        return self.head(x)
+
+
+def _create_block(config: MBConvConfig, stage: MBConvStage, c_in: int, first: bool) -> MBConv:
+    return MBConv(
+        c_in,
+        stage.width,
+        inner=config.inner_width(c_in, stage.expansion),
+        style=config.style,
+        kernel=stage.kernel,
+        stride=stage.stride if first else 1,
+        squeezed=config.squeezed_width(c_in, stage.se_ratio),
+        padding=stage.padding if first else None,
+    )

@@ -1,1 +1,0 @@
-"""Populations: networks drawn from a design space, all trained by one recipe."""

@@ -1,0 +1,313 @@
+"""The loop that a search and a retraining share: steps, epochs, checkpoints, interruption.
+
+A task does the work of one step and one epoch; the loop counts, shows, logs, stores, and stops. All
+that a run needs to go on bit for bit lies in one checkpoint: the task's state, the sums behind the
+present epoch's means, and the number of finished steps.
+
+Several processes run one loop each, in step (`darts.system.distributed`); only the main one writes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import asdict
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from darts.system import distributed
+from darts.errors import UserError
+from darts.runs.interrupt import Interrupted, InterruptGuard
+from darts.settings.options import RunOptions
+from darts.runs.progress import Progress
+from darts.runs.directory import RunDirectory
+from darts.runs.tracking import Tracker
+
+
+class Task(Protocol):
+    """What a loop drives. Epochs count from 0."""
+
+    title: str
+    epochs: int
+    steps_per_epoch: int
+    images_per_step: int
+    device: torch.device
+
+    @property
+    def notes(self) -> Mapping[str, Any]:
+        """Shown in the progress line beside loss and accuracy."""
+
+    @property
+    def learning_rate(self) -> float:
+        """A number of the host's: it is shown at every step."""
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Set what depends on the epoch alone; called again where a run goes on within it."""
+
+    def step(self) -> Mapping[str, Tensor]:
+        """Do one step and return scalars on the device; `loss` and `accuracy` (in %) among them.
+
+        With several processes they are means over the images of this one.
+        """
+
+    def end_epoch(
+        self, run: RunDirectory, tracker: Tracker, epoch: int, step: int
+    ) -> Mapping[str, Any]:
+        """Finish an epoch; what is returned joins its line in metrics.jsonl.
+
+        Every process comes here, but only the main one may write.
+        """
+
+    @property
+    def modules(self) -> Sequence[nn.Module]:
+        """All that learns: the same in all processes, its running statistics averaged."""
+
+    def memory_advice(self) -> str:
+        """What a user can do where a step needs more memory than there is."""
+
+    def is_finite(self) -> bool:
+        """Whether every number that a checkpoint would hold is finite."""
+
+    def state_dict(self) -> dict[str, Any]: ...
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None: ...
+
+
+class Means:
+    """Sums of scalars over the steps of an epoch, kept where the scalars live."""
+
+    def __init__(self) -> None:
+        self.sums: dict[str, Tensor] = {}
+        self.steps = 0
+
+    def add(self, scalars: Mapping[str, Tensor]) -> None:
+        for name, value in scalars.items():
+            previous = self.sums.get(name)
+            value = value.detach().float()
+            self.sums[name] = value.clone() if previous is None else previous + value
+        self.steps += 1
+
+    def values(self) -> dict[str, float]:
+        return {name: total.item() / self.steps for name, total in self.sums.items()}
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "sums": {name: total.cpu() for name, total in self.sums.items()},
+            "steps": self.steps,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any], device: torch.device) -> None:
+        self.sums = {name: total.to(device) for name, total in state["sums"].items()}
+        self.steps = state["steps"]
+
+
+class Loop:
+    """Runs a task from its first step, or from a checkpoint's, to its last.
+
+    Args:
+        task: What to do.
+        run: Where to write.
+        options: Cadence of log lines and checkpoints.
+        tracker: TensorBoard events.
+        checkpoint: State to go on from, as `RunDirectory.load_checkpoint` returns it.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        run: RunDirectory,
+        options: RunOptions,
+        tracker: Tracker,
+        checkpoint: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.task, self.run, self.options, self.tracker = task, run, options, tracker
+        self.means = Means()
+        self.step = 0
+        self.seconds = 0.0
+        self.stored: int | None = None
+        if checkpoint is not None:
+            task.load_state_dict(checkpoint["task"])
+            self.means.load_state_dict(checkpoint["means"], task.device)
+            self.step = self.stored = checkpoint["step"]
+            self.seconds = checkpoint["seconds"]
+
+    def __call__(self) -> None:
+        """Run to the end.
+
+        Raises:
+            Interrupted: SIGINT or SIGTERM came; the checkpoint is written.
+            UserError: The loss or a weight became infinite or NaN.
+        """
+        task, per_epoch = self.task, self.task.steps_per_epoch
+        total, processes = task.epochs * per_epoch, distributed.world()
+        progress = Progress(
+            total_steps=total,
+            steps_per_epoch=per_epoch,
+            epochs=task.epochs,
+            title=f"{task.title}, {processes} processes" if processes > 1 else task.title,
+            start_step=self.step,
+        )
+        self._clock = time.monotonic()
+        # torchrun passes on the signals that its own terminal has already sent to all.
+        guard = InterruptGuard(10.0) if processes > 1 else InterruptGuard()
+        with guard, progress:
+            if self.stored is None:
+                self._store()  # A run killed before its first epoch's end can be resumed, too.
+            if self.step < total:
+                task.begin_epoch(self.step // per_epoch)
+            while self.step < total:
+                epoch = self.step // per_epoch
+                scalars = distributed.average_scalars(self._work())
+                self.step += 1
+                self.means.add(scalars)
+                logs = self.step % self.options.log_every == 0
+                ends = self.step % per_epoch == 0
+                # Reading a number off an accelerator waits for it, so only where it is needed.
+                read = logs or ends or task.device.type == "cpu"
+                values = {name: value.item() for name, value in scalars.items()} if read else {}
+                if read:
+                    self._check_means()
+                means = self.means.values() if read else {}
+                progress.advance(
+                    images=task.images_per_step,
+                    loss=means.get("loss"),
+                    accuracy=means.get("accuracy"),
+                    learning_rate=task.learning_rate,
+                    **task.notes,
+                )
+                if logs:
+                    distributed.check_equal(task.modules, f"after step {self.step}")
+                    self._log(
+                        "step",
+                        epoch,
+                        {
+                            **values,
+                            "learning_rate": task.learning_rate,
+                            "images_per_second": progress.images_per_second,
+                        },
+                    )
+                if ends:
+                    self._end_epoch(epoch, progress)
+                due = self.options.checkpoint_every
+                stop = distributed.any_of(guard.requested)
+                if ends or stop or (due and self.step % due == 0):
+                    self._store()
+                if stop and self.step < total:
+                    raise Interrupted(self.run.path)
+
+    def _work(self) -> Mapping[str, Tensor]:
+        try:
+            return self.task.step()
+        except torch.OutOfMemoryError as error:
+            said = str(error).partition(" See documentation")[0]
+            advice = self.task.memory_advice()
+        # Outside, where the error holds no tensors of the step any more.
+        raise UserError(f"The device is out of memory in step {self.step + 1}. {advice}\n({said})")
+
+    def _end_epoch(self, epoch: int, progress: Progress) -> None:
+        means = self.means.values()
+        distributed.average_statistics(self.task.modules)
+        extra = self.task.end_epoch(self.run, self.tracker, epoch, self.step)
+        line = {f"train_{name}": value for name, value in means.items()}
+        line["learning_rate"] = self.task.learning_rate
+        self._log("epoch", epoch, {**line, **extra, "seconds": self._elapsed()})
+        self.means = Means()
+        # Validation and drawing are no part of the pace that the time left is reckoned from.
+        progress.restart_clock()
+        if epoch + 1 < self.task.epochs:
+            self.task.begin_epoch(epoch + 1)
+
+    def _log(self, kind: str, epoch: int, values: Mapping[str, Any]) -> None:
+        if not distributed.is_main():
+            return
+        self.run.log_metrics({"kind": kind, "step": self.step, "epoch": epoch, **values})
+        scalars = {
+            f"{kind}/{name}": value for name, value in values.items() if isinstance(value, float)
+        }
+        self.tracker.scalars(scalars, self.step)
+
+    def _check_means(self) -> None:
+        if not all(torch.isfinite(total).item() for total in self.means.sums.values()):
+            self._diverged("the loss")
+
+    def _diverged(self, what: str) -> None:
+        last = (
+            f"The last good checkpoint is {self.run.path / 'checkpoint.pt'} (step {self.stored})."
+            if self.stored is not None
+            else "No checkpoint had been written yet."
+        )
+        raise UserError(
+            f"Step {self.step} (epoch {(self.step - 1) // self.task.steps_per_epoch + 1}): "
+            f"{what} is infinite or not a number. {last} "
+            "Start again with a lower --learning-rate, or with a --grad-clip."
+        )
+
+    def _elapsed(self) -> float:
+        now = time.monotonic()
+        self.seconds += now - self._clock
+        self._clock = now
+        return self.seconds
+
+    def _store(self) -> None:
+        self._check_means()
+        modules = self.task.modules
+        if not self.task.is_finite():
+            self._diverged("a weight")
+        distributed.check_equal(modules, f"after step {self.step}")
+        distributed.average_statistics(modules)
+        if distributed.is_main():
+            self.tracker.flush()
+            self.run.save_checkpoint(
+                {
+                    "step": self.step,
+                    "task": self.task.state_dict(),
+                    "means": self.means.state_dict(),
+                    "seconds": self._elapsed(),
+                }
+            )
+        self.stored = self.step
+        distributed.barrier()  # Nobody ends, and so ends the job, while a checkpoint is written.
+
+
+def run_task(
+    task: Task,
+    what: str,
+    options: RunOptions,
+    prepare: Callable[[RunDirectory], None] | None = None,
+) -> tuple[RunDirectory, Loop]:
+    """Run a task in a new run directory, or go on with the run in `options.resume`.
+
+    Args:
+        what: Kind of run, for the name of its directory.
+        options: All settings of the run, a dataclass; they are written to `config.yaml`.
+        prepare: Writes what else belongs to a new run before its first step.
+    """
+    main = distributed.is_main()
+    if options.resume:
+        run = RunDirectory.open(options.resume)
+    else:
+        run = distributed.from_main(
+            lambda: RunDirectory.create(options.run_dir, what, asdict(options))
+        )
+    with run.locked() if main else nullcontext():
+        checkpoint = None
+        if options.resume:
+            checkpoint = distributed.from_main(lambda: _reopen(run))
+        elif main and prepare is not None:
+            prepare(run)
+        step = None if checkpoint is None else checkpoint["step"]
+        with Tracker(run.tensorboard if main else None, resumed_from=step) as tracker:
+            loop = Loop(task, run, options, tracker, checkpoint)
+            loop()
+    return run, loop
+
+
+def _reopen(run: RunDirectory) -> dict[str, Any]:
+    """The checkpoint to go on from, after what was written since has been dropped."""
+    checkpoint = run.load_checkpoint(("task", "means", "seconds"))
+    run.truncate_metrics(checkpoint["step"])
+    run.record_environment()
+    return checkpoint

@@ -1,0 +1,1 @@
+"""Flags, recipes and typed options. Torch-free, so that `--help` is instant."""

@@ -1,0 +1,198 @@
+"""Flags, recipes and presets to one typed dataclass of options.
+
+What wins, from last to first: the dataclass's defaults, what a method, data set or preset implies
+(the overlay), the file given by `--config`, the flags. Torch-free.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import yaml
+
+from darts.errors import UserError
+from darts.settings.options import RunOptions
+from darts.settings.recipes import config_path
+
+Options = TypeVar("Options", bound=RunOptions)
+Overlay = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+"""Takes the settings that are known so far and returns defaults that follow from them."""
+
+# Where and how fast a resumed run computes may change; what it computes may not. (In how many parts
+# a batch is worked on, as in how many processes, changes the statistics of batch norms at most.)
+RESUMABLE = (
+    "resume",
+    "device",
+    "threads",
+    "accumulate",
+    "recompute_cells",
+    "log_every",
+    "checkpoint_every",
+    "workers",
+)
+
+
+def parse_options(
+    cls: type[Options],
+    arguments: Sequence[str],
+    *,
+    prog: str,
+    overlay: Overlay,
+) -> Options:
+    """The options that a command's arguments stand for.
+
+    Prints and exits for `--help` and `--print-config`.
+
+    Raises:
+        UserError: An argument is wrong, or the file of `--config` or the run of `--resume`.
+    """
+    arguments = _normalised(arguments, {f.name for f in fields(cls) if f.type == "bool"})
+    given = {_name(argument) for argument in arguments if argument.startswith("--")}
+    if "resume" in given - cls.fixed and not given & {"help", "print_config"}:
+        return _resumed(cls, arguments, given, prog)
+    first = _parser(cls, prog)
+    plain = [a for a in arguments if _name(a) != "print_config"]
+    known = first.parse_args(plain).as_dict()
+    parser = _parser(cls, prog)
+    parser.set_defaults(dict(overlay(known)))
+    return build(cls, parser.parse_args(arguments).as_dict())
+
+
+def options_from(cls: type[Options], settings: Mapping[str, Any], overlay: Overlay) -> Options:
+    """The same from Python: keyword settings over the overlay over the defaults.
+
+    Raises:
+        UserError: A setting does not exist or has the wrong type.
+    """
+    names = {field.name for field in fields(cls)} - cls.fixed
+    unknown = sorted(set(settings) - names)
+    if unknown:
+        raise UserError(f"Unknown setting {', '.join(unknown)}; there are: {', '.join(names)}.")
+    if settings.get("resume"):
+        return _continued(cls, settings)
+    parser = _parser(cls, "settings")
+    defaults = parser.get_defaults().as_dict()
+    # Checked before the overlay looks at them, and with it afterwards.
+    plain = {**defaults, **settings}
+    _checked(cls, parser, plain, "settings")
+    return _checked(cls, parser, {**defaults, **overlay(plain), **settings}, "settings")
+
+
+def build(cls: type[Options], values: Mapping[str, Any]) -> Options:
+    """An instance from plain values; what is no field of it (such as `config`) is left out."""
+    names = {field.name for field in fields(cls)}
+    return cls(**{name: value for name, value in values.items() if name in names})
+
+
+def _parser(cls: type[RunOptions], prog: str) -> Any:
+    from jsonargparse import ArgumentParser
+
+    class Parser(ArgumentParser):
+        """Shows flags with dashes (both spellings are understood); its errors are short."""
+
+        def format_help(self, *arguments: Any, **keywords: Any) -> str:
+            return _dashed(super().format_help(*arguments, **keywords))
+
+        def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+            raise UserError(_explained(message, [field.name for field in fields(cls)]))
+
+    parser = Parser(prog=prog)
+    parser.add_argument("--config", action="config", help="Recipe: a YAML file or a shipped name.")
+    parser.add_class_arguments(cls, skip=set(cls.fixed))
+    return parser
+
+
+def _dashed(text: str) -> str:
+    return re.sub(r"--[a-z][a-z_0-9]*", lambda flag: flag.group().replace("_", "-"), text)
+
+
+def _explained(message: str, names: Sequence[str]) -> str:
+    """A parser's message in the user's terms, with a guess at a misspelt flag."""
+    text = re.sub(r'Parser key "(\w+)":\s*', r"--\1: ", message)
+    text = re.sub(r"(typing\.)?Literal\[(.*?)\]", r"one of \2", text)
+    text = text.replace("Expected a <class 'int'>", "expected a whole number")
+    text = text.replace("Expected a <class 'float'>", "expected a number")
+    text = text.replace("Expected a", "expected").replace(". Got value:", ", not")
+    text = re.sub(r"Option '(\w+)' is not accepted", r"unknown setting '\1'", text)
+    unknown = re.search(r"(?:unrecognized arguments: --|unknown setting ')(\w+)", text)
+    if unknown and (close := difflib.get_close_matches(unknown.group(1), names, n=1)):
+        text += f" (did you mean --{close[0]}?)"
+    return _dashed(text)
+
+
+def _name(argument: str) -> str:
+    return argument[2:].split("=")[0] if argument.startswith("--") else ""
+
+
+def _normalised(arguments: Sequence[str], switches: set[str]) -> list[str]:
+    """Flags as the parser knows them.
+
+    Underscores for dashes; `--config` first, so that other flags win, and its file found; a value
+    for each of the `switches` that stands alone (`--test-only`) or in the negative
+    (`--no-auxiliary`).
+    """
+    configs: list[str] = []
+    others: list[str] = []
+    rest = list(arguments)
+    while rest:
+        flag, equals, value = rest.pop(0).partition("=")
+        if not flag.startswith("--"):
+            others.append(flag + equals + value)
+            continue
+        name = flag[2:].replace("-", "_")
+        follows = rest and not rest[0].startswith("--")
+        if name == "config":
+            value = value if equals else (rest.pop(0) if rest else "")
+            configs += ["--config", str(config_path(value))]
+        elif name in switches and not equals and not (follows and rest[0] in ("true", "false")):
+            others.append(f"--{name}=true")
+        elif name.startswith("no_") and name[3:] in switches and not equals:
+            others.append(f"--{name[3:]}=false")
+        else:
+            others.append(f"--{name}{equals}{value}")
+    return configs + others
+
+
+def _resumed(cls: type[Options], arguments: list[str], given: set[str], prog: str) -> Options:
+    resumable = (*RESUMABLE, *sorted(cls.resumable))
+    changed = sorted(given - set(resumable))
+    if changed:
+        flags = ", ".join("--" + name.replace("_", "-") for name in changed)
+        raise UserError(
+            f"{flags}: a resumed run keeps its own settings; beside --resume only "
+            f"{', '.join('--' + name.replace('_', '-') for name in resumable[1:])} may be given."
+        )
+    values = _parser(cls, prog).parse_args(arguments).as_dict()
+    return _continued(cls, {name: values[name] for name in given})
+
+
+def _continued(cls: type[Options], settings: Mapping[str, Any]) -> Options:
+    path = Path(settings["resume"]) / "config.yaml"
+    try:
+        saved = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError:
+        raise UserError(
+            f"--resume {settings['resume']}: there is no {path}; give the directory that an "
+            "earlier run printed."
+        ) from None
+    except (ValueError, yaml.YAMLError) as error:
+        raise UserError(f"{path} is no YAML: {error}") from None
+    if isinstance(saved, dict):  # What the command leaves at its defaults is written, but no flag.
+        saved = {name: value for name, value in saved.items() if name not in cls.fixed}
+    options = _checked(cls, _parser(cls, str(path)), saved, str(path))
+    return replace(options, **settings)
+
+
+def _checked(cls: type[Options], parser: Any, values: Any, where: str) -> Options:
+    """Values with their types checked by the same rules as flags."""
+    if not isinstance(values, dict):
+        raise UserError(f"{where}: a mapping of settings is needed.")
+    try:
+        return build(cls, parser.parse_object(values).as_dict())
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from None

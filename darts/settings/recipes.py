@@ -1,0 +1,38 @@
+"""The YAML recipes that travel with the package."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from darts.errors import UserError
+
+# The second place serves a checkout whose file system cannot hold the link darts/configs.
+_FOLDERS = (Path(__file__).parents[1] / "configs", Path(__file__).parents[2] / "configs")
+
+
+def list_configs() -> tuple[str, ...]:
+    """Names of the shipped recipes, sorted."""
+    return tuple(sorted(path.stem for path in _shipped()))
+
+
+def config_path(name_or_path: str | Path) -> Path:
+    """Find a recipe: a file that exists, else a shipped one by name, with or without `.yaml`.
+
+    Raises:
+        UserError: Neither exists; the message lists the shipped names.
+    """
+    path = Path(name_or_path)
+    if path.is_file():
+        return path
+    for shipped in _shipped():
+        if str(name_or_path) in (shipped.stem, shipped.name):
+            return shipped
+    raise UserError(
+        f"No recipe {str(name_or_path)!r}: it is neither a file nor one of "
+        f"{', '.join(list_configs()) or '(none)'}. Give a path or one of these names."
+    )
+
+
+def _shipped() -> list[Path]:
+    folder = next((folder for folder in _FOLDERS if folder.is_dir()), None)
+    return sorted(folder.glob("*.yaml")) if folder else []

@@ -1,0 +1,1 @@
+"""The machine: devices, processes, memory, random streams, torchvision."""

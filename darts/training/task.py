@@ -1,0 +1,392 @@
+"""Training of any model from scratch, one recipe, tested after the last epoch."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from darts.costs.count import count
+from darts.data.dataset import Dataset
+from darts.data.loader import BatchLoader
+from darts.data.manifest import FILE_NAME as MANIFEST
+from darts.data.sources import open_dataset
+from darts.data.subsets import write_manifest
+from darts.data.transforms import training_transform
+from darts.errors import UserError
+from darts.models.registry import Model, create_network
+from darts.models.stems import choose_stem
+from darts.runs.directory import RunDirectory
+from darts.runs.loop import run_task
+from darts.runs.optimisers import restore, set_learning_rate
+from darts.runs.schedules import cosine, exponential, linear, warm_up
+from darts.runs.tracking import Tracker
+from darts.system import distributed
+from darts.system.device import (
+    all_finite,
+    check_precision,
+    dtype_of,
+    keep_memory,
+    peak_memory,
+    precision_context,
+    resolve_device,
+    set_threads,
+)
+from darts.system.randomness import RandomStreams
+from darts.training.compiled import Forward, compiled, wants_compiling
+from darts.training.distillation import Teacher
+from darts.training.ema import create_average, decay_of, stale_words
+from darts.training.memory import memory_advice
+from darts.training.mixing import draw_share, mix, one_hot
+from darts.training.objective import Objective
+from darts.training.optimisers import create_optimiser
+from darts.training.options import TrainingOptions, check_recipe
+from darts.training.pretrained import load_pretrained
+from darts.training.scoring import Scores, score
+from genotypes import Genotype, save_genotype
+from ops.regularize import PartGenerator
+from ops.sync_norm import synchronise_norms
+
+STREAMS = ("weights", "order", "noise", "drop path", "mixing")
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """What a retraining ends with; the scores are those of the last epoch, never of the best."""
+
+    scores: Scores
+    run_dir: Path
+    seconds: float
+    peak_memory: int
+    average_scores: Scores | None = None
+    """Those of the running mean of the weights, where there is one."""
+
+
+class TrainingTask:
+    """One retraining as a task of `darts.runs.loop.Loop`.
+
+    Args:
+        dataset: What the data options name, where it is open already.
+        compiler: The back end of torch.compile, where the network is to be compiled.
+    """
+
+    title = "training"
+    learning_rate: float
+    notes: Mapping[str, Any] = MappingProxyType({})
+
+    def __init__(
+        self,
+        options: TrainingOptions,
+        model: Model,
+        dataset: Dataset | None = None,
+        compiler: str = "inductor",
+    ) -> None:
+        check_recipe(options)
+        self.options = options
+        self.device = resolve_device(options.device, distributed.local_rank())
+        check_precision(options.precision, self.device)
+        set_threads(options.threads)
+        keep_memory()
+        self.epochs, self.images_per_step = options.epochs, options.batch_size
+        self.streams = RandomStreams(options.seed, STREAMS)
+        if dataset is None:
+            with distributed.one_first():
+                dataset = open_dataset(options, options.seed, self.device, run=options.resume)
+        self.dataset = dataset
+        self.network = build_network(options, model, self.dataset, self.streams["weights"])
+        if options.pretrained is not None and options.resume is None:
+            left = load_pretrained(self.network, options.pretrained, self.dataset.classes)
+            print(
+                f"weights of {options.pretrained} loaded, but for {', '.join(left) or 'none'}",
+                file=sys.stderr,
+            )
+        if options.recompute_cells:
+            if not isinstance(model, Genotype):
+                raise UserError("--recompute-cells: only networks of genotypes have cells.")
+            self.network.recompute = True
+        if options.sync_norm and distributed.world() > 1:
+            synchronise_norms(self.network)
+        dtype = dtype_of(options.precision)
+        self.network.to(self.device, dtype).to(memory_format=torch.channels_last)
+        if options.dropout is not None:
+            self.network.dropout = options.dropout
+        self.teacher = None
+        if options.teacher is not None:
+            self.teacher = Teacher(options.teacher, self.dataset.card(), self.device, dtype)
+        self.objective = Objective(
+            label_smoothing=options.label_smoothing,
+            auxiliary_weight=options.auxiliary_weight,
+            distillation_weight=options.distillation_weight,
+        )
+        self.optimiser = create_optimiser(
+            options.optimiser,
+            self.network,
+            learning_rate=options.learning_rate,
+            momentum=options.momentum,
+            weight_decay=options.weight_decay,
+            decay_norms=options.decay_norms,
+            device=self.device,
+        )
+        self.training = BatchLoader(
+            self.dataset.train,
+            torch.arange(len(self.dataset.train)),
+            options.batch_size,
+            self.device,
+            training_transform(self.dataset, options),
+            self.streams["order"],
+            self.streams["noise"],
+            dtype=dtype,
+            share=distributed.share(),
+        )
+        self.steps_per_epoch = self.training.steps_per_epoch
+        self.average = create_average(self.network, self._average_decay())
+        self.scores: Scores | None = None
+        self.average_scores: Scores | None = None
+        self.forward: Forward = self.network
+        # Last, because it takes long, and what else is wrong shows first.
+        if wants_compiling(options.compile, self.device):
+            self._compile(compiler)
+        # As it was resolved, so that a resumed run computes in the same way.
+        self.options = replace(options, compile=self.forward is not self.network)
+
+    def _average_decay(self) -> float:
+        """That of the running mean of the weights, 0 for none; says where it is too slow."""
+        options, steps = self.options, self.epochs * self.steps_per_epoch
+        if options.resume is None and (words := stale_words(options.ema, steps)):
+            print(words, file=sys.stderr)
+        return options.ema or decay_of(options.ema_share, steps)
+
+    def _compile(self, compiler: str) -> None:
+        options, size = self.options, self.dataset.image_size
+        images = options.batch_size // (distributed.world() * options.accumulate)
+        batch = torch.zeros(images, 3, size, size, dtype=dtype_of(options.precision))
+        print("compiling the network …", file=sys.stderr)
+        start = time.monotonic()
+        forward = compiled(
+            self.network,
+            batch.to(self.device, memory_format=torch.channels_last),
+            partial(precision_context, options.precision, self.device),
+            compiler,
+        )
+        if forward is not None:
+            self.forward, self.title = forward, "training (compiled)"
+            print(f"compiled in {time.monotonic() - start:.0f} s", file=sys.stderr)
+
+    def begin_epoch(self, epoch: int) -> None:
+        options = self.options
+        start = options.learning_rate
+        if options.schedule == "cosine":
+            rate = cosine(start, 0.0, epoch, options.epochs)
+        elif options.schedule == "linear":
+            rate = linear(start, epoch, options.epochs)
+        else:
+            rate = exponential(start, epoch, options.lr_decay, options.lr_decay_epochs)
+        rate = warm_up(rate, start, epoch, options.lr_warmup_epochs)
+        set_learning_rate(self.optimiser, rate)
+        self.learning_rate = rate
+        grown = epoch / options.epochs if options.drop_path_schedule == "linear" else 1.0
+        self.drop_path = options.drop_path * grown
+        self.network.train()
+
+    def _add_gradients(
+        self, images: Tensor, targets: Tensor, labels: Tensor, noise: torch.Generator
+    ) -> Tensor:
+        """Add those of one part of the batch; the loss and the accuracy in %, as one tensor."""
+        with precision_context(self.options.precision, self.device):
+            logits, auxiliary = self.forward(images, self.drop_path, noise)
+            teachers = None if self.teacher is None else self.teacher(images)
+            loss, total = self.objective(logits, auxiliary, targets, teachers)
+        (total / self.options.accumulate).backward()
+        accuracy = (logits.detach().argmax(1) == labels).float().mean() * 100
+        return torch.stack([loss.detach(), accuracy.to(loss.dtype)])
+
+    def step(self) -> Mapping[str, Tensor]:
+        images, labels = self.training.next_batch()
+        targets = labels
+        if self.options.mixup:
+            share = draw_share(self.options.mixup, self.streams["mixing"])
+            targets = one_hot(labels, self.dataset.num_classes, images.dtype)
+            images, targets = mix(images, targets, share)
+            labels = targets.argmax(1)
+        self.optimiser.zero_grad(set_to_none=True)
+        stream, own = self.streams["drop path"], distributed.share()
+        before, parts = stream.get_state(), self.options.accumulate
+        scalars = []
+        pieces = [whole.chunk(parts) for whole in (images, targets, labels)]
+        for number, (x, y, named) in enumerate(zip(*pieces, strict=True)):
+            place = own.index * parts + number
+            noise = PartGenerator.starting_at(before, place, own.parts * parts)
+            scalars.append(self._add_gradients(x, y, named, noise))
+        stream.set_state(noise.get_state())
+        distributed.average([p.grad for p in self.network.parameters() if p.grad is not None])
+        if self.options.grad_clip:
+            nn.utils.clip_grad_norm_(self.network.parameters(), self.options.grad_clip)
+        self.optimiser.step()
+        if self.average is not None:
+            self.average.update_parameters(self.network)
+        loss, accuracy = torch.stack(scalars).mean(0)
+        return {"loss": loss, "accuracy": accuracy}
+
+    def end_epoch(
+        self, run: RunDirectory, tracker: Tracker, epoch: int, step: int
+    ) -> Mapping[str, Any]:
+        return self.test_if_due(epoch)
+
+    def test_if_due(self, epoch: int) -> Mapping[str, Any]:
+        """The figures after an epoch (from 0), where a test is due; it is after the last."""
+        every = self.options.test_every
+        if epoch + 1 < self.epochs and not (every and (epoch + 1) % every == 0):
+            return {}
+        self.test()
+        return self.figures()
+
+    def test(self) -> None:
+        """Score the weights, and their running mean where there is one."""
+
+        def scores(network: nn.Module) -> Scores:
+            return score(
+                network,
+                self.dataset,
+                batch_size=self.options.batch_size,
+                device=self.device,
+                precision=self.options.precision,
+            )
+
+        self.scores = scores(self.network)
+        if self.average is not None:
+            self.average_scores = scores(self.average)
+
+    def figures(self) -> dict[str, float]:
+        """The scores of the last test by name, those of the running mean as `average_…`."""
+        figures = {} if self.scores is None else self.scores.as_dict()
+        if self.average_scores is not None:
+            averages = self.average_scores.as_dict()
+            figures |= {f"average_{name}": value for name, value in averages.items()}
+        return figures
+
+    @property
+    def modules(self) -> tuple[nn.Module, ...]:
+        average = () if self.average is None else (self.average.module,)
+        return (self.network, *average)
+
+    def memory_advice(self) -> str:
+        return memory_advice(self.options, self.network, self.dataset)
+
+    def is_finite(self) -> bool:
+        return all_finite(self.network.parameters())
+
+    _PARTS = ("network", "optimiser", "training", "streams")
+
+    def state_dict(self) -> dict[str, Any]:
+        average = {} if self.average is None else {"average": self.average.module.state_dict()}
+        return {
+            **{part: getattr(self, part).state_dict() for part in self._PARTS},
+            **average,
+            "teacher": None if self.teacher is None else self.teacher.digest,
+            # With these two a checkpoint explains itself: `--test-only` and `predict` need no more.
+            "description": self.network.description,
+            "data": self.dataset.card(),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        if self.average is not None:
+            self.average.module.load_state_dict(state["average"])
+        if self.teacher is not None:
+            self.teacher.check_same(state["teacher"])
+        for part in self._PARTS:
+            if part == "optimiser":
+                restore(self.optimiser, state[part])
+            else:
+                getattr(self, part).load_state_dict(state[part])
+
+
+def build_network(
+    options: TrainingOptions,
+    model: Model,
+    dataset: Dataset,
+    generator: torch.Generator | None = None,
+) -> Any:
+    """The network of `model` under `options`, for the classes and image size of `dataset`.
+
+    Channels, layers and the auxiliary head are those of cells; other networks have their own.
+
+    Raises:
+        UserError: The network cannot take the images; the message says which size it needs.
+    """
+    return create_trainee(options, model, dataset.num_classes, dataset.image_size, generator)
+
+
+def create_trainee(
+    options: TrainingOptions,
+    model: Model,
+    num_classes: int,
+    image_size: int,
+    generator: torch.Generator | None = None,
+) -> Any:
+    """As `build_network`, where no more is known of the data than these two numbers."""
+    cells: dict[str, Any] = {}
+    if isinstance(model, Genotype):
+        cells = {
+            "channels": options.channels,
+            "layers": options.layers,
+            "auxiliary": options.auxiliary,
+        }
+    network = create_network(
+        model,
+        num_classes=num_classes,
+        stem=choose_stem(options.stem, image_size),
+        generator=generator,
+        **cells,
+    )
+    network.train().check_image_size(image_size, image_size)
+    return network
+
+
+def run_training(options: TrainingOptions, model: Model) -> TrainingResult:
+    """Train the network of `model` from scratch, or go on with the run in `options.resume`.
+
+    Raises:
+        UserError: A setting, the data or the run directory is wrong, or the loss diverged.
+        Interrupted: SIGINT or SIGTERM came; the checkpoint is written.
+    """
+    distributed.check_parts(options.batch_size, options.accumulate)
+    task = TrainingTask(options, model)
+    run, loop = run_task(
+        task,
+        "evaluate",
+        task.options,
+        prepare=lambda run: write_manifest(task.dataset, run.path / MANIFEST, options.seed),
+    )
+    if task.scores is None:  # The run had ended before it was resumed.
+        task.test()
+    assert task.scores is not None
+    result = TrainingResult(
+        task.scores, run.path, loop.seconds, peak_memory(task.device), task.average_scores
+    )
+    if not distributed.is_main():
+        return result
+    if isinstance(model, Genotype):
+        save_genotype(model, run.genotype)
+    cost = count(task.network, task.dataset.image_size)
+    run.write_result(
+        {
+            ("genotype" if isinstance(model, Genotype) else "model"): model.as_dict(),
+            "epoch": options.epochs,
+            **task.figures(),
+            "test_images": len(task.dataset.test),
+            **task.dataset.counts(),
+            "parameters": cost.params,
+            "macs": cost.macs,
+            "seconds": result.seconds,
+            "peak_memory": result.peak_memory,
+        }
+    )
+    return result

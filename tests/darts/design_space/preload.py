@@ -1,0 +1,6 @@
+"""What a fork server imports once for all processes that tests kill."""
+
+import sklearn.datasets  # noqa: F401
+import torch._dynamo  # noqa: F401 - Optimisers import it when the first one is made.
+
+import darts.design_space.train  # noqa: F401

@@ -1,0 +1,39 @@
+"""A population whose networks train in a fraction of a second each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from darts.design_space.options import PopulationOptions, no_overlay
+from darts.design_space.record import FILE_NAME
+from darts.settings.parsing import options_from
+from darts.trials.store import TrialStore
+
+SMALL = {
+    "dataset": "digits",
+    "train_images": 64,
+    "test_images": 50,
+    "batch_size": 32,
+    "epochs": 2,
+    "space": "regnetx",
+    "macs": "20k-60k",
+    "stem_width": 8,
+    "n": 4,
+    "device": "cpu",
+    "threads": 1,
+}
+
+
+def options(out: Path, **settings: Any) -> PopulationOptions:
+    """Settings over `SMALL`."""
+    return options_from(PopulationOptions, {**SMALL, "out": str(out), **settings}, no_overlay)
+
+
+def outcomes(out: Path) -> list[tuple[Any, ...]]:
+    """All that must be the same however often a population was stopped."""
+    with TrialStore(out / FILE_NAME, read_only=True) as store:
+        return [
+            (trial.key, trial.settings, trial.status, trial.curve, trial.result, trial.error)
+            for trial in store.rows()
+        ]

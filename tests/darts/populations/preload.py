@@ -1,6 +1,0 @@
-"""What a fork server imports once for all processes that tests kill."""
-
-import sklearn.datasets  # noqa: F401
-import torch._dynamo  # noqa: F401 - Optimisers import it when the first one is made.
-
-import darts.populations.train  # noqa: F401

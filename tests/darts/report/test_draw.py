@@ -1,0 +1,162 @@
+"""Pictures of cells: what the DOT source says, both back ends, and the way between them."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from darts.report.draw import cell_figure, cell_source, dot_hint, draw_genotype, render_cell
+from darts.report.style import SEPARABLE
+from genotypes import list_genotypes, load_genotype
+
+PNG, SVG = b"\x89PNG", b"<svg"
+needs_dot = pytest.mark.skipif(shutil.which("dot") is None, reason="needs graphviz's dot program")
+
+
+@pytest.fixture
+def without_dot(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+
+def edges(source: str) -> list[tuple[str, str]]:
+    return re.findall(r"^\s*(\w+)(?::\w)? -> (\w+)(?::\w)? ?(?:\[|$)", source, flags=re.MULTILINE)
+
+
+def labels(source: str) -> list[str]:
+    found = re.findall(r'operation\d \[label=(?:"([^"]+)"|(\w+))', source)
+    return [quoted or bare for quoted, bare in found]
+
+
+def test_source_joins_every_operation_to_its_source_and_node() -> None:
+    source = cell_source(load_genotype("pcdarts_cifar10"), "normal")
+    ways = [(0, 1, 2), (1, 0, 2), (2, 0, 3), (3, 1, 3), (4, 0, 4), (5, 1, 4), (6, 0, 5), (7, 1, 5)]
+    expected = []
+    for operation, start, end in ways:
+        expected += [(f"state{start}", f"operation{operation}")]
+        expected += [(f"operation{operation}", f"state{end}")]
+    expected += [(f"state{state}", "output") for state in (2, 3, 4, 5)]
+    assert edges(source) == expected
+    assert labels(source) == [
+        "sep conv 3×3",
+        "skip",
+        "sep conv 3×3",
+        "dil conv 3×3",
+        "sep conv 5×5",
+        "sep conv 3×3",
+        "avg pool 3×3",
+        "dil conv 3×3",
+    ]
+    assert re.findall(r"state[2-9] \[label=(\d)", source) == ["0", "1", "2", "3"]
+
+
+def test_source_concatenates_only_the_listed_nodes() -> None:
+    source = cell_source(load_genotype("amoebanet"), "reduce")
+    assert [edge for edge in edges(source) if edge[1] == "output"] == [
+        ("state3", "output"),
+        ("state4", "output"),
+        ("state6", "output"),
+    ]
+
+
+def test_stride_is_marked_on_edges_from_the_inputs_of_a_reduction_cell_only() -> None:
+    genotype = load_genotype("pcdarts_imagenet")
+    assert "↓2" not in cell_source(genotype, "normal")
+    sources = [source for node in genotype.reduce for _, source in node]
+    marked = [label.endswith("  ↓2") for label in labels(cell_source(genotype, "reduce"))]
+    assert marked == [source < 2 for source in sources]
+
+
+def test_title_legend_and_colours() -> None:
+    source = cell_source(load_genotype("pcdarts_imagenet"), "normal")
+    assert "<B>pcdarts_imagenet</B>" in source
+    assert "normal cell" in source
+    for family in ("skip", "separable convolution", "dilated convolution", "concatenation"):
+        assert family in source
+    assert "pooling" not in source
+    assert SEPARABLE.line in source
+    assert "reduction cell" in cell_source(load_genotype("darts_v1"), "reduce")
+
+
+def test_names_are_escaped() -> None:
+    genotype = load_genotype("darts_v1").with_name('<B>&"x"</B> \\n')
+    source = cell_source(genotype, "normal")
+    assert "<B>&lt;B&gt;&amp;&quot;x&quot;&lt;/B&gt; \\n</B>" in source
+
+
+def test_strengths_are_written_and_set_the_widths() -> None:
+    strengths = [[0.4, 0.1], [0.2, 0.05], [0.2, 0.2], [0.1, 0.0]]
+    source = cell_source(load_genotype("darts_v2"), "normal", strengths)
+    assert 'label="sep conv 3×3  0.40"' in source
+    widths = re.findall(r"state\d -> operation\d:w \[.*penwidth=([\d.]+)", source)
+    assert widths == ["4.00", "1.60", "2.40", "1.20", "2.40", "2.40", "1.60", "0.80"]
+    with pytest.raises(ValueError, match="one number for each input"):
+        cell_source(load_genotype("darts_v2"), "normal", strengths[:3])
+
+
+@needs_dot
+@pytest.mark.parametrize("name", list_genotypes())
+def test_graphviz_draws_the_whole_zoo(name: str, tmp_path: Path) -> None:
+    paths = draw_genotype(load_genotype(name), tmp_path / "new", formats=("svg",))
+    assert [path.name for path in paths] == ["normal.gv", "normal.svg", "reduce.gv", "reduce.svg"]
+    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == [p.name for p in paths]
+    for path in paths[1::2]:
+        texts = "".join(ElementTree.parse(path).getroot().itertext())
+        assert name in texts
+        assert "×" in texts
+
+
+@needs_dot
+def test_graphviz_writes_sharp_png_and_leaves_no_hint(tmp_path: Path) -> None:
+    paths = draw_genotype(load_genotype("darts_v2"), tmp_path)
+    assert [path.name for path in paths] == [
+        f"{kind}.{suffix}" for kind in ("normal", "reduce") for suffix in ("gv", "svg", "png")
+    ]
+    content = (tmp_path / "normal.png").read_bytes()
+    assert content.startswith(PNG)
+    assert int.from_bytes(content[16:20], "big") > 1200  # width in pixels
+    assert dot_hint() is None
+
+
+@pytest.mark.usefixtures("without_dot")
+def test_without_dot_matplotlib_draws_and_a_hint_says_so(tmp_path: Path) -> None:
+    paths = draw_genotype(load_genotype("amoebanet"), tmp_path / "cells")
+    assert len(paths) == 6
+    assert all(path.is_file() for path in paths)
+    assert (tmp_path / "cells" / "reduce.png").read_bytes().startswith(PNG)
+    assert SVG in (tmp_path / "cells" / "reduce.svg").read_bytes()[:1000]
+    assert (tmp_path / "cells" / "normal.gv").read_text().startswith("digraph")
+    hint = dot_hint()
+    assert hint is not None
+    assert "apt install graphviz" in hint
+    assert "\n" not in hint
+
+
+def test_a_dot_that_fails_counts_as_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "dot"
+    program.write_text("#!/bin/sh\nexit 1\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert render_cell(load_genotype("darts_v1"), "normal", "png").startswith(PNG)
+
+
+@pytest.mark.usefixtures("without_dot")
+def test_matplotlib_pictures_are_reproducible() -> None:
+    first, second = (render_cell(load_genotype("darts_v1"), "reduce", "png") for _ in range(2))
+    assert first == second
+
+
+def test_figure_shows_what_the_source_says() -> None:
+    genotype = load_genotype("nasnet").with_name("a $\\frac{x$ b")
+    figure = cell_figure(genotype, "reduce", [[0.5, 0.25]] * 5)
+    texts = [text.get_text() for text in figure.axes[0].texts]
+    assert texts.count("sep conv 7×7  ↓2  0.25") == 2
+    assert texts.count("skip  0.50") == 1
+    assert {"$c_{k{-}2}$", "$c_{k{-}1}$", "$c_k$", "reduction cell", "0", "4"} <= set(texts)
+    assert {"pooling", "skip", "separable convolution", "concatenation"} <= set(texts)
+    figure.canvas.draw()

@@ -1,0 +1,178 @@
+import io
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from darts.runs.progress import Progress, Rate, format_time
+
+
+class Clock:
+    def __init__(self):
+        self.now = 1000.0
+
+    def __call__(self):
+        return self.now
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def make(stream, clock, **options):
+    sizes = {"total_steps": 30, "steps_per_epoch": 10, "epochs": 3, "title": "search"}
+    return Progress(**{**sizes, **options}, stream=stream, clock=clock)
+
+
+def run(progress, clock, steps, seconds=1.0, **values):
+    for _ in range(steps):
+        clock.now += seconds
+        progress.advance(images=64, **values)
+
+
+def test_one_plain_line_an_epoch():
+    clock, stream = Clock(), io.StringIO()
+    with make(stream, clock) as progress:
+        run(progress, clock, 30, 0.5, loss=1.23456, accuracy=87.5, learning_rate=0.1, macs="12 M")
+    assert stream.getvalue().splitlines() == [
+        f"search  epoch {epoch}/3  step {10 * epoch}/30  loss 1.2346  accuracy 87.50 %  lr 0.1"
+        f"  macs 12 M  images/s 128  left 0:00:{left}"
+        for epoch, left in [(1, "10"), (2, "05"), (3, "00")]
+    ]
+
+
+def test_long_epochs_print_at_the_interval():
+    clock, stream = Clock(), io.StringIO()
+    with make(stream, clock, interval=30) as progress:
+        run(progress, clock, 20, seconds=7)
+    # The fifth step is the first after 30 s; the count starts again at each line.
+    steps = [line.split("step ")[1].split("/")[0] for line in stream.getvalue().splitlines()]
+    assert steps == ["5", "10", "15", "20"]
+
+
+def test_message_stands_on_its_own_line():
+    stream = io.StringIO()
+    with make(stream, Clock()) as progress:
+        progress.message("[bold]as it is[/bold]")
+    assert stream.getvalue() == "[bold]as it is[/bold]\n"
+
+
+def test_pipe_gets_no_control_codes_whatever_the_environment_says():
+    script = (
+        "from darts.runs.progress import Progress\n"
+        "with Progress(total_steps=2, steps_per_epoch=1, epochs=2, title='t') as progress:\n"
+        "    for _ in range(2): progress.advance(images=1, loss=1.0)\n"
+        "    progress.message('done')\n"
+        "import sys; assert 'torch' not in sys.modules\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=Path(__file__).parents[3],
+        env={"FORCE_COLOR": "1", "TTY_COMPATIBLE": "1", "TERM": "xterm-256color"},
+        capture_output=True,
+        check=True,
+    )
+    assert done.stdout == b""
+    assert len(done.stderr.splitlines()) == 3
+    assert not any(byte < 32 and byte != 10 for byte in done.stderr)
+
+
+def test_terminal_shows_everything(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLUMNS", "100")
+    clock, stream = Clock(), Terminal()
+    with make(stream, clock) as progress:
+        run(progress, clock, 12, loss=0.5, accuracy=50.0, learning_rate=0.025)
+        progress.message("[bold] derived")
+    shown = stream.getvalue()
+    for text in [
+        "search",
+        "epoch 2/3",
+        "step 12/30",
+        "loss 0.5000",
+        "accuracy 50.00 %",
+        "lr 0.025",
+    ]:
+        assert text in shown
+    for text in ["images/s 64", "left 0:00:18", "[bold] derived", "━", "\x1b["]:
+        assert text in shown
+    assert "\x1b[?25h" in shown[shown.rindex("left") :], "the cursor must come back"
+
+
+def test_dumb_terminal_gets_plain_lines(monkeypatch):
+    monkeypatch.setenv("TERM", "dumb")
+    clock, stream = Clock(), Terminal()
+    with make(stream, clock) as progress:
+        run(progress, clock, 10)
+    assert "\x1b" not in stream.getvalue()
+    assert "epoch 1/3" in stream.getvalue()
+
+
+def test_time_left_right_after_a_resume_counts_only_own_steps():
+    clock = Clock()
+    with make(io.StringIO(), clock, start_step=20) as progress:
+        assert progress.time_left is None
+        assert progress.images_per_second is None
+        run(progress, clock, 1, seconds=3)
+        assert progress.time_left == pytest.approx(9 * 3)
+        assert progress.images_per_second == pytest.approx(64 / 3)
+
+
+def test_time_before_entering_and_before_a_restart_counts_nothing():
+    clock = Clock()
+    progress = make(io.StringIO(), clock)
+    clock.now += 100
+    with progress:
+        run(progress, clock, 1)
+        clock.now += 100
+        progress.restart_clock()
+        run(progress, clock, 1)
+        assert progress.time_left == pytest.approx(28)
+
+
+def test_values_left_out_stay():
+    clock, stream = Clock(), io.StringIO()
+    with make(stream, clock) as progress:
+        run(progress, clock, 1, loss=math.nan)
+        run(progress, clock, 9)
+    assert "loss nan" in stream.getvalue()
+
+
+def test_several_steps_at_once_end_their_epoch():
+    clock, stream = Clock(), io.StringIO()
+    with make(stream, clock) as progress:
+        for _ in range(3):
+            clock.now += 1
+            progress.advance(images=64 * 4, steps=4)
+        assert progress.step == 12
+    assert stream.getvalue().count("\n") == 1
+
+
+def test_rate_forgets_an_old_pace():
+    rate = Rate()
+    rate.update(60, steps=1, images=10)
+    # One step of a minute, then one of another: weights 1/e and 1.
+    rate.update(60, steps=3, images=30)
+    weight = math.exp(-1)
+    assert rate.images_per_second == pytest.approx((10 * weight + 30) / (60 * weight + 60))
+    for _ in range(1000):
+        rate.update(1, steps=1, images=5)
+    assert rate.time_left(7) == pytest.approx(7, abs=1e-4)
+    assert rate.images_per_second == pytest.approx(5, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (None, "-:--:--"),
+        (0, "0:00:00"),
+        (59.6, "0:01:00"),
+        (3723, "1:02:03"),
+        (180000, "2d 2:00:00"),
+    ],
+)
+def test_format_time(seconds, text):
+    assert format_time(seconds) == text

@@ -1,0 +1,166 @@
+"""A recorded iteration does what an eager one does, with a stand-in for CUDA's graphs."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from darts.errors import UserError
+from darts.searching.recording import (
+    WARM_UP,
+    CudaGraphs,
+    RecordedIteration,
+    Scalars,
+    Work,
+    wants_graphs,
+)
+from darts.searching.steps import Batch
+from darts.searching.task import SearchTask, run_search
+from tests.darts.runs_support import assert_same, search_options
+
+
+class Tape:
+    """Like a graph: recording computes nothing, a replay fills the same scalars anew."""
+
+    def __init__(self) -> None:
+        self.warmed = self.recorded = self.replayed = 0
+
+    def warm_up(self, work: Work) -> Scalars:
+        self.warmed += 1
+        return work()
+
+    def record(self, work: Work) -> tuple[Callable[[], None], Scalars]:
+        self.recorded += 1
+        scalars: dict[str, Tensor] = {}
+
+        def replay() -> None:
+            self.replayed += 1
+            for name, value in work().items():
+                scalars.setdefault(name, torch.empty_like(value)).copy_(value)
+
+        return replay, scalars
+
+
+def batches(number: int) -> Batch:
+    return Batch(torch.full((2, 3), float(number)), torch.full((2,), number))
+
+
+def total(training: Batch, validation: Batch | None = None) -> Scalars:
+    scalars = {"loss": training.images.sum() + training.labels.sum()}
+    if validation is not None:
+        scalars["architecture_loss"] = validation.images.sum()
+    return scalars
+
+
+def test_each_kind_of_iteration_warms_up_and_is_recorded_once() -> None:
+    tape = Tape()
+    recorded = RecordedIteration(total, tape)
+    for number in range(6):
+        assert recorded(batches(number))["loss"].item() == 8 * number
+    assert (tape.warmed, tape.recorded, tape.replayed) == (WARM_UP, 1, 6 - WARM_UP)
+    for number in range(5):
+        scalars = recorded(batches(number), batches(number + 1))
+        assert scalars["loss"].item() == 8 * number
+        assert scalars["architecture_loss"].item() == 6 * (number + 1)
+    assert (tape.warmed, tape.recorded) == (2 * WARM_UP, 2)
+
+
+def test_what_a_replay_gave_survives_the_next_one() -> None:
+    recorded = RecordedIteration(total, Tape())
+    given = [recorded(batches(number))["loss"] for number in range(6)]
+    assert [value.item() for value in given] == [8 * number for number in range(6)]
+
+
+class Unrecordable(Tape):
+    def record(self, work: Work) -> tuple[Callable[[], None], Scalars]:
+        raise RuntimeError("operation not permitted when stream is capturing")
+
+
+def test_what_cannot_be_recorded_runs_as_it_is_with_one_line_in_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    recorded = RecordedIteration(total, Unrecordable())
+    with caplog.at_level(logging.WARNING):
+        given = [recorded(batches(number))["loss"].item() for number in range(6)]
+    assert given == [8 * number for number in range(6)]
+    assert len(caplog.records) == 1
+    insistent = RecordedIteration(total, Unrecordable(), insist=True)
+    for number in range(WARM_UP):
+        insistent(batches(number))
+    with pytest.raises(UserError, match=r"cannot be recorded here \(operation not permitted"):
+        insistent(batches(0))
+
+
+def test_graphs_are_for_cuda_and_of_themselves_for_the_first_order() -> None:
+    cuda, cpu = torch.device("cuda"), torch.device("cpu")
+    assert wants_graphs("auto", cuda, 1)
+    assert wants_graphs("always", cuda, 2)
+    assert not wants_graphs("auto", cuda, 2)
+    assert not wants_graphs("never", cuda, 1)
+    assert not wants_graphs("auto", cpu, 1)
+    with pytest.raises(UserError, match="needs a CUDA device"):
+        wants_graphs("always", cpu, 1)
+
+
+@pytest.fixture
+def tape(monkeypatch: pytest.MonkeyPatch) -> Tape:
+    made = Tape()
+    monkeypatch.setattr("darts.searching.task.CudaGraphs", lambda device: made)
+    monkeypatch.setattr("darts.searching.task.wants_graphs", lambda *_: True)
+    return made
+
+
+def test_a_recorded_search_equals_an_eager_one_and_resumes(tape: Tape, tmp_path: Path) -> None:
+    """Both kinds of iteration, each replayed twice; then again with a stop in the middle."""
+    settings = {"sampling": "random", "backend": "torch", "nodes": 2}
+    recorded = SearchTask(search_options(tmp_path / "a", **settings))
+    eager = SearchTask(search_options(tmp_path / "b", **settings))
+    eager.iteration = eager.iteration.iteration
+    for epoch in (0, 1):
+        for task in (recorded, eager):
+            task.begin_epoch(epoch)
+        for step in range(WARM_UP + 2):
+            if (epoch, step) == (1, 1):
+                recorded.load_state_dict(recorded.state_dict())
+            assert_same(dict(recorded.step()), dict(eager.step()))
+    # Loading dropped the graph: the second kind had not been recorded yet, and warmed up again.
+    assert (tape.warmed, tape.recorded) == (2 * WARM_UP + 1, 2)
+    assert_same(recorded.state_dict(), eager.state_dict())
+
+
+def test_the_title_of_a_run_tells_of_graphs(tape: Tape, tmp_path: Path) -> None:
+    task = SearchTask(search_options(tmp_path / "a", backend="torch"))
+    assert task.title == "search (torch, CUDA graphs)"
+
+
+def test_graphs_without_cuda_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="--cuda-graphs always: needs a CUDA device"):
+        run_search(search_options(tmp_path / "run", cuda_graphs="always"))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_failed_recording_gives_the_stream_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """torch's own context leaves its stream in force where ending a recording raises."""
+    device, streams = torch.device("cuda", 1), []
+
+    class Recording(nullcontext):
+        def __init__(self, graph: object, stream: object, capture_error_mode: str) -> None:
+            super().__init__()
+
+        def __exit__(self, *_: object) -> None:
+            raise RuntimeError("operation failed due to a previous error during capture")
+
+    monkeypatch.setattr(torch.cuda, "device", lambda wanted: nullcontext(wanted))
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", object)
+    monkeypatch.setattr(torch.cuda, "graph", Recording)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda: "usual")
+    monkeypatch.setattr(torch.cuda, "set_stream", streams.append)
+    with pytest.raises(RuntimeError, match="during capture"):
+        CudaGraphs(device).record(dict)
+    assert streams == ["usual"]
