@@ -10,7 +10,8 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from cells.search_cell import EdgeWeights, SearchCell
+from cells.search_cell import SearchCell
+from cells.topology import EdgeWeights
 from ops.native.preprocess import preprocess
 
 

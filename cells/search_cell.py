@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import max_pool2d
 
-from cells.topology import INPUTS, Topology
+from cells.topology import INPUTS, EdgeWeights, Topology
 from ops.backends import takes, takes_triton
 from ops.fused.fan_out import FanOut
 from ops.fused.mixed_norm import WeightedNorm
@@ -20,21 +19,6 @@ from ops.partial import partial_size, shuffle_matrix, shuffle_order
 from ops.primitives import FactorizedReduce, ReluConvBn
 
 Norms = (WeightedNorm, nn.BatchNorm2d)
-
-
-class EdgeWeights(NamedTuple):
-    """What the architecture says of one kind of cell.
-
-    operations: `[E, O]`, the weight of each candidate on each edge.
-    edges: `[E]`, the weight of each edge (edge normalisation), or None for 1.
-    """
-
-    operations: Tensor
-    edges: Tensor | None
-
-    def detach(self) -> EdgeWeights:
-        edges = None if self.edges is None else self.edges.detach()
-        return EdgeWeights(self.operations.detach(), edges)
 
 
 class SearchCell(nn.Module):

@@ -9,8 +9,33 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 INPUTS = 2
+
+
+class EdgeWeights(NamedTuple):
+    """The relaxed architecture of one kind of cell, as the cells read it.
+
+    Attributes:
+        operations: `[E, O]`, the weight of each candidate operation on each edge.
+        edges: `[E]`, the weight of each edge (edge normalisation), or None for a weight of 1.
+    """
+
+    operations: Tensor
+    edges: Tensor | None
+
+    def detach(self) -> EdgeWeights:
+        """The same weights, cut off from alpha and beta."""
+        edges = None if self.edges is None else self.edges.detach()
+        return EdgeWeights(self.operations.detach(), edges)
+
+    def strengths(self) -> Tensor:
+        """`[E, O]`: weight of the operation times weight of the edge."""
+        return self.operations if self.edges is None else self.operations * self.edges.unsqueeze(1)
 
 
 @dataclass(frozen=True)

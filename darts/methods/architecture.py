@@ -5,8 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from cells.search_cell import EdgeWeights
-from cells.topology import Topology
+from cells.topology import EdgeWeights, Topology
 from genotypes import SPACES, Genotype
 
 KINDS = ("normal", "reduce")

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from cells.native_stack import last_nodes, suits_kernels
-from cells.search_cell import EdgeWeights, SearchCell
-from cells.topology import Topology, reduction_layers
+from cells.search_cell import SearchCell
+from cells.topology import EdgeWeights, Topology, reduction_layers
 from darts.models.stems import check_image_size, create_search_stem
 from ops.backends import choose_backend
 from ops.partial import Sampling, draw_channels

@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.func import functional_call
 from torch.nn import functional
 
-from cells.search_cell import EdgeWeights, SearchCell
-from cells.topology import Topology
+from cells.search_cell import SearchCell
+from cells.topology import EdgeWeights, Topology
 from darts.methods.architecture import Architecture
 from darts.searching.supernet import Supernet
 from genotypes import SPACES

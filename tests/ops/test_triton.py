@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from cells.search_cell import EdgeWeights, SearchCell
-from cells.topology import Topology
+from cells.search_cell import SearchCell
+from cells.topology import EdgeWeights, Topology
 from genotypes import SPACES
 from ops import backends
 from ops.backends import BackendError, choose_backend

@@ -9,8 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, grad, jacrev
 
-from cells.search_cell import EdgeWeights
-from cells.topology import Topology
+from cells.topology import EdgeWeights, Topology
 from darts.methods.architecture import Architecture
 from darts.searching.steps import (
     ArchitectureStep,
