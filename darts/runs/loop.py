@@ -18,13 +18,13 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from darts.system import distributed
 from darts.errors import UserError
-from darts.runs.interrupt import Interrupted, InterruptGuard
-from darts.settings.options import RunOptions
-from darts.runs.progress import Progress
 from darts.runs.directory import RunDirectory
+from darts.runs.interrupt import Interrupted, InterruptGuard
+from darts.runs.progress import Progress
 from darts.runs.tracking import Tracker
+from darts.settings.options import RunOptions
+from darts.system import distributed
 
 
 class Task(Protocol):

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import torch
 
-from darts.runs import checkpoints
 from darts.errors import UserError
+from darts.runs import checkpoints
 
 SIZE = 100
 

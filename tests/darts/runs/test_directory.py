@@ -14,8 +14,8 @@ import pytest
 import torch
 import yaml
 
-from darts.runs import directory as runs
 from darts.errors import UserError
+from darts.runs import directory as runs
 from darts.runs.directory import RunDirectory
 
 ROOT = Path(__file__).parents[3]

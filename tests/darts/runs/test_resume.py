@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 
 from darts.errors import UserError
-from darts.runs.interrupt import Interrupted
-from darts.settings.parsing import options_from
 from darts.runs.directory import RunDirectory
+from darts.runs.interrupt import Interrupted
 from darts.searching import task as searcher
 from darts.searching.options import SearchOptions
+from darts.settings.parsing import options_from
 from darts.training import task as trainer
 from darts.training.options import TrainingOptions
 from genotypes import load_genotype
