@@ -1,4 +1,4 @@
-"""A built wheel holds everything that a command needs, and setup.cfg names every library."""
+"""A built wheel holds everything that a command needs, and the metadata are complete."""
 
 import ast
 import os
@@ -11,6 +11,7 @@ from configparser import ConfigParser
 from pathlib import Path
 
 import pytest
+import yaml
 
 CHECKOUT = Path(__file__).parents[1]
 PACKAGES = ("ops", "cells", "genotypes", "darts")
@@ -24,7 +25,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     leftovers = shutil.ignore_patterns("__pycache__")
     for folder in (*PACKAGES, "configs"):
         shutil.copytree(CHECKOUT / folder, source / folder, symlinks=True, ignore=leftovers)
-    for file in ("setup.cfg", "pyproject.toml", "MANIFEST.in", "README.md", "search.py"):
+    for file in ("setup.cfg", "pyproject.toml", "MANIFEST.in", "README.md", "LICENSE", "search.py"):
         shutil.copy(CHECKOUT / file, source)
     build = "from setuptools import build_meta; build_meta.build_wheel('dist')"
     subprocess.run([sys.executable, "-c", build], cwd=source, check=True, capture_output=True)
@@ -49,6 +50,22 @@ def test_the_wheel_holds_every_module_and_resource(site: Path) -> None:
 def test_the_wheel_holds_nothing_else(site: Path) -> None:
     top = {path.name for path in site.iterdir() if not path.name.endswith(".dist-info")}
     assert top == set(PACKAGES)
+
+
+def test_the_wheel_holds_the_licence(site: Path) -> None:
+    (copy,) = site.glob("*.dist-info/**/LICENSE")
+    assert copy.read_bytes() == (CHECKOUT / "LICENSE").read_bytes()
+
+
+def test_the_citation_and_the_changelog_name_the_version() -> None:
+    settings = ConfigParser()
+    settings.read(CHECKOUT / "setup.cfg", encoding="utf-8")
+    metadata = settings["metadata"]
+    citation = yaml.safe_load((CHECKOUT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["version"] == metadata["version"]
+    assert citation["license"] == metadata["license"]
+    changelog = (CHECKOUT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert f"## [{metadata['version']}]" in changelog
 
 
 def test_the_wheel_works_outside_the_checkout(site: Path, tmp_path: Path) -> None:
