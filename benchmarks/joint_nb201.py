@@ -25,12 +25,19 @@ import torch
 from matplotlib.figure import Figure
 from scipy.stats import kendalltau
 
+from darts.joint.costs import Limits
 from darts.joint.evolution import EvolutionOptions, evolve
-from darts.joint.iterate import IterationOptions, Trained, iterate
-from darts.joint.networks.costs import Limits
+from darts.joint.iterate import IterationOptions, TrainedCandidates, iterate
 from darts.joint.networks.nb201 import arch_string
-from darts.joint.networks.setting import Setting
-from darts.joint.predictor import Predictor, Scorer, create_predictor, fit, predict, pretrain
+from darts.joint.networks.setting import NetworkSetting
+from darts.joint.predictor import (
+    Predictor,
+    Scorer,
+    create_predictor,
+    fit_predictor,
+    predict_accuracies,
+    pretrain_predictor,
+)
 from darts.joint.problem import Problem
 from darts.joint.space_file import find_space
 from darts.report.frame import dress, write_figure
@@ -49,7 +56,7 @@ class Table:
     def __init__(self, path: Path, column: str) -> None:
         with gzip.open(path, "rt", encoding="utf-8") as stream:
             known = {row["arch"]: float(row[column]) for row in csv.DictReader(stream)}
-        self.problem = Problem(find_space("nb201"), Setting(num_classes=10, resolution=32))
+        self.problem = Problem(find_space("nb201"), NetworkSetting(num_classes=10, resolution=32))
         self.genes = np.stack(np.unravel_index(np.arange(5**6), (5,) * 6), axis=1).astype(float)
         rows = self.problem.space.rows(self.genes)
         self.accuracies = np.array([known[arch_string(row)] for row in rows])
@@ -60,10 +67,12 @@ class Table:
         """Trained accuracies (%) of cells [N, 6]."""
         return self.accuracies[np.ravel_multi_index(genes.astype(int).T, (5,) * 6)]
 
-    def train(self, number: int, genes: np.ndarray, predicted: np.ndarray, epochs: int) -> Trained:
+    def train(
+        self, number: int, genes: np.ndarray, predicted: np.ndarray, epochs: int
+    ) -> TrainedCandidates:
         """A round of a search, looked up."""
         curves = tuple((accuracy,) for accuracy in self(genes).tolist())
-        return Trained(genes=genes, predicted=predicted, curves=curves)
+        return TrainedCandidates(genes=genes, predicted=predicted, curves=curves)
 
 
 def seeded(seed: int) -> torch.Generator:
@@ -72,7 +81,7 @@ def seeded(seed: int) -> torch.Generator:
 
 def pretrained_predictor(table: Table, seed: int) -> Predictor:
     predictor = create_predictor(table.problem.space, seeded(seed))
-    report = pretrain(predictor, table.features, table.costs, seeded(seed + 1000))
+    report = pretrain_predictor(predictor, table.features, table.costs, seeded(seed + 1000))
     if seed == 0:
         print(f"correlation of predicted and true costs, held out: {report.correlation}")
     return predictor
@@ -92,16 +101,16 @@ def study_pretraining(table: Table, draws: Sequence[int]) -> list[dict]:
             for variant in ("pretrained", "not pretrained", "not pretrained, frozen first"):
                 generator = seeded(draw + 2000)
                 if variant == "pretrained":
-                    predictor = fit(pretrained, *data, generator)
+                    predictor = fit_predictor(pretrained, *data, generator)
                 elif variant == "not pretrained":
                     # All layers learn for as long and at the same rates; freezing an embedding
                     # that has learnt nothing would only be a handicap.
                     free = {"frozen_epochs": 0, "epochs": 50}
-                    predictor = fit(fresh, *data, generator, **free, reduced_rate=0.01)
-                    predictor = fit(predictor, *data, generator, **free)
+                    predictor = fit_predictor(fresh, *data, generator, **free, reduced_rate=0.01)
+                    predictor = fit_predictor(predictor, *data, generator, **free)
                 else:
-                    predictor = fit(fresh, *data, generator)
-                guessed = predict(predictor, table.features[rest], nothing[rest])
+                    predictor = fit_predictor(fresh, *data, generator)
+                guessed = predict_accuracies(predictor, table.features[rest], nothing[rest])
                 true = table.accuracies[rest]
                 results.append(
                     {

@@ -287,23 +287,23 @@ def detect(**settings: Any) -> DetectionResult:
 
 def run_detection(options: DetectionOptions) -> DetectionResult:
     """Train a detector with these options and write the report."""
-    from darts.detection import task
+    from darts.detection.task import train_detector
     from darts.report.page import write_report
 
-    result = task.run_detection(options)
+    result = train_detector(options)
     write_report(result.run_dir)
     return result
 
 
 def detector_card(options: DetectionOptions) -> str:
     """What these options would train, in a few lines; the data may be absent."""
-    from darts.detection import card
+    from darts.detection.summary import summarise_detector
 
-    return card.detector_card(options)
+    return summarise_detector(options)
 
 
 def judge_detector(options: DetectionOptions) -> Precision:
     """The AP of the detector in `options.checkpoint` on the validation images."""
-    from darts.detection import task
+    from darts.detection.scoring import score_detector
 
-    return task.judge_checkpoint(options)
+    return score_detector(options)

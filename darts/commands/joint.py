@@ -11,7 +11,7 @@ from darts.errors import UserError
 from darts.settings.parsing import options_from, parse_options
 
 if TYPE_CHECKING:
-    from darts.joint.networks.costs import Costs
+    from darts.joint.costs import Costs
     from darts.joint.space import Space
 
 _USAGE = """usage: {prog} COMMAND [options]
@@ -44,16 +44,16 @@ def joint(arguments: Sequence[str], prog: str) -> None:
 
 def _search(arguments: Sequence[str], prog: str) -> None:
     from darts.api import chosen_model, training_overlay
-    from darts.joint.options import PRESETS, JointOptions
+    from darts.joint.options import JOINT_PRESETS, JointOptions
 
     def overlay(settings: Mapping[str, Any]) -> dict[str, Any]:
         implied = training_overlay(settings)
         own = {name: value for name, value in implied.items() if name not in ("epochs",)}
-        return {**own, "test_every": 1, **PRESETS[settings["preset"]]}
+        return {**own, "test_every": 1, **JOINT_PRESETS[settings["preset"]]}
 
     options = parse_options(JointOptions, arguments, prog=prog, overlay=overlay)
     from darts.joint.directory import BEST
-    from darts.joint.search import run_search
+    from darts.joint.search import run_joint_search
     from darts.joint.space_file import find_space
 
     model = None
@@ -61,7 +61,7 @@ def _search(arguments: Sequence[str], prog: str) -> None:
         check_values(find_space(options.space))
         if options.genotype is not None or options.model is not None:
             model = chosen_model(options)
-    result = run_search(options, model)
+    result = run_joint_search(options, model)
     _write_report(result.run_dir)
     measured, accuracies = result.iteration.measured()
     print(f"trials          {len(measured)} that count, {result.seconds:.0f} s of training")
@@ -75,10 +75,10 @@ def _search(arguments: Sequence[str], prog: str) -> None:
 def check_values(space: Space) -> None:
     """Raise UserError where an option of a training would not take a variable's value."""
     from darts.api import training_overlay
-    from darts.joint.trial import check_recipe
+    from darts.joint.checks import check_recipe_names
     from darts.training.options import TrainingOptions
 
-    check_recipe(space)
+    check_recipe_names(space)
     for variable in space.variables:
         for name in variable.sets if variable.part == "recipe" else ():
             for value in variable.extremes():
@@ -174,11 +174,11 @@ def _show(arguments: Sequence[str], prog: str) -> None:
     )
     parser.add_argument("what", nargs="?", help="space (name, file, joined by +) or directory")
     parsed = parser.parse_args(arguments)
-    from darts.joint.space_file import find_space, list_spaces
+    from darts.joint.space_file import find_space, list_joint_spaces
 
     if parsed.what is None:
         rows = [("space", "networks", "variables", "architectures", "recipes")]
-        rows += [_overview(find_space(name)) for name in list_spaces()]
+        rows += [_overview(find_space(name)) for name in list_joint_spaces()]
         print_table(rows)
         print("\nJoin two by '+', as in darts-cell+recipe; a YAML file of your own will do, too.")
     elif Path(parsed.what).is_dir():

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from darts.errors import UserError
 
-NAMED = 3  # Of many faults, so many are named.
+_NAMED = 3  # Of many faults, so many are named.
 
 
 @dataclass(frozen=True)
@@ -99,41 +99,7 @@ def read_annotations(source: Path | str, folder: Path | str) -> Annotations:
     categories = _categories(content, source)
     pictures = _pictures(content, source)
     _check_files(pictures, folder, source)
-    label_of = {number: label for label, (number, _) in enumerate(categories, 1)}
-    place_of = {picture.id: place for place, picture in enumerate(pictures)}
-    found: list[list[tuple[list[float], int]]] = [[] for _ in pictures]
-    kept: list[dict[str, Any]] = []
-    empty, cut = 0, 0
-    for number, entry in enumerate(content["annotations"], 1):
-        place, label, box = _entry(entry, number, place_of, label_of, source)
-        picture = pictures[place]
-        corners = [box[0], box[1], box[0] + box[2], box[1] + box[3]]
-        limits = (picture.width, picture.height) * 2
-        inside = [min(max(value, 0.0), limit) for value, limit in zip(corners, limits, strict=True)]
-        width, height = inside[2] - inside[0], inside[3] - inside[1]
-        if width <= 0 or height <= 0:
-            empty += 1
-            continue
-        # Annotations are rounded; by a pixel they may lie.
-        cut += any(abs(one - other) > 1 for one, other in zip(corners, inside, strict=True))
-        crowd = int(bool(entry.get("iscrowd", 0)))
-        area = entry.get("area")
-        kept.append(
-            {
-                "id": number,
-                "image_id": picture.id,
-                "category_id": entry["category_id"],
-                "bbox": [inside[0], inside[1], width, height],
-                "area": area if isinstance(area, (int, float)) else width * height,
-                "iscrowd": crowd,
-            }
-        )
-        if not crowd:
-            found[place].append((inside, label))
-    _report(source, empty, cut)
-    total = sum(map(len, found))
-    if not total:
-        raise UserError(f"{source} holds no usable box, so there is nothing to learn or to test.")
+    found, kept = _boxes(content, pictures, categories, source)
     counts = torch.tensor([0, *map(len, found)])
     return Annotations(
         source=source,
@@ -233,6 +199,50 @@ def _check_files(pictures: Sequence[Picture], folder: Path, source: Path) -> Non
         )
 
 
+def _boxes(
+    content: Mapping[str, Any],
+    pictures: Sequence[Picture],
+    categories: Sequence[tuple[int, str]],
+    source: Path,
+) -> tuple[list[list[tuple[list[float], int]]], list[dict[str, Any]]]:
+    """Corners and labels of the boxes of each picture, and the annotations that count for AP."""
+    label_of = {number: label for label, (number, _) in enumerate(categories, 1)}
+    place_of = {picture.id: place for place, picture in enumerate(pictures)}
+    found: list[list[tuple[list[float], int]]] = [[] for _ in pictures]
+    kept: list[dict[str, Any]] = []
+    empty, cut = 0, 0
+    for number, entry in enumerate(content["annotations"], 1):
+        place, label, box = _entry(entry, number, place_of, label_of, source)
+        picture = pictures[place]
+        corners = [box[0], box[1], box[0] + box[2], box[1] + box[3]]
+        limits = (picture.width, picture.height) * 2
+        inside = [min(max(value, 0.0), limit) for value, limit in zip(corners, limits, strict=True)]
+        width, height = inside[2] - inside[0], inside[3] - inside[1]
+        if width <= 0 or height <= 0:
+            empty += 1
+            continue
+        # Annotations are rounded; by a pixel they may lie.
+        cut += any(abs(one - other) > 1 for one, other in zip(corners, inside, strict=True))
+        crowd = int(bool(entry.get("iscrowd", 0)))
+        area = entry.get("area")
+        kept.append(
+            {
+                "id": number,
+                "image_id": picture.id,
+                "category_id": entry["category_id"],
+                "bbox": [inside[0], inside[1], width, height],
+                "area": area if isinstance(area, (int, float)) else width * height,
+                "iscrowd": crowd,
+            }
+        )
+        if not crowd:
+            found[place].append((inside, label))
+    _report(source, empty, cut)
+    if not any(found):
+        raise UserError(f"{source} holds no usable box, so there is nothing to learn or to test.")
+    return found, kept
+
+
 def _entry(
     entry: Any,
     number: int,
@@ -267,5 +277,5 @@ def _report(source: Path, empty: int, cut: int) -> None:
 
 
 def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
-    return ", ".join(names[:NAMED]) + more
+    more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more

@@ -39,17 +39,17 @@ def create_backbone(
         GenotypeError: There is no such genotype, or its file is wrong.
     """
     if options.pretrained is None:
-        return Backbone(_create(options, chosen_model(options), {}, generator))
+        return Backbone(_create(options, backbone_model(options), {}, generator))
     state = trained_state(options.pretrained)
     named = options.genotype is not None or options.model is not None
-    model = chosen_model(options) if named else model_from_description(state["description"])
+    model = backbone_model(options) if named else model_from_description(state["description"])
     maps = _create(options, model, {} if named else state["description"], generator)
     load_pretrained(maps, options.pretrained)
     print(f"backbone's weights of {options.pretrained} loaded", file=sys.stderr)
     return Backbone(maps, tuple(state["data"]["mean"]), tuple(state["data"]["std"]))
 
 
-def chosen_model(options: DetectionOptions) -> Model:
+def backbone_model(options: DetectionOptions) -> Model:
     """The model that --genotype or --model names."""
     if options.genotype is not None and options.model is not None:
         raise UserError("--genotype and --model: a detector has one backbone; give one of the two.")

@@ -16,13 +16,13 @@ import torch
 from torch import Tensor, nn
 
 from darts.detection.default_boxes import create_default_boxes
-from darts.detection.matching import decode
+from darts.detection.matching import decode_boxes
 from darts.errors import UserError
 from darts.models.features import FeatureMaps
 from darts.models.registry import network_from_description
 from darts.system.torchvision_compat import torchvision
 
-Head = Literal["ssd", "ssdlite"]
+DetectionHead = Literal["ssd", "ssdlite"]
 # Widths of the extra maps as in torchvision's SSDLite; none is wider than the backbone's last.
 EXTRA_WIDTHS = (512, 256, 256, 128)
 MOST_CANDIDATES, MOST_DETECTIONS = 400, 100  # of a class before, of an image after suppression
@@ -71,7 +71,7 @@ class Detector(nn.Module):
         *,
         num_classes: int,
         image_size: int,
-        head: Head = "ssd",
+        head: DetectionHead = "ssd",
         finest_stride: int = 8,
         generator: torch.Generator | None = None,
     ) -> None:
@@ -125,7 +125,7 @@ class Detector(nn.Module):
     ) -> list[Detections]:
         """What a detector in evaluation mode finds in images `[B, 3, S, S]`."""
         offsets, logits = self(images)
-        boxes = decode(offsets.float(), self.default_boxes).clamp(0, self.image_size)
+        boxes = decode_boxes(offsets.float(), self.default_boxes).clamp(0, self.image_size)
         scores = logits.float().softmax(-1)[..., 1:]
         return [
             suppressed(*pair, score_threshold=score_threshold, nms_threshold=nms_threshold)
@@ -190,7 +190,7 @@ def _extra(width_in: int, width: int, *, separable: bool) -> nn.Sequential:
 
 
 def _create_head(
-    head: Head, channels: Sequence[int], shapes: Sequence[int], outputs: int
+    head: DetectionHead, channels: Sequence[int], shapes: Sequence[int], outputs: int
 ) -> nn.Module:
     detection = torchvision.models.detection
     with torch.random.fork_rng(devices=[]):  # It draws from the global stream; see _initialise.

@@ -16,15 +16,20 @@ from torch.nn.utils.rnn import pad_sequence
 
 from darts.data.augmentation import normalise
 from darts.data.color import jitter
+from darts.data.dataset import Channels
 from darts.data.streaming import in_workers
 from darts.detection.annotations import Annotations
 from darts.detection.matching import Targets
 from darts.detection.options import DetectionOptions
-from darts.detection.views import Augment, boxes_in, draw_view, render
+from darts.detection.views import Augment, boxes_in, draw_view, render_view
 from darts.errors import UserError
 from darts.system.randomness import stream_seed
 
-Channels = tuple[float, float, float]
+Plan = list[tuple[int, int]]
+"""Numbers of a batch's images, and their places in the epoch's order."""
+
+DetectionBatch = tuple[Tensor, Tensor, Tensor]
+"""Pixels [B, S, S, 3] uint8, boxes [B, M, 4] and labels [B, M] with 0 as padding."""
 
 _BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
 # Of SSD (§3.6), as in torchvision: each change is made with probability 1/2.
@@ -69,7 +74,7 @@ class ViewLoader:
         self.mean, self.std = mean, std
         self.steps_per_epoch = len(part) // options.batch_size
         self._order, self._noise = order, noise
-        self._batches: Iterator[Batch] | None = None
+        self._batches: Iterator[DetectionBatch] | None = None
         self.permutation, self.seed, self.position = torch.empty(0, dtype=torch.int64), 0, 0
 
     def next_batch(self) -> tuple[Tensor, Targets]:
@@ -88,7 +93,7 @@ class ViewLoader:
         boxes, labels = boxes.to(self.device, self.dtype), labels.to(self.device)
         return normalised(images, self.mean, self.std), Targets(boxes, labels)
 
-    def _ahead(self) -> Iterator[Batch]:
+    def _ahead(self) -> Iterator[DetectionBatch]:
         """The rest of the epoch."""
         count = self.options.batch_size
         plans = [
@@ -117,13 +122,6 @@ class ViewLoader:
         self.seed, self.position, self._batches = state["seed"], state["position"], None
 
 
-Plan = list[tuple[int, int]]
-"""Numbers of a batch's images, and their places in the epoch's order."""
-
-Batch = tuple[Tensor, Tensor, Tensor]
-"""Pixels [B, S, S, 3] uint8, boxes [B, M, 4] and labels [B, M] with 0 as padding."""
-
-
 @dataclass(frozen=True)
 class Views:
     """What a worker does: a plan's batch, or the error that stopped it.
@@ -140,7 +138,7 @@ class Views:
         # Workers may be started with a copy of all this; what only AP needs stays here.
         object.__setattr__(self, "part", replace(self.part, record={}))
 
-    def __getitem__(self, plan: Plan) -> Batch | UserError:
+    def __getitem__(self, plan: Plan) -> DetectionBatch | UserError:
         try:
             seen = [self._one(*image) for image in plan]
         except UserError as error:
@@ -161,10 +159,10 @@ class Views:
                 f"{picture.width}x{picture.height}: its boxes would be wrong."
             )
         seen, kept = boxes_in(view, boxes, self.size)
-        return render(image, view, self.size), seen, labels[kept]
+        return render_view(image, view, self.size), seen, labels[kept]
 
 
-def seen_batches(work: Views, plans: Sequence[Plan], workers: int) -> Iterator[Batch]:
+def seen_batches(work: Views, plans: Sequence[Plan], workers: int) -> Iterator[DetectionBatch]:
     """The batch of each plan, in order.
 
     Raises:

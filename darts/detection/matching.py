@@ -60,7 +60,7 @@ def assign(targets: Targets, default_boxes: Tensor, threshold: float = 0.5) -> T
     return torch.where(forced >= 0, forced, chosen)
 
 
-def encode(boxes: Tensor, default_boxes: Tensor) -> Tensor:
+def encode_boxes(boxes: Tensor, default_boxes: Tensor) -> Tensor:
     """Offsets [..., A, 4] of boxes from default boxes: centre, and logarithm of the size."""
     centre, size = _centre_and_size(boxes)
     default_centre, default_size = _centre_and_size(default_boxes)
@@ -68,7 +68,7 @@ def encode(boxes: Tensor, default_boxes: Tensor) -> Tensor:
     return torch.cat([shift, (size / default_size).log() / SIZE_UNIT], dim=-1)
 
 
-def decode(offsets: Tensor, default_boxes: Tensor) -> Tensor:
+def decode_boxes(offsets: Tensor, default_boxes: Tensor) -> Tensor:
     """Corners [..., A, 4] of the boxes that `offsets` stand for."""
     default_centre, default_size = _centre_and_size(default_boxes)
     centre = offsets[..., :2] * CENTRE_UNIT * default_size + default_centre
@@ -107,7 +107,9 @@ def detection_loss(
     # Padding may have no size, whose logarithm would spoil the gradient even times 0.
     boxes = torch.where(found[..., None], boxes, default_boxes)
     count = found.sum().clamp(min=1)
-    distance = functional.smooth_l1_loss(offsets, encode(boxes, default_boxes), reduction="none")
+    distance = functional.smooth_l1_loss(
+        offsets, encode_boxes(boxes, default_boxes), reduction="none"
+    )
     box_loss = (distance.sum(-1) * found).sum() / count
     each = functional.cross_entropy(logits.transpose(1, 2), labels, reduction="none")
     order = each.detach().masked_fill(found, -torch.inf).argsort(1, descending=True)

@@ -90,7 +90,7 @@ class DetectionOptions(RunOptions):
     seed: int = 0
 
 
-SHAPES: Mapping[str, Any] = {
+SHAPES_SETTINGS: Mapping[str, Any] = {
     "image_size": 96,
     "augment": "flip",
     "epochs": 20,
@@ -103,7 +103,7 @@ SHAPES: Mapping[str, Any] = {
 }
 """What `--dataset shapes` implies."""
 
-PRESETS: Mapping[str, Mapping[str, Any]] = {
+DETECTION_PRESETS: Mapping[str, Mapping[str, Any]] = {
     "paper": {},
     "quick": {"epochs": 12, "log_every": 10},
     "smoke": {"epochs": 2, "log_every": 5, "pictures": 2},
@@ -112,11 +112,11 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
 
 def detection_overlay(settings: Mapping[str, Any]) -> dict[str, Any]:
     """What the data set and the preset imply."""
-    shapes = SHAPES if settings["dataset"] == "shapes" else {}
-    return {**shapes, **PRESETS[settings["preset"]]}
+    shapes = SHAPES_SETTINGS if settings["dataset"] == "shapes" else {}
+    return {**shapes, **DETECTION_PRESETS[settings["preset"]]}
 
 
-def check_options(options: DetectionOptions) -> None:
+def check_detection_options(options: DetectionOptions) -> None:
     """Refuse numbers that cannot be, before anything is read or written.
 
     Raises:

@@ -19,7 +19,7 @@ from darts.errors import UserError
 from darts.files import atomic_write
 from darts.system.randomness import RandomStreams
 
-SHAPES = ("circle", "square", "triangle")
+SHAPE_NAMES = ("circle", "square", "triangle")
 MOST_SHAPES = 4
 SMALLEST, LARGEST = 0.15, 0.45  # Side of a shape over that of the image.
 MOST_COVERED = 0.25
@@ -70,13 +70,13 @@ def _draw_part(
                 {
                     "id": len(annotations) + 1,
                     "image_id": number,
-                    "category_id": SHAPES.index(kind) + 1,
+                    "category_id": SHAPE_NAMES.index(kind) + 1,
                     "bbox": [left, top, right - left, bottom - top],
                     "area": (right - left) * (bottom - top),
                     "iscrowd": 0,
                 }
             )
-    categories = [{"id": number, "name": name} for number, name in enumerate(SHAPES, 1)]
+    categories = [{"id": number, "name": name} for number, name in enumerate(SHAPE_NAMES, 1)]
     return {"images": images, "annotations": annotations, "categories": categories}
 
 
@@ -90,7 +90,7 @@ def _draw_image(size: int, generator: torch.Generator) -> tuple[Image.Image, lis
     count = 1 + int(torch.randint(MOST_SHAPES, (), generator=generator))
     found: list[tuple[str, Box]] = []
     for _ in range(count):
-        kind = SHAPES[int(torch.randint(len(SHAPES), (), generator=generator))]
+        kind = SHAPE_NAMES[int(torch.randint(len(SHAPE_NAMES), (), generator=generator))]
         share, x, y, *colour = uniform(6).tolist()
         side = round(size * (SMALLEST + (LARGEST - SMALLEST) * share))
         left, top = int(x * (size - side)), int(y * (size - side))

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -13,23 +12,18 @@ import torch
 from torch import Tensor, nn
 
 from darts.costs.count import count
-from darts.detection.annotations import Annotations
 from darts.detection.average_precision import (
     Precision,
-    Result,
     average_precision,
     check_pycocotools,
 )
 from darts.detection.backbone import create_backbone
 from darts.detection.detector import Detector, detector_from_description
-from darts.detection.loader import Channels, ViewLoader, normalised, to_device, whole_batches
+from darts.detection.loader import Channels, ViewLoader
 from darts.detection.matching import Targets, detection_loss
-from darts.detection.options import DetectionOptions, check_options
-from darts.detection.pictures import draw_detections
-from darts.detection.sources import open_part, open_parts
-from darts.errors import UserError
-from darts.files import atomic_write
-from darts.runs.checkpoints import load_file
+from darts.detection.options import DetectionOptions, check_detection_options
+from darts.detection.scoring import PICTURES, find_all, load_detector, write_results
+from darts.detection.sources import open_parts
 from darts.runs.directory import RunDirectory
 from darts.runs.loop import run_task
 from darts.runs.optimisers import restore, set_learning_rate
@@ -49,8 +43,7 @@ from darts.system.memory import SAMPLE, Remedy, advice, kept_bytes
 from darts.system.randomness import RandomStreams
 from darts.training.optimisers import create_optimiser
 
-STREAMS = ("weights", "order", "colours")
-DETECTIONS, PICTURES = "detections.json", "detections.png"
+_STREAMS = ("weights", "order", "colours")
 
 
 @dataclass(frozen=True)
@@ -71,7 +64,7 @@ class DetectionTask:
     notes: Mapping[str, Any] = MappingProxyType({})
 
     def __init__(self, options: DetectionOptions) -> None:
-        check_options(options)
+        check_detection_options(options)
         check_pycocotools()
         self.options = options
         self.device = resolve_device(options.device)
@@ -79,7 +72,7 @@ class DetectionTask:
         set_threads(options.threads)
         keep_memory()
         self.epochs, self.images_per_step = options.epochs, options.batch_size
-        self.streams = RandomStreams(options.seed, STREAMS)
+        self.streams = RandomStreams(options.seed, _STREAMS)
         self.train, self.val = open_parts(options)
         self.detector, self.mean, self.std = self._create(options)
         dtype = dtype_of(options.precision)
@@ -217,84 +210,7 @@ class DetectionTask:
         self.streams.load_state_dict(state["streams"])
 
 
-def load_detector(
-    checkpoint: Path | str, part: Annotations | None = None
-) -> tuple[Detector, Channels, Channels]:
-    """The detector of a checkpoint, or of its run directory; mean and deviation of its channels.
-
-    Args:
-        part: Data that it must tell apart the categories of.
-
-    Raises:
-        UserError: The file is missing, damaged, not of a detector, or of other categories.
-    """
-    state = load_file(checkpoint, ("task",))["task"]
-    if "detector" not in state:
-        raise UserError(f"{checkpoint} is not a detector's: give a run of python -m darts detect.")
-    data = state["data"]
-    known = [(number, name) for number, name in data["categories"]]
-    if part is not None and known != list(part.categories):
-        raise UserError(
-            f"{checkpoint} tells apart {len(known)} categories ({_names(known)}), but "
-            f"{part.source} has {len(part.categories)} ({_names(part.categories)})."
-        )
-    detector = detector_from_description(state["description"])
-    detector.load_state_dict(state["detector"])
-    return detector, tuple(data["mean"]), tuple(data["std"])
-
-
-def _names(categories: Sequence[tuple[int, str]]) -> str:
-    return ", ".join(name for _, name in categories[:3]) + (", …" if len(categories) > 3 else "")
-
-
-def find_all(
-    detector: Detector, part: Annotations, options: DetectionOptions, mean: Channels, std: Channels
-) -> list[Result]:
-    """What the detector finds in all images of `part`, in their own pixels."""
-    was_training = detector.training
-    detector.eval()
-    device, dtype = detector.default_boxes.device, detector.default_boxes.dtype
-    options = replace(options, image_size=detector.image_size)
-    results: list[Result] = []
-    for indices, raw in whole_batches(part, options):
-        images = normalised(to_device(raw, device, dtype), mean, std)
-        with precision_context(options.precision, device):
-            found = detector.detect(
-                images,
-                score_threshold=options.score_threshold,
-                nms_threshold=options.nms_threshold,
-            )
-        for index, detections in zip(indices, found, strict=True):
-            picture = part.pictures[index]
-            scale = torch.tensor([picture.width, picture.height] * 2) / detector.image_size
-            boxes = detections.boxes.cpu() * scale
-            boxes[:, 2:] -= boxes[:, :2]
-            for box, score, label in zip(
-                boxes.tolist(), detections.scores.tolist(), detections.labels.tolist(), strict=True
-            ):
-                results.append(
-                    {
-                        "image_id": picture.id,
-                        "category_id": part.categories[label - 1][0],
-                        "bbox": [round(value, 2) for value in box],
-                        "score": round(score, 5),
-                    }
-                )
-    detector.train(was_training)
-    return results
-
-
-def write_results(
-    part: Annotations, results: Sequence[Result], directory: Path, pictures: int
-) -> None:
-    """Write detections in COCO's format of results, and the first images with what was found."""
-    with atomic_write(directory / DETECTIONS) as stream:
-        json.dump(results, stream)
-    if pictures:
-        draw_detections(part, results, range(min(pictures, len(part))), directory / PICTURES)
-
-
-def run_detection(options: DetectionOptions) -> DetectionResult:
+def train_detector(options: DetectionOptions) -> DetectionResult:
     """Train a detector, or go on with the run in `options.resume`.
 
     Raises:
@@ -321,21 +237,3 @@ def run_detection(options: DetectionOptions) -> DetectionResult:
         }
     )
     return result
-
-
-def judge_checkpoint(options: DetectionOptions) -> Precision:
-    """Judge the detector in `options.checkpoint` on the validation images; writes nothing.
-
-    Raises:
-        UserError: There is no such checkpoint, or the data are absent or of other categories.
-    """
-    if options.checkpoint is None:
-        raise UserError("--test-only needs --checkpoint: a checkpoint.pt or a run directory.")
-    check_options(options)
-    check_pycocotools()
-    device = resolve_device(options.device)
-    set_threads(options.threads)
-    val = open_part(options, "val")
-    detector, mean, std = load_detector(options.checkpoint, val)
-    detector.place(device, dtype_of(options.precision))
-    return average_precision(val, find_all(detector, val, options, mean, std))

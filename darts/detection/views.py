@@ -115,7 +115,7 @@ def boxes_in(view: View, boxes: Tensor, size: int) -> tuple[Tensor, Tensor]:
     return seen, kept
 
 
-def render(image: Image.Image, view: View, size: int) -> np.ndarray:
+def render_view(image: Image.Image, view: View, size: int) -> np.ndarray:
     """The view of an RGB image as [size, size, 3] uint8; what lies beyond the image is `FILL`."""
     across, down = size / (view.right - view.left), size / (view.bottom - view.top)
     box = (

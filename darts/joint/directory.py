@@ -26,13 +26,13 @@ import yaml
 
 from darts.errors import UserError
 from darts.files import atomic_write
-from darts.joint.iterate import Round, Trained, rank_correlations, stop_epoch
-from darts.joint.networks.costs import Limits
-from darts.joint.networks.setting import Setting
+from darts.joint.costs import Limits
+from darts.joint.iterate import Round, TrainedCandidates, rank_correlations, stop_epoch
+from darts.joint.networks.setting import NetworkSetting
 from darts.joint.predictor import Predictor, load_predictor
 from darts.joint.problem import Problem
 from darts.joint.space import Space
-from darts.joint.space_file import describe, load_space
+from darts.joint.space_file import describe_space, load_space
 from darts.models.registry import find_model, save_model
 from darts.trials.store import Trial, TrialStore
 from genotypes import Genotype, save_genotype
@@ -114,10 +114,10 @@ def read_search(directory: Path | str) -> SearchRecord:
     )
 
 
-def trained_of(space: Space, trials: Sequence[Trial]) -> Trained:
+def trained_of(space: Space, trials: Sequence[Trial]) -> TrainedCandidates:
     """A round as its trials stand; those that failed or are not done have no curve."""
     guesses = [trial.settings["predicted"] for trial in trials]
-    return Trained(
+    return TrainedCandidates(
         genes=space.genes([trial.settings["candidate"] for trial in trials]),
         predicted=np.array([math.nan if guess is None else guess for guess in guesses]),
         curves=tuple(
@@ -136,7 +136,7 @@ def write_problem(problem: Problem, directory: Path) -> None:
         name: getattr(setting, name)
         for name in ("resolution", "num_classes", "stem", "channels", "layers")
     }
-    for name, content in (("space", describe(problem.space)), ("setting", values)):
+    for name, content in (("space", describe_space(problem.space)), ("setting", values)):
         with atomic_write(directory / f"{name}.yaml") as stream:
             yaml.safe_dump(content, stream, sort_keys=False, allow_unicode=True)
     if isinstance(setting.model, Genotype):
@@ -156,7 +156,7 @@ def read_problem(directory: Path) -> Problem:
         values: Mapping[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
         file = directory / "model.yaml"
         model = find_model(str(file)) if file.is_file() else None
-        setting = Setting(**values, model=model)
+        setting = NetworkSetting(**values, model=model)
     except FileNotFoundError:
         raise UserError(
             f"{directory} is no directory of a joint search: there is no {path.name} in it."

@@ -15,11 +15,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from darts.errors import UserError
-from darts.joint.networks.costs import Costs, Limits
+from darts.joint.costs import Costs, Limits
 from darts.joint.problem import Problem
-from darts.joint.variables import FloatArray
+from darts.joint.variables import Floats
+from darts.system.randomness import stream_seed
 
-Score = Callable[[FloatArray], FloatArray]
+Score = Callable[[Floats], Floats]
 """Takes genes [N, variables], returns scores [N]; more is better."""
 
 # How often children outside the limits are drawn anew before they are given up.
@@ -62,8 +63,8 @@ class Evolved:
         evaluated: Number of different candidates that were scored.
     """
 
-    genes: FloatArray
-    scores: FloatArray
+    genes: Floats
+    scores: Floats
     costs: Costs
     history: tuple[float, ...]
     evaluated: int
@@ -75,7 +76,7 @@ def evolve(
     limits: Limits,
     generator: np.random.Generator,
     *,
-    known: FloatArray | None = None,
+    known: Floats | None = None,
     seed: int = 0,
     options: EvolutionOptions | None = None,
 ) -> Evolved:
@@ -125,7 +126,15 @@ def evolve(
     )
 
 
-def adaptive_rates(scores: FloatArray, mates: FloatArray, all_scores: FloatArray) -> FloatArray:
+def evolve_seeded(
+    problem: Problem, score: Score, limits: Limits, known: Floats, seed: int
+) -> Evolved:
+    """`evolve` with all its random streams derived from the seed of a search."""
+    generator = np.random.default_rng(stream_seed(seed, "evolution"))
+    return evolve(problem, score, limits, generator, known=known, seed=seed + 1)
+
+
+def adaptive_rates(scores: Floats, mates: Floats, all_scores: Floats) -> Floats:
     """Probabilities [2, N] of a crossover, and of each gene's mutation.
 
     A pair whose better one scores f' crosses with probability (max - f') / (max - mean), at most 1;
@@ -146,16 +155,16 @@ def adaptive_rates(scores: FloatArray, mates: FloatArray, all_scores: FloatArray
 
 def _children(
     problem: Problem,
-    parents: FloatArray,
-    scores: FloatArray,
+    parents: Floats,
+    scores: Floats,
     limits: Limits,
     generator: np.random.Generator,
     each: int,
-) -> FloatArray:
+) -> Floats:
     """Different children of parents [N, variables] within the limits, at most N·each."""
     space = problem.space
     waiting = np.repeat(np.arange(len(parents)), each)
-    born: list[FloatArray] = []
+    born: list[Floats] = []
     for _ in range(_ATTEMPTS):
         shape = (len(waiting), len(space))
         mates = generator.integers(len(parents), size=len(waiting))
@@ -174,7 +183,7 @@ def _children(
     return _unique(np.concatenate(born))
 
 
-def _unique(genes: FloatArray) -> FloatArray:
+def _unique(genes: Floats) -> Floats:
     """Different rows, in the order of their first appearance."""
     _, first = np.unique(genes, axis=0, return_index=True)
     return genes[np.sort(first)]

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from darts.joint.evolution import Score
-from darts.joint.variables import FloatArray
+from darts.joint.variables import Floats
 
 
 def permutation_importance(
-    score: Score, genes: FloatArray, generator: np.random.Generator, repeats: int = 5
-) -> FloatArray:
+    score: Score, genes: Floats, generator: np.random.Generator, repeats: int = 5
+) -> Floats:
     """Root mean square change of scores when one variable's genes are shuffled, [variables].
 
     It says what the predictor attends to among candidates [N, variables], not what matters in

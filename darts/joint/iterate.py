@@ -17,22 +17,23 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from scipy.stats import rankdata
 
 from darts.errors import UserError
-from darts.joint.networks.costs import Costs
-from darts.joint.predictor import Predictor, Scorer, fit
+from darts.joint.costs import Costs
+from darts.joint.predictor import Predictor, Scorer, fit_predictor
 from darts.joint.problem import Problem
-from darts.joint.variables import FloatArray
+from darts.joint.variables import Floats
 from darts.system.randomness import stream_seed
 
 _SAME = 1e-9
 
-Curve = tuple[float, ...]
+AccuracyCurve = tuple[float, ...]
 """Accuracy in % after each epoch; empty where a training failed."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Trained:
+class TrainedCandidates:
     """Candidates that were trained.
 
     Attributes:
@@ -41,12 +42,12 @@ class Trained:
         curves: Accuracies by epoch.
     """
 
-    genes: FloatArray
-    predicted: FloatArray
-    curves: tuple[Curve, ...]
+    genes: Floats
+    predicted: Floats
+    curves: tuple[AccuracyCurve, ...]
 
 
-TrainRound = Callable[[int, FloatArray, FloatArray, int], Trained]
+TrainRound = Callable[[int, Floats, Floats, int], TrainedCandidates]
 """Takes the round's number, candidates [m, variables], what is predicted of them [m], and epochs.
 
 Where the round was decided in an earlier process, it returns the candidates of then: floating-point
@@ -76,7 +77,7 @@ class IterationOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Round(Trained):
+class Round(TrainedCandidates):
     """One round.
 
     Attributes:
@@ -87,9 +88,13 @@ class Round(Trained):
     costs: Costs
     epochs: int
 
+    def accuracies(self, epoch: int) -> Floats:
+        """Accuracies (%) `[m]` at this epoch, from 1; NaN where a training ended before it."""
+        return np.array([c[epoch - 1] if len(c) >= epoch else np.nan for c in self.curves])
+
 
 @dataclass(frozen=True, kw_only=True)
-class Iteration:
+class IterationResult:
     """Stage 2 when it is done.
 
     Attributes:
@@ -104,24 +109,23 @@ class Iteration:
     correlations: tuple[float, ...]
     predictor: Predictor
 
-    def measured(self) -> tuple[FloatArray, FloatArray]:
+    def measured(self) -> tuple[Floats, Floats]:
         """Genes [N, variables] and accuracies (%) [N] at the early-stop epoch of all that count."""
         return measured(self.rounds, self.stop_epoch)
 
-    def best_first(self) -> FloatArray:
+    def best_first(self) -> Floats:
         """Genes of all that count, the most accurate first."""
-        genes, accuracies = self.measured()
-        return genes[np.argsort(-accuracies, kind="stable")]
+        return best_first(self.rounds, self.stop_epoch)
 
 
 def iterate(
     problem: Problem,
-    pool: tuple[FloatArray, Costs],
+    pool: tuple[Floats, Costs],
     pretrained: Predictor,
     train: TrainRound,
     options: IterationOptions,
-    on_round: Callable[[Iteration], None] = lambda _: None,
-) -> Iteration:
+    on_round: Callable[[IterationResult], None] = lambda _: None,
+) -> IterationResult:
     """Do all rounds.
 
     Everything follows from the arguments and what `train` returns, so that a search whose trainings
@@ -158,7 +162,7 @@ def iterate(
         epochs = stop
         generator = torch.Generator().manual_seed(stream_seed(options.seed, f"predictor {number}"))
         predictor = refit(problem, pretrained, rounds, stop, generator)
-        done = Iteration(
+        done = IterationResult(
             rounds=tuple(rounds), stop_epoch=stop, correlations=correlations, predictor=predictor
         )
         on_round(done)
@@ -173,14 +177,14 @@ def iterate(
     return done
 
 
-def _distinct(genes: FloatArray, costs: Costs) -> tuple[FloatArray, Costs]:
+def _distinct(genes: Floats, costs: Costs) -> tuple[Floats, Costs]:
     """The pool without repetitions, which a space of few values has, in its order."""
     _, first = np.unique(genes, axis=0, return_index=True)
     first.sort()
     return genes[first], costs[first]
 
 
-def measured(rounds: Sequence[Round], epoch: int) -> tuple[FloatArray, FloatArray]:
+def measured(rounds: Sequence[Round], epoch: int) -> tuple[Floats, Floats]:
     """Genes and accuracies (%) at this epoch, from 1, of all trainings that got so far."""
     pairs = [
         (genes, curve[epoch - 1])
@@ -197,6 +201,12 @@ def measured(rounds: Sequence[Round], epoch: int) -> tuple[FloatArray, FloatArra
     return np.stack(genes), np.array(accuracies)
 
 
+def best_first(rounds: Sequence[Round], epoch: int) -> Floats:
+    """Genes of the candidates that `measured` returns, the most accurate first."""
+    genes, accuracies = measured(rounds, epoch)
+    return genes[np.argsort(-accuracies, kind="stable")]
+
+
 def refit(
     problem: Problem,
     pretrained: Predictor,
@@ -210,17 +220,15 @@ def refit(
         problem.space.features(genes, "architecture"),
         problem.space.features(genes, "recipe"),
     )
-    return fit(pretrained, *features, accuracies, generator)
+    return fit_predictor(pretrained, *features, accuracies, generator)
 
 
-def rank_correlations(curves: Sequence[Curve], epochs: int) -> tuple[float, ...]:
+def rank_correlations(curves: Sequence[AccuracyCurve], epochs: int) -> tuple[float, ...]:
     """Spearman's rank correlation of each epoch's accuracies with the last one's, [epochs].
 
     Trainings that did not reach the last epoch are left out. An epoch in which all are equal
     correlates with nothing: 0.
     """
-    from scipy.stats import rankdata
-
     whole = np.array([curve for curve in curves if len(curve) == epochs]).reshape(-1, epochs)
     if len(whole) < 2:
         raise UserError(
@@ -250,9 +258,7 @@ def stop_epoch(correlations: Sequence[float], threshold: float, strategy: str) -
     return early_stop_epoch(correlations, threshold) if early else len(correlations)
 
 
-def best_of_bins(
-    scores: FloatArray, costs: FloatArray, untried: np.ndarray, count: int
-) -> np.ndarray:
+def best_of_bins(scores: Floats, costs: Floats, untried: np.ndarray, count: int) -> np.ndarray:
     """Indices of the best untried candidate in each of `count` equal ranges of the costs [N].
 
     Ranges without one leave their place to the best untried ones of all.

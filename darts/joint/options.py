@@ -59,7 +59,7 @@ class JointOptions(TrainingOptions):
     test_every: int = 1
 
 
-PRESETS: Mapping[str, Mapping[str, Any]] = {
+JOINT_PRESETS: Mapping[str, Mapping[str, Any]] = {
     "paper": {},
     "quick": {"rounds": 4, "candidates": 8, "pool": 4000, "epochs": 10},
     "smoke": {"rounds": 2, "candidates": 4, "pool": 500, "epochs": 2},

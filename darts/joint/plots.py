@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from darts.joint.iterate import Round
-from darts.joint.variables import FloatArray
+from darts.joint.variables import Floats
 from darts.report.frame import dress
 from darts.report.style import CURVES, INK, MUTED, plain_text
 
@@ -17,17 +17,12 @@ _SIZE = (6.2, 3.5)
 _MILLION = 1e6
 
 
-def accuracies_of(part: Round, epoch: int) -> FloatArray:
-    """Accuracies (%) [m] at this epoch, from 1; NaN where a training did not get so far."""
-    return np.array([c[epoch - 1] if len(c) >= epoch else np.nan for c in part.curves])
-
-
 def plot_rounds(rounds: Sequence[Round], epoch: int) -> Figure:
     """Accuracies of each round's candidates, with their median and their best."""
     figure = Figure(figsize=_SIZE, layout="constrained")
     axes = figure.add_subplot()
     for number, part in enumerate(rounds, 1):
-        values = accuracies_of(part, epoch)
+        values = part.accuracies(epoch)
         values = values[np.isfinite(values)]
         if not len(values):
             continue
@@ -54,7 +49,7 @@ def plot_rounds(rounds: Sequence[Round], epoch: int) -> Figure:
 
 def plot_predictions(rounds: Sequence[Round], epoch: int) -> Figure | None:
     """What was predicted before a training, over what was measured after it."""
-    points = [(n, p.predicted, accuracies_of(p, epoch)) for n, p in enumerate(rounds, 1)]
+    points = [(n, p.predicted, p.accuracies(epoch)) for n, p in enumerate(rounds, 1)]
     points = [(n, p[known], m[known]) for n, p, m in points if (known := np.isfinite(p + m)).any()]
     if not points:
         return None
@@ -95,7 +90,7 @@ def plot_correlations(correlations: Sequence[float], threshold: float, stop: int
     return figure
 
 
-def pareto(costs: FloatArray, accuracies: FloatArray) -> np.ndarray:
+def pareto(costs: Floats, accuracies: Floats) -> np.ndarray:
     """Indices of what nothing cheaper or as cheap surpasses, by rising cost.
 
     >>> pareto(np.array([3.0, 1.0, 2.0]), np.array([9.0, 5.0, 4.0]))
@@ -112,7 +107,7 @@ def plot_front(rounds: Sequence[Round], epoch: int) -> Figure:
     figure = Figure(figsize=_SIZE, layout="constrained")
     axes = figure.add_subplot()
     macs = np.concatenate([part.costs.macs for part in rounds]) / _MILLION
-    values = np.concatenate([accuracies_of(part, epoch) for part in rounds])
+    values = np.concatenate([part.accuracies(epoch) for part in rounds])
     numbers = np.repeat(np.arange(1, len(rounds) + 1), [len(part.curves) for part in rounds])
     known = np.isfinite(values)
     for number in np.unique(numbers):
@@ -136,7 +131,7 @@ def plot_front(rounds: Sequence[Round], epoch: int) -> Figure:
     return figure
 
 
-def plot_importance(names: Sequence[str], values: FloatArray, most: int = 24) -> Figure:
+def plot_importance(names: Sequence[str], values: Floats, most: int = 24) -> Figure:
     """The variables that the predictor attends to most."""
     order = np.argsort(values, kind="stable")[-most:]
     figure = Figure(figsize=(6.2, 0.9 + 0.24 * len(order)), layout="constrained")

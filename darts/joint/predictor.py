@@ -23,16 +23,17 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy.stats import spearmanr
 from torch import Tensor, nn
 from torch.nn import functional
 
 from darts.errors import UserError
 from darts.files import atomic_write
-from darts.joint.networks.costs import Costs
+from darts.joint.costs import Costs
 from darts.joint.problem import Problem
 from darts.joint.space import Space
-from darts.joint.space_file import describe, parse_space
-from darts.joint.variables import FloatArray
+from darts.joint.space_file import describe_space, parse_space
+from darts.joint.variables import Floats
 
 EMBEDDING = 24
 HIDDEN = 24
@@ -100,9 +101,9 @@ def create_predictor(space: Space, generator: torch.Generator) -> Predictor:
     return Predictor(space.width("architecture"), space.width("recipe"), generator)
 
 
-def pretrain(
+def pretrain_predictor(
     predictor: Predictor,
-    architecture: FloatArray,
+    architecture: Floats,
     costs: Costs,
     generator: torch.Generator,
     *,
@@ -113,8 +114,6 @@ def pretrain(
 
     Four fifths are learnt from, in random order; the report is on the last fifth.
     """
-    from scipy.stats import spearmanr
-
     values = np.log(np.stack([costs.macs, costs.params], axis=1))
     order = torch.randperm(len(values), generator=generator)
     learnt, held = order[: len(values) * 4 // 5], order[len(values) * 4 // 5 :]
@@ -141,11 +140,11 @@ def pretrain(
     )
 
 
-def fit(
+def fit_predictor(
     predictor: Predictor,
-    architecture: FloatArray,
-    recipe: FloatArray,
-    accuracies: FloatArray,
+    architecture: Floats,
+    recipe: Floats,
+    accuracies: Floats,
     generator: torch.Generator,
     *,
     frozen_epochs: int = 50,
@@ -179,7 +178,7 @@ def fit(
 
 
 @torch.no_grad()
-def predict(predictor: Predictor, architecture: FloatArray, recipe: FloatArray) -> FloatArray:
+def predict_accuracies(predictor: Predictor, architecture: Floats, recipe: Floats) -> Floats:
     """Accuracies in % [N]."""
     inputs = torch.from_numpy(architecture).float(), torch.from_numpy(recipe).float()
     blocks = [
@@ -190,7 +189,7 @@ def predict(predictor: Predictor, architecture: FloatArray, recipe: FloatArray) 
 
 
 @torch.no_grad()
-def predict_costs(predictor: Predictor, architecture: FloatArray) -> Costs:
+def predict_costs(predictor: Predictor, architecture: Floats) -> Costs:
     """What the proxy head takes the costs for."""
     proxies = predictor.proxies(torch.from_numpy(architecture).float()).double()
     scale = predictor.proxy_scale
@@ -204,9 +203,9 @@ class Scorer:
     def __init__(self, problem: Problem, predictor: Predictor) -> None:
         self.space, self.predictor = problem.space, predictor
 
-    def __call__(self, genes: FloatArray) -> FloatArray:
+    def __call__(self, genes: Floats) -> Floats:
         space = self.space
-        return predict(
+        return predict_accuracies(
             self.predictor, space.features(genes, "architecture"), space.features(genes, "recipe")
         )
 
@@ -214,7 +213,7 @@ class Scorer:
 def save_predictor(predictor: Predictor, space: Space, path: Path | str) -> None:
     """Write a predictor and its space to one file."""
     with atomic_write(path, "wb") as stream:
-        torch.save({"space": describe(space), "state": predictor.state_dict()}, stream)
+        torch.save({"space": describe_space(space), "state": predictor.state_dict()}, stream)
 
 
 def load_predictor(path: Path | str) -> tuple[Predictor, Space]:

@@ -10,26 +10,33 @@ from typing import Any
 import numpy as np
 
 from darts.errors import UserError
-from darts.joint.networks.cells import Cells
-from darts.joint.networks.costs import Costs, Limits
-from darts.joint.networks.fbnetv3 import FBNetV3s
+from darts.joint.costs import Costs, Limits
+from darts.joint.networks.cells import CellNetworks
+from darts.joint.networks.fbnetv3 import FBNetV3Networks
 from darts.joint.networks.fixed import FixedNetwork
-from darts.joint.networks.nb201 import NB201
-from darts.joint.networks.regnet import RegNets
-from darts.joint.networks.setting import NetworkKind, Setting
+from darts.joint.networks.nb201 import NB201Networks
+from darts.joint.networks.regnet import RegNetNetworks
+from darts.joint.networks.setting import NetworkKind, NetworkSetting
+from darts.joint.sampling import BLOCK, quasi_random
 from darts.joint.space import Space
-from darts.joint.variables import FloatArray
+from darts.joint.variables import Floats
 from darts.models.registry import Model
 
-NETWORKS: Mapping[str | None, Callable[[Setting], NetworkKind]] = MappingProxyType(
-    {None: FixedNetwork, "cells": Cells, "fbnetv3": FBNetV3s, "nb201": NB201, "regnet": RegNets}
+NETWORKS: Mapping[str | None, Callable[[NetworkSetting], NetworkKind]] = MappingProxyType(
+    {
+        None: FixedNetwork,
+        "cells": CellNetworks,
+        "fbnetv3": FBNetV3Networks,
+        "nb201": NB201Networks,
+        "regnet": RegNetNetworks,
+    }
 )
 RESOLUTION = "image_size"  # The one value of a recipe that a cost depends on.
 _MOST_DRAWS = 2_000_000
 
 
 @dataclass(frozen=True)
-class Candidate:
+class JointCandidate:
     """One point of a space as a training wants it.
 
     Attributes:
@@ -48,7 +55,7 @@ class Problem:
         UserError: The space names networks that do not exist, or lacks a value that they need.
     """
 
-    def __init__(self, space: Space, setting: Setting) -> None:
+    def __init__(self, space: Space, setting: NetworkSetting) -> None:
         self.space, self.setting = space, setting
         if space.network not in NETWORKS:
             names = ", ".join(str(name) for name in NETWORKS if name)
@@ -65,19 +72,19 @@ class Problem:
                 f"they know {', '.join(self.network.accepts) or 'no value at all'}."
             )
 
-    def costs(self, genes: FloatArray) -> Costs:
+    def costs(self, genes: Floats) -> Costs:
         """Costs of N candidates; infinite where constraints forbid one or it is no network."""
         columns = self.space.columns(genes)
         resolutions = columns.get(RESOLUTION, np.full(len(genes), self.setting.resolution))
         return self.network.costs(columns, resolutions).where(self.space.valid(genes))
 
-    def architecture_costs(self, genes: FloatArray) -> Costs:
+    def architecture_costs(self, genes: Floats) -> Costs:
         """The same at the setting's resolution: what the architecture alone decides."""
         resolutions = np.full(len(genes), self.setting.resolution)
         columns = self.space.columns(genes)
         return self.network.costs(columns, resolutions).where(self.space.valid(genes))
 
-    def candidate(self, genes: FloatArray) -> Candidate:
+    def candidate(self, genes: Floats) -> JointCandidate:
         """What one candidate's genes [variables] stand for."""
         columns = self.space.columns(genes[None])
         values = {name: column[0].item() for name, column in columns.items()}
@@ -86,19 +93,19 @@ class Problem:
             for part in ("architecture", "recipe")
         }
         settings = self.network.settings(parts["architecture"])
-        return Candidate(settings.pop("model"), {**settings, **parts["recipe"]})
+        return JointCandidate(settings.pop("model"), {**settings, **parts["recipe"]})
 
-    def quasi_random(self, limits: Limits, seed: int) -> Iterator[tuple[FloatArray, Costs]]:
+    def quasi_random(self, limits: Limits, seed: int) -> Iterator[tuple[Floats, Costs]]:
         """Blocks of quasi-random genes within `limits`, and their costs.
 
         Raises:
             UserError: Two million points in a row hold no candidate within the limits.
         """
         fruitless = 0
-        for genes in self.space.quasi_random(seed):
+        for genes in quasi_random(self.space, seed):
             costs = self.costs(genes)
             within = limits.admit(costs)
-            fruitless = 0 if within.any() else fruitless + 4096
+            fruitless = 0 if within.any() else fruitless + BLOCK
             if fruitless > _MOST_DRAWS:
                 raise UserError(
                     f"{self.space.name}: of {_MOST_DRAWS:,} points none costs "
@@ -108,12 +115,12 @@ class Problem:
                 )
             yield genes[within], costs[within]
 
-    def pool(self, count: int, limits: Limits, seed: int) -> tuple[FloatArray, Costs]:
+    def pool(self, count: int, limits: Limits, seed: int) -> tuple[Floats, Costs]:
         """So many quasi-random candidates within `limits`: genes [count, variables], costs.
 
         The first ones of a seed stay the first ones when more are asked for.
         """
-        blocks: list[FloatArray] = []
+        blocks: list[Floats] = []
         costs: list[Costs] = []
         found = 0
         for genes, cost in self.quasi_random(limits, seed):

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from darts.errors import UserError
+from darts.joint.costs import Limits
 from darts.joint.directory import SearchRecord
-from darts.joint.evolution import Evolved, evolve
-from darts.joint.iterate import measured
-from darts.joint.networks.costs import Limits
+from darts.joint.evolution import Evolved, evolve_seeded
+from darts.joint.iterate import best_first
 from darts.joint.predictor import Scorer
-from darts.joint.variables import FloatArray
-from darts.system.randomness import stream_seed
+from darts.joint.variables import Floats
 
 
 def scorer_of(record: SearchRecord) -> Scorer:
@@ -36,19 +33,20 @@ def evolve_record(record: SearchRecord, limits: Limits, seed: int) -> Evolved:
     Raises:
         UserError: There is no predictor yet, or no candidate within the limits.
     """
-    generator = np.random.default_rng(stream_seed(seed, "evolution"))
-    known = best_first(record)
-    return evolve(record.problem, scorer_of(record), limits, generator, known=known, seed=seed + 1)
+    return evolve_seeded(record.problem, scorer_of(record), limits, trained_genes(record), seed)
 
 
-def best_first(record: SearchRecord) -> FloatArray:
-    """Genes of the trained candidates, the most accurate first."""
+def trained_genes(record: SearchRecord) -> Floats:
+    """Genes of the trained candidates, the most accurate first.
+
+    Raises:
+        UserError: There is no predictor yet.
+    """
     scorer_of(record)
     assert record.stop_epoch is not None
-    genes, accuracies = measured(record.rounds, record.stop_epoch)
-    return genes[np.argsort(-accuracies, kind="stable")]
+    return best_first(record.rounds, record.stop_epoch)
 
 
 def best_candidate(record: SearchRecord) -> dict[str, Any]:
     """The variables of the most accurate candidate that was trained."""
-    return record.problem.space.rows(best_first(record)[:1])[0]
+    return record.problem.space.rows(trained_genes(record)[:1])[0]

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from darts.files import atomic_write
-from darts.joint.problem import Candidate
+from darts.joint.problem import JointCandidate
 from darts.models.registry import save_model
 from darts.settings.options import RunOptions
 from darts.training.options import TrainingOptions
@@ -24,7 +24,9 @@ _LEFT_OUT = (
 )
 
 
-def write_recipe(candidate: Candidate, config: Mapping[str, Any], path: Path, comment: str) -> None:
+def write_recipe(
+    candidate: JointCandidate, config: Mapping[str, Any], path: Path, comment: str
+) -> None:
     """Write a candidate of a search with these settings, and its network beside it.
 
     Args:

@@ -9,10 +9,17 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from darts.errors import UserError
-from darts.joint import plots as joint_plots
 from darts.joint.directory import SearchRecord, read_search
 from darts.joint.importance import permutation_importance
-from darts.joint.plots import accuracies_of, pareto
+from darts.joint.iterate import Round
+from darts.joint.plots import (
+    pareto,
+    plot_correlations,
+    plot_front,
+    plot_importance,
+    plot_predictions,
+    plot_rounds,
+)
 from darts.joint.query import scorer_of
 from darts.report.formatting import Card, duration, flat, percent
 from darts.report.frame import Plot, write_plots
@@ -96,9 +103,9 @@ def _plots(record: SearchRecord) -> Iterator[Plot]:
             if _predicts(record)
             else "All rounds are quasi-random: the baseline of a search."
         ),
-        joint_plots.plot_rounds(rounds, stop),
+        plot_rounds(rounds, stop),
     )
-    if (figure := joint_plots.plot_predictions(rounds, stop)) is not None:
+    if (figure := plot_predictions(rounds, stop)) is not None:
         note = _prediction_words(rounds, stop)
         yield Plot("predictions", "Predicted and measured", note, figure)
     if _predicts(record):
@@ -108,14 +115,14 @@ def _plots(record: SearchRecord) -> Iterator[Plot]:
             "Rank correlation by epoch",
             "Of the first round's accuracies with those of its last epoch; later rounds stop where "
             "it first passes the dashed line.",
-            joint_plots.plot_correlations(record.correlations, threshold, stop),
+            plot_correlations(record.correlations, threshold, stop),
         )
     yield Plot(
         "front",
         "Accuracy and cost",
         "The line joins the candidates that no cheaper one surpasses; they were chosen by the "
         "same images, so that their accuracies flatter.",
-        joint_plots.plot_front(rounds, stop),
+        plot_front(rounds, stop),
     )
     try:
         genes, _ = record.problem.pool(_POOL, record.limits, int(record.config["seed"]))
@@ -129,13 +136,13 @@ def _plots(record: SearchRecord) -> Iterator[Plot]:
         "What the predictor attends to",
         f"How much its answers on {len(genes):,} candidates change when a variable is shuffled "
         "among them. It is the predictor's view, and no better than its predictions.",
-        joint_plots.plot_importance(names, values),
+        plot_importance(names, values),
     )
 
 
-def _prediction_words(rounds: Sequence, epoch: int) -> str:
+def _prediction_words(rounds: Sequence[Round], epoch: int) -> str:
     predicted = np.concatenate([part.predicted for part in rounds])
-    measured = np.concatenate([accuracies_of(part, epoch) for part in rounds])
+    measured = np.concatenate([part.accuracies(epoch) for part in rounds])
     known = np.isfinite(predicted + measured)
     words = "Predictions were made before the candidates were trained."
     if known.sum() > 2:
@@ -150,7 +157,7 @@ def _measured(record: SearchRecord) -> tuple[np.ndarray, np.ndarray, np.ndarray]
     if record.stop_epoch is None:
         return np.zeros((0, 0)), np.zeros(0), np.zeros(0)
     genes = np.concatenate([part.genes for part in record.rounds])
-    accuracies = np.concatenate([accuracies_of(part, record.stop_epoch) for part in record.rounds])
+    accuracies = np.concatenate([part.accuracies(record.stop_epoch) for part in record.rounds])
     macs = np.concatenate([part.costs.macs for part in record.rounds])
     known = np.isfinite(accuracies)
     return genes[known], accuracies[known], macs[known]

@@ -5,56 +5,52 @@ All but the trials follows from the settings, so that a search goes on wherever 
 
 from __future__ import annotations
 
-import math
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from darts.data.sources import outline
-from darts.errors import UserError
+from darts.joint.checks import check_images, check_recipe_names, check_sizes
+from darts.joint.costs import Costs, Limits
 from darts.joint.directory import (
     BEST,
     PREDICTOR,
     TRIALS,
     limits_of,
     read_problem,
-    trained_of,
     write_problem,
 )
-from darts.joint.evolution import Evolved, evolve
-from darts.joint.iterate import Iteration, IterationOptions, Trained, iterate
-from darts.joint.networks.costs import Costs, Limits
-from darts.joint.networks.setting import Setting
+from darts.joint.evolution import Evolved, evolve_seeded
+from darts.joint.iterate import IterationOptions, IterationResult, iterate
+from darts.joint.networks.setting import NetworkSetting
 from darts.joint.options import JointOptions
 from darts.joint.predictor import (
     Predictor,
     PretrainingReport,
     Scorer,
     create_predictor,
-    pretrain,
+    pretrain_predictor,
     save_predictor,
 )
 from darts.joint.problem import Problem
 from darts.joint.recipe_file import write_recipe
 from darts.joint.space_file import find_space
-from darts.joint.trial import TrainCandidate, check_images, check_recipe
-from darts.joint.variables import FloatArray
+from darts.joint.stored_rounds import StoredRounds
+from darts.joint.variables import Floats
 from darts.models.registry import Model
 from darts.models.stems import choose_stem
 from darts.runs.directory import RunDirectory
 from darts.runs.interrupt import Interrupted
 from darts.system.randomness import stream_seed
 from darts.training.trial import opened_dataset
-from darts.trials.executors import Resources, run_trials
-from darts.trials.store import Trial, TrialStore
+from darts.trials.store import TrialStore
 
 
 @dataclass(frozen=True)
-class SearchResult:
+class JointSearchResult:
     """What a joint search ends with.
 
     Attributes:
@@ -66,13 +62,13 @@ class SearchResult:
     """
 
     run_dir: Path
-    iteration: Iteration
+    iteration: IterationResult
     pretraining: PretrainingReport | None
     evolved: Evolved
     seconds: float
 
 
-def run_search(options: JointOptions, model: Model | None) -> SearchResult:
+def run_joint_search(options: JointOptions, model: Model | None) -> JointSearchResult:
     """Search, or go on with the search in `options.resume`.
 
     Raises:
@@ -84,9 +80,9 @@ def run_search(options: JointOptions, model: Model | None) -> SearchResult:
     dataset = opened_dataset(options, None if options.executor == "in-process" else "cpu")
     if options.resume is None:
         space = find_space(options.space)
-        check_recipe(space)
+        check_recipe_names(space)
         check_images(space, options, dataset)
-        _check_sizes(options)
+        check_sizes(options)
         problem = Problem(space, open_setting(options, model))
         pool = problem.pool(options.pool, _limits(options), options.seed)
         problem.candidate(pool[0][0])  # Networks that cannot be trained are refused at once.
@@ -101,8 +97,8 @@ def run_search(options: JointOptions, model: Model | None) -> SearchResult:
 
 
 def _search(
-    options: JointOptions, problem: Problem, pool: tuple[FloatArray, Costs], run: RunDirectory
-) -> SearchResult:
+    options: JointOptions, problem: Problem, pool: tuple[Floats, Costs], run: RunDirectory
+) -> JointSearchResult:
     pretrained, report = pretrained_predictor(problem, pool[0], options.seed)
     if report is not None:
         words = ", ".join(f"{name} {value:.4f}" for name, value in report.correlation.items())
@@ -110,7 +106,7 @@ def _search(
         print(f"correlation of predicted and true costs, on {held}: {words}", file=sys.stderr)
     with TrialStore(run.path / TRIALS) as store:
 
-        def on_round(iteration: Iteration) -> None:
+        def on_round(iteration: IterationResult) -> None:
             save_predictor(iteration.predictor, problem.space, run.path / PREDICTOR)
 
         try:
@@ -125,14 +121,16 @@ def _search(
         except Interrupted:
             raise Interrupted(run.path) from None
         seconds = sum(trial.seconds or 0.0 for trial in store.rows())
-    evolved = evolve_within(problem, done, _limits(options), options.seed)
-    result = SearchResult(run.path, done, report, evolved, seconds)
+    scorer = Scorer(problem, done.predictor)
+    limits = _limits(options)
+    evolved = evolve_seeded(problem, scorer, limits, done.best_first(), options.seed)
+    result = JointSearchResult(run.path, done, report, evolved, seconds)
     run.write_result(_figures(problem, result))
     _write_best(problem, result, options)
     return result
 
 
-def _write_best(problem: Problem, result: SearchResult, options: JointOptions) -> None:
+def _write_best(problem: Problem, result: JointSearchResult, options: JointOptions) -> None:
     genes, accuracies = result.iteration.measured()
     best = problem.candidate(genes[accuracies.argmax()])
     stop = result.iteration.stop_epoch
@@ -143,54 +141,8 @@ def _write_best(problem: Problem, result: SearchResult, options: JointOptions) -
     write_recipe(best, asdict(options), result.run_dir / BEST, comment)
 
 
-class StoredRounds:
-    """Trains rounds as trials of a store; what it holds already is not decided or trained again."""
-
-    def __init__(self, store: TrialStore, problem: Problem, options: JointOptions) -> None:
-        self.store, self.problem, self.options = store, problem, options
-
-    def __call__(
-        self, number: int, genes: FloatArray, predicted: FloatArray, epochs: int
-    ) -> Trained:
-        options = self.options
-        if not self._trials(number):
-            rows = self.problem.space.rows(genes)
-            self.store.add_all(
-                {
-                    f"{number}-{index:03d}": {
-                        "round": number,
-                        "candidate": row,
-                        "predicted": None if math.isnan(guess) else guess,
-                        "epochs": options.epochs,
-                        "stop": epochs,
-                        "seed": options.seed,
-                    }
-                    for index, (row, guess) in enumerate(zip(rows, predicted.tolist(), strict=True))
-                }
-            )
-        run_trials(
-            self.store,
-            TrainCandidate(options, self.problem),
-            executor=options.executor,
-            resources=Resources(workers=options.parallel, gpus_per_trial=options.gpus_per_trial),
-            title=f"round {number + 1} of {options.rounds}",
-            objective="error",
-        )
-        trials = self._trials(number)
-        if all(trial.status == "failed" for trial in trials):
-            error = (trials[0].error or "").strip().splitlines()[-1:]
-            raise UserError(
-                f"All {len(trials)} trainings of round {number + 1} failed, the first one so: "
-                f"{''.join(error)}"
-            )
-        return trained_of(self.problem.space, trials)
-
-    def _trials(self, number: int) -> list[Trial]:
-        return [trial for trial in self.store.rows() if trial.settings["round"] == number]
-
-
 def pretrained_predictor(
-    problem: Problem, genes: FloatArray, seed: int
+    problem: Problem, genes: Floats, seed: int
 ) -> tuple[Predictor, PretrainingReport | None]:
     """A predictor that knows the costs of a pool; a space of recipes has none to know."""
     space = problem.space
@@ -202,19 +154,8 @@ def pretrained_predictor(
     if not space.width("architecture"):
         return predictor, None
     features = space.features(genes, "architecture")
-    return predictor, pretrain(predictor, features, problem.architecture_costs(genes), order)
-
-
-def evolve_within(problem: Problem, done: Iteration, limits: Limits, seed: int) -> Evolved:
-    """Stage 3 under one ceiling."""
-    generator = np.random.default_rng(stream_seed(seed, "evolution"))
-    return evolve(
-        problem,
-        Scorer(problem, done.predictor),
-        limits,
-        generator,
-        known=done.best_first(),
-        seed=seed + 1,
+    return predictor, pretrain_predictor(
+        predictor, features, problem.architecture_costs(genes), order
     )
 
 
@@ -233,10 +174,10 @@ def iteration_options(options: JointOptions) -> IterationOptions:
     )
 
 
-def open_setting(options: JointOptions, model: Model | None) -> Setting:
+def open_setting(options: JointOptions, model: Model | None) -> NetworkSetting:
     """What all candidates have in common, by the options and the data set that they name."""
     classes, size = outline(options)
-    return Setting(
+    return NetworkSetting(
         resolution=size,
         num_classes=classes,
         stem=choose_stem(options.stem, size),
@@ -246,25 +187,7 @@ def open_setting(options: JointOptions, model: Model | None) -> Setting:
     )
 
 
-def _check_sizes(options: JointOptions) -> None:
-    if options.rounds < 1 or options.candidates < 2 or options.epochs < 1:
-        raise UserError(
-            f"A joint search needs at least 1 round, 2 candidates and 1 epoch, not "
-            f"{options.rounds}, {options.candidates} and {options.epochs}."
-        )
-    if options.hold_out < 2:
-        raise UserError(
-            f"--hold-out {options.hold_out}: candidates are judged by training images that are set "
-            "aside, every second one or rarer; test images judge none."
-        )
-    if options.pool < options.rounds * options.candidates:
-        raise UserError(
-            f"--pool {options.pool} is too small for {options.rounds} rounds of "
-            f"{options.candidates} candidates."
-        )
-
-
-def _figures(problem: Problem, result: SearchResult) -> dict[str, Any]:
+def _figures(problem: Problem, result: JointSearchResult) -> dict[str, Any]:
     done = result.iteration
     genes, accuracies = done.measured()
     best = int(accuracies.argmax())

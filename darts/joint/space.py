@@ -6,7 +6,7 @@ A generation of N candidates is an array of genes [N, variables] (see `darts.joi
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darts.errors import UserError
-from darts.joint.variables import FloatArray, Part, Variable
+from darts.joint.variables import Floats, Part, Variable
 
-Columns = Mapping[str, NDArray]
+ValueColumns = Mapping[str, NDArray]
 """What N candidates are, by name, each [N]."""
-BoolArray = NDArray[np.bool_]
+Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Constraint:
     kind: Literal["nondecreasing", "multiple"]
     names: tuple[str, ...]
 
-    def holds(self, columns: Columns) -> BoolArray:
+    def holds(self, columns: ValueColumns) -> Bools:
         """Whether each of N candidates fulfils it."""
         values = [columns[name] for name in self.names]
         if self.kind == "multiple":
@@ -87,16 +87,16 @@ class Space:
         """The same of one part."""
         return math.prod(v.domain.levels or math.inf for v in self.variables if v.part == part)
 
-    def draw(self, uniform: FloatArray) -> FloatArray:
+    def draw(self, uniform: Floats) -> Floats:
         """Genes [N, variables] of numbers in [0, 1) [N, variables]."""
         genes = [v.draw(uniform[:, i]) for i, v in enumerate(self.variables)]
         return np.stack(genes, axis=1) if genes else np.zeros((len(uniform), 0))
 
-    def drawn(self, genes: FloatArray) -> dict[str, NDArray]:
+    def drawn(self, genes: Floats) -> dict[str, NDArray]:
         """The values that the variables of N candidates have, by name of the variable."""
         return {v.name: v.domain.decode(genes[:, i]) for i, v in enumerate(self.variables)}
 
-    def columns(self, genes: FloatArray) -> dict[str, NDArray]:
+    def columns(self, genes: Floats) -> dict[str, NDArray]:
         """What N candidates are, by name of what is decided, rules applied."""
         columns = self._unruled(genes)
         drawn = dict(columns)
@@ -106,11 +106,11 @@ class Space:
                 columns[name] = np.where(holds, columns[name] * factor, columns[name])
         return columns
 
-    def _unruled(self, genes: FloatArray) -> dict[str, NDArray]:
+    def _unruled(self, genes: Floats) -> dict[str, NDArray]:
         drawn = self.drawn(genes)
         return {name: drawn[v.name] for v in self.variables for name in v.sets}
 
-    def valid(self, genes: FloatArray) -> BoolArray:
+    def valid(self, genes: Floats) -> Bools:
         """Whether each of N candidates keeps the constraints."""
         columns = self._unruled(genes)
         held = np.ones(len(genes), np.bool_)
@@ -118,7 +118,7 @@ class Space:
             held &= constraint.holds(columns)
         return held
 
-    def features(self, genes: FloatArray, part: Part | None = None) -> FloatArray:
+    def features(self, genes: Floats, part: Part | None = None) -> Floats:
         """What a predictor sees of N candidates [N, features], of all or of one part."""
         blocks = [
             v.domain.features(genes[:, i])
@@ -131,7 +131,7 @@ class Space:
         """Number of features."""
         return sum(v.domain.width for v in self.variables if part in (None, v.part))
 
-    def nearest(self, features: FloatArray) -> FloatArray:
+    def nearest(self, features: Floats) -> Floats:
         """Genes of features [N, features]; the inverse of `features`."""
         if features.shape[1] != self.width():
             raise ValueError(f"{self.name} has {self.width()} features, not {features.shape[1]}.")
@@ -140,12 +140,12 @@ class Space:
         genes = [v.domain.nearest(block) for v, block in zip(self.variables, blocks, strict=True)]
         return np.stack(genes, axis=1)
 
-    def rows(self, genes: FloatArray) -> list[dict[str, Any]]:
+    def rows(self, genes: Floats) -> list[dict[str, Any]]:
         """The drawn values of N candidates as plain mappings, for files."""
         columns = {name: column.tolist() for name, column in self.drawn(genes).items()}
         return [{name: column[n] for name, column in columns.items()} for n in range(len(genes))]
 
-    def genes(self, rows: Sequence[Mapping[str, Any]]) -> FloatArray:
+    def genes(self, rows: Sequence[Mapping[str, Any]]) -> Floats:
         """The inverse of `rows`, exact but for the last digit of a real number's gene.
 
         Raises:
@@ -166,18 +166,6 @@ class Space:
             except (UserError, TypeError, ValueError) as error:
                 raise UserError(f"{self.name}: variable {v.name}: {error}.") from None
         return genes
-
-    def quasi_random(self, seed: int) -> Iterator[FloatArray]:
-        """Blocks of genes of a scrambled Sobol sequence, without end; the constraints hold.
-
-        Low-discrepancy points cover every face of the space evenly (the paper's QMC sampling).
-        """
-        from scipy.stats import qmc
-
-        sobol = qmc.Sobol(len(self), scramble=True, seed=seed)
-        while True:
-            genes = self.draw(sobol.random(4096))
-            yield genes[self.valid(genes)]
 
     def __add__(self, other: Space) -> Space:
         """The space of all pairs.

@@ -33,14 +33,21 @@ import yaml
 
 from darts.errors import UserError
 from darts.joint.space import Constraint, Rule, Space
-from darts.joint.variables import Choice, Domain, Grid, Interval, Part, Variable
+from darts.joint.variables import (
+    CategoricalDomain,
+    ContinuousDomain,
+    Domain,
+    GridDomain,
+    Part,
+    Variable,
+)
 
 _SHIPPED = Path(__file__).parent / "spaces"
 _KEYS = ("name", "about", "network", "architecture", "recipe", "constraints", "rules")
 _KINDS = ("choice", "integer", "real", "log")
 
 
-def list_spaces() -> tuple[str, ...]:
+def list_joint_spaces() -> tuple[str, ...]:
     """Names of the built-in spaces."""
     return tuple(sorted(path.stem for path in _SHIPPED.glob("*.yaml")))
 
@@ -60,16 +67,16 @@ def find_space(name: str) -> Space:
 
 
 def _path(name: str) -> Path:
-    if name in list_spaces():
+    if name in list_joint_spaces():
         return _SHIPPED / f"{name}.yaml"
     path = Path(name).expanduser()
     if path.is_file():
         return path
-    close = difflib.get_close_matches(name, list_spaces(), n=1)
+    close = difflib.get_close_matches(name, list_joint_spaces(), n=1)
     hint = f" Did you mean {close[0]}?" if close else ""
     raise UserError(
         f"There is no search space {name!r}, and no such file.{hint} Known are "
-        f"{', '.join(list_spaces())}; join two by '+', as in darts-cell+recipe."
+        f"{', '.join(list_joint_spaces())}; join two by '+', as in darts-cell+recipe."
     )
 
 
@@ -116,7 +123,7 @@ def parse_space(values: Any) -> Space:
     return space
 
 
-def describe(space: Space) -> dict[str, Any]:
+def describe_space(space: Space) -> dict[str, Any]:
     """The inverse of `parse_space`."""
     parts: dict[str, dict[str, Any]] = {part: {} for part in get_args(Part)}
     for variable in space.variables:
@@ -138,9 +145,9 @@ def describe(space: Space) -> dict[str, Any]:
 
 
 def _described(domain: Domain) -> dict[str, Any]:
-    if isinstance(domain, Choice):
+    if isinstance(domain, CategoricalDomain):
         return {"choice": list(domain.values)}
-    if isinstance(domain, Interval):
+    if isinstance(domain, ContinuousDomain):
         return {"log" if domain.log else "real": [domain.low, domain.high]}
     return {"integer" if domain.whole else "real": [domain.low, domain.high], "step": domain.step}
 
@@ -168,12 +175,12 @@ def _domain(kind: str, values: Any, step: Any) -> Domain:
     if not isinstance(values, list):
         raise UserError(f"{kind} takes a list, not {values!r}")
     if kind == "choice":
-        return Choice(tuple(values))
+        return CategoricalDomain(tuple(values))
     low, high = _numbers(values, kind, 2)
     if kind == "integer" or step is not None:
         (step,) = _numbers([1 if step is None else step], "step", 1)
-        return Grid(low, high, step, whole=kind == "integer")
-    return Interval(low, high, log=kind == "log")
+        return GridDomain(low, high, step, whole=kind == "integer")
+    return ContinuousDomain(low, high, log=kind == "log")
 
 
 def _numbers(values: list[Any], what: str, count: int) -> list[float]:

@@ -7,54 +7,18 @@ again.
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import torch
 
-from darts.data.dataset import Dataset
-from darts.data.transforms import training_transform
-from darts.errors import UserError
-from darts.joint.options import JointOptions, recipe_names
-from darts.joint.problem import RESOLUTION, Problem
-from darts.joint.space import Space
+from darts.joint.options import JointOptions
+from darts.joint.problem import Problem
 from darts.training.options import TrainingOptions
 from darts.training.task import TrainingTask
 from darts.training.trial import opened_dataset
-
-Report = Callable[[Mapping[str, Any]], None]
-
-
-def check_recipe(space: Space) -> None:
-    """Raise UserError unless a training knows every option that the recipe decides."""
-    known = recipe_names()
-    unknown = [name for name in space.targets("recipe") if name not in known]
-    if unknown:
-        close = [m for name in unknown for m in difflib.get_close_matches(name, known, n=1)]
-        hint = f" Did you mean {', '.join(close)}?" if close else ""
-        raise UserError(
-            f"{space.name}: a training has no option {', '.join(unknown)} that a recipe could "
-            f"decide.{hint} There are {', '.join(known)}; 'sets' gives a variable's options where "
-            "it is called otherwise."
-        )
-
-
-def check_images(space: Space, options: TrainingOptions, dataset: Dataset) -> None:
-    """Raise UserError where the images are too small for a value that the recipe may take.
-
-    Where the recipe decides the images' size, each trial sees for itself.
-    """
-    if RESOLUTION in space.targets("recipe"):
-        return
-    for variable in space.variables:
-        for name in set(variable.sets) & {"cutout", "augment", "color_jitter"}:
-            for value in variable.extremes():
-                try:
-                    training_transform(dataset, replace(options, **{name: value}))
-                except UserError as error:
-                    raise UserError(f"{space.name}: variable {variable.name}: {error}") from None
+from darts.trials.attempt import Report
 
 
 @dataclass(frozen=True)

@@ -20,14 +20,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from darts.errors import UserError
 
-FloatArray = NDArray[np.float64]
+Floats = NDArray[np.float64]
 Part = Literal["architecture", "recipe"]
 # A step such as 0.001 is no binary number: 0.021000000000000001 is meant as 0.021.
 _DIGITS = 12
 
 
 @dataclass(frozen=True)
-class Choice:
+class CategoricalDomain:
     """One of some values without an order; features are one-hot."""
 
     values: tuple[Any, ...]
@@ -54,11 +54,11 @@ class Choice:
         """Number of features."""
         return len(self.values) if len(self.values) > 1 else 0
 
-    def decode(self, genes: FloatArray) -> NDArray:
+    def decode(self, genes: Floats) -> NDArray:
         """The values of genes, of any shape."""
         return np.array(self.values)[genes.astype(np.int64)]
 
-    def genes(self, values: ArrayLike) -> FloatArray:
+    def genes(self, values: ArrayLike) -> Floats:
         """The genes of values [N].
 
         Raises:
@@ -70,11 +70,11 @@ class Choice:
             raise UserError(f"{wrong[0]!r} is none of {', '.join(map(str, self.values))}")
         return np.array([known[value] for value in given], np.float64)
 
-    def features(self, genes: FloatArray) -> FloatArray:
+    def features(self, genes: Floats) -> Floats:
         """Features [N, width] of genes [N]."""
         return (genes[:, None] == np.arange(self.width)).astype(np.float64)
 
-    def nearest(self, features: FloatArray) -> FloatArray:
+    def nearest(self, features: Floats) -> Floats:
         """Genes [N] whose features [N, width] come nearest; exact for those of genes."""
         if not self.width:
             return np.zeros(len(features))
@@ -85,7 +85,7 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Grid:
+class GridDomain:
     """Numbers from `low` to `high` by `step`, both ends included; whole where `whole`."""
 
     low: float
@@ -118,11 +118,11 @@ class Grid:
     def _last(self) -> int:
         return round((self.high - self.low) / self.step)
 
-    def decode(self, genes: FloatArray) -> NDArray:
+    def decode(self, genes: Floats) -> NDArray:
         values = self.low + genes * self.step
         return np.rint(values).astype(np.int64) if self.whole else np.round(values, _DIGITS)
 
-    def genes(self, values: ArrayLike) -> FloatArray:
+    def genes(self, values: ArrayLike) -> Floats:
         given = np.asarray(values, np.float64)
         genes = np.rint((given - self.low) / self.step)
         off = np.abs(self.low + genes * self.step - given) > 1e-9 * max(1.0, abs(self.high))
@@ -130,10 +130,10 @@ class Grid:
             raise UserError(f"{given[wrong][0]:g} is not {self}")
         return genes
 
-    def features(self, genes: FloatArray) -> FloatArray:
+    def features(self, genes: Floats) -> Floats:
         return (genes / max(self._last, 1))[:, None][:, : self.width]
 
-    def nearest(self, features: FloatArray) -> FloatArray:
+    def nearest(self, features: Floats) -> Floats:
         if not self.width:
             return np.zeros(len(features))
         return np.clip(np.rint(features[:, 0] * self._last), 0, self._last)
@@ -144,7 +144,7 @@ class Grid:
 
 
 @dataclass(frozen=True)
-class Interval:
+class ContinuousDomain:
     """Any real number from `low` to `high`; evenly spread in the logarithm where `log`."""
 
     low: float
@@ -160,7 +160,7 @@ class Interval:
     levels: None = None
     width: int = 1
 
-    def decode(self, genes: FloatArray) -> NDArray:
+    def decode(self, genes: Floats) -> NDArray:
         if self.log:
             start, end = math.log(self.low), math.log(self.high)
             values = np.exp(start + genes * (end - start))
@@ -168,7 +168,7 @@ class Interval:
             values = self.low + genes * (self.high - self.low)
         return np.clip(values, self.low, self.high)
 
-    def genes(self, values: ArrayLike) -> FloatArray:
+    def genes(self, values: ArrayLike) -> Floats:
         given = np.asarray(values, np.float64)
         if (wrong := ~((self.low <= given) & (given <= self.high))).any():
             raise UserError(f"{given[wrong][0]:g} is not {self}")
@@ -176,17 +176,17 @@ class Interval:
             return np.log(given / self.low) / math.log(self.high / self.low)
         return (given - self.low) / (self.high - self.low)
 
-    def features(self, genes: FloatArray) -> FloatArray:
+    def features(self, genes: Floats) -> Floats:
         return genes[:, None]
 
-    def nearest(self, features: FloatArray) -> FloatArray:
+    def nearest(self, features: Floats) -> Floats:
         return np.clip(features[:, 0], 0, 1)
 
     def __str__(self) -> str:
         return f"{self.low:g} to {self.high:g}{', logarithmic' if self.log else ''}"
 
 
-Domain = Choice | Grid | Interval
+Domain = CategoricalDomain | GridDomain | ContinuousDomain
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,13 +208,13 @@ class Variable:
     def extremes(self) -> list[Any]:
         """All values of a choice; both ends of a range."""
         levels = self.domain.levels
-        if isinstance(self.domain, Choice):
+        if isinstance(self.domain, CategoricalDomain):
             genes = np.arange(len(self.domain.values), dtype=np.float64)
         else:
             genes = np.array([0.0, 1.0 if levels is None else levels - 1.0])
         return self.domain.decode(genes).tolist()
 
-    def draw(self, uniform: FloatArray) -> FloatArray:
+    def draw(self, uniform: Floats) -> Floats:
         """Genes of numbers uniform in [0, 1), of any shape."""
         levels = self.domain.levels
         return uniform if levels is None else np.floor(uniform * levels)

@@ -9,24 +9,24 @@ import numpy as np
 
 from darts.costs.cells import network_cost
 from darts.errors import UserError
-from darts.joint.networks.costs import Costs
-from darts.joint.networks.setting import Setting
-from darts.joint.space import Columns
+from darts.joint.costs import Costs
+from darts.joint.networks.setting import NetworkSetting
+from darts.joint.space import ValueColumns
 from darts.models.derived import SETTINGS
 from genotypes import Genotype, load_genotype
 
 
-class Cells:
+class CellNetworks:
     """Networks of `channels` and `layers`; the genotype itself may be a variable, too."""
 
     needs: tuple[str, ...] = ()
     accepts = ("channels", "layers", "auxiliary_weight", "genotype")
 
-    def __init__(self, setting: Setting) -> None:
+    def __init__(self, setting: NetworkSetting) -> None:
         self.setting = setting
         self._known: dict[tuple[str, int, int, int], tuple[float, float]] = {}
 
-    def costs(self, columns: Columns, resolutions: np.ndarray) -> Costs:
+    def costs(self, columns: ValueColumns, resolutions: np.ndarray) -> Costs:
         """A space has far fewer different sizes than candidates; each is counted once."""
         setting, total = self.setting, len(resolutions)
         defaults = SETTINGS[setting.stem]

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from darts.joint.networks.costs import Costs
-from darts.joint.networks.setting import Setting
-from darts.joint.space import Columns
+from darts.joint.costs import Costs
+from darts.joint.networks.setting import NetworkSetting
+from darts.joint.space import ValueColumns
 from darts.models.mbconv.config import MBConvConfig, MBConvStage
 from darts.models.mbconv.cost import MBConvTable, table_cost
 from darts.models.mbconv.zoo import find_mbconv_net
@@ -25,7 +25,7 @@ SQUEEZED = (False, False, True, False, True, True, True)
 _OF_STAGE = ("width", "depth", "kernel_first", "kernel", "expansion_first", "expansion")
 
 
-class FBNetV3s:
+class FBNetV3Networks:
     """Networks by `stem.width`, `stageN.width` and so on for N from 1 to 7, `pool.expansion`."""
 
     accepts = (
@@ -35,7 +35,7 @@ class FBNetV3s:
     )
     needs = accepts
 
-    def __init__(self, setting: Setting) -> None:
+    def __init__(self, setting: NetworkSetting) -> None:
         self.num_classes = setting.num_classes
         base = find_mbconv_net("fbnetv3_b")
         assert base is not None
@@ -43,7 +43,7 @@ class FBNetV3s:
         # As in `MBConvConfig.for_small_images`: the first strided stage no longer strides.
         self.strides = (1, 1, *STRIDES[2:]) if setting.stem == "cifar" else STRIDES
 
-    def costs(self, columns: Columns, resolutions: np.ndarray) -> Costs:
+    def costs(self, columns: ValueColumns, resolutions: np.ndarray) -> Costs:
         stages = [
             {name: columns[f"stage{number}.{name}"] for name in _OF_STAGE} for number in range(1, 8)
         ]

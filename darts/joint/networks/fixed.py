@@ -6,11 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import torch
 
+from darts.costs.count import count
 from darts.errors import UserError
-from darts.joint.networks.costs import Costs, by_resolution
-from darts.joint.networks.setting import Setting
-from darts.joint.space import Columns
+from darts.joint.costs import Costs, by_resolution
+from darts.joint.networks.setting import NetworkSetting
+from darts.joint.space import ValueColumns
+from darts.models.registry import create_network
+from genotypes import Genotype
 
 
 class FixedNetwork:
@@ -19,7 +23,7 @@ class FixedNetwork:
     needs: tuple[str, ...] = ()
     accepts: tuple[str, ...] = ()
 
-    def __init__(self, setting: Setting) -> None:
+    def __init__(self, setting: NetworkSetting) -> None:
         if setting.model is None:
             raise UserError(
                 "A space of recipes needs a network: give --model or --genotype, or join it with a "
@@ -27,7 +31,7 @@ class FixedNetwork:
             )
         self.setting = setting
 
-    def costs(self, columns: Columns, resolutions: np.ndarray) -> Costs:
+    def costs(self, columns: ValueColumns, resolutions: np.ndarray) -> Costs:
         def costs_at(members: np.ndarray, resolution: int) -> Costs:
             macs, params = self._cost(resolution)
             return Costs(np.full(len(members), macs), np.full(len(members), params))
@@ -35,12 +39,6 @@ class FixedNetwork:
         return by_resolution(resolutions, costs_at)
 
     def _cost(self, resolution: int) -> tuple[float, float]:
-        import torch
-
-        from darts.costs.count import count
-        from darts.models.registry import create_network
-        from genotypes import Genotype
-
         setting = self.setting
         model: Any = setting.model
         sizes: dict[str, Any] = {}

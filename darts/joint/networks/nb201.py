@@ -14,27 +14,27 @@ from typing import Any
 import numpy as np
 
 from darts.errors import UserError
-from darts.joint.networks.costs import Costs
-from darts.joint.networks.setting import Setting
-from darts.joint.space import Columns
+from darts.joint.costs import Costs
+from darts.joint.networks.setting import NetworkSetting
+from darts.joint.space import ValueColumns
 
 EDGES = ("0>1", "0>2", "1>2", "0>3", "1>3", "2>3")
 KERNELS = {"none": 0, "skip_connect": 0, "avg_pool_3x3": 0, "nor_conv_1x1": 1, "nor_conv_3x3": 3}
-OPERATIONS = tuple(KERNELS)
+NB201_OPERATIONS = tuple(KERNELS)
 _STAGES = ((16, 32), (32, 16), (64, 8))  # channels, pixels
 _CELLS = 5  # of a stage
 
 
-class NB201:
+class NB201Networks:
     """Cells of the benchmark, for studies with its table; the toolkit does not train them."""
 
     needs = EDGES
     accepts = EDGES
 
-    def __init__(self, setting: Setting) -> None:
+    def __init__(self, setting: NetworkSetting) -> None:
         self.num_classes = setting.num_classes
 
-    def costs(self, columns: Columns, resolutions: np.ndarray) -> Costs:
+    def costs(self, columns: ValueColumns, resolutions: np.ndarray) -> Costs:
         """Costs at 32 pixels, whatever `resolutions` say."""
         kernels = np.stack(
             [np.array([KERNELS[name] for name in columns[edge].tolist()]) for edge in EDGES]

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from darts.joint.networks.costs import Costs, by_resolution
-from darts.joint.networks.setting import Setting
-from darts.joint.space import Columns
+from darts.joint.costs import Costs, by_resolution
+from darts.joint.networks.setting import NetworkSetting
+from darts.joint.space import ValueColumns
 from darts.models.anynet.config import Stem, compatible_widths, stage_strides
 from darts.models.anynet.cost import table_cost
 from darts.models.anynet.regnet import RegNet, stages_of
@@ -19,17 +19,17 @@ STAGES = 4  # As in the paper's space; a line that gives another number is no ne
 _DEFAULTS: Mapping[str, float] = {"bottleneck": 1.0, "se_ratio": 0.0}
 
 
-class RegNets:
+class RegNetNetworks:
     """RegNets of four stages by depth, w0, wa, wm, group_width and, if varied, b and SE."""
 
     needs = ("depth", "w0", "wa", "wm", "group_width")
     accepts = (*needs, *_DEFAULTS)
 
-    def __init__(self, setting: Setting) -> None:
+    def __init__(self, setting: NetworkSetting) -> None:
         self.setting = setting
         self.stem: Stem = "cifar" if setting.stem == "cifar" else "simple"
 
-    def costs(self, columns: Columns, resolutions: np.ndarray) -> Costs:
+    def costs(self, columns: ValueColumns, resolutions: np.ndarray) -> Costs:
         total = len(columns["depth"])
         of = {name: np.full(total, value) for name, value in _DEFAULTS.items()} | dict(columns)
         w0, wa, wm = (of[name].astype(np.float64) for name in ("w0", "wa", "wm"))

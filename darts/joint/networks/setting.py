@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
-from darts.joint.networks.costs import Costs
-from darts.joint.space import Columns
-
-if TYPE_CHECKING:
-    from darts.models.registry import Model
+from darts.joint.costs import Costs
+from darts.joint.space import ValueColumns
+from darts.models.registry import Model
 
 
 @dataclass(frozen=True, kw_only=True)
-class Setting:
+class NetworkSetting:
     """What all candidates have in common.
 
     Attributes:
@@ -50,7 +48,7 @@ class NetworkKind(Protocol):
     @property
     def accepts(self) -> tuple[str, ...]: ...
 
-    def costs(self, columns: Columns, resolutions: np.ndarray) -> Costs:
+    def costs(self, columns: ValueColumns, resolutions: np.ndarray) -> Costs:
         """Costs of N candidates for images of these sizes [N]; infinite where there is none."""
         ...
 

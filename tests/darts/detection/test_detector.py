@@ -11,10 +11,10 @@ import torch
 
 from darts import create_network
 from darts.detection.backbone import create_backbone
-from darts.detection.card import detector_card
 from darts.detection.detector import Detector, detector_from_description, suppressed
-from darts.detection.matching import encode
+from darts.detection.matching import encode_boxes
 from darts.detection.options import DetectionOptions
+from darts.detection.summary import summarise_detector
 from darts.detection.task import DetectionTask
 from darts.errors import UserError
 from darts.system.torchvision_compat import torchvision
@@ -73,7 +73,7 @@ def test_small_stems_use_their_last_map() -> None:
 def test_cost_of_the_papers_setting() -> None:
     """Near the 5.8 M parameters and 1.20 B multiply-adds of the paper's Table 5."""
     options = DetectionOptions(genotype="pcdarts_imagenet", head="ssdlite", finest_stride=16)
-    card = detector_card(options)
+    card = summarise_detector(options)
     assert "parameters      6,197,070 (4,573,464 of the backbone)" in card
     assert "multiply-adds   1,314,797,504 (1,185,427,200 of the backbone)" in card
 
@@ -124,7 +124,7 @@ def test_a_sure_prediction_is_found_where_it_is(detector: Detector, monkeypatch:
     logits = torch.zeros(1, len(detector.default_boxes), 4)
     logits[..., 0] = 9
     logits[0, 30] = torch.tensor([0.0, 0, 9, 0])
-    offsets = encode(box.expand(len(detector.default_boxes), 4), detector.default_boxes)[None]
+    offsets = encode_boxes(box.expand(len(detector.default_boxes), 4), detector.default_boxes)[None]
     monkeypatch.setattr(detector, "forward", lambda images: (offsets, logits))
     (found,) = detector.detect(torch.zeros(1, 3, 64, 64))
     assert found.labels.tolist() == [2]
@@ -139,7 +139,7 @@ def test_backbones_that_cannot_be(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="only networks of genotypes"):
         create_backbone(detection_options(tmp_path, channels=8))
     with pytest.raises(UserError, match="multiples of 32"):
-        detector_card(DetectionOptions(genotype="pcdarts_imagenet", image_size=300))
+        summarise_detector(DetectionOptions(genotype="pcdarts_imagenet", image_size=300))
 
 
 def test_without_pycocotools_the_extra_is_named(tmp_path: Path, monkeypatch: Any) -> None:

@@ -10,7 +10,14 @@ import torch
 from torch import Tensor
 
 from darts.detection.default_boxes import create_default_boxes, scales
-from darts.detection.matching import Targets, assign, decode, detection_loss, encode, pair_iou
+from darts.detection.matching import (
+    Targets,
+    assign,
+    decode_boxes,
+    detection_loss,
+    encode_boxes,
+    pair_iou,
+)
 from darts.system.torchvision_compat import torchvision
 
 
@@ -144,7 +151,7 @@ def test_loss_is_that_of_torchvisions_ssd(problem: Any) -> None:
 def test_decoding_undoes_encoding(problem: Any) -> None:
     _, _, targets, default = problem
     boxes = targets.boxes[2, torch.arange(len(default)) % 5]
-    torch.testing.assert_close(decode(encode(boxes, default), default), boxes)
+    torch.testing.assert_close(decode_boxes(encode_boxes(boxes, default), default), boxes)
 
 
 def test_no_box_at_all_costs_nothing_and_has_gradients() -> None:

@@ -15,8 +15,9 @@ from darts.cli import main
 from darts.detection.annotations import read_annotations
 from darts.detection.average_precision import average_precision
 from darts.detection.options import DetectionOptions, detection_overlay
+from darts.detection.scoring import score_detector
 from darts.detection.shapes import draw_shapes
-from darts.detection.task import DetectionTask, judge_checkpoint, run_detection
+from darts.detection.task import DetectionTask, train_detector
 from darts.errors import UserError
 from darts.settings.parsing import options_from
 from tests.darts.detection.support import detection_options, rewrite, tiny_model
@@ -58,14 +59,14 @@ def test_shapes_are_learnt(tmp_path: Path) -> None:
     with Image.open(run / "detections.png") as picture:
         assert picture.size == (4 * 328 + 8, 2 * 328 + 8)
     options = {"checkpoint": str(run), "data_dir": str(tmp_path / "data"), "workers": 0}
-    again = judge_checkpoint(options_from(DetectionOptions, options, detection_overlay))
+    again = score_detector(options_from(DetectionOptions, options, detection_overlay))
     assert again.ap == pytest.approx(result["ap"], abs=0.2)
 
 
 @pytest.mark.parametrize("stop", [2, 4])
 def test_a_resumed_run_is_bit_for_bit_the_same(tmp_path: Path, monkeypatch: Any, stop: int) -> None:
     """Stopped within an epoch of three steps, and in the second."""
-    whole = run_detection(detection_options(tmp_path, run_dir=str(tmp_path / "whole")))
+    whole = train_detector(detection_options(tmp_path, run_dir=str(tmp_path / "whole")))
     step, done = DetectionTask.step, 0
 
     def stopping(task: DetectionTask) -> Any:
@@ -79,19 +80,19 @@ def test_a_resumed_run_is_bit_for_bit_the_same(tmp_path: Path, monkeypatch: Any,
     options = detection_options(tmp_path, run_dir=str(tmp_path / "stopped"), checkpoint_every=1)
     monkeypatch.setattr(DetectionTask, "step", stopping)
     with pytest.raises(KeyboardInterrupt):
-        run_detection(options)
+        train_detector(options)
     monkeypatch.setattr(DetectionTask, "step", step)
     again = {"resume": str(tmp_path / "stopped"), "checkpoint_every": 0, "workers": 1}
-    resumed = run_detection(options_from(DetectionOptions, again, detection_overlay))
+    resumed = train_detector(options_from(DetectionOptions, again, detection_overlay))
     assert resumed.precision == whole.precision
     assert_same_run(tmp_path / "whole", tmp_path / "stopped")
 
 
 def test_a_finished_run_says_its_figures_again(tmp_path: Path) -> None:
     options = detection_options(tmp_path, run_dir=str(tmp_path / "run"), epochs=1)
-    first = run_detection(options)
+    first = train_detector(options)
     again = {"resume": str(tmp_path / "run")}
-    second = run_detection(options_from(DetectionOptions, again, detection_overlay))
+    second = train_detector(options_from(DetectionOptions, again, detection_overlay))
     assert second.precision == first.precision
 
 
@@ -157,7 +158,7 @@ def test_broken_and_other_images_are_named(tmp_path: Path) -> None:
     good = image.read_bytes()
     image.write_bytes(good[: len(good) // 2])
     with pytest.raises(UserError, match=r"00003\.png cannot be read"):
-        run_detection(options)
+        train_detector(options)
     image.write_bytes(good)
     rewrite(
         tmp_path / "shapes/annotations/val.json",
@@ -165,7 +166,7 @@ def test_broken_and_other_images_are_named(tmp_path: Path) -> None:
     )
     options = detection_options(tmp_path, run_dir=str(tmp_path / "again"))
     with pytest.raises(UserError, match=r"00002\.png has 64x64 pixels, but .* says 63x9"):
-        run_detection(options)
+        train_detector(options)
 
 
 def test_no_detections_are_an_ap_of_0(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from darts.detection.matching import pair_iou
-from darts.detection.views import FILL, View, boxes_in, draw_view, render
+from darts.detection.views import FILL, View, boxes_in, draw_view, render_view
 
 WIDTH, HEIGHT = 120, 80
 
@@ -33,7 +33,7 @@ def test_a_box_stays_around_its_object(seed: int) -> None:
     size = 200
     seen, kept = boxes_in(view, box, size)
     assert kept.tolist() == [0]
-    white = torch.from_numpy(render(image, view, size)).float().mean(-1) > 200
+    white = torch.from_numpy(render_view(image, view, size)).float().mean(-1) > 200
     rows, columns = white.any(1).nonzero().flatten(), white.any(0).nonzero().flatten()
     found = torch.stack([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1]).float()
     # A pixel of the image may be several of the view; edges are soft by about one such pixel.
@@ -48,7 +48,7 @@ def test_the_whole_image_in_a_mirror() -> None:
     assert seen.tolist() == [[160.0, 60.0, 220.0, 180.0]]
     pixels = np.arange(HEIGHT * WIDTH * 3, dtype=np.uint32).reshape(HEIGHT, WIDTH, 3) % 251
     image = Image.fromarray(pixels.astype(np.uint8)).resize((64, 64))
-    there, back = (render(image, View(0, 0, 64, 64, m), 64) for m in (False, True))
+    there, back = (render_view(image, View(0, 0, 64, 64, m), 64) for m in (False, True))
     assert np.array_equal(there, np.asarray(image))
     assert np.array_equal(back, there[:, ::-1])
 
@@ -62,11 +62,11 @@ def test_boxes_are_cut_off_and_dropped_by_their_centres() -> None:
 
 def test_beyond_the_image_is_the_fill() -> None:
     image = Image.new("RGB", (10, 10), "white")
-    seen = render(image, View(-10, -10, 10, 10), 40)
+    seen = render_view(image, View(-10, -10, 10, 10), 40)
     assert (seen[:20] == FILL).all()
     assert (seen[:, :20] == FILL).all()
     assert (seen[20:, 20:] == 255).all()
-    assert (render(image, View(20, 20, 30, 30), 8) == FILL).all()
+    assert (render_view(image, View(20, 20, 30, 30), 8) == FILL).all()
 
 
 def test_crops_keep_the_rules() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-from darts.joint.networks.setting import Setting
+from darts.joint.networks.setting import NetworkSetting
 from darts.joint.problem import Problem
 from darts.joint.space import Space
 from darts.joint.space_file import find_space, parse_space
@@ -32,4 +32,4 @@ def uniform() -> Callable[..., np.ndarray]:
 @pytest.fixture(scope="session")
 def cells() -> Problem:
     """The cells of NAS-Bench-201: 15,625 candidates with costs, and nothing to train."""
-    return Problem(find_space("nb201"), Setting(num_classes=10, resolution=32))
+    return Problem(find_space("nb201"), NetworkSetting(num_classes=10, resolution=32))

@@ -6,7 +6,7 @@ import yaml
 
 from darts.cli import main
 from darts.joint.report import write_joint_report
-from darts.joint.space_file import list_spaces
+from darts.joint.space_file import list_joint_spaces
 from tests.darts.joint.fake import InstantTraining
 from tests.darts.joint.small import DESCRIBED
 
@@ -17,7 +17,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("joint")
     (place / "small.yaml").write_text(yaml.safe_dump(DESCRIBED))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("darts.joint.search.TrainCandidate", InstantTraining)
+        patch.setattr("darts.joint.stored_rounds.TrainCandidate", InstantTraining)
         flags = "--preset smoke --dataset digits --rounds 2 --candidates 6 --epochs 3 --pool 80"
         code = main(
             [
@@ -89,7 +89,7 @@ def test_another_executor_may_go_on(run: Path, tmp_path: Path, monkeypatch, caps
     def watch(store, work, *, executor, resources, **others) -> None:
         seen.append((executor, resources.workers))
 
-    monkeypatch.setattr("darts.joint.search.run_trials", watch)
+    monkeypatch.setattr("darts.joint.stored_rounds.run_trials", watch)
     resume = ["joint", "search", "--resume", str(copy)]
     assert main([*resume, "--executor", "processes", "--parallel", "3"]) == 0
     assert set(seen) == {("processes", 3)}
@@ -116,7 +116,7 @@ def test_predict(run: Path, tmp_path: Path, capsys) -> None:
 def test_show(run: Path, capsys) -> None:
     assert main(["joint", "show"]) == 0
     printed = capsys.readouterr().out
-    assert all(name in printed for name in list_spaces())
+    assert all(name in printed for name in list_joint_spaces())
     assert main(["joint", "show", "recipe"]) == 0
     printed = capsys.readouterr().out
     assert "rule: where optimiser is sgd: learning_rate x 4" in printed

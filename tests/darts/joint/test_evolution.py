@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from darts.errors import UserError
+from darts.joint.costs import Limits
 from darts.joint.evolution import EvolutionOptions, adaptive_rates, evolve
-from darts.joint.networks.costs import Limits
 
 
 def goodness(genes: np.ndarray) -> np.ndarray:

@@ -6,23 +6,23 @@ import torch
 from scipy.stats import spearmanr
 
 from darts.errors import UserError
+from darts.joint.costs import Limits
 from darts.joint.iterate import (
-    Curve,
+    AccuracyCurve,
     IterationOptions,
-    Trained,
+    TrainedCandidates,
     TrainRound,
     best_of_bins,
     early_stop_epoch,
     iterate,
     rank_correlations,
 )
-from darts.joint.networks.costs import Limits
-from darts.joint.predictor import create_predictor, pretrain
+from darts.joint.predictor import create_predictor, pretrain_predictor
 
 OPTIONS = IterationOptions(rounds=3, candidates=8, epochs=6)
 
 
-def curve_of(genes: np.ndarray, epochs: int) -> Curve:
+def curve_of(genes: np.ndarray, epochs: int) -> AccuracyCurve:
     """A training without training: better with more 3x3 convolutions, noisy at first."""
     noise = np.random.default_rng(zlib.crc32(genes.tobytes()))
     final = 60 + 5 * (genes == 4).sum() + noise.random()
@@ -38,12 +38,12 @@ class Trainer:
 
     def __call__(
         self, number: int, genes: np.ndarray, predicted: np.ndarray, epochs: int
-    ) -> Trained:
+    ) -> TrainedCandidates:
         if number == self.dies:
             raise KeyboardInterrupt
         self.asked.append((len(genes), epochs))
         curves = tuple(curve_of(row, epochs) for row in genes)
-        return Trained(genes=genes, predicted=predicted, curves=curves)
+        return TrainedCandidates(genes=genes, predicted=predicted, curves=curves)
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def start(cells):
     pool = cells.pool(200, Limits(), 0)
     predictor = create_predictor(cells.space, torch.Generator().manual_seed(0))
     generator = torch.Generator().manual_seed(1)
-    pretrain(predictor, cells.space.features(pool[0]), pool[1], generator, epochs=3)
+    pretrain_predictor(predictor, cells.space.features(pool[0]), pool[1], generator, epochs=3)
     return pool, predictor
 
 
@@ -102,9 +102,9 @@ def test_failed_trainings_are_left_out(cells, start) -> None:
     pool, predictor = start
 
     def without(failed: set[int]) -> TrainRound:
-        def train(number, genes, predicted, epochs) -> Trained:
+        def train(number, genes, predicted, epochs) -> TrainedCandidates:
             curves = (() if n in failed else curve_of(row, epochs) for n, row in enumerate(genes))
-            return Trained(genes=genes, predicted=predicted, curves=tuple(curves))
+            return TrainedCandidates(genes=genes, predicted=predicted, curves=tuple(curves))
 
         return train
 
@@ -117,11 +117,11 @@ def test_failed_trainings_are_left_out(cells, start) -> None:
 def test_a_round_that_was_decided_elsewhere_stays(cells, start) -> None:
     (genes, costs), predictor = start
 
-    def train(number, proposed, predicted, epochs) -> Trained:
+    def train(number, proposed, predicted, epochs) -> TrainedCandidates:
         # Elsewhere numbers differ in the last bits.
         taken = genes[100:108] + 1e-15 if number == 1 else proposed
         curves = tuple(curve_of(row, epochs) for row in taken)
-        return Trained(genes=taken, predicted=predicted, curves=curves)
+        return TrainedCandidates(genes=taken, predicted=predicted, curves=curves)
 
     done = iterate(cells, (genes, costs), predictor, train, OPTIONS)
     assert done.rounds[1].genes == pytest.approx(genes[100:108])

@@ -9,10 +9,11 @@ import torch
 
 from darts.costs.count import count
 from darts.errors import UserError
-from darts.joint.networks.costs import Limits
+from darts.joint.costs import Limits
 from darts.joint.networks.nb201 import arch_string
-from darts.joint.networks.setting import Setting
+from darts.joint.networks.setting import NetworkSetting
 from darts.joint.problem import Problem
+from darts.joint.sampling import quasi_random
 from darts.joint.space_file import find_space, parse_space
 from darts.models.registry import create_network, find_model
 from genotypes import load_genotype
@@ -29,7 +30,7 @@ def test_nb201_costs_are_the_published_ones(cells) -> None:
 
 
 def test_nb201_names_its_cells(cells, shared: Path) -> None:
-    rows = cells.space.rows(next(cells.space.quasi_random(0)))
+    rows = cells.space.rows(next(quasi_random(cells.space, 0)))
     table = gzip.decompress((shared / "data" / "nb201_cifar10.csv.gz").read_bytes()).decode()
     known = {line.split(",")[0] for line in table.splitlines()[1:]}
     assert {arch_string(row) for row in rows} <= known
@@ -38,7 +39,7 @@ def test_nb201_names_its_cells(cells, shared: Path) -> None:
 @pytest.mark.parametrize("stem", ["cifar", "imagenet"])
 def test_cells_cost_what_the_modules_do(stem: str) -> None:
     resolution, classes = (32, 10) if stem == "cifar" else (224, 1000)
-    setting = Setting(resolution=resolution, num_classes=classes, stem=stem)
+    setting = NetworkSetting(resolution=resolution, num_classes=classes, stem=stem)
     names = ("pcdarts_imagenet", "nasnet", "amoebanet")  # Every kind of operation.
     described = {
         "name": "cells",
@@ -68,7 +69,9 @@ def _sizes(row: dict) -> dict:
 
 
 def test_cells_that_cannot_be_cost_infinitely_much() -> None:
-    setting = Setting(resolution=30, num_classes=10, stem="cifar", model=load_genotype("darts_v2"))
+    setting = NetworkSetting(
+        resolution=30, num_classes=10, stem="cifar", model=load_genotype("darts_v2")
+    )
     problem = Problem(find_space("darts-cell"), setting)
     costs = problem.costs(
         problem.space.genes([{"channels": 16, "layers": 8, "auxiliary_weight": 0.4}])
@@ -78,7 +81,7 @@ def test_cells_that_cannot_be_cost_infinitely_much() -> None:
 
 
 def test_regnets_cost_what_the_models_do(uniform) -> None:
-    setting = Setting(resolution=32, num_classes=10, stem="cifar")
+    setting = NetworkSetting(resolution=32, num_classes=10, stem="cifar")
     problem = Problem(parse_space(DESCRIBED), setting)
     genes, costs = problem.pool(6, Limits(), 0)
     for row, macs, params in zip(genes, costs.macs, costs.params, strict=True):
@@ -97,7 +100,7 @@ def test_fbnetv3_has_the_published_counts(shared: Path) -> None:
     """D and G have ordinary padding throughout; B counts as timm's, which pads so as well."""
     facts = json.loads((shared / "facts" / "fbnetv3.json").read_text())
     networks = facts["architectures"]
-    setting = Setting()
+    setting = NetworkSetting()
     space = find_space("fbnetv3-wide")
     network = Problem(space, setting).network
     for name, macs in (
@@ -147,7 +150,7 @@ def _values(rows: list[dict]) -> dict[str, float]:
 @pytest.mark.parametrize("stem", ["imagenet", "cifar"])
 def test_fbnetv3s_cost_what_the_modules_do(stem: str) -> None:
     resolution, classes = (32, 10) if stem == "cifar" else (224, 1000)
-    setting = Setting(resolution=resolution, num_classes=classes, stem=stem)
+    setting = NetworkSetting(resolution=resolution, num_classes=classes, stem=stem)
     problem = Problem(find_space("fbnetv3-wide"), setting)
     genes, costs = problem.pool(2, Limits(), 0)
     for row, macs, params in zip(genes, costs.macs, costs.params, strict=True):
@@ -160,7 +163,7 @@ def test_fbnetv3s_cost_what_the_modules_do(stem: str) -> None:
 
 def test_fbnetv3_d_is_a_candidate(shared: Path) -> None:
     networks = json.loads((shared / "facts" / "fbnetv3.json").read_text())["architectures"]
-    problem = Problem(find_space("fbnetv3"), Setting())
+    problem = Problem(find_space("fbnetv3"), NetworkSetting())
     genes = problem.space.genes([_values(networks["FBNetV3_D"]["rows"])])
     found, known = problem.candidate(genes[0]).model, find_model("fbnetv3_d")
     with torch.device("meta"):
@@ -171,7 +174,7 @@ def test_fbnetv3_d_is_a_candidate(shared: Path) -> None:
 
 def test_a_fixed_network_costs_by_image_size() -> None:
     space = find_space("recipe")
-    problem = Problem(space, Setting(model=find_model("regnetx_200mf")))
+    problem = Problem(space, NetworkSetting(model=find_model("regnetx_200mf")))
     genes = np.zeros((2, len(space)))
     genes[1, 0] = 4  # 256 pixels
     costs = problem.costs(genes)
@@ -182,7 +185,7 @@ def test_a_fixed_network_costs_by_image_size() -> None:
 
 
 def test_a_pool_of_twenty_thousand_takes_seconds() -> None:
-    problem = Problem(find_space("fbnetv3-wide+recipe"), Setting())
+    problem = Problem(find_space("fbnetv3-wide+recipe"), NetworkSetting())
     limits = Limits(min_macs=4e8, max_macs=8e8, max_params=10e6)
     begun = time.perf_counter()
     genes, costs = problem.pool(20_000, limits, seed=0)
@@ -194,23 +197,23 @@ def test_a_pool_of_twenty_thousand_takes_seconds() -> None:
 
 def test_problems_that_are_none() -> None:
     with pytest.raises(UserError, match="there are no networks 'vit'"):
-        Problem(parse_space({**DESCRIBED, "network": "vit"}), Setting())
+        Problem(parse_space({**DESCRIBED, "network": "vit"}), NetworkSetting())
     with pytest.raises(UserError, match="need depth, w0"):
-        Problem(parse_space({"name": "n", "network": "regnet"}), Setting())
+        Problem(parse_space({"name": "n", "network": "regnet"}), NetworkSetting())
     with pytest.raises(UserError, match="know no depth"):
-        Problem(parse_space({**DESCRIBED, "network": "cells"}), Setting())
+        Problem(parse_space({**DESCRIBED, "network": "cells"}), NetworkSetting())
     with pytest.raises(UserError, match="give --model or --genotype"):
-        Problem(find_space("recipe"), Setting())
-    problem = Problem(find_space("darts-cell"), Setting(stem="cifar", resolution=32))
+        Problem(find_space("recipe"), NetworkSetting())
+    problem = Problem(find_space("darts-cell"), NetworkSetting(stem="cifar", resolution=32))
     with pytest.raises(UserError, match="give --genotype"):
         problem.costs(np.zeros((1, 3)))
-    problem = Problem(find_space("nb201"), Setting())
+    problem = Problem(find_space("nb201"), NetworkSetting())
     with pytest.raises(UserError, match="cannot be trained"):
         problem.candidate(np.zeros(6))
 
 
 def test_limits_that_nothing_meets(monkeypatch) -> None:
     monkeypatch.setattr("darts.joint.problem._MOST_DRAWS", 10_000)
-    problem = Problem(find_space("nb201"), Setting())
+    problem = Problem(find_space("nb201"), NetworkSetting())
     with pytest.raises(UserError, match="of 10,000 points none costs 1 to 2 multiply-adds"):
         problem.pool(1, Limits(min_macs=1, max_macs=2), 0)

@@ -5,15 +5,15 @@ import pytest
 import torch
 
 from darts.errors import UserError
-from darts.joint.networks.costs import Limits
+from darts.joint.costs import Limits
 from darts.joint.predictor import (
     Scorer,
     create_predictor,
-    fit,
+    fit_predictor,
     load_predictor,
-    predict,
+    predict_accuracies,
     predict_costs,
-    pretrain,
+    pretrain_predictor,
     save_predictor,
 )
 
@@ -31,7 +31,7 @@ def pool(cells):
 def pretrained(cells, pool):
     genes, costs = pool
     predictor = create_predictor(cells.space, seeded(0))
-    report = pretrain(predictor, cells.space.features(genes), costs, seeded(1), epochs=20)
+    report = pretrain_predictor(predictor, cells.space.features(genes), costs, seeded(1), epochs=20)
     return predictor, report
 
 
@@ -58,10 +58,14 @@ def test_the_embedding_is_frozen_at_first(cells, pool, pretrained) -> None:
     features = cells.space.features(pool[0][:20])
     accuracies, none = np.arange(20.0), np.zeros((20, 0))
     before = pretrained[0].embedding.weight.clone()
-    frozen = fit(pretrained[0], features, none, accuracies, seeded(0), frozen_epochs=3, epochs=0)
+    frozen = fit_predictor(
+        pretrained[0], features, none, accuracies, seeded(0), frozen_epochs=3, epochs=0
+    )
     assert torch.equal(frozen.embedding.weight, before)
     assert not torch.equal(frozen.hidden.weight, pretrained[0].hidden.weight)
-    free = fit(pretrained[0], features, none, accuracies, seeded(0), frozen_epochs=0, epochs=3)
+    free = fit_predictor(
+        pretrained[0], features, none, accuracies, seeded(0), frozen_epochs=0, epochs=3
+    )
     assert not torch.equal(free.embedding.weight, before)
     # The pretrained one serves the next round unchanged.
     assert torch.equal(pretrained[0].embedding.weight, before)
@@ -71,8 +75,8 @@ def test_accuracies_are_learnt_in_their_own_unit(cells, pool, pretrained) -> Non
     genes, costs = pool
     accuracies = 90 + 2 * np.log(costs.macs / costs.macs.mean())
     features, none = cells.space.features(genes), np.zeros((len(genes), 0))
-    learnt = fit(pretrained[0], features[:100], none[:100], accuracies[:100], seeded(0))
-    guessed = predict(learnt, features, none)
+    learnt = fit_predictor(pretrained[0], features[:100], none[:100], accuracies[:100], seeded(0))
+    guessed = predict_accuracies(learnt, features, none)
     assert np.abs(guessed - accuracies)[200:].mean() < 0.2 * accuracies.std()
 
 
@@ -80,15 +84,17 @@ def test_outliers_do_not_stretch_the_scale(cells, pool, pretrained) -> None:
     features = cells.space.features(pool[0][:11])
     accuracies = np.array([90.0, 91, 92, 93, 94, 95, 96, 97, 98, 10, 10])
     data = (features, np.zeros((11, 0)), accuracies, seeded(0))
-    learnt = fit(pretrained[0], *data, frozen_epochs=0, epochs=0)
+    learnt = fit_predictor(pretrained[0], *data, frozen_epochs=0, epochs=0)
     # The median is 93; the deviations from it are 0 1 1 2 2 3 3 4 5 83 83.
     assert learnt.accuracy_scale.tolist() == pytest.approx([93, 1.4826 * 3])
 
 
 def test_equal_accuracies_are_learnt_too(cells, pool, pretrained) -> None:
     features = cells.space.features(pool[0][:10])
-    learnt = fit(pretrained[0], features, np.zeros((10, 0)), np.full(10, 42.0), seeded(0))
-    assert predict(learnt, features, np.zeros((10, 0))) == pytest.approx(np.full(10, 42), abs=0.5)
+    learnt = fit_predictor(pretrained[0], features, np.zeros((10, 0)), np.full(10, 42.0), seeded(0))
+    assert predict_accuracies(learnt, features, np.zeros((10, 0))) == pytest.approx(
+        np.full(10, 42), abs=0.5
+    )
 
 
 def test_seeds_decide(cells, pool) -> None:
@@ -97,8 +103,10 @@ def test_seeds_decide(cells, pool) -> None:
 
     def weights(seed: int) -> torch.Tensor:
         predictor = create_predictor(cells.space, seeded(seed))
-        pretrain(predictor, features, costs[:400], seeded(1), epochs=2)
-        learnt = fit(predictor, features[:20], np.zeros((20, 0)), np.arange(20.0), seeded(2))
+        pretrain_predictor(predictor, features, costs[:400], seeded(1), epochs=2)
+        learnt = fit_predictor(
+            predictor, features[:20], np.zeros((20, 0)), np.arange(20.0), seeded(2)
+        )
         return learnt.hidden.weight
 
     assert torch.equal(weights(0), weights(0))
@@ -108,12 +116,14 @@ def test_seeds_decide(cells, pool) -> None:
 def test_a_saved_predictor_predicts_the_same(cells, pool, pretrained, tmp_path: Path) -> None:
     path = tmp_path / "predictor.pt"
     features, none = cells.space.features(pool[0][:50]), np.zeros((50, 0))
-    learnt = fit(pretrained[0], features, none, np.arange(50.0), seeded(0), epochs=1)
+    learnt = fit_predictor(pretrained[0], features, none, np.arange(50.0), seeded(0), epochs=1)
     save_predictor(learnt, cells.space, path)
     loaded, space = load_predictor(path)
     assert space == cells.space
-    assert (predict(loaded, features, none) == predict(learnt, features, none)).all()
-    assert (Scorer(cells, loaded)(pool[0][:50]) == predict(learnt, features, none)).all()
+    assert (
+        predict_accuracies(loaded, features, none) == predict_accuracies(learnt, features, none)
+    ).all()
+    assert (Scorer(cells, loaded)(pool[0][:50]) == predict_accuracies(learnt, features, none)).all()
 
 
 @pytest.mark.filterwarnings("ignore:Initializing zero-element tensors")

@@ -10,13 +10,14 @@ import torch
 import yaml
 
 from darts.errors import UserError
+from darts.joint.checks import check_recipe_names
 from darts.joint.directory import limits_of, read_search
 from darts.joint.evolution import EvolutionOptions
 from darts.joint.importance import permutation_importance
 from darts.joint.options import JointOptions
-from darts.joint.query import best_candidate, best_first, evolve_record, scorer_of
-from darts.joint.search import run_search
-from darts.joint.trial import TrainCandidate, check_recipe
+from darts.joint.query import best_candidate, evolve_record, scorer_of, trained_genes
+from darts.joint.search import run_joint_search
+from darts.joint.trial import TrainCandidate
 from darts.trials.store import TrialStore
 from tests.darts.joint.fake import InstantTraining
 from tests.darts.joint.small import DESCRIBED
@@ -25,7 +26,7 @@ from tests.darts.joint.small import DESCRIBED
 @pytest.fixture
 def options(tmp_path: Path, monkeypatch) -> JointOptions:
     """A small search of two rounds that trains nothing."""
-    monkeypatch.setattr("darts.joint.search.TrainCandidate", InstantTraining)
+    monkeypatch.setattr("darts.joint.stored_rounds.TrainCandidate", InstantTraining)
     few = partial(EvolutionOptions, children=2, generations=3)
     monkeypatch.setattr("darts.joint.evolution.EvolutionOptions", few)
     (tmp_path / "space.yaml").write_text(yaml.safe_dump(DESCRIBED))
@@ -58,7 +59,7 @@ def outcome(directory: str | Path) -> tuple:
 
 
 def test_a_search(options: JointOptions) -> None:
-    result = run_search(options, None)
+    result = run_joint_search(options, None)
     record = read_search(result.run_dir)
     stop = result.iteration.stop_epoch
     assert [len(part.curves) for part in record.rounds] == [4, 4, 4]
@@ -82,7 +83,7 @@ def test_a_search(options: JointOptions) -> None:
 def test_a_search_that_is_killed_goes_on_exactly(
     options: JointOptions, tmp_path: Path, monkeypatch
 ) -> None:
-    run_search(replace(options, run_dir=str(tmp_path / "whole")), None)
+    run_joint_search(replace(options, run_dir=str(tmp_path / "whole")), None)
     counter = tmp_path / "trainings"
     monkeypatch.setenv("FAKE_COUNTER", str(counter))
     begun = options
@@ -90,7 +91,7 @@ def test_a_search_that_is_killed_goes_on_exactly(
         monkeypatch.setenv("FAKE_DEATH", str(death))
         if (child := os.fork()) == 0:
             try:
-                run_search(begun, None)
+                run_joint_search(begun, None)
             finally:
                 os._exit(1)
         assert os.WTERMSIG(os.waitpid(child, 0)[1]) == 9
@@ -98,28 +99,28 @@ def test_a_search_that_is_killed_goes_on_exactly(
     assert options.run_dir
     # The last one is left to finish; nothing that was done was done again.
     monkeypatch.setenv("FAKE_DEATH", "0")
-    run_search(begun, None)
+    run_joint_search(begun, None)
     assert counter.stat().st_size == 12 + 4
     assert outcome(options.run_dir) == outcome(tmp_path / "whole")
 
 
 def test_a_finished_search_stays_as_it_is(options: JointOptions) -> None:
-    run_search(options, None)
+    run_joint_search(options, None)
     assert options.run_dir
     before = outcome(options.run_dir)
-    run_search(resumed(options), None)
+    run_joint_search(resumed(options), None)
     assert outcome(options.run_dir) == before
 
 
 def test_any_ceiling_can_be_asked_afterwards(options: JointOptions) -> None:
-    record = read_search(run_search(options, None).run_dir)
+    record = read_search(run_joint_search(options, None).run_dir)
     for ceiling in (1.0, 2.0):
         limits = limits_of(None, ceiling, None)
         evolved = evolve_record(record, limits, seed=0)
         again = evolve_record(record, limits, seed=0)
         assert limits.admit(evolved.costs).all()
         assert (evolved.genes == again.genes).all()
-        known = best_first(record)
+        known = trained_genes(record)
         within = known[limits.admit(record.problem.costs(known))]
         if len(within):
             assert evolved.scores[0] >= scorer_of(record)(within).max()
@@ -130,9 +131,9 @@ def test_a_search_without_its_first_round(options: JointOptions, monkeypatch) ->
         def __call__(self, settings, report):
             raise UserError("no room")
 
-    monkeypatch.setattr("darts.joint.search.TrainCandidate", Failing)
+    monkeypatch.setattr("darts.joint.stored_rounds.TrainCandidate", Failing)
     with pytest.raises(UserError, match=r"All 4 trainings .* the first one so: no room"):
-        run_search(options, None)
+        run_joint_search(options, None)
 
 
 @pytest.mark.parametrize(
@@ -149,30 +150,30 @@ def test_a_search_without_its_first_round(options: JointOptions, monkeypatch) ->
 )
 def test_searches_that_cannot_be(options: JointOptions, change: dict, message: str) -> None:
     with pytest.raises(UserError, match=message):
-        run_search(replace(options, **change), None)
+        run_joint_search(replace(options, **change), None)
     assert options.run_dir
     assert not Path(options.run_dir).exists()
 
 
 def test_a_recipe_of_options_that_no_training_has(space) -> None:
-    check_recipe(space)
+    check_recipe_names(space)
     variables = tuple(
         replace(v, sets=("lerning_rate",)) if v.name == "learning_rate" else v
         for v in space.variables
     )
     with pytest.raises(UserError, match=r"no option lerning_rate .* Did you mean learning_rate"):
-        check_recipe(replace(space, variables=variables))
+        check_recipe_names(replace(space, variables=variables))
     # Which images a candidate is judged by is not for its recipe to say.
     variables = tuple(replace(v, sets=("seed",)) if v.name == "schedule" else v for v in variables)
     with pytest.raises(UserError, match="no option lerning_rate, seed"):
-        check_recipe(replace(space, variables=variables))
+        check_recipe_names(replace(space, variables=variables))
 
 
 def test_images_too_small_for_a_recipe(options: JointOptions) -> None:
     described = {**DESCRIBED, "recipe": {"cutout": {"choice": [0, 8]}}, "rules": []}
     Path(options.space).write_text(yaml.safe_dump(described))
     with pytest.raises(UserError, match="small: variable cutout: cutout 8"):
-        run_search(options, None)
+        run_joint_search(options, None)
     assert options.run_dir
     assert not Path(options.run_dir).exists()
 

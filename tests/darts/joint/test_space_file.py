@@ -4,16 +4,22 @@ import pytest
 import yaml
 
 from darts.errors import UserError
-from darts.joint.space_file import describe, find_space, list_spaces, load_space, parse_space
+from darts.joint.space_file import (
+    describe_space,
+    find_space,
+    list_joint_spaces,
+    load_space,
+    parse_space,
+)
 from tests.darts.joint.small import DESCRIBED
 
 
-@pytest.mark.parametrize("name", list_spaces())
+@pytest.mark.parametrize("name", list_joint_spaces())
 def test_a_built_in_space_is_its_file(name: str) -> None:
     space = find_space(name)
     assert space.name == name
     assert space.about
-    assert parse_space(describe(space)) == space
+    assert parse_space(describe_space(space)) == space
 
 
 def test_a_file_of_ones_own(tmp_path: Path) -> None:
@@ -21,7 +27,7 @@ def test_a_file_of_ones_own(tmp_path: Path) -> None:
     path.write_text(yaml.safe_dump(DESCRIBED))
     space = find_space(str(path))
     assert space.name == "small"
-    assert parse_space(describe(space)) == space
+    assert parse_space(describe_space(space)) == space
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from darts.errors import UserError
-from darts.joint.variables import Choice, Grid, Interval, Variable
+from darts.joint.variables import CategoricalDomain, ContinuousDomain, GridDomain, Variable
 
 
 def test_a_choice_is_one_hot() -> None:
-    domain = Choice(("a", "b", "c"))
+    domain = CategoricalDomain(("a", "b", "c"))
     genes = domain.genes(["c", "a"])
     assert genes.tolist() == [2, 0]
     assert domain.features(genes).tolist() == [[0, 0, 1], [1, 0, 0]]
@@ -16,7 +16,7 @@ def test_a_choice_is_one_hot() -> None:
 
 
 def test_a_grid_is_min_max() -> None:
-    domain = Grid(16, 24, 2)
+    domain = GridDomain(16, 24, 2)
     genes = domain.genes([16, 20, 24])
     assert domain.levels == 5
     assert domain.features(genes).tolist() == [[0], [0.5], [1]]
@@ -25,13 +25,13 @@ def test_a_grid_is_min_max() -> None:
 
 
 def test_steps_that_are_no_binary_numbers_decode_to_what_they_mean() -> None:
-    domain = Grid(0.02, 0.03, 0.001, whole=False)
+    domain = GridDomain(0.02, 0.03, 0.001, whole=False)
     expected = [0.02, 0.021, 0.022, 0.023, 0.024, 0.025, 0.026, 0.027, 0.028, 0.029, 0.03]
     assert domain.decode(np.arange(11.0)).tolist() == expected
 
 
 def test_a_logarithmic_range_is_min_max_of_the_logarithm() -> None:
-    domain = Interval(0.01, 1.0, log=True)
+    domain = ContinuousDomain(0.01, 1.0, log=True)
     assert domain.features(domain.genes([0.01, 0.1, 1.0])) == pytest.approx(
         np.array([[0], [0.5], [1]])
     )
@@ -39,7 +39,7 @@ def test_a_logarithmic_range_is_min_max_of_the_logarithm() -> None:
 
 
 def test_a_variable_with_one_value_has_no_features() -> None:
-    for domain in (Choice((3,)), Grid(6, 6, 1)):
+    for domain in (CategoricalDomain((3,)), GridDomain(6, 6, 1)):
         assert domain.features(np.zeros(4)).shape == (4, 0)
         assert domain.nearest(np.zeros((4, 0))).tolist() == [0] * 4
 
@@ -49,7 +49,7 @@ def test_every_value_of_a_grid_survives_features(
     start: int, step: int, steps: int, unit: float
 ) -> None:
     low, high, step = start * unit, (start + step * steps) * unit, step * unit
-    domain = Grid(low, high, step, whole=unit == 1)
+    domain = GridDomain(low, high, step, whole=unit == 1)
     genes = np.arange(float(domain.levels))
     assert len(genes) == steps + 1
     assert (domain.nearest(domain.features(genes)) == genes).all()
@@ -60,7 +60,7 @@ def test_every_value_of_a_grid_survives_features(
 def test_every_value_of_an_interval_survives_features(
     low: float, ratio: float, gene: float, log: bool
 ) -> None:
-    domain = Interval(low, low * ratio, log=log)
+    domain = ContinuousDomain(low, low * ratio, log=log)
     genes = np.array([gene])
     assert domain.nearest(domain.features(genes)) == genes
     value = domain.decode(genes)
@@ -68,7 +68,9 @@ def test_every_value_of_an_interval_survives_features(
 
 
 def test_draws_are_spread_evenly_over_the_values() -> None:
-    variable = Variable(name="n", part="recipe", domain=Choice((1, 2, 3, 4)), sets=("n",))
+    variable = Variable(
+        name="n", part="recipe", domain=CategoricalDomain((1, 2, 3, 4)), sets=("n",)
+    )
     genes = variable.draw(np.linspace(0, 1, 400, endpoint=False))
     assert np.bincount(genes.astype(int)).tolist() == [100] * 4
 
@@ -76,22 +78,22 @@ def test_draws_are_spread_evenly_over_the_values() -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Choice(()), "needs values"),
-        (lambda: Choice((1, "a")), "all numbers, all words"),
-        (lambda: Choice((True, 1)), "all numbers, all words"),
-        (lambda: Choice(([1],)), "all numbers, all words"),
-        (lambda: Choice((1, 1)), "twice"),
-        (lambda: Grid(3, 1, 1), "empty"),
-        (lambda: Grid(0, 10, 3), "do not arrive at 10"),
-        (lambda: Grid(0, 10, 0), "above 0"),
-        (lambda: Grid(0, 1, 0.5), "whole numbers"),
-        (lambda: Interval(1, 1), "empty"),
-        (lambda: Interval(0, 1, log=True), "above 0"),
-        (lambda: Interval(0, float("inf")), "empty"),
-        (lambda: Choice((1, 2)).genes([3]), "3 is none of 1, 2"),
-        (lambda: Grid(16, 24, 2).genes([17]), "17 is not 16 to 24 by 2"),
-        (lambda: Grid(16, 24, 2).genes([26]), "26 is not"),
-        (lambda: Interval(0, 1).genes([float("nan")]), "nan is not"),
+        (lambda: CategoricalDomain(()), "needs values"),
+        (lambda: CategoricalDomain((1, "a")), "all numbers, all words"),
+        (lambda: CategoricalDomain((True, 1)), "all numbers, all words"),
+        (lambda: CategoricalDomain(([1],)), "all numbers, all words"),
+        (lambda: CategoricalDomain((1, 1)), "twice"),
+        (lambda: GridDomain(3, 1, 1), "empty"),
+        (lambda: GridDomain(0, 10, 3), "do not arrive at 10"),
+        (lambda: GridDomain(0, 10, 0), "above 0"),
+        (lambda: GridDomain(0, 1, 0.5), "whole numbers"),
+        (lambda: ContinuousDomain(1, 1), "empty"),
+        (lambda: ContinuousDomain(0, 1, log=True), "above 0"),
+        (lambda: ContinuousDomain(0, float("inf")), "empty"),
+        (lambda: CategoricalDomain((1, 2)).genes([3]), "3 is none of 1, 2"),
+        (lambda: GridDomain(16, 24, 2).genes([17]), "17 is not 16 to 24 by 2"),
+        (lambda: GridDomain(16, 24, 2).genes([26]), "26 is not"),
+        (lambda: ContinuousDomain(0, 1).genes([float("nan")]), "nan is not"),
     ],
 )
 def test_what_is_wrong_is_said(make, message: str) -> None:

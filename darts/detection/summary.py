@@ -15,7 +15,7 @@ COCO_CLASSES = 80
 SHAPES_CLASSES = 3
 
 
-def detector_card(options: DetectionOptions, num_classes: int | None = None) -> str:
+def summarise_detector(options: DetectionOptions, num_classes: int | None = None) -> str:
     """The detector's maps and its cost for one image.
 
     Args:
@@ -36,10 +36,10 @@ def detector_card(options: DetectionOptions, num_classes: int | None = None) -> 
             head=options.head,
             finest_stride=options.finest_stride,
         )
-    return describe(detector)
+    return describe_detector(detector)
 
 
-def describe(detector: Detector) -> str:
+def describe_detector(detector: Detector) -> str:
     """The maps and the cost of a detector."""
     size = detector.image_size
     whole, own = count(detector, size), count(detector.backbone, size)

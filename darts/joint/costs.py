@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from darts.joint.space import BoolArray
-from darts.joint.variables import FloatArray
+from darts.joint.space import Bools
+from darts.joint.variables import Floats
 
 
 @dataclass(frozen=True)
@@ -21,8 +21,8 @@ class Costs:
         params: Number of parameters.
     """
 
-    macs: FloatArray
-    params: FloatArray
+    macs: Floats
+    params: Floats
 
     def __len__(self) -> int:
         return len(self.macs)
@@ -30,7 +30,7 @@ class Costs:
     def __getitem__(self, chosen: np.ndarray | slice) -> Costs:
         return Costs(self.macs[chosen], self.params[chosen])
 
-    def where(self, exists: BoolArray) -> Costs:
+    def where(self, exists: Bools) -> Costs:
         """The same, infinite where not `exists`."""
         return Costs(
             np.where(exists, self.macs, np.inf).astype(np.float64),
@@ -46,7 +46,7 @@ class Limits:
     max_macs: float = math.inf
     max_params: float = math.inf
 
-    def admit(self, costs: Costs) -> BoolArray:
+    def admit(self, costs: Costs) -> Bools:
         """Whether each of N candidates keeps within them; one without a network never does."""
         within = np.isfinite(costs.macs) & (costs.macs >= self.min_macs)
         return within & (costs.macs <= self.max_macs) & (costs.params <= self.max_params)

@@ -1,0 +1,62 @@
+"""Settings that a search refuses before anything is written."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import replace
+
+from darts.data.dataset import Dataset
+from darts.data.transforms import training_transform
+from darts.errors import UserError
+from darts.joint.options import JointOptions, recipe_names
+from darts.joint.problem import RESOLUTION
+from darts.joint.space import Space
+from darts.training.options import TrainingOptions
+
+
+def check_sizes(options: JointOptions) -> None:
+    if options.rounds < 1 or options.candidates < 2 or options.epochs < 1:
+        raise UserError(
+            f"A joint search needs at least 1 round, 2 candidates and 1 epoch, not "
+            f"{options.rounds}, {options.candidates} and {options.epochs}."
+        )
+    if options.hold_out < 2:
+        raise UserError(
+            f"--hold-out {options.hold_out}: candidates are judged by training images that are set "
+            "aside, every second one or rarer; test images judge none."
+        )
+    if options.pool < options.rounds * options.candidates:
+        raise UserError(
+            f"--pool {options.pool} is too small for {options.rounds} rounds of "
+            f"{options.candidates} candidates."
+        )
+
+
+def check_recipe_names(space: Space) -> None:
+    """Raise UserError unless a training knows every option that the recipe decides."""
+    known = recipe_names()
+    unknown = [name for name in space.targets("recipe") if name not in known]
+    if unknown:
+        close = [m for name in unknown for m in difflib.get_close_matches(name, known, n=1)]
+        hint = f" Did you mean {', '.join(close)}?" if close else ""
+        raise UserError(
+            f"{space.name}: a training has no option {', '.join(unknown)} that a recipe could "
+            f"decide.{hint} There are {', '.join(known)}; 'sets' gives a variable's options where "
+            "it is called otherwise."
+        )
+
+
+def check_images(space: Space, options: TrainingOptions, dataset: Dataset) -> None:
+    """Raise UserError where the images are too small for a value that the recipe may take.
+
+    Where the recipe decides the images' size, each trial sees for itself.
+    """
+    if RESOLUTION in space.targets("recipe"):
+        return
+    for variable in space.variables:
+        for name in set(variable.sets) & {"cutout", "augment", "color_jitter"}:
+            for value in variable.extremes():
+                try:
+                    training_transform(dataset, replace(options, **{name: value}))
+                except UserError as error:
+                    raise UserError(f"{space.name}: variable {variable.name}: {error}") from None
