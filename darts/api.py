@@ -87,7 +87,7 @@ def draw_epoch(
 
     draw_genotype(genotype, run.cells, formats=("svg", "png"))
     for kind in ("normal", "reduce"):
-        kept = run.cells / f"epoch-{epoch:03d}-{kind}.svg"
+        kept = run.epoch_cell(epoch, kind)
         kept.write_bytes((run.cells / f"{kind}.svg").read_bytes())
         tracker.image(f"cells/{kind}", run.cells / f"{kind}.png", step)
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from darts.compare.options import FILE_NAME, CompareOptions
+from darts.run_files import RunFiles
 from darts.settings.parsing import parse_options
 
 
@@ -19,7 +20,7 @@ def compare(arguments: Sequence[str], prog: str) -> None:
     from darts.compare.report import text
 
     print(text(compared.comparison))
-    print(f"report  {compared.path / 'report.html'}")
+    print(f"report  {RunFiles(compared.path).report}")
 
 
 def asks_for_comparison(arguments: Sequence[str]) -> bool:

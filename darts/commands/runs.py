@@ -8,6 +8,7 @@ from typing import Any
 
 from darts.commands.compare import asks_for_comparison, compare
 from darts.commands.shared import Arguments, by_all_processes, print_hint
+from darts.run_files import RunFiles
 from darts.settings.parsing import parse_options
 
 
@@ -19,7 +20,7 @@ def search(arguments: Sequence[str], prog: str) -> None:
     options = parse_options(SearchOptions, arguments, prog=prog, overlay=api.search_overlay)
     result = api.run_search(options)
     print_hint()
-    print(f"genotype             {result.run_dir / 'genotype.yaml'}")
+    print(f"genotype             {RunFiles(result.run_dir).genotype}")
     print(f"derived network      {_derived(result.derived)}")
     print(f"validation accuracy  {result.validation_accuracy:.2f} % (supernet, last epoch)")
     print(f"time                 {result.seconds:.0f} s")

@@ -12,6 +12,7 @@ from darts.files import atomic_write
 from darts.report.frame import Plot, write_plots
 from darts.report.page import render
 from darts.report.tables import Row, aligned
+from darts.run_files import RunFiles
 
 _COSTS = ("params", "macs", "activations", "latency")
 _WORDS = {
@@ -53,7 +54,7 @@ def write_comparison_report(comparison: Comparison, directory: Path) -> Path:
         stream.write(text(comparison))
     return render(
         "judgement.html",
-        directory / "report.html",
+        RunFiles(directory).report,
         {
             "name": contender.name,
             "sentences": sentences(comparison),

@@ -245,7 +245,7 @@ class CostAwareness:
     def write(self, run: RunDirectory) -> None:
         """Keep the latencies as a file that `--latency-table` reads."""
         if self.latencies is not None:
-            run.write_json("latency.json", self.latencies.as_dict())
+            run.write_json(run.latencies, self.latencies.as_dict())
 
     def state_dict(self) -> dict[str, Any]:
         latencies = None if self.latencies is None else self.latencies.as_dict()

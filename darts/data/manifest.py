@@ -24,8 +24,8 @@ from torch import Tensor
 from darts.data.dataset import Dataset
 from darts.errors import UserError
 from darts.files import atomic_write
+from darts.run_files import RunFiles
 
-FILE_NAME = "images.jsonl"
 FORMAT = 1
 PARTS = ("weights", "architecture", "train", "test")
 
@@ -103,12 +103,12 @@ class Manifest:
         Raises:
             UserError: There is none, or it was changed since it was written.
         """
-        path = path / FILE_NAME if path.is_dir() else path
+        path = RunFiles(path).images if path.is_dir() else path
         try:
             head, _, body = path.read_text(encoding="utf-8").partition("\n")
         except (OSError, UnicodeDecodeError) as error:
             raise UserError(
-                f"{path} cannot be read as a list of images ({error}); give the {FILE_NAME} of a "
+                f"{path} cannot be read as a list of images ({error}); give the images.jsonl of a "
                 "run on image files, or its run directory"
             ) from None
         try:

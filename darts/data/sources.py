@@ -15,7 +15,7 @@ from darts.data.corrupt import readable
 from darts.data.dataset import Dataset, Files, ImageSet
 from darts.data.digits import open_digits
 from darts.data.folders import LARGE, open_folder
-from darts.data.manifest import FILE_NAME, Manifest, below
+from darts.data.manifest import Manifest, below
 from darts.data.named import open_named
 from darts.data.options import DataOptions, data_directory
 from darts.data.source import Source
@@ -24,6 +24,7 @@ from darts.data.statistics import measured_on
 from darts.data.streaming import ImageFiles
 from darts.data.subsets import apply_manifest, draw_subset, listed_halves
 from darts.errors import UserError
+from darts.run_files import RunFiles
 
 GIB = 2**30
 
@@ -167,8 +168,8 @@ def _open(options: DataOptions) -> Source:
 
 def _listed(subset: str | None, run: str | None) -> Path | None:
     """The manifest to follow; that of a run to go on with comes before all."""
-    if run is not None and (Path(run) / FILE_NAME).exists():
-        return Path(run) / FILE_NAME
+    if run is not None and (listed := RunFiles(Path(run)).images).exists():
+        return listed
     return Path(subset).expanduser() if subset is not None else None
 
 

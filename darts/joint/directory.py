@@ -14,7 +14,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -34,6 +33,7 @@ from darts.joint.problem import Problem
 from darts.joint.space import Space
 from darts.joint.space_file import describe_space, load_space
 from darts.models.registry import find_model, save_model
+from darts.run_files import RunFiles
 from darts.trials.store import Trial, TrialStore
 from genotypes import Genotype, save_genotype
 
@@ -83,7 +83,8 @@ def read_search(directory: Path | str) -> SearchRecord:
     """
     path = Path(directory)
     problem = read_problem(path)
-    config = yaml.safe_load((path / "config.yaml").read_text(encoding="utf-8"))
+    files = RunFiles(path)
+    config = files.read_config()
     with TrialStore(path / TRIALS, read_only=True) as store:
         trials = store.rows()
     rounds: list[Round] = []
@@ -100,7 +101,6 @@ def read_search(directory: Path | str) -> SearchRecord:
         correlations = rank_correlations(rounds[0].curves, rounds[0].epochs)
         stop = stop_epoch(correlations, config["rank_correlation"], config["strategy"])
     has_predictor = (path / PREDICTOR).is_file()
-    result = path / "result.json"
     return SearchRecord(
         path=path,
         config=config,
@@ -110,7 +110,7 @@ def read_search(directory: Path | str) -> SearchRecord:
         correlations=correlations,
         stop_epoch=stop,
         predictor=load_predictor(path / PREDICTOR)[0] if has_predictor else None,
-        result=json.loads(result.read_text(encoding="utf-8")) if result.is_file() else None,
+        result=files.read_result() if files.result.is_file() else None,
     )
 
 

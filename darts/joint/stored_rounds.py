@@ -11,7 +11,8 @@ from darts.joint.options import JointOptions
 from darts.joint.problem import Problem
 from darts.joint.trial import TrainCandidate
 from darts.joint.variables import Floats
-from darts.trials.executors import Resources, run_trials
+from darts.trials.executors import run_trials
+from darts.trials.job import Resources
 from darts.trials.store import Trial, TrialStore
 
 

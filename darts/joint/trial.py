@@ -18,7 +18,7 @@ from darts.joint.problem import Problem
 from darts.training.options import TrainingOptions
 from darts.training.task import TrainingTask
 from darts.training.trial import opened_dataset
-from darts.trials.attempt import Report
+from darts.trials.attempt import ReportEpoch
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class TrainCandidate:
     options: JointOptions
     problem: Problem
 
-    def __call__(self, settings: dict[str, Any], report: Report) -> dict[str, Any]:
+    def __call__(self, settings: dict[str, Any], report: ReportEpoch) -> dict[str, Any]:
         """Train to epoch `stop` of `epochs`, and return the last epoch's accuracy.
 
         The schedule is that of `epochs`, so that a stopped training is the beginning of a full one.

@@ -28,7 +28,6 @@ def write_report(run_directory: Path | str) -> Path:
         UserError: There is no run in `run_directory`.
     """
     record = read_run(run_directory)
-    path = record.path / "report.html"
     context = {
         "record": record,
         "summary": summary(record),
@@ -40,7 +39,7 @@ def write_report(run_directory: Path | str) -> Path:
         "config": flat(record.config),
         "environment": flat(record.environment),
     }
-    return render("report.html", path, context)
+    return render("report.html", record.files.report, context)
 
 
 def write_comparison(run_directories: Sequence[Path | str], path: Path | str) -> Path:
@@ -81,7 +80,7 @@ def _labelled(records: Sequence[RunRecord]) -> list[tuple[str, RunRecord]]:
     """Each run with its directory's name, or its path where names are not unique."""
     names = [record.name for record in records]
     unique = len(set(names)) == len(names)
-    return [(record.name if unique else str(record.path), record) for record in records]
+    return [(record.name if unique else str(record.files.path), record) for record in records]
 
 
 _PARTS = {
@@ -183,7 +182,7 @@ def _film(record: RunRecord) -> dict[str, Any]:
             key = (kind, genotype.cell(kind))
             if key not in known:
                 known[key] = len(pictures)
-                kept = record.path / "cells" / f"epoch-{epoch:03d}-{kind}.svg"
+                kept = record.files.epoch_cell(epoch, kind)
                 svg = kept.read_bytes() if kept.is_file() else render_cell(genotype, kind)
                 pictures.append(_data_uri(svg))
             frame[kind] = known[key]

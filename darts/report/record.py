@@ -5,9 +5,8 @@ A report is most wanted when a run went wrong; so damage becomes a note, never a
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,21 +15,22 @@ import yaml
 
 from cells.topology import Topology
 from darts.errors import UserError
+from darts.run_files import RunFiles
 from genotypes import SPACES, Genotype, GenotypeError, load_genotype, parse_genotype
 
-_MARKS = ("config.yaml", "metrics.jsonl", "result.json", "genotype.yaml")
-Line = Mapping[str, Any]
+LogLine = Mapping[str, Any]
+"""A line of `metrics.jsonl`."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunRecord:
     """One run. Epochs in `epochs` count from 0, those in `genotypes` are finished epochs."""
 
-    path: Path
+    files: RunFiles
     config: Mapping[str, Any]
     environment: Mapping[str, Any]
-    steps: Sequence[Line]
-    epochs: Sequence[Line]
+    steps: Sequence[LogLine]
+    epochs: Sequence[LogLine]
     result: Mapping[str, Any] | None
     genotype: Genotype | None
     genotypes: Mapping[int, Genotype]
@@ -38,7 +38,7 @@ class RunRecord:
 
     @property
     def name(self) -> str:
-        return self.path.resolve().name
+        return self.files.path.resolve().name
 
     @property
     def is_search(self) -> bool:
@@ -60,7 +60,7 @@ class RunRecord:
         return epochs if isinstance(epochs, int) else None
 
     @property
-    def architecture(self) -> Sequence[Line]:
+    def architecture(self) -> Sequence[LogLine]:
         """The epoch lines that hold the tables of alpha and beta."""
         return [line for line in self.epochs if isinstance(line.get("architecture"), Mapping)]
 
@@ -87,31 +87,33 @@ def read_run(directory: Path | str) -> RunRecord:
     Raises:
         UserError: There is no run at all.
     """
-    path = Path(directory)
-    if not any((path / mark).is_file() for mark in _MARKS):
+    files = RunFiles(Path(directory))
+    marks = (files.config, files.metrics, files.result, files.genotype)
+    if not any(mark.is_file() for mark in marks):
         raise UserError(
-            f"{path} is not a run directory: it holds none of {', '.join(_MARKS)}. "
+            f"{files.path} is not a run directory: it holds none of "
+            f"{', '.join(mark.name for mark in marks)}. "
             "Give the directory that a search or a retraining printed."
         )
     notes: list[str] = []
-    lines = _read_lines(path / "metrics.jsonl", notes)
-    result = _read(path / "result.json", json.loads, notes)
-    records = _read(path / "environment.json", json.loads, notes)
+    lines = _metrics(files, notes)
+    result = _content(files.result, files.read_result, notes)
+    records = _content(files.environment, files.read_environment, notes)
     environment = records[-1] if isinstance(records, list) and records else records
     return RunRecord(
-        path=path,
-        config=_mapping(_read(path / "config.yaml", yaml.safe_load, notes)),
+        files=files,
+        config=_mapping(_content(files.config, files.read_config, notes)),
         environment=_mapping(environment),
         steps=[line for line in lines if line["kind"] == "step"],
         epochs=[line for line in lines if line["kind"] == "epoch"],
         result=result if isinstance(result, Mapping) else None,
-        genotype=_genotype(path, _mapping(result), notes),
-        genotypes=_genotypes(path, notes),
+        genotype=_genotype(files, _mapping(result), notes),
+        genotypes=_genotypes(files, notes),
         notes=notes,
     )
 
 
-def strengths(genotype: Genotype, kind: str, line: Line) -> list[list[float]] | None:
+def strengths(genotype: Genotype, kind: str, line: LogLine) -> list[list[float]] | None:
     """Strength of each kept edge, softmax(alpha)·softmax(beta), from an epoch's line.
 
     None where the line's tables do not fit the genotype.
@@ -135,54 +137,47 @@ def strengths(genotype: Genotype, kind: str, line: Line) -> list[list[float]] | 
     return rows
 
 
-def _read(path: Path, parse: Any, notes: list[str]) -> Any:
+def _content(file: Path, read: Callable[[], Any], notes: list[str]) -> Any:
     try:
-        return parse(path.read_text(encoding="utf-8"))
+        return read()
     except FileNotFoundError:
         return None
     except (OSError, ValueError, yaml.YAMLError) as error:
-        notes.append(f"{path.name} cannot be read: {error}")
+        notes.append(f"{file.name} cannot be read: {error}")
         return None
 
 
-def _read_lines(path: Path, notes: list[str]) -> list[Line]:
-    def parse(text: str) -> list[Line]:
-        lines, damaged = [], 0
-        for row in text.splitlines():
-            try:
-                line = json.loads(row)
-                whole = isinstance(line["step"], int) and isinstance(line["epoch"], int)
-                lines += [line] if whole and line["kind"] else []
-            except (ValueError, TypeError, KeyError):
-                damaged += 1
-        if damaged:
-            notes.append(f"{path.name}: {damaged} damaged line(s) left out")
-        return lines
-
-    return _read(path, parse, notes) or []
+def _metrics(files: RunFiles, notes: list[str]) -> list[LogLine]:
+    records, damaged = _content(files.metrics, files.read_metric_lines, notes) or ([], 0)
+    lines = [line for line in records if _is_whole(line)]
+    if damaged := damaged + len(records) - len(lines):
+        notes.append(f"{files.metrics.name}: {damaged} damaged line(s) left out")
+    return lines
 
 
-def _genotype(path: Path, result: Mapping[str, Any], notes: list[str]) -> Genotype | None:
+def _is_whole(line: LogLine) -> bool:
+    return "kind" in line and all(isinstance(line.get(name), int) for name in ("step", "epoch"))
+
+
+def _genotype(files: RunFiles, result: Mapping[str, Any], notes: list[str]) -> Genotype | None:
     try:
-        if (path / "genotype.yaml").is_file():
-            return load_genotype(path / "genotype.yaml")
+        if files.genotype.is_file():
+            return load_genotype(files.genotype)
         if "genotype" in result:
-            return parse_genotype(result["genotype"], "result.json")
+            return parse_genotype(result["genotype"], files.result.name)
     except GenotypeError as error:
         notes.append(str(error))
     return None
 
 
-def _genotypes(path: Path, notes: list[str]) -> dict[int, Genotype]:
+def _genotypes(files: RunFiles, notes: list[str]) -> dict[int, Genotype]:
     genotypes = {}
-    for file in sorted((path / "genotypes").glob("epoch-*.yaml")):
-        number = file.stem.removeprefix("epoch-")
+    for epoch, file in files.epoch_genotypes().items():
         try:
-            if number.isdecimal():
-                genotypes[int(number)] = load_genotype(file)
+            genotypes[epoch] = load_genotype(file)
         except GenotypeError as error:
             notes.append(str(error))
-    return dict(sorted(genotypes.items()))
+    return genotypes
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

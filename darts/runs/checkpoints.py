@@ -21,9 +21,8 @@ import torch
 
 from darts.errors import UserError
 from darts.files import atomic_write
+from darts.run_files import RunFiles
 
-NEWEST = "checkpoint.pt"
-PREVIOUS = "checkpoint.previous.pt"
 _FORMAT_KEY = "darts_checkpoint"
 _FORMAT = 1
 _MARK = b"darts-checkpoint-sha256:"
@@ -52,11 +51,10 @@ def save(state: Mapping[str, Any], directory: Path | str) -> None:
     if "step" not in state:
         raise ValueError("the state of a checkpoint needs the key 'step'")
     _check_readable(state, "state")
-    directory = Path(directory)
-    for leftover in directory.glob(f".{NEWEST}.*"):
+    newest, previous = _files(directory)
+    for leftover in newest.parent.glob(f".{newest.name}.*"):
         leftover.unlink(missing_ok=True)
-    newest, previous = directory / NEWEST, directory / PREVIOUS
-    retired = directory / f".{PREVIOUS}"
+    retired = previous.with_name(f".{previous.name}")
     retired.unlink(missing_ok=True)
     if newest.exists():
         _duplicate(newest, retired)
@@ -82,8 +80,7 @@ def load(directory: Path | str, required: Iterable[str] = ()) -> dict[str, Any]:
     Raises:
         UserError: There is no checkpoint, or none is whole.
     """
-    directory = Path(directory)
-    newest, previous = directory / NEWEST, directory / PREVIOUS
+    newest, previous = _files(directory)
     if not newest.exists() and not previous.exists():
         raise UserError(
             f"There is no checkpoint in {directory}: it was stopped before the first. "
@@ -119,6 +116,11 @@ def load_file(path: Path | str, required: Iterable[str] = ()) -> dict[str, Any]:
         return _read(path, required)
     except _Unreadable as reason:
         raise UserError(f"{path} {reason}. Give a checkpoint.pt or a run directory.") from None
+
+
+def _files(directory: Path | str) -> tuple[Path, Path]:
+    files = RunFiles(Path(directory))
+    return files.checkpoint, files.previous_checkpoint
 
 
 def _read(path: Path, required: Iterable[str]) -> dict[str, Any]:

@@ -1,22 +1,6 @@
-"""A run directory: one place for all that a run writes, and the way back into it.
+"""A run directory as the run itself uses it: created or opened, locked, written to.
 
-| file | content |
-|---|---|
-| `config.yaml` | every setting, resolved |
-| `environment.json` | software versions and machine, one record a start or resume |
-| `images.jsonl` | which image files are used; see `darts.data.manifest` |
-| `metrics.jsonl` | one JSON object a line |
-| `checkpoint.pt`, `checkpoint.previous.pt` | see `darts.runs.checkpoints` |
-| `genotype.yaml`, `genotypes/epoch-NNN.yaml` | the derived cell, at the end and after each epoch |
-| `cells/` | drawings of the cells |
-| `tensorboard/` | TensorBoard events |
-| `result.json` | the figures that a script wants |
-| `latency.json` | measured latencies of operations, where a search minds them |
-| `report.html` | the report |
-
-A line of `metrics.jsonl` has `kind` (`step`, `epoch` …), `step` (finished steps), `epoch`, and what
-was measured: `loss`, `accuracy` (%), `learning_rate`, `images_per_second` … A number that is not
-finite is written as null, because JSON knows none.
+The names of the files and how they are read: `darts.run_files`.
 """
 
 from __future__ import annotations
@@ -38,16 +22,14 @@ import yaml
 
 from darts.errors import UserError
 from darts.files import atomic_write, locked
+from darts.run_files import RunFiles
 
-_MARKS = ("config.yaml", "metrics.jsonl", "checkpoint.pt", "checkpoint.previous.pt", "result.json")
 _PACKAGES = ("torch", "torchvision", "numpy")
 
 
 @dataclass(frozen=True)
-class RunDirectory:
-    """The directory `path` of one run; made by `create` or `open`."""
-
-    path: Path
+class RunDirectory(RunFiles):
+    """The directory `path` of one run; construct it with `create` or `open`."""
 
     @classmethod
     def create(
@@ -73,12 +55,13 @@ class RunDirectory:
             raise UserError(
                 f"The run directory {error.filename} cannot be made: {error.strerror}."
             ) from None
-        if any((path / mark).exists() for mark in _MARKS):
+        run = cls(path)
+        results = (run.config, run.metrics, run.checkpoint, run.previous_checkpoint, run.result)
+        if any(file.exists() for file in results):
             raise UserError(
-                f"{path} already holds a run. Go on with it by --resume {path}, "
+                f"{path} already holds a run. Continue it with --resume {path}, "
                 "or choose another --run-dir."
             )
-        run = cls(path)
         if config is not None:
             run.write_config(config)
         run.record_environment()
@@ -86,18 +69,18 @@ class RunDirectory:
 
     @classmethod
     def open(cls, path: Path | str) -> RunDirectory:
-        """The run that stands in `path`, which is only read.
+        """Open the existing run in `path`; nothing is written.
 
         Raises:
             UserError: There is no run in `path`.
         """
-        path = Path(path)
-        if not (path / "config.yaml").is_file():
+        run = cls(Path(path))
+        if not run.config.is_file():
             raise UserError(
-                f"{path} is not a run directory: it holds no config.yaml. "
+                f"{path} is not a run directory: it holds no {run.config.name}. "
                 "Give the directory that an earlier run printed."
             )
-        return cls(path)
+        return run
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -116,39 +99,15 @@ class RunDirectory:
         ):
             yield
 
-    @property
-    def genotype(self) -> Path:
-        return self.path / "genotype.yaml"
-
-    def epoch_genotype(self, epoch: int) -> Path:
-        return self.path / "genotypes" / f"epoch-{epoch:03d}.yaml"
-
-    @property
-    def cells(self) -> Path:
-        return self.path / "cells"
-
-    @property
-    def tensorboard(self) -> Path:
-        return self.path / "tensorboard"
-
-    @property
-    def report(self) -> Path:
-        return self.path / "report.html"
-
-    @property
-    def metrics(self) -> Path:
-        return self.path / "metrics.jsonl"
-
     def write_config(self, config: Mapping[str, Any]) -> None:
         """Write plain values to `config.yaml`, in the order given."""
-        with atomic_write(self.path / "config.yaml") as stream:
+        with atomic_write(self.config) as stream:
             yaml.safe_dump(dict(config), stream, sort_keys=False, allow_unicode=True)
 
     def record_environment(self, **details: Any) -> None:
         """Append the present software and machine, and `details`, to `environment.json`."""
-        path = self.path / "environment.json"
-        records = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
-        self.write_json(path.name, [*records, {**environment(), **details}])
+        records = self.read_environment() if self.environment.exists() else []
+        self.write_json(self.environment, [*records, {**environment(), **details}])
 
     def log_metrics(self, record: Mapping[str, Any]) -> None:
         """Append one line to `metrics.jsonl`; it is with the operating system on return.
@@ -164,20 +123,6 @@ class RunDirectory:
         line = json.dumps(finite(record), allow_nan=False)
         with self.metrics.open("a", encoding="utf-8") as stream:
             stream.write(line + "\n")
-
-    def read_metrics(self) -> list[dict[str, Any]]:
-        """All lines of `metrics.jsonl`, without what a kill tore."""
-        if not self.metrics.exists():
-            return []
-        records = []
-        for line in self.metrics.read_text(encoding="utf-8", errors="replace").splitlines():
-            try:
-                record = json.loads(line)
-            except ValueError:
-                continue
-            if isinstance(record, dict):
-                records.append(record)
-        return records
 
     def truncate_metrics(self, step: int) -> None:
         """On resume from the checkpoint of `step`: drop later lines, and a torn one."""
@@ -199,12 +144,12 @@ class RunDirectory:
 
     def write_result(self, result: Mapping[str, Any]) -> None:
         """Write `result.json`."""
-        self.write_json("result.json", result)
+        self.write_json(self.result, result)
 
-    def write_json(self, name: str, content: Any) -> None:
-        """Write a JSON file into the run."""
+    def write_json(self, file: Path, content: Any) -> None:
+        """Write one of the run's files as JSON; numbers that are not finite become null."""
         text = json.dumps(finite(content), indent=2, allow_nan=False, ensure_ascii=False)
-        with atomic_write(self.path / name) as stream:
+        with atomic_write(file) as stream:
             stream.write(text + "\n")
 
 

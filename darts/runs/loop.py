@@ -235,7 +235,7 @@ class Loop:
 
     def _diverged(self, what: str) -> None:
         last = (
-            f"The last good checkpoint is {self.run.path / 'checkpoint.pt'} (step {self.stored})."
+            f"The last good checkpoint is {self.run.checkpoint} (step {self.stored})."
             if self.stored is not None
             else "No checkpoint had been written yet."
         )

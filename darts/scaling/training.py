@@ -14,8 +14,9 @@ from darts.models.registry import describe_model
 from darts.scaling.bases import Rung
 from darts.training.options import WHERE, TrainingOptions
 from darts.training.trial import train_trial
-from darts.trials.executors import Resources, run_trials
-from darts.trials.options import Executor
+from darts.trials.executors import run_trials
+from darts.trials.job import Resources
+from darts.trials.options import ExecutorName
 from darts.trials.store import TrialStore
 
 # Where and how fast a training runs, and what a trial does not write.
@@ -62,7 +63,7 @@ def train_rungs(
     seeds: Sequence[int],
     *,
     title: str,
-    executor: Executor = "in-process",
+    executor: ExecutorName = "in-process",
     resources: Resources | None = None,
 ) -> dict[str, Measured]:
     """Train every network with every seed, go on where the store ends, and return what came out.

@@ -16,7 +16,6 @@ from cells.topology import Topology
 from darts.costs.ceilings import CostAwareness
 from darts.costs.tables import target_of
 from darts.data.loader import BatchLoader, evaluation_batches
-from darts.data.manifest import FILE_NAME as MANIFEST
 from darts.data.sources import open_dataset
 from darts.data.statistics import measured_on
 from darts.data.subsets import search_halves, write_manifest
@@ -118,7 +117,7 @@ class SearchTask:
         """Write down which files serve the weights and which the architecture."""
         write_manifest(
             self.dataset,
-            run.path / MANIFEST,
+            run.images,
             self.options.seed,
             weights=self.weight_indices,
             architecture=self.validation_indices,

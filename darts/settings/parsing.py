@@ -16,6 +16,7 @@ from typing import Any, NoReturn, TypeVar
 import yaml
 
 from darts.errors import UserError
+from darts.run_files import RunFiles
 from darts.settings.options import RunOptions
 from darts.settings.recipes import config_path
 
@@ -172,9 +173,10 @@ def _resumed(cls: type[Options], arguments: list[str], given: set[str], prog: st
 
 
 def _continued(cls: type[Options], settings: Mapping[str, Any]) -> Options:
-    path = Path(settings["resume"]) / "config.yaml"
+    run = RunFiles(Path(settings["resume"]))
+    path = run.config
     try:
-        saved = yaml.safe_load(path.read_text(encoding="utf-8"))
+        saved = run.read_config()
     except OSError:
         raise UserError(
             f"--resume {settings['resume']}: there is no {path}; give the directory that an "

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from darts.errors import UserError
-from darts.runs.checkpoints import NEWEST
+from darts.run_files import RunFiles
 from darts.training.predict import load_trained
 
 
@@ -61,7 +61,7 @@ class Teacher:
         self._scale = ours[1] / theirs[1]
         self._shift = (ours[0] - theirs[0]) / theirs[1]
         file = Path(path)
-        content = (file / NEWEST if file.is_dir() else file).read_bytes()
+        content = (RunFiles(file).checkpoint if file.is_dir() else file).read_bytes()
         self.digest = hashlib.sha256(content).hexdigest()
 
     @torch.no_grad()

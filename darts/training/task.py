@@ -17,7 +17,6 @@ from torch import Tensor, nn
 from darts.costs.count import count
 from darts.data.dataset import Dataset
 from darts.data.loader import BatchLoader
-from darts.data.manifest import FILE_NAME as MANIFEST
 from darts.data.sources import open_dataset
 from darts.data.subsets import write_manifest
 from darts.data.transforms import training_transform
@@ -363,7 +362,7 @@ def run_training(options: TrainingOptions, model: Model) -> TrainingResult:
         task,
         "evaluate",
         task.options,
-        prepare=lambda run: write_manifest(task.dataset, run.path / MANIFEST, options.seed),
+        prepare=lambda run: write_manifest(task.dataset, run.images, options.seed),
     )
     if task.scores is None:  # The run had ended before it was resumed.
         task.test()

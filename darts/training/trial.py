@@ -21,11 +21,11 @@ from darts.runs.loop import Means
 from darts.system.device import resolve_device
 from darts.training.options import TrainingOptions
 from darts.training.task import TrainingTask
-from darts.trials.attempt import Report
+from darts.trials.attempt import ReportEpoch
 
 
 def train_trial(
-    options: TrainingOptions, settings: Mapping[str, Any], report: Report
+    options: TrainingOptions, settings: Mapping[str, Any], report: ReportEpoch
 ) -> dict[str, Any]:
     """Train the network of a trial: `partial(train_trial, options)` is work for `run_trials`.
 
@@ -48,7 +48,7 @@ def train_trial(
 
 
 def train_briefly(
-    options: TrainingOptions, model: Model, dataset: Dataset, report: Report
+    options: TrainingOptions, model: Model, dataset: Dataset, report: ReportEpoch
 ) -> dict[str, Any]:
     """Train the network of `model` from scratch on `dataset`.
 

@@ -14,9 +14,9 @@ from darts.errors import UserError
 from darts.runs.directory import environment, finite
 from darts.runs.interrupt import Interrupted
 
-Report = Callable[[Mapping[str, Any]], None]
+ReportEpoch = Callable[[Mapping[str, Any]], None]
 """Takes what was measured after an epoch."""
-Work = Callable[[dict[str, Any], Report], Mapping[str, Any]]
+TrialFunction = Callable[[dict[str, Any], ReportEpoch], Mapping[str, Any]]
 """Does a trial: takes its settings and a report, returns its result.
 
 Executors other than the in-process one send it to other processes: it is a function of a module, or
@@ -28,7 +28,7 @@ _LINES = 30
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class TrialOutcome:
     """How an attempt ended: with a result, or with an error."""
 
     result: Mapping[str, Any] | None = None
@@ -37,7 +37,7 @@ class Outcome:
     environment: Mapping[str, Any] | None = None
 
 
-def attempt(work: Work, settings: Mapping[str, Any], report: Report) -> Outcome:
+def attempt(work: TrialFunction, settings: Mapping[str, Any], report: ReportEpoch) -> TrialOutcome:
     """Do a trial; an exception in it is an outcome, an interruption is not."""
     begun = time.monotonic()
     result = error = None
@@ -52,7 +52,7 @@ def attempt(work: Work, settings: Mapping[str, Any], report: Report) -> Outcome:
     except Exception:
         error = "\n".join(traceback.format_exc().splitlines()[-_LINES:])
     seconds = time.monotonic() - begun
-    return Outcome(result=result, error=error, seconds=seconds, environment=_environment())
+    return TrialOutcome(result=result, error=error, seconds=seconds, environment=_environment())
 
 
 @cache

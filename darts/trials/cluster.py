@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from darts.errors import UserError
-from darts.trials.attempt import Outcome, Work, attempt
-from darts.trials.executors import Job, Resources
+from darts.trials.attempt import TrialFunction, TrialOutcome, attempt
+from darts.trials.job import Job, Resources
 from darts.trials.store import Trial
 
 # Seconds between looks at whether an interruption came.
@@ -66,7 +66,9 @@ def run_on_ray(job: Job) -> None:
             ray.shutdown()
 
 
-def _attempt(work: Work, settings: dict[str, Any]) -> tuple[list[Mapping[str, Any]], Outcome]:
+def _attempt(
+    work: TrialFunction, settings: dict[str, Any]
+) -> tuple[list[Mapping[str, Any]], TrialOutcome]:
     """A task: an attempt, and all that it reported."""
     curve: list[Mapping[str, Any]] = []
     outcome = attempt(work, settings, curve.append)

@@ -7,19 +7,19 @@ they measure. A trial is done from its beginning whenever its attempt was cut of
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 from darts.errors import UserError
 from darts.runs.interrupt import Interrupted, InterruptGuard
 from darts.system.device import resolve_device
-from darts.trials.attempt import Work, attempt
+from darts.trials import cluster, processes
+from darts.trials.attempt import TrialFunction, attempt
+from darts.trials.job import Executor, Job, Resources
 from darts.trials.ledger import Ledger
-from darts.trials.options import Executor, TrialOptions
+from darts.trials.options import ExecutorName, TrialOptions
 from darts.trials.progress import TrialProgress
 from darts.trials.schema import Status
-from darts.trials.store import Trial, TrialStore
+from darts.trials.store import TrialStore
 
 
 class TrialsInterrupted(Interrupted):
@@ -34,24 +34,6 @@ class TrialsInterrupted(Interrupted):
             "The same command goes on.",
         )
         self.run_dir = str(store.path.parent)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Resources:
-    """What an executor may use.
-
-    Attributes:
-        workers: Trials at the same time; 0 for as many as there is room for.
-        gpus: Names of this machine's GPUs, as CUDA_VISIBLE_DEVICES has them, dealt out to worker
-            processes in turn.
-        cpus_per_trial: What a Ray task asks for.
-        gpus_per_trial: Likewise; a part of 1 shares a GPU.
-    """
-
-    workers: int = 0
-    gpus: Sequence[str] = ()
-    cpus_per_trial: float = 1.0
-    gpus_per_trial: float = 0.0
 
 
 def trial_resources(options: TrialOptions, device: str) -> tuple[str, Resources]:
@@ -79,26 +61,11 @@ def _gpus(device: str) -> tuple[str, ...]:
     return (present[int(number)],) if number else tuple(present)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Job:
-    """What an executor is given: trials, how to do one, whom to tell, when to stop, what to use."""
-
-    trials: Sequence[Trial]
-    work: Work
-    ledger: Ledger
-    guard: InterruptGuard
-    resources: Resources
-
-
-Run = Callable[[Job], None]
-"""How an executor does a job: tells the ledger all, and returns early once interrupted."""
-
-
 def run_trials(
     store: TrialStore,
-    work: Work,
+    work: TrialFunction,
     *,
-    executor: Executor = "in-process",
+    executor: ExecutorName = "in-process",
     resources: Resources | None = None,
     title: str = "trials",
     objective: str = "test_error",
@@ -120,7 +87,7 @@ def run_trials(
         TrialsInterrupted: SIGINT or SIGTERM came.
         UserError: The executor is not there, or its workers do not start.
     """
-    run = find_executor(executor)
+    execute = find_executor(executor)
     counts = store.counts()
     failed = counts["failed"]
     progress = TrialProgress(
@@ -130,7 +97,7 @@ def run_trials(
     with InterruptGuard() as guard:
         try:
             with progress:
-                run(
+                execute(
                     Job(
                         trials=store.pending(),
                         work=work,
@@ -148,24 +115,20 @@ def run_trials(
     return store.counts()
 
 
-def find_executor(executor: Executor) -> Run:
+def find_executor(name: ExecutorName) -> Executor:
     """The executor of this name.
 
     Raises:
-        UserError: There is none, or what it needs is not installed.
+        UserError: There is none, or a library it needs is not installed.
     """
-    if executor == "in-process":
+    if name == "in-process":
         return run_in_process
-    if executor == "processes":
-        from darts.trials.processes import run_in_processes
-
-        return run_in_processes
-    if executor == "ray":
-        from darts.trials.cluster import import_ray, run_on_ray
-
-        import_ray()
-        return run_on_ray
-    raise UserError(f"There is no executor {executor!r} (in-process, processes, ray).")
+    if name == "processes":
+        return processes.run_in_processes
+    if name == "ray":
+        cluster.import_ray()
+        return cluster.run_on_ray
+    raise UserError(f"There is no executor {name!r} (in-process, processes, ray).")
 
 
 def run_in_process(job: Job) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from darts.trials.attempt import Outcome
+from darts.trials.attempt import TrialOutcome
 from darts.trials.progress import TrialProgress
 from darts.trials.store import TrialStore
 
@@ -39,7 +39,7 @@ class Ledger:
         self._store.report(key, measured)
         self._progress.reported(key, _listed(measured))
 
-    def ended(self, key: str, outcome: Outcome) -> None:
+    def ended(self, key: str, outcome: TrialOutcome) -> None:
         """An attempt has a result or an error."""
         self._running.discard(key)
         seconds, where = outcome.seconds, outcome.environment
@@ -59,7 +59,7 @@ class Ledger:
             self._progress.message(f"{key}: {reason} It is tried again.")
             self._release(key)
             return True
-        self.ended(key, Outcome(error=reason))
+        self.ended(key, TrialOutcome(error=reason))
         return False
 
     def release_all(self) -> None:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from darts.errors import UserError
 
-Executor = Literal["in-process", "processes", "ray"]
+ExecutorName = Literal["in-process", "processes", "ray"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,8 +18,8 @@ from multiprocessing.context import SpawnProcess
 from typing import Any
 
 from darts.errors import UserError
-from darts.trials.attempt import Outcome, Work, attempt
-from darts.trials.executors import Job
+from darts.trials.attempt import TrialFunction, TrialOutcome, attempt
+from darts.trials.job import Job
 from darts.trials.ledger import Ledger
 from darts.trials.store import Trial
 
@@ -64,7 +64,7 @@ def run_in_processes(job: Job) -> None:
                     assert worker.trial
                     ledger.reported(worker.trial.key, value)
                     continue
-                if isinstance(value, Outcome):
+                if isinstance(value, TrialOutcome):
                     assert worker.trial
                     ledger.ended(worker.trial.key, value)
                 worker.ready, worker.trial = True, None
@@ -76,7 +76,7 @@ def run_in_processes(job: Job) -> None:
 class _Worker:
     """A worker process and what it is at."""
 
-    def __init__(self, slot: int, work: Work, variables: Mapping[str, str]) -> None:
+    def __init__(self, slot: int, work: TrialFunction, variables: Mapping[str, str]) -> None:
         context = multiprocessing.get_context("spawn")
         self.slot = slot
         self.ready = False
@@ -125,7 +125,7 @@ def _bury(worker: _Worker, ledger: Ledger, queue: deque[Trial]) -> None:
         queue.appendleft(worker.trial)
 
 
-def _serve(connection: Connection, work: Work) -> None:
+def _serve(connection: Connection, work: TrialFunction) -> None:
     """A worker's life: take settings, send reports and an outcome, until the driver is gone."""
     # Ctrl-C reaches all processes of a terminal; the driver alone decides.
     signal.signal(signal.SIGINT, signal.SIG_IGN)

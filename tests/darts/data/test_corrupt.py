@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from darts.data.corrupt import find_broken
-from darts.data.manifest import FILE_NAME, Manifest
+from darts.data.manifest import Manifest
 from darts.data.options import DataOptions
 from darts.data.sources import open_dataset
 from darts.data.streaming import ImageFiles
@@ -51,7 +51,7 @@ def test_they_are_left_out_counted_and_named(folder, capsys):
 
 def test_a_run_that_goes_on_leaves_out_the_same_without_reading_all(folder, tmp_path, capsys):
     dataset = opened(folder, skip_corrupt=True)
-    write_manifest(dataset, tmp_path / FILE_NAME, 0)
+    write_manifest(dataset, tmp_path / "images.jsonl", 0)
     capsys.readouterr()
     again = opened(folder, run=str(tmp_path), skip_corrupt=True)
     assert again.files.train == dataset.files.train
@@ -62,7 +62,7 @@ def test_a_run_that_goes_on_leaves_out_the_same_without_reading_all(folder, tmp_
 def test_a_listed_subset_loses_what_broke_since(folder, tmp_path):
     whole = opened(folder, skip_corrupt=True)
     parts = {"weights": torch.arange(0, 14, 2), "architecture": torch.arange(1, 14, 2)}
-    write_manifest(whole, tmp_path / FILE_NAME, 0, **parts)
+    write_manifest(whole, tmp_path / "images.jsonl", 0, **parts)
     path = folder / "train/a/000.jpg"
     path.write_bytes(bytes(path.stat().st_size))
     dataset = opened(folder, subset=str(tmp_path), skip_corrupt=True)

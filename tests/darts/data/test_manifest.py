@@ -4,7 +4,7 @@ import os
 import pytest
 import torch
 
-from darts.data.manifest import FILE_NAME, Entry, Manifest, part_indices
+from darts.data.manifest import Entry, Manifest, part_indices
 from darts.data.options import DataOptions
 from darts.data.sources import open_dataset
 from darts.errors import UserError
@@ -25,9 +25,9 @@ def test_what_is_written_is_read_again(folder, tmp_path):
     dataset = opened(folder, 3, train_images=9)
     parts = {"weights": torch.tensor([0, 2, 4, 6, 8]), "architecture": torch.tensor([1, 3, 5, 7])}
     manifest = Manifest.of(dataset, 3, parts)
-    manifest.write(tmp_path / FILE_NAME)
-    assert Manifest.read(tmp_path / FILE_NAME) == Manifest.read(tmp_path) == manifest
-    lines = (tmp_path / FILE_NAME).read_text().split("\n")
+    manifest.write(tmp_path / "images.jsonl")
+    assert Manifest.read(tmp_path / "images.jsonl") == Manifest.read(tmp_path) == manifest
+    lines = (tmp_path / "images.jsonl").read_text().split("\n")
     assert len(lines) == 1 + 9 + 6 + 1
     head, first = json.loads(lines[0]), json.loads(lines[1])
     assert head["images"] == {"weights": 5, "architecture": 4, "test": 6}
@@ -55,7 +55,7 @@ def test_missing_and_changed_files_are_counted_and_named(folder):
 
 
 def test_a_changed_list_is_refused(folder, tmp_path):
-    path = tmp_path / FILE_NAME
+    path = tmp_path / "images.jsonl"
     Manifest.of(opened(folder), 0, {}).write(path)
     whole = path.read_text()
     for changed, message in (
@@ -78,6 +78,6 @@ def test_no_path_leads_out_of_the_folder(tmp_path, path):
     manifest = Manifest(
         dataset="x", seed=0, classes=("a", "b"), entries=(Entry("train", 0, 1, path),)
     )
-    manifest.write(tmp_path / FILE_NAME)
+    manifest.write(tmp_path / "images.jsonl")
     with pytest.raises(UserError, match="no list"):
         Manifest.read(tmp_path)

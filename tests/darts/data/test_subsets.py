@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 import torch
 
-from darts.data.manifest import FILE_NAME
 from darts.data.options import DataOptions
 from darts.data.sources import open_dataset, outline
 from darts.data.subsets import search_halves, write_manifest
@@ -66,11 +65,11 @@ def test_classes_of_data_in_memory_are_drawn_too(tmp_path):
 def test_the_same_images_by_a_manifest_whatever_is_added_or_asked(folder, tmp_path, write_folder):
     first = opened(folder, 7, classes=3, train_fraction=0.5, test_images=6)
     parts = dict(zip(("weights", "architecture"), halves(first, 7), strict=True))
-    write_manifest(first, tmp_path / "run" / FILE_NAME, 7, **parts)
+    write_manifest(first, tmp_path / "run" / "images.jsonl", 7, **parts)
     write_folder(folder / "train/a/more", {"x": 9}, (4, 4), seed=1)
     for again in (
         opened(folder, 8, subset=str(tmp_path / "run")),
-        opened(folder, 8, subset=str(tmp_path / "run" / FILE_NAME), classes=2, train_images=4),
+        opened(folder, 8, subset=str(tmp_path / "run" / "images.jsonl"), classes=2, train_images=4),
         opened(folder, 7, run=str(tmp_path / "run"), train_fraction=0.5, classes=3),
     ):
         assert (again.files.train, again.files.test) == (first.files.train, first.files.test)
@@ -84,14 +83,14 @@ def test_the_same_images_by_a_manifest_whatever_is_added_or_asked(folder, tmp_pa
 
 
 def test_a_manifest_of_another_kind_of_data_is_refused(folder, tmp_path):
-    write_manifest(opened(folder, train_images=8), tmp_path / FILE_NAME, 0)
+    write_manifest(opened(folder, train_images=8), tmp_path / "images.jsonl", 0)
     with pytest.raises(UserError, match="lists image files"):
         open_dataset(DataOptions(dataset="digits", subset=str(tmp_path)))
 
 
 def test_nothing_is_written_where_nothing_was_drawn(folder, tmp_path):
-    write_manifest(opened(folder), tmp_path / FILE_NAME, 0)
-    assert not (tmp_path / FILE_NAME).exists()
+    write_manifest(opened(folder), tmp_path / "images.jsonl", 0)
+    assert not (tmp_path / "images.jsonl").exists()
 
 
 @pytest.mark.parametrize(

@@ -200,7 +200,7 @@ def test_file_system_without_hard_links(tmp_path, monkeypatch):
 WRITERS = """
 import os, sys
 import torch
-from darts import checkpoints
+from darts.runs import checkpoints
 
 for line in sys.stdin:
     child = os.fork()

@@ -16,8 +16,9 @@ import torch
 
 from darts.errors import UserError
 from darts.trials import executors
-from darts.trials.executors import Resources, TrialsInterrupted, run_trials
-from darts.trials.options import Executor, TrialOptions
+from darts.trials.executors import TrialsInterrupted, run_trials
+from darts.trials.job import Resources
+from darts.trials.options import ExecutorName, TrialOptions
 from darts.trials.store import TrialStore
 from tests.darts.trials import work
 
@@ -38,7 +39,7 @@ def store(tmp_path: Path) -> Iterator[TrialStore]:
 
 @pytest.mark.parametrize("executor", EXECUTORS)
 def test_results_curves_and_failures(
-    executor: Executor, store: TrialStore, capsys: pytest.CaptureFixture[str]
+    executor: ExecutorName, store: TrialStore, capsys: pytest.CaptureFixture[str]
 ) -> None:
     counts = run_trials(store, work.raises_at_two, executor=executor, resources=TWO)
     assert counts == {"pending": 0, "running": 0, "done": 3, "failed": 1}
@@ -59,7 +60,9 @@ def test_results_curves_and_failures(
 
 
 @pytest.mark.parametrize("executor", ["processes", RAY])
-def test_a_killed_worker_is_replaced(executor: Executor, store: TrialStore, tmp_path: Path) -> None:
+def test_a_killed_worker_is_replaced(
+    executor: ExecutorName, store: TrialStore, tmp_path: Path
+) -> None:
     store.add("mortal", {"seed": 5, "mark": str(tmp_path / "mark")})
     counts = run_trials(store, work.dies_once, executor=executor, resources=TWO)
     assert counts["done"] == 5
@@ -91,7 +94,7 @@ def test_processes_share_cores_and_gpus(store: TrialStore, monkeypatch: pytest.M
 @pytest.mark.parametrize("executor", ["in-process", "processes"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_in_good_order(
-    executor: Executor, number: signal.Signals, tmp_path: Path
+    executor: ExecutorName, number: signal.Signals, tmp_path: Path
 ) -> None:
     mark = tmp_path / "mark"
     with TrialStore(tmp_path / "trials.sqlite") as store:

@@ -9,25 +9,26 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from darts.trials.attempt import Report
-from darts.trials.executors import Resources, run_trials
+from darts.trials.attempt import ReportEpoch
+from darts.trials.executors import run_trials
+from darts.trials.job import Resources
 from darts.trials.store import TrialStore
 
 
-def squares(settings: dict[str, Any], report: Report) -> Mapping[str, Any]:
+def squares(settings: dict[str, Any], report: ReportEpoch) -> Mapping[str, Any]:
     """Three epochs; the error is the square of the seed."""
     for epoch in range(3):
         report({"loss": settings["seed"] / (epoch + 1)})
     return {"test_error": float(settings["seed"] ** 2)}
 
 
-def raises_at_two(settings: dict[str, Any], report: Report) -> Mapping[str, Any]:
+def raises_at_two(settings: dict[str, Any], report: ReportEpoch) -> Mapping[str, Any]:
     if settings["seed"] == 2:
         raise ArithmeticError("two is too much")
     return squares(settings, report)
 
 
-def dies_once(settings: dict[str, Any], report: Report) -> Mapping[str, Any]:
+def dies_once(settings: dict[str, Any], report: ReportEpoch) -> Mapping[str, Any]:
     """Killed at its first attempt, as for want of memory, where a mark is asked for."""
     mark = settings.get("mark")
     if mark and not Path(mark).exists():
@@ -37,19 +38,19 @@ def dies_once(settings: dict[str, Any], report: Report) -> Mapping[str, Any]:
     return squares(settings, report)
 
 
-def dies_always(settings: dict[str, Any], report: Report) -> Mapping[str, Any]:
+def dies_always(settings: dict[str, Any], report: ReportEpoch) -> Mapping[str, Any]:
     if settings["seed"] == 1:
         os.kill(os.getpid(), signal.SIGKILL)
     return squares(settings, report)
 
 
-def tells_its_room(settings: dict[str, Any], report: Report) -> Mapping[str, Any]:
+def tells_its_room(settings: dict[str, Any], report: ReportEpoch) -> Mapping[str, Any]:
     names = ("OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES")
     time.sleep(0.2)
     return {name: os.environ.get(name) for name in names} | {"process": os.getpid()}
 
 
-def sleeps(settings: dict[str, Any], report: Report) -> Mapping[str, Any]:
+def sleeps(settings: dict[str, Any], report: ReportEpoch) -> Mapping[str, Any]:
     Path(settings["mark"]).write_text(str(os.getpid()))
     time.sleep(60)
     return {}

@@ -1,0 +1,142 @@
+"""The files of a run directory: their names, which are written here only, and how they are read.
+
+| file | content |
+|---|---|
+| `config.yaml` | every setting, resolved |
+| `environment.json` | software versions and machine, one record per start or resume |
+| `images.jsonl` | which image files are used; see `darts.data.manifest` |
+| `metrics.jsonl` | one JSON object per line |
+| `checkpoint.pt`, `checkpoint.previous.pt` | see `darts.runs.checkpoints` |
+| `genotype.yaml`, `genotypes/epoch-NNN.yaml` | the derived cell, at the end and after each epoch |
+| `cells/` | drawings of the cells |
+| `tensorboard/` | TensorBoard events |
+| `result.json` | the final numbers, for scripts |
+| `latency.json` | measured latencies of operations, if the search uses them |
+| `report.html` | the report |
+
+A line of `metrics.jsonl` has `kind` (`step`, `epoch` …), `step` (finished steps), `epoch`, and what
+was measured: `loss`, `accuracy` (%), `learning_rate`, `images_per_second` … A number that is not
+finite is written as null, because JSON has none.
+
+A study that writes more files into its directory names those itself.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+
+@dataclass(frozen=True)
+class RunFiles:
+    """The files of the run in the directory `path`, whether or not they exist.
+
+    The `read_…` methods raise OSError where a file is missing or unreadable, and ValueError or
+    `yaml.YAMLError` where its content is damaged.
+
+    >>> RunFiles(Path("run")).epoch_genotype(7).as_posix()
+    'run/genotypes/epoch-007.yaml'
+    """
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        return self.path / "config.yaml"
+
+    @property
+    def environment(self) -> Path:
+        return self.path / "environment.json"
+
+    @property
+    def images(self) -> Path:
+        return self.path / "images.jsonl"
+
+    @property
+    def metrics(self) -> Path:
+        return self.path / "metrics.jsonl"
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.path / "checkpoint.pt"
+
+    @property
+    def previous_checkpoint(self) -> Path:
+        return self.path / "checkpoint.previous.pt"
+
+    @property
+    def genotype(self) -> Path:
+        return self.path / "genotype.yaml"
+
+    def epoch_genotype(self, epoch: int) -> Path:
+        """Cell derived after `epoch` finished epochs."""
+        return self.path / "genotypes" / f"epoch-{epoch:03d}.yaml"
+
+    def epoch_genotypes(self) -> dict[int, Path]:
+        """All existing `epoch_genotype` files by their number of finished epochs, in order."""
+        files = {
+            file.stem.removeprefix("epoch-"): file
+            for file in (self.path / "genotypes").glob("epoch-*.yaml")
+        }
+        return dict(sorted((int(epoch), files[epoch]) for epoch in files if epoch.isdecimal()))
+
+    @property
+    def cells(self) -> Path:
+        return self.path / "cells"
+
+    def epoch_cell(self, epoch: int, kind: str) -> Path:
+        """Drawing of the cell derived after `epoch` finished epochs; `kind`: normal or reduce."""
+        return self.cells / f"epoch-{epoch:03d}-{kind}.svg"
+
+    @property
+    def tensorboard(self) -> Path:
+        return self.path / "tensorboard"
+
+    @property
+    def result(self) -> Path:
+        return self.path / "result.json"
+
+    @property
+    def latencies(self) -> Path:
+        return self.path / "latency.json"
+
+    @property
+    def report(self) -> Path:
+        return self.path / "report.html"
+
+    def read_config(self) -> Any:
+        """The settings as plain values."""
+        return yaml.safe_load(self.config.read_text(encoding="utf-8"))
+
+    def read_environment(self) -> Any:
+        """A list with one record per start or resume."""
+        return json.loads(self.environment.read_text(encoding="utf-8"))
+
+    def read_result(self) -> Any:
+        """The final numbers; the file exists only after the run has finished."""
+        return json.loads(self.result.read_text(encoding="utf-8"))
+
+    def read_metrics(self) -> list[dict[str, Any]]:
+        """The undamaged lines of `metrics.jsonl`; none if there is no such file."""
+        return self.read_metric_lines()[0] if self.metrics.exists() else []
+
+    def read_metric_lines(self) -> tuple[list[dict[str, Any]], int]:
+        """The undamaged lines of `metrics.jsonl`, and how many others there are.
+
+        A process that is killed while it writes leaves an incomplete line.
+        """
+        records, damaged = [], 0
+        for line in self.metrics.read_text(encoding="utf-8", errors="replace").splitlines():
+            try:
+                record = json.loads(line)
+            except ValueError:
+                record = None
+            if isinstance(record, dict):
+                records.append(record)
+            else:
+                damaged += 1
+        return records, damaged
