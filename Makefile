@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := runs/demo-$(shell date +%Y%m%d-%H%M%S)
 
-.PHONY: help install test lint demo tensorboard wheel clean
+.PHONY: help install check test lint demo tensorboard wheel clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -18,10 +18,13 @@ $(VENV)/.installed: setup.cfg pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
+check: lint ## the quick loop: style, types, layers, tests of what changed (under two minutes)
+	$(BIN)/python tests/changed.py
+
 test: lint ## everything that CI checks
 	$(BIN)/pytest --quiet --numprocesses 2
 
-lint: install ## style, types, floors
+lint: install ## style, types, layers
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
