@@ -20,7 +20,7 @@ from darts.training.options import TrainingOptions
 from genotypes import Genotype, load_genotype
 
 if TYPE_CHECKING:
-    from darts.compare.run import Compared
+    from darts.compare.run import FinishedComparison
     from darts.design_space.population import Population
     from darts.detection.average_precision import Precision
     from darts.detection.options import DetectionOptions
@@ -226,11 +226,11 @@ def train_population(**settings: Any) -> Population:
         TrialsInterrupted: SIGINT or SIGTERM came; the same call goes on.
     """
     from darts.design_space.options import PopulationOptions, no_overlay
-    from darts.design_space.record import load_population
-    from darts.design_space.train import train_population
+    from darts.design_space.stored_population import load_population
+    from darts.design_space.train import train_missing
 
     options = options_from(PopulationOptions, settings, no_overlay)
-    train_population(options)
+    train_missing(options)
     assert options.out is not None
     return load_population(options.out)
 
@@ -240,7 +240,7 @@ def compare_overlay(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {**training_overlay(settings), "auxiliary": False, "drop_path": 0.0}
 
 
-def compare(**settings: Any) -> Compared:
+def compare(**settings: Any) -> FinishedComparison:
     """Judge a genotype; settings are those of `python -m darts compare --help`, with underscores.
 
     Raises:
@@ -250,13 +250,13 @@ def compare(**settings: Any) -> Compared:
     return run_comparison(options_from(CompareOptions, settings, compare_overlay))
 
 
-def run_comparison(options: CompareOptions) -> Compared:
+def run_comparison(options: CompareOptions) -> FinishedComparison:
     """Compare with these options and write the report."""
     from darts.compare import run
     from darts.compare.report import write_comparison_report
 
     options.check()
-    compared = run.run_comparison(options, chosen_model(replace(options, resume=None)))
+    compared = run.train_and_compare(options, chosen_model(replace(options, resume=None)))
     write_comparison_report(compared.comparison, compared.path)
     return compared
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from darts.compare.options import FILE_NAME, CompareOptions
+from darts.compare.options import CompareOptions
 from darts.run_files import RunFiles
 from darts.settings.parsing import parse_options
+from darts.trials.schema import TRIALS_FILE
 
 
 def compare(arguments: Sequence[str], prog: str) -> None:
@@ -17,9 +18,9 @@ def compare(arguments: Sequence[str], prog: str) -> None:
         CompareOptions, _joined(arguments), prog=prog, overlay=api.compare_overlay
     )
     compared = api.run_comparison(options)
-    from darts.compare.report import text
+    from darts.compare.report import comparison_text
 
-    print(text(compared.comparison))
+    print(comparison_text(compared.comparison))
     print(f"report  {RunFiles(compared.path).report}")
 
 
@@ -34,7 +35,7 @@ def asks_for_comparison(arguments: Sequence[str]) -> bool:
     place = flags.index("--resume")
     following = [*arguments[place + 1 : place + 2], ""]
     directory = arguments[place].partition("=")[2] or following[0]
-    return (Path(directory) / FILE_NAME).is_file()
+    return (Path(directory) / TRIALS_FILE).is_file()
 
 
 def _joined(arguments: Sequence[str]) -> list[str]:

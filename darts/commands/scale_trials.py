@@ -191,11 +191,12 @@ def _train(parsed: Namespace, options: TrainingOptions, rungs: list[Any], title:
     from darts.scaling.training import train_rungs
     from darts.trials.executors import trial_resources
     from darts.trials.options import TrialOptions
+    from darts.trials.schema import TRIALS_FILE
     from darts.trials.store import TrialStore
 
     places = TrialOptions(executor=parsed.executor, parallel=parsed.parallel)
     device, resources = trial_resources(places, options.device)
-    with TrialStore(parsed.output / "trials.sqlite") as store:
+    with TrialStore(parsed.output / TRIALS_FILE) as store:
         if parsed.retry_failed:
             store.retry_failed()
         measured = train_rungs(

@@ -58,17 +58,18 @@ def _sample(arguments: Sequence[str], prog: str) -> None:
     parser.add_argument("--json", action="store_true", help="print a JSON object a network")
     parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="write a YAML file each")
     parsed = parser.parse_args(arguments)
-    from darts.design_space.candidates import Images, draw_networks
     from darts.design_space.options import SpaceOptions
+    from darts.design_space.sampling import sample_population
     from darts.models.derived import SETTINGS
+    from darts.models.image_spec import ImageSpec
     from darts.models.registry import save_model
 
-    images = Images.of(parsed.resolution, parsed.classes or 0, parsed.stem)
+    images = ImageSpec.of(parsed.resolution, parsed.classes or 0, parsed.stem)
     if parsed.classes is None:
-        images = Images.of(parsed.resolution, SETTINGS[images.stem].num_classes, images.stem)
+        images = ImageSpec.of(parsed.resolution, SETTINGS[images.stem].num_classes, images.stem)
     names = ("space", "n", "macs", "like", "max_params", "max_activations", "stages", "stem_width")
     options = SpaceOptions(**{name: getattr(parsed, name) for name in names})
-    drawn = draw_networks(
+    drawn = sample_population(
         options, images, parsed.seed, channels=parsed.channels, layers=parsed.layers
     )
     keys = [f"{parsed.space.lower()}-{index:04d}" for index in range(len(drawn))]
@@ -114,9 +115,9 @@ def _train(arguments: Sequence[str], prog: str) -> None:
     from darts.settings.parsing import parse_options
 
     options = parse_options(PopulationOptions, arguments, prog=prog, overlay=no_overlay)
-    from darts.design_space.train import train_population
+    from darts.design_space.train import train_missing
 
-    train_population(options)
+    train_missing(options)
     assert options.out is not None
     _print_summary(Path(options.out))
 
@@ -130,7 +131,7 @@ def _show(arguments: Sequence[str], prog: str) -> None:
         "-o", "--output", type=Path, metavar="FILE", help="with --trial: write its network"
     )
     parsed = parser.parse_args(arguments)
-    from darts.design_space.record import open_population
+    from darts.design_space.stored_population import open_population
 
     with open_population(parsed.directory) as store:
         trials = store.rows()
@@ -175,8 +176,8 @@ def _analyse(arguments: Sequence[str], prog: str) -> None:
     if parsed.names and len(parsed.names) != len(parsed.directory):
         raise UserError("--names: one name a directory.")
     from darts.design_space.analysis import analyse
-    from darts.design_space.record import load_population
-    from darts.design_space.report import text, write_analysis
+    from darts.design_space.report import analysis_text, write_analysis
+    from darts.design_space.stored_population import load_population
 
     names = parsed.names or [None] * len(parsed.directory)
     analysis = analyse(
@@ -187,12 +188,12 @@ def _analyse(arguments: Sequence[str], prog: str) -> None:
     if parsed.json:
         print(json.dumps(analysis.as_dict()))
         return
-    print(text(analysis))
+    print(analysis_text(analysis))
     print(f"page  {page}")
 
 
 def _show_trial(trials: Sequence[Trial], key: str, output: Path | None) -> None:
-    from darts.design_space.record import config_of
+    from darts.design_space.stored_population import config_of
     from darts.models.registry import save_model
 
     trial = next((trial for trial in trials if trial.key == key), None)
@@ -224,7 +225,7 @@ def _values(trial: Trial) -> dict[str, Any]:
 
 def _print_summary(directory: Path) -> None:
     """Where a population stands, on a few lines."""
-    from darts.design_space.record import open_population
+    from darts.design_space.stored_population import open_population
 
     with open_population(directory) as store:
         counts, trials = store.counts(), store.rows()

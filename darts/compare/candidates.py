@@ -15,11 +15,13 @@ import torch
 from darts.compare.options import RANDOM_CELLS, CompareOptions
 from darts.costs.cells import network_cost
 from darts.costs.count import count
-from darts.design_space.sampling import Budget, sample
+from darts.design_space.budget import Budget
+from darts.design_space.sampling import sample
 from darts.design_space.spaces import create_space
 from darts.errors import UserError
 from darts.models.anynet.config import Stem
 from darts.models.derived import SETTINGS
+from darts.models.image_spec import ImageSpec
 from darts.models.registry import Model, create_network
 from darts.settings.quantities import parse_count
 from darts.system.randomness import RandomStreams
@@ -31,17 +33,8 @@ _DRAWS = 20
 _SPACE_DRAWS = 1_000_000
 
 
-@dataclass(frozen=True)
-class Setting:
-    """What the data ask of a network."""
-
-    stem: str
-    resolution: int
-    num_classes: int
-
-
 @dataclass(frozen=True, kw_only=True)
-class Candidate:
+class ComparedNetwork:
     """A network to be trained.
 
     Attributes:
@@ -57,19 +50,21 @@ class Candidate:
     channels: int | None = None
     layers: int | None = None
 
-    def network(self, setting: Setting, generator: torch.Generator | None = None) -> Any:
+    def network(self, images: ImageSpec, generator: torch.Generator | None = None) -> Any:
         """The network itself, with fresh weights and without an auxiliary head."""
         return create_network(
             self.model,
-            num_classes=setting.num_classes,
+            num_classes=images.num_classes,
             channels=self.channels,
             layers=self.layers,
-            stem=setting.stem,
+            stem=images.stem,
             generator=generator,
         )
 
 
-def contender(options: CompareOptions, name: str, model: Model, setting: Setting) -> Candidate:
+def contender(
+    options: CompareOptions, name: str, model: Model, images: ImageSpec
+) -> ComparedNetwork:
     """The network that is judged, kept as the options say or scaled to `options.macs`.
 
     Raises:
@@ -77,20 +72,22 @@ def contender(options: CompareOptions, name: str, model: Model, setting: Setting
     """
     channels = layers = None
     if isinstance(model, Genotype):
-        usual = SETTINGS[setting.stem]
+        usual = SETTINGS[images.stem]
         layers = options.layers or usual.layers
         channels = options.channels or usual.channels
         if options.macs is not None:
             macs = parse_count(options.macs, "--macs")
-            channels = _nearest_channels(model, macs, layers, setting)
+            channels = _nearest_channels(model, macs, layers, images)
     elif options.macs is not None:
         raise UserError("--macs scales the network of a genotype by its channels; leave it out.")
-    plain = Candidate(label=name, model=model, properties={}, channels=channels, layers=layers)
+    plain = ComparedNetwork(
+        label=name, model=model, properties={}, channels=channels, layers=layers
+    )
     with torch.device("meta"):
-        network = plain.network(setting)
-    network.check_image_size(setting.resolution, setting.resolution)
-    cost = count(network, setting.resolution)
-    return Candidate(
+        network = plain.network(images)
+    network.check_image_size(images.resolution, images.resolution)
+    cost = count(network, images.resolution)
+    return ComparedNetwork(
         label=name, model=model, properties=_costs(cost), channels=channels, layers=layers
     )
 
@@ -106,11 +103,13 @@ class Baseline:
     """
 
     name: str
-    candidates: tuple[Candidate, ...]
+    candidates: tuple[ComparedNetwork, ...]
     notes: tuple[str, ...] = field(default=())
 
 
-def baseline(name: str, options: CompareOptions, judged: Candidate, setting: Setting) -> Baseline:
+def baseline(
+    name: str, options: CompareOptions, judged: ComparedNetwork, images: ImageSpec
+) -> Baseline:
     """The networks of one baseline, within the tolerance of the judged one's multiply-adds.
 
     Raises:
@@ -119,8 +118,8 @@ def baseline(name: str, options: CompareOptions, judged: Candidate, setting: Set
     generator = RandomStreams(options.seed, [f"baseline {name}"])[f"baseline {name}"]
     macs = judged.properties["macs"]
     if name == RANDOM_CELLS:
-        return _random_cells(options, judged, setting, generator)
-    stem: Stem = "cifar" if setting.stem == "cifar" else "simple"
+        return _random_cells(options, judged, images, generator)
+    stem: Stem = "cifar" if images.stem == "cifar" else "simple"
     space = create_space(name, stem=stem, stem_width=options.stem_width)
     try:
         drawn = sample(
@@ -128,8 +127,8 @@ def baseline(name: str, options: CompareOptions, judged: Candidate, setting: Set
             options.population,
             generator,
             budget=Budget.around(macs, options.tolerance),
-            resolution=setting.resolution,
-            num_classes=setting.num_classes,
+            resolution=images.resolution,
+            num_classes=images.num_classes,
             max_draws=_SPACE_DRAWS,
         )
     except UserError as error:
@@ -143,13 +142,13 @@ def baseline(name: str, options: CompareOptions, judged: Candidate, setting: Set
         if one.regnet is not None:
             properties |= {key: float(getattr(one.regnet, key)) for key in ("w0", "wa", "wm")}
         candidates.append(
-            Candidate(label=f"{name}-{number:03d}", model=one.config, properties=properties)
+            ComparedNetwork(label=f"{name}-{number:03d}", model=one.config, properties=properties)
         )
     return Baseline(name=name, candidates=tuple(candidates))
 
 
 def _random_cells(
-    options: CompareOptions, judged: Candidate, setting: Setting, generator: torch.Generator
+    options: CompareOptions, judged: ComparedNetwork, images: ImageSpec, generator: torch.Generator
 ) -> Baseline:
     """Random genotypes of the judged one's space, as deep as it, and as wide as its cost asks.
 
@@ -162,10 +161,10 @@ def _random_cells(
         genotype = random_genotype(
             judged.model.nodes, generator, f"{RANDOM_CELLS}-{number:03d}", judged.model.space
         )
-        channels = _nearest_channels(genotype, macs, judged.layers, setting)
-        properties = _costs(_cells_cost(genotype, channels, judged.layers, setting))
+        channels = _nearest_channels(genotype, macs, judged.layers, images)
+        properties = _costs(_cells_cost(genotype, channels, judged.layers, images))
         found.append(
-            Candidate(
+            ComparedNetwork(
                 label=genotype.name,
                 model=genotype,
                 properties=properties,
@@ -189,32 +188,32 @@ def _random_cells(
     )
 
 
-def _distance(candidate: Candidate, macs: float) -> float:
+def _distance(candidate: ComparedNetwork, macs: float) -> float:
     return abs(candidate.properties["macs"] / macs - 1)
 
 
-def _nearest_channels(genotype: Genotype, macs: float, layers: int, setting: Setting) -> int:
+def _nearest_channels(genotype: Genotype, macs: float, layers: int, images: ImageSpec) -> int:
     """The even number of channels whose network costs nearest to `macs`."""
 
     def difference(channels: int) -> float:
-        return abs(_cells_cost(genotype, channels, layers, setting).macs / macs - 1)
+        return abs(_cells_cost(genotype, channels, layers, images).macs / macs - 1)
 
     # Multiply-adds grow with the channels nearly by their square.
     start = 16
     for _ in range(3):
-        ratio = macs / _cells_cost(genotype, start, layers, setting).macs
+        ratio = macs / _cells_cost(genotype, start, layers, images).macs
         start = max(2, 2 * round(start * math.sqrt(ratio) / 2))
     return min((max(2, start + step) for step in (-4, -2, 0, 2, 4)), key=difference)
 
 
-def _cells_cost(genotype: Genotype, channels: int, layers: int, setting: Setting) -> Any:
+def _cells_cost(genotype: Genotype, channels: int, layers: int, images: ImageSpec) -> Any:
     return network_cost(
         genotype,
         channels=channels,
         layers=layers,
-        stem=setting.stem,
-        resolution=setting.resolution,
-        num_classes=setting.num_classes,
+        stem=images.stem,
+        resolution=images.resolution,
+        num_classes=images.num_classes,
     )
 
 

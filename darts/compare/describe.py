@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import fields
 
-from darts.compare.candidates import Candidate
+from darts.compare.candidates import ComparedNetwork
 from darts.compare.options import CompareOptions
 from darts.design_space.population import Population
 from darts.training.options import TrainingOptions
@@ -24,7 +24,7 @@ _SELDOM = frozenset(
 )
 
 
-def recipe_words(options: CompareOptions, judged: Candidate) -> str:
+def recipe_words(options: CompareOptions, judged: ComparedNetwork) -> str:
     """How all networks were trained, in one sentence."""
     extras = [
         f"cutout {options.cutout}" if options.cutout else "no cutout",
@@ -50,7 +50,10 @@ def recipe_words(options: CompareOptions, judged: Candidate) -> str:
 
 
 def setting_notes(
-    options: CompareOptions, judged: Candidate, test_images: int, populations: Sequence[Population]
+    options: CompareOptions,
+    judged: ComparedNetwork,
+    test_images: int,
+    populations: Sequence[Population],
 ) -> list[str]:
     """What to keep in mind when reading the outcome."""
     notes = []

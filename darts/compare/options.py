@@ -9,8 +9,6 @@ from darts.training.options import TrainingOptions
 from darts.trials.options import TrialOptions
 
 RANDOM_CELLS = "random-cells"
-# The trials of a comparison, in its run directory.
-FILE_NAME = "trials.sqlite"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,7 @@ from darts.design_space.population import Population
 from darts.design_space.statistics import REPEATS, Interval
 from darts.models.anynet.config import FloatArray
 
-Verdict = Literal["wins", "loses", "undecided"]
+ComparisonVerdict = Literal["wins", "loses", "undecided"]
 # Two-sided 95 % of a normal distribution.
 _QUANTILE = 1.96
 
@@ -139,7 +139,7 @@ class Judgement:
     error: Standing
     properties: Mapping[str, Standing]
     best: int
-    verdict: Verdict
+    verdict: ComparisonVerdict
 
     @property
     def best_error(self) -> float:
@@ -194,7 +194,7 @@ class Comparison:
         }
 
 
-def judge(
+def judge_contender(
     contender: Contender, populations: Sequence[Population], seed: int
 ) -> tuple[Judgement, ...]:
     """Where the contender stands in each population; `seed` is that of the resampling."""
@@ -220,7 +220,7 @@ def judge(
     return tuple(judgements)
 
 
-def _verdict(percentile: Interval) -> Verdict:
+def _verdict(percentile: Interval) -> ComparisonVerdict:
     if percentile.high < 50:
         return "wins"
     return "loses" if percentile.low > 50 else "undecided"

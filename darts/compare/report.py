@@ -10,7 +10,7 @@ from darts.design_space.plots import Mark, plot_costs, plot_distributions
 from darts.design_space.published import published_models
 from darts.files import atomic_write
 from darts.report.frame import Plot, write_plots
-from darts.report.page import render
+from darts.report.render import render_page
 from darts.report.tables import Row, aligned
 from darts.run_files import RunFiles
 
@@ -51,8 +51,9 @@ def write_comparison_report(comparison: Comparison, directory: Path) -> Path:
         note = "Further down is better; all networks have about the same multiply-adds."
         plots.append(Plot("costs", "Error over costs", note, figure))
     with atomic_write(directory / "comparison.txt") as stream:
-        stream.write(text(comparison))
-    return render(
+        stream.write(comparison_text(comparison))
+    return render_page(
+        __package__,
         "judgement.html",
         RunFiles(directory).report,
         {
@@ -60,7 +61,7 @@ def write_comparison_report(comparison: Comparison, directory: Path) -> Path:
             "sentences": sentences(comparison),
             "recipe": comparison.recipe,
             "notes": comparison.notes,
-            "tables": tables(comparison),
+            "tables": comparison_tables(comparison),
             "plots": write_plots(plots, directory),
             "published": _published_rows(comparison),
         },
@@ -72,15 +73,15 @@ def sentences(comparison: Comparison) -> list[str]:
     return [sentence(comparison.contender, one) for one in comparison.judgements]
 
 
-def text(comparison: Comparison) -> str:
+def comparison_text(comparison: Comparison) -> str:
     """Outcome, tables and notes for a terminal."""
     parts = ["\n".join(sentences(comparison)), comparison.recipe]
-    parts += ["\n".join([title, *aligned(rows)]) for title, rows in tables(comparison)]
+    parts += ["\n".join([title, *aligned(rows)]) for title, rows in comparison_tables(comparison)]
     parts += [f"Note. {note}" for note in comparison.notes]
     return "\n\n".join(parts) + "\n"
 
 
-def tables(comparison: Comparison) -> list[tuple[str, list[Row]]]:
+def comparison_tables(comparison: Comparison) -> list[tuple[str, list[Row]]]:
     """Titles and rows, the first of which is the head."""
     found = [("Test error (%)", _error_rows(comparison))]
     for one in comparison.judgements:

@@ -11,18 +11,18 @@ from typing import Any
 
 import numpy as np
 
-from darts.compare.candidates import Baseline, Candidate, Setting, baseline, contender
+from darts.compare.candidates import Baseline, ComparedNetwork, baseline, contender
 from darts.compare.describe import recipe_words, setting_notes
-from darts.compare.options import FILE_NAME, CompareOptions
-from darts.compare.outcome import Comparison, Contender, judge
+from darts.compare.options import CompareOptions
+from darts.compare.outcome import Comparison, Contender, judge_contender
 from darts.costs.latency import measure
 from darts.data.transforms import training_transform
 from darts.design_space.population import Population
 from darts.errors import UserError
 from darts.files import atomic_write
 from darts.models.anynet.config import AnyNetConfig
+from darts.models.image_spec import ImageSpec
 from darts.models.registry import Model, describe_model
-from darts.models.stems import choose_stem
 from darts.runs.directory import RunDirectory
 from darts.runs.interrupt import Interrupted
 from darts.system.device import device_name, resolve_device, set_threads
@@ -30,6 +30,7 @@ from darts.system.randomness import stream_seed
 from darts.training.options import WHERE, TrainingOptions
 from darts.training.trial import opened_dataset, train_trial
 from darts.trials.executors import TrialsInterrupted, run_trials, trial_resources
+from darts.trials.schema import TRIALS_FILE
 from darts.trials.store import Trial, TrialStore
 from genotypes import Genotype
 
@@ -47,14 +48,14 @@ _TURNS = 3
 
 
 @dataclass(frozen=True)
-class Compared:
+class FinishedComparison:
     """A finished comparison and its directory."""
 
     comparison: Comparison
     path: Path
 
 
-def run_comparison(options: CompareOptions, model: Model) -> Compared:
+def train_and_compare(options: CompareOptions, model: Model) -> FinishedComparison:
     """Train what is not yet trained, measure, judge, and write `comparison.json`.
 
     Raises:
@@ -65,37 +66,33 @@ def run_comparison(options: CompareOptions, model: Model) -> Compared:
     device = resolve_device(options.device)
     set_threads(options.threads)
     data = opened_dataset(options, None if options.executor == "in-process" else "cpu")
-    setting = Setting(
-        stem=choose_stem(options.stem, data.image_size),
-        resolution=data.image_size,
-        num_classes=data.num_classes,
-    )
+    images = ImageSpec.of(data.image_size, data.num_classes, options.stem)
     training_transform(data, options)  # Raises for what no training could do.
     name = model.name if isinstance(model, Genotype) else Path(str(options.model)).stem
-    judged = contender(options, name, model, setting)
-    baselines = [baseline(one, options, judged, setting) for one in options.baselines]
+    judged = contender(options, name, model, images)
+    baselines = [baseline(one, options, judged, images) for one in options.baselines]
     run = _directory(options)
     rows = _trained(options, run, judged, baselines)
-    times = _latencies(options, judged, baselines, setting, device)
+    times = _latencies(options, judged, baselines, images, device)
 
     results = [rows[key].result or {} for key in _keys(judged, options)]
     errors = np.array([result["test_error"] for result in results])
-    images = len(data.test)
+    test_images = len(data.test)
     properties = {**judged.properties, **times[judged.label]}
     populations = [_population(one, rows, times) for one in baselines]
-    found = Contender(name=name, errors=errors, properties=properties, test_images=images)
+    found = Contender(name=name, errors=errors, properties=properties, test_images=test_images)
     comparison = Comparison(
         contender=found,
-        judgements=judge(found, populations, options.seed),
+        judgements=judge_contender(found, populations, options.seed),
         recipe=recipe_words(options, judged),
         notes=(
-            *setting_notes(options, judged, images, populations),
+            *setting_notes(options, judged, test_images, populations),
             *(note for one in baselines for note in one.notes),
         ),
         setting={
-            **asdict(setting),
+            **asdict(images),
             "dataset": options.dataset,
-            "test_images": images,
+            "test_images": test_images,
             "channels": judged.channels,
             "layers": judged.layers,
             "device": device_name(device),
@@ -104,20 +101,20 @@ def run_comparison(options: CompareOptions, model: Model) -> Compared:
     )
     with atomic_write(run.path / RESULT) as stream:
         json.dump(comparison.as_dict(), stream, indent=2)
-    return Compared(comparison, run.path)
+    return FinishedComparison(comparison, run.path)
 
 
 def _directory(options: CompareOptions) -> RunDirectory:
     """A new directory, or that of a comparison to go on with."""
     given = options.resume or options.run_dir
-    if options.resume or (given and (Path(given) / FILE_NAME).is_file()):
+    if options.resume or (given and (Path(given) / TRIALS_FILE).is_file()):
         return RunDirectory.open(Path(str(given)))
     values = asdict(options)
     config = {name: value for name, value in values.items() if name not in options.fixed}
     return RunDirectory.create(given, "compare", config)
 
 
-def _keys(judged: Candidate, options: CompareOptions) -> list[str]:
+def _keys(judged: ComparedNetwork, options: CompareOptions) -> list[str]:
     """The keys of the judged network's trainings."""
     return [f"{judged.label}, training {number + 1}" for number in range(options.seeds)]
 
@@ -125,7 +122,7 @@ def _keys(judged: Candidate, options: CompareOptions) -> list[str]:
 def _trained(
     options: CompareOptions,
     run: RunDirectory,
-    judged: Candidate,
+    judged: ComparedNetwork,
     baselines: Sequence[Baseline],
 ) -> Mapping[str, Trial]:
     """Every trial by its key, done or failed.
@@ -135,7 +132,7 @@ def _trained(
     without its error the others are of no use.
     """
 
-    def settings(key: str, one: Candidate) -> dict[str, Any]:
+    def settings(key: str, one: ComparedNetwork) -> dict[str, Any]:
         return {
             "model": describe_model(one.model),
             "seed": stream_seed(options.seed, key),
@@ -146,7 +143,7 @@ def _trained(
     others = {
         one.label: settings(one.label, one) for group in baselines for one in group.candidates
     }
-    with TrialStore(run.path / FILE_NAME) as store:
+    with TrialStore(run.path / TRIALS_FILE) as store:
         store.configure(common_recipe(options))
         store.add_all(own)
         if options.retry_failed:
@@ -182,17 +179,17 @@ def _run(store: TrialStore, options: CompareOptions, run: RunDirectory) -> None:
 
 def _latencies(
     options: CompareOptions,
-    judged: Candidate,
+    judged: ComparedNetwork,
     baselines: Sequence[Baseline],
-    setting: Setting,
+    images: ImageSpec,
     device: Any,
 ) -> Mapping[str, Mapping[str, float]]:
     """Seconds a batch takes, by label; nothing where none is wanted."""
     candidates = [judged, *(one for group in baselines for one in group.candidates)]
     if not options.latency_batch:
         return {one.label: {} for one in candidates}
-    networks = [one.network(setting) for one in candidates]
-    shape = (options.latency_batch, 3, setting.resolution, setting.resolution)
+    networks = [one.network(images) for one in candidates]
+    shape = (options.latency_batch, 3, images.resolution, images.resolution)
     # In turns: a machine that is slow for a while should be so for all of them.
     times = np.median(
         [[measure(one, shape, device, repeats=3) for one in networks] for _ in range(_TURNS)],

@@ -7,16 +7,14 @@ generator, many at a time.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol, TypeAlias
 
 import numpy as np
+import torch
 
 from darts.models.anynet.config import FloatArray
 
-if TYPE_CHECKING:
-    import torch
-
-    Generator = np.random.Generator | torch.Generator
+Generator: TypeAlias = np.random.Generator | torch.Generator
 
 
 class Distribution(Protocol):
@@ -72,7 +70,5 @@ def uniforms(generator: Generator, *shape: int) -> FloatArray:
     """Numbers uniform in [0, 1) of a generator of numpy or torch."""
     if isinstance(generator, np.random.Generator):
         return generator.random(shape)
-    import torch
-
     drawn = torch.rand(shape, generator=generator, dtype=torch.float64, device=generator.device)
     return drawn.cpu().numpy()

@@ -12,7 +12,7 @@ from typing import Literal
 from matplotlib.figure import Figure
 
 from darts.design_space.analysis import Analysis, Summary, mean_costs
-from darts.design_space.pictures import (
+from darts.design_space.network_plots import (
     chosen_networks,
     plot_best_widths,
     plot_fits,
@@ -24,7 +24,7 @@ from darts.design_space.statistics import Difference, Interval
 from darts.design_space.trends import by_trend
 from darts.files import atomic_write
 from darts.report.frame import Plot, write_plots
-from darts.report.page import render
+from darts.report.render import render_page
 from darts.report.style import CURVES
 from darts.report.tables import Row, aligned
 
@@ -46,28 +46,28 @@ def write_analysis(analysis: Analysis, directory: Path) -> Path:
     with atomic_write(directory / "analysis.json") as stream:
         json.dump(analysis.as_dict(), stream, indent=2)
     with atomic_write(directory / "analysis.txt") as stream:
-        stream.write(text(analysis))
+        stream.write(analysis_text(analysis))
     context = {
         "names": [population.name for population in analysis.populations],
         "conclusions": conclusions(analysis),
         "notes": analysis.notes,
-        "tables": tables(analysis),
+        "tables": analysis_tables(analysis),
         "sections": sections,
     }
-    return render("analysis.html", directory / "analysis.html", context)
+    return render_page(__package__, "analysis.html", directory / "analysis.html", context)
 
 
-def text(analysis: Analysis) -> str:
+def analysis_text(analysis: Analysis) -> str:
     """Tables, conclusions and notes for a terminal."""
     parts = []
-    for title, rows in tables(analysis):
+    for title, rows in analysis_tables(analysis):
         parts.append("\n".join([title, *aligned(rows)]))
     parts += ["\n".join(conclusions(analysis))] if analysis.differences else []
     parts += [f"Note. {note}" for note in analysis.notes]
     return "\n\n".join(parts) + "\n"
 
 
-def tables(analysis: Analysis) -> list[tuple[str, list[Row]]]:
+def analysis_tables(analysis: Analysis) -> list[tuple[str, list[Row]]]:
     """Titles and rows, the first of which is the head."""
     found = [("Test error (%)", _error_rows(analysis))]
     if analysis.differences:

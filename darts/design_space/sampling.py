@@ -8,59 +8,23 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from darts.design_space.spaces import DesignSpace
+from darts.design_space.budget import Budget, budget_of
+from darts.design_space.distributions import Generator
+from darts.design_space.options import SpaceOptions
+from darts.design_space.spaces import DesignSpace, create_space
 from darts.errors import UserError
-from darts.models.anynet.config import AnyNetConfig
+from darts.models.anynet.config import AnyNetConfig, Stem
 from darts.models.anynet.cost import AnyNetCost, cost_at, table_cost
 from darts.models.anynet.regnet import RegNet
-
-if TYPE_CHECKING:
-    from darts.design_space.distributions import Generator
+from darts.models.image_spec import ImageSpec
+from darts.system.randomness import RandomStreams
 
 # Draws at a time. It is the same for every number of networks that is asked for, so that the first
 # ones of a seed stay the first ones when more are asked for.
 BATCH = 4096
-
-
-@dataclass(frozen=True, kw_only=True)
-class Budget:
-    """What a network may cost; bounds are allowed themselves.
-
-    Attributes:
-        min_macs: Fewest multiply-adds.
-        max_macs: Most multiply-adds.
-        max_params: Most parameters.
-        max_activations: Most output elements of convolutions.
-    """
-
-    min_macs: float = 0
-    max_macs: float = math.inf
-    max_params: float = math.inf
-    max_activations: float = math.inf
-
-    @classmethod
-    def around(cls, macs: float, tolerance: float = 0.05) -> Budget:
-        """Within a relative tolerance of so many multiply-adds."""
-        return cls(min_macs=macs * (1 - tolerance), max_macs=macs * (1 + tolerance))
-
-    def admits(self, cost: AnyNetCost) -> np.ndarray:
-        """Whether the costs keep within it: one answer, or [N] for the costs of N networks."""
-        within = (self.min_macs <= cost.macs) & (cost.macs <= self.max_macs)
-        within &= cost.params <= self.max_params
-        return np.asarray(within & (cost.activations <= self.max_activations))
-
-
-def suggested_caps(macs: float) -> tuple[float, float]:
-    """Caps on parameters and activations for networks of up to so many multiply-adds.
-
-    For F = macs / 1e9: 3 + 5.5·F million parameters and 6.5·sqrt(F) million activations, the hint
-    in pycls' sweep/config.py; the paper (§4) caps both by trends whose values it does not give.
-    """
-    return 1e6 * (3 + 5.5 * macs / 1e9), 1e6 * 6.5 * math.sqrt(macs / 1e9)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,4 +74,36 @@ def sample(
         f"{budget.min_macs:,.0f} to {budget.max_macs:,.0f} multiply-adds, at most "
         f"{budget.max_params:,.0f} parameters and {budget.max_activations:,.0f} activations, at "
         f"{resolution} pixels. Widen it, or take another space or resolution."
+    )
+
+
+def sample_population(
+    options: SpaceOptions,
+    images: ImageSpec,
+    seed: int,
+    *,
+    channels: int | None = None,
+    layers: int | None = None,
+) -> tuple[Sample, ...]:
+    """The networks of a population; the first ones of a seed are the same for any number of them.
+
+    Args:
+        channels, layers: Of the network of `options.like`.
+
+    Raises:
+        UserError: There is no such space, no amount or window can be read from an option, or the
+            space has too few networks within it.
+        GenotypeError: There is no genotype `options.like`.
+    """
+    stem: Stem = "cifar" if images.stem == "cifar" else "simple"
+    space = create_space(
+        options.space, stages=options.stages, stem=stem, stem_width=options.stem_width
+    )
+    return sample(
+        space,
+        options.n,
+        RandomStreams(seed, ["networks"])["networks"],
+        budget=budget_of(options, images, channels=channels, layers=layers),
+        resolution=images.resolution,
+        num_classes=images.num_classes,
     )

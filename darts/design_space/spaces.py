@@ -15,19 +15,16 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from darts.design_space.distributions import Choice, Distribution, LogUniform, uniforms
+from darts.design_space.distributions import Choice, Distribution, Generator, LogUniform, uniforms
 from darts.errors import UserError
 from darts.models.anynet.config import Block, Stem, compatible_widths, stage_strides
 from darts.models.anynet.regnet import RegNet, stages_of
 from darts.models.anynet.table import AnyNetTable
-
-if TYPE_CHECKING:
-    from darts.design_space.distributions import Generator
 
 Axis = Literal["depth", "width", "bottleneck", "group_width"]
 AXES: tuple[Axis, ...] = ("depth", "width", "bottleneck", "group_width")
@@ -102,9 +99,6 @@ class DesignSpace(Protocol):
 
     def draw(self, generator: Generator, attempts: int) -> Draws:
         """Draw so many times; attempts that give no network of the space are left out."""
-
-
-"""+"""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from darts.data.dataset import Dataset
-from darts.design_space.candidates import Images, draw_networks
 from darts.design_space.options import PopulationOptions, recipe_of
-from darts.design_space.record import FILE_NAME
-from darts.design_space.sampling import Sample
+from darts.design_space.sampling import Sample, sample_population
+from darts.design_space.stored_population import POPULATION_FILE
 from darts.errors import UserError
+from darts.models.image_spec import ImageSpec
 from darts.system.randomness import stream_seed
 from darts.training.options import check_recipe
 from darts.training.trial import opened_dataset, train_trial
@@ -22,7 +22,7 @@ from darts.trials.schema import Status
 from darts.trials.store import TrialStore
 
 
-def train_population(options: PopulationOptions) -> dict[Status, int]:
+def train_missing(options: PopulationOptions) -> dict[Status, int]:
     """Train what `options.out` still lacks of the population; the numbers of trials by status.
 
     Each network has a training seed of its own, drawn from the population's seed and its number:
@@ -43,11 +43,11 @@ def train_population(options: PopulationOptions) -> dict[Status, int]:
     here = options.executor == "in-process"
     # Other processes have their own device; this one only needs to know what the images are.
     dataset = opened_dataset(options, None if here else "cpu")
-    images = Images.of(dataset.image_size, dataset.num_classes, options.stem)
-    drawn = draw_networks(
+    images = ImageSpec.of(dataset.image_size, dataset.num_classes, options.stem)
+    drawn = sample_population(
         options, images, options.seed, channels=options.channels, layers=options.layers
     )
-    with TrialStore(Path(options.out) / FILE_NAME) as store:
+    with TrialStore(Path(options.out) / POPULATION_FILE) as store:
         store.configure({**recipe_of(options), "images": _described(dataset, images)})
         if (held := len(store.rows())) > options.n:
             raise UserError(f"{options.out} holds a population of {held}: --n is at least that.")
@@ -79,7 +79,7 @@ def _trials(options: PopulationOptions, drawn: Sequence[Sample]) -> dict[str, di
     }
 
 
-def _described(dataset: Dataset, images: Images) -> dict[str, Any]:
+def _described(dataset: Dataset, images: ImageSpec) -> dict[str, Any]:
     """What the images are, so that a data set that changed is noticed."""
     return {
         "resolution": images.resolution,

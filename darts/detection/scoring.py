@@ -24,7 +24,7 @@ from darts.detection.pictures import draw_detections
 from darts.detection.sources import open_part
 from darts.errors import UserError
 from darts.files import atomic_write
-from darts.runs.checkpoints import load_file
+from darts.runs.checkpoints import load_checkpoint_file
 from darts.system.device import dtype_of, precision_context, resolve_device, set_threads
 
 DETECTIONS, PICTURES = "detections.json", "detections.png"
@@ -59,7 +59,7 @@ def load_detector(
     Raises:
         UserError: The file is missing, damaged, not of a detector, or of other categories.
     """
-    state = load_file(checkpoint, ("task",))["task"]
+    state = load_checkpoint_file(checkpoint, ("task",))["task"]
     if "detector" not in state:
         raise UserError(f"{checkpoint} is not a detector's: give a run of python -m darts detect.")
     data = state["data"]

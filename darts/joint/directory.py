@@ -34,10 +34,11 @@ from darts.joint.space import Space
 from darts.joint.space_file import describe_space, load_space
 from darts.models.registry import find_model, save_model
 from darts.run_files import RunFiles
+from darts.trials.schema import TRIALS_FILE
 from darts.trials.store import Trial, TrialStore
 from genotypes import Genotype, save_genotype
 
-TRIALS, PREDICTOR, BEST = "trials.sqlite", "predictor.pt", "best.yaml"
+PREDICTOR, BEST = "predictor.pt", "best.yaml"
 _MILLION = 1e6
 
 
@@ -85,7 +86,7 @@ def read_search(directory: Path | str) -> SearchRecord:
     problem = read_problem(path)
     files = RunFiles(path)
     config = files.read_config()
-    with TrialStore(path / TRIALS, read_only=True) as store:
+    with TrialStore(path / TRIALS_FILE, read_only=True) as store:
         trials = store.rows()
     rounds: list[Round] = []
     for number in range(config["rounds"]):

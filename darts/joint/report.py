@@ -23,7 +23,7 @@ from darts.joint.plots import (
 from darts.joint.query import scorer_of
 from darts.report.formatting import Card, duration, flat, percent
 from darts.report.frame import Plot, write_plots
-from darts.report.page import render
+from darts.report.render import render_page
 from darts.run_files import RunFiles
 
 _POOL = 1000  # Candidates whose variables are shuffled.
@@ -47,7 +47,7 @@ def write_joint_report(directory: Path | str) -> Path:
         "plots": write_plots(_plots(record), record.path / "plots"),
         "table": _table(record),
     }
-    return render("joint.html", RunFiles(record.path).report, context)
+    return render_page(__package__, "joint.html", RunFiles(record.path).report, context)
 
 
 def _cards(record: SearchRecord) -> Iterator[Card]:

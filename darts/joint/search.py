@@ -18,7 +18,6 @@ from darts.joint.costs import Costs, Limits
 from darts.joint.directory import (
     BEST,
     PREDICTOR,
-    TRIALS,
     limits_of,
     read_problem,
     write_problem,
@@ -46,6 +45,7 @@ from darts.runs.directory import RunDirectory
 from darts.runs.interrupt import Interrupted
 from darts.system.randomness import stream_seed
 from darts.training.trial import opened_dataset
+from darts.trials.schema import TRIALS_FILE
 from darts.trials.store import TrialStore
 
 
@@ -104,7 +104,7 @@ def _search(
         words = ", ".join(f"{name} {value:.4f}" for name, value in report.correlation.items())
         held = f"{report.architectures:,} architectures that were held out"
         print(f"correlation of predicted and true costs, on {held}: {words}", file=sys.stderr)
-    with TrialStore(run.path / TRIALS) as store:
+    with TrialStore(run.path / TRIALS_FILE) as store:
 
         def on_round(iteration: IterationResult) -> None:
             save_predictor(iteration.predictor, problem.space, run.path / PREDICTOR)

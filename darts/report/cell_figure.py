@@ -16,17 +16,25 @@ from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch
 from matplotlib.path import Path
 from matplotlib.textpath import TextPath
 
-from darts.report.cell_graph import CellGraph, Pill
+from darts.report.cell_graph import CellGraph, Pill, Strengths, cell_graph
 from darts.report.layout import Key, Layout, Point, layered_layout
 from darts.report.style import INK, LINE, MUTED, PAPER, cell_title, plain_text
+from genotypes.genotype import Genotype
 
 _MARGIN, _HEAD, _FOOT = 18.0, 46.0, 34.0
 _NODE, _STATE, _PILL = 30.0, (42.0, 28.0), 22.0
 _SYMBOLS: dict[Key, str] = {0: "$c_{k{-}2}$", 1: "$c_{k{-}1}$", "output": "$c_k$"}
 
 
-def draw_graph(graph: CellGraph) -> Figure:
-    """The cell as a figure of fitting size, with title and legend."""
+def cell_figure(genotype: Genotype, kind: str, strengths: Strengths | None = None) -> Figure:
+    """The cell as a matplotlib figure of the size it needs, with title and legend.
+
+    Args:
+        genotype: Whose cell.
+        kind: `normal` or `reduce`.
+        strengths: See `darts.report.cell_dot.cell_source`.
+    """
+    graph = cell_graph(genotype, kind, strengths)
     layout = _place(graph)
     legend, legend_width = _legend_entries(graph)
     title_width = _width(graph.name, 17, "bold") + 16 + _width(cell_title(graph.kind), 15)

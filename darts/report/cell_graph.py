@@ -6,8 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cells.topology import Topology
-from darts.report.style import FAMILIES, Family, operation_family, operation_label
+from darts.report.style import (
+    OPERATION_FAMILIES,
+    OperationFamily,
+    operation_family,
+    operation_label,
+)
 from genotypes.genotype import Genotype
+
+Strengths = Sequence[Sequence[float]]
+"""For each inner node, the strengths (≥ 0) of its inputs, in the genotype's order."""
 
 
 @dataclass(frozen=True)
@@ -17,7 +25,7 @@ class Pill:
     source: int
     target: int
     text: str
-    family: Family
+    family: OperationFamily
     width: float
 
 
@@ -30,13 +38,11 @@ class CellGraph:
     inner: range
     pills: tuple[Pill, ...]
     concat: tuple[int, ...]
-    families: tuple[Family, ...]
+    families: tuple[OperationFamily, ...]
     strided: bool
 
 
-def cell_graph(
-    genotype: Genotype, kind: str, strengths: Sequence[Sequence[float]] | None = None
-) -> CellGraph:
+def cell_graph(genotype: Genotype, kind: str, strengths: Strengths | None = None) -> CellGraph:
     """Prepare a cell; `strengths` holds a number (≥ 0) for each input of each inner node.
 
     Raises:
@@ -58,5 +64,5 @@ def cell_graph(
                 text, width = f"{text}  {strength:.2f}", 0.8 + 3.2 * strength / strongest
             pills.append(Pill(source, target, text, operation_family(operation), width))
     used = {pill.family for pill in pills}
-    families = tuple(family for family in FAMILIES if family in used)
+    families = tuple(family for family in OPERATION_FAMILIES if family in used)
     return CellGraph(genotype.name, kind, topology.inner, tuple(pills), concat, families, strided)

@@ -94,7 +94,7 @@ def plot_operations(
         frozen: Epochs, shaded, in which alpha and beta did not move.
     """
     topology = topology_of(len(tables[0]))
-    kept = kept_operations(genotype, kind)
+    kept = operations_by_edge(genotype, kind)
     columns = topology.nodes + 1
     values = [value for table in tables for row in table for value in row]
     room = 0.06 * (max(values) - min(values)) + 1e-3
@@ -154,7 +154,7 @@ def plot_edges(
         frozen: Epochs, shaded, in which alpha and beta did not move.
     """
     topology = topology_of(len(tables[0]))
-    kept = kept_operations(genotype, kind)
+    kept = operations_by_edge(genotype, kind)
     figure = Figure(figsize=(1.0 + 2.6 * topology.nodes, 2.6))
     panels = figure.subplots(1, topology.nodes, sharey=True, squeeze=False)[0]
     figure.subplots_adjust(0.06, 0.24, 0.995, 0.9, wspace=0.08)
@@ -197,7 +197,7 @@ def topology_of(edges: int) -> Topology:
     raise ValueError(f"No cell has {edges} edges.")
 
 
-def kept_operations(genotype: Genotype | None, kind: str) -> Mapping[tuple[int, int], str]:
+def operations_by_edge(genotype: Genotype | None, kind: str) -> Mapping[tuple[int, int], str]:
     """The operation on each kept edge, by (target, source)."""
     nodes = genotype.cell(kind)[0] if genotype else ()
     return {

@@ -25,7 +25,7 @@ def summary(record: RunRecord) -> str:
     """What the run is, in one line."""
     config = record.config
     what = "Search of a cell" if record.is_search else "Training from scratch"
-    if "nms_threshold" in config:
+    if record.is_detector:
         what = "Training of a detector"
     parts = [what]
     if config.get("dataset"):
@@ -48,7 +48,7 @@ def cards(record: RunRecord) -> list[Card]:
     done = last["epoch"] + 1 if last else 0
     total = record.total_epochs
     finished = record.result is not None
-    entries = _precision(record) if "nms_threshold" in record.config else [_accuracy(record)]
+    entries = _precision(record) if record.is_detector else [_accuracy(record)]
     if not record.is_search and record.accuracy is not None:
         images = result.get("test_images")
         note = f"{images:,} test images" if isinstance(images, int) else ""

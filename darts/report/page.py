@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
 from darts.errors import UserError
-from darts.files import atomic_write
 from darts.report import curves
 from darts.report.curves import Curve
 from darts.report.draw import render_cell
-from darts.report.formatting import cards, date_and_time, flat, summary
+from darts.report.formatting import cards, flat, summary
 from darts.report.record import RunRecord, read_run, strengths
+from darts.report.render import render_page
 from darts.report.style import CURVES, cell_title
 from genotypes import SPACES
 from genotypes.genotype import KINDS
@@ -39,7 +37,7 @@ def write_report(run_directory: Path | str) -> Path:
         "config": flat(record.config),
         "environment": flat(record.environment),
     }
-    return render("report.html", record.files.report, context)
+    return render_page(__package__, "report.html", record.files.report, context)
 
 
 def write_comparison(run_directories: Sequence[Path | str], path: Path | str) -> Path:
@@ -58,22 +56,7 @@ def write_comparison(run_directories: Sequence[Path | str], path: Path | str) ->
         "plots": list(_training_plots(records)),
         "differences": _differences(records),
     }
-    return render("comparison.html", Path(path), context)
-
-
-def render(template: str, path: Path, context: Mapping[str, Any]) -> Path:
-    """Write a page from a template in `templates/`; return its path."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("darts.report"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    page = environment.get_template(template).render(**context, written=date_and_time())
-    with atomic_write(path) as stream:
-        stream.write(page)
-    return path
+    return render_page(__package__, "comparison.html", Path(path), context)
 
 
 def _labelled(records: Sequence[RunRecord]) -> list[tuple[str, RunRecord]]:

@@ -45,6 +45,10 @@ class RunRecord:
         return bool(self.genotypes) or "method" in self.config or bool(self.architecture)
 
     @property
+    def is_detector(self) -> bool:
+        return "nms_threshold" in self.config
+
+    @property
     def accuracy_name(self) -> str:
         """The measure that counts: of the architecture's images, or of the test images."""
         return "validation_accuracy" if self.is_search else "test_accuracy"

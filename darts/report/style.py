@@ -13,10 +13,12 @@ INK = "#1f2937"
 MUTED = "#6b7280"
 LINE = "#98a2b3"
 PAPER = "#ffffff"
+CELL_DPI = 160
+"""Pixels per inch of drawn cells."""
 
 
 @dataclass(frozen=True)
-class Family:
+class OperationFamily:
     """A family of operations: its wording in legends, line colour and fill."""
 
     label: str
@@ -24,12 +26,12 @@ class Family:
     fill: str
 
 
-POOL = Family("pooling", "#0069a8", "#dcedf9")
-SKIP = Family("skip", "#5b6472", "#eceff3")
-SEPARABLE = Family("separable convolution", "#bd4f00", "#fde8d9")
-DILATED = Family("dilated convolution", "#007a5a", "#d8f2e9")
-OTHER = Family("other operation", "#96437c", "#f7e4f0")
-FAMILIES = (POOL, SKIP, SEPARABLE, DILATED, OTHER)
+POOL = OperationFamily("pooling", "#0069a8", "#dcedf9")
+SKIP = OperationFamily("skip", "#5b6472", "#eceff3")
+SEPARABLE = OperationFamily("separable convolution", "#bd4f00", "#fde8d9")
+DILATED = OperationFamily("dilated convolution", "#007a5a", "#d8f2e9")
+OTHER = OperationFamily("other operation", "#96437c", "#f7e4f0")
+OPERATION_FAMILIES = (POOL, SKIP, SEPARABLE, DILATED, OTHER)
 
 CURVES = ("#0069a8", "#bd4f00", "#007a5a", "#96437c", "#a07800", "#3a9bd1", "#5b6472", "#7a3b10")
 """Colours of overlaid curves, in order."""
@@ -47,7 +49,7 @@ OPERATION_COLOURS = {
 """Colours of the candidates' curves: the hue of the family, dark for the smaller kernel."""
 
 
-def operation_family(operation: str) -> Family:
+def operation_family(operation: str) -> OperationFamily:
     """The family of an operation, by its name."""
     if "pool" in operation:
         return POOL

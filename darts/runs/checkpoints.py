@@ -34,7 +34,7 @@ class _Unreadable(Exception):
     """Why a file cannot be taken as a checkpoint; completes the sentence "FILE …"."""
 
 
-def save(state: Mapping[str, Any], directory: Path | str) -> None:
+def save_checkpoint(state: Mapping[str, Any], directory: Path | str) -> None:
     """Write `state` to `directory/checkpoint.pt` and keep the one before as the previous.
 
     `checkpoint.pt` exists and is whole at every instant after its first writing. A directory has
@@ -69,7 +69,7 @@ def save(state: Mapping[str, Any], directory: Path | str) -> None:
         os.replace(retired, previous)
 
 
-def load(directory: Path | str, required: Iterable[str] = ()) -> dict[str, Any]:
+def load_checkpoint(directory: Path | str, required: Iterable[str] = ()) -> dict[str, Any]:
     """Read the newest whole checkpoint of a run, its tensors on the CPU.
 
     Where `checkpoint.pt` is damaged, a warning names it and the one before is read.
@@ -103,7 +103,7 @@ def load(directory: Path | str, required: Iterable[str] = ()) -> dict[str, Any]:
     return state
 
 
-def load_file(path: Path | str, required: Iterable[str] = ()) -> dict[str, Any]:
+def load_checkpoint_file(path: Path | str, required: Iterable[str] = ()) -> dict[str, Any]:
     """Read one checkpoint file, or the newest whole one of a run directory, on the CPU.
 
     Raises:
@@ -111,7 +111,7 @@ def load_file(path: Path | str, required: Iterable[str] = ()) -> dict[str, Any]:
     """
     path = Path(path)
     if path.is_dir():
-        return load(path, required)
+        return load_checkpoint(path, required)
     try:
         return _read(path, required)
     except _Unreadable as reason:

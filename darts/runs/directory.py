@@ -130,18 +130,6 @@ class RunDirectory(RunFiles):
         with atomic_write(self.metrics) as stream:
             stream.writelines(json.dumps(record) + "\n" for record in kept)
 
-    def save_checkpoint(self, state: Mapping[str, Any]) -> None:
-        """Write `checkpoint.pt`; see `darts.runs.checkpoints.save`."""
-        from darts.runs import checkpoints
-
-        checkpoints.save(state, self.path)
-
-    def load_checkpoint(self, required: tuple[str, ...] = ()) -> dict[str, Any]:
-        """The newest whole checkpoint; see `darts.runs.checkpoints.load`."""
-        from darts.runs import checkpoints
-
-        return checkpoints.load(self.path, required)
-
     def write_result(self, result: Mapping[str, Any]) -> None:
         """Write `result.json`."""
         self.write_json(self.result, result)

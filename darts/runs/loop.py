@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from darts.errors import UserError
+from darts.runs.checkpoints import load_checkpoint, save_checkpoint
 from darts.runs.directory import RunDirectory
 from darts.runs.interrupt import Interrupted, InterruptGuard
 from darts.runs.progress import Progress
@@ -112,7 +113,7 @@ class Loop:
         run: Where to write.
         options: Cadence of log lines and checkpoints.
         tracker: TensorBoard events.
-        checkpoint: State to go on from, as `RunDirectory.load_checkpoint` returns it.
+        checkpoint: State to go on from, as `load_checkpoint` returns it.
     """
 
     def __init__(
@@ -260,14 +261,13 @@ class Loop:
         distributed.average_statistics(modules)
         if distributed.is_main():
             self.tracker.flush()
-            self.run.save_checkpoint(
-                {
-                    "step": self.step,
-                    "task": self.task.state_dict(),
-                    "means": self.means.state_dict(),
-                    "seconds": self._elapsed(),
-                }
-            )
+            state = {
+                "step": self.step,
+                "task": self.task.state_dict(),
+                "means": self.means.state_dict(),
+                "seconds": self._elapsed(),
+            }
+            save_checkpoint(state, self.run.path)
         self.stored = self.step
         distributed.barrier()  # Nobody ends, and so ends the job, while a checkpoint is written.
 
@@ -307,7 +307,7 @@ def run_task(
 
 def _reopen(run: RunDirectory) -> dict[str, Any]:
     """The checkpoint to go on from, after what was written since has been dropped."""
-    checkpoint = run.load_checkpoint(("task", "means", "seconds"))
+    checkpoint = load_checkpoint(run.path, ("task", "means", "seconds"))
     run.truncate_metrics(checkpoint["step"])
     run.record_environment()
     return checkpoint

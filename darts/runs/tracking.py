@@ -59,7 +59,7 @@ class Tracker:
     def image(self, name: str, picture: Figure | np.ndarray | Path | str, step: int) -> None:
         """A picture: a matplotlib figure, a PNG file, or an array as in `pixels`."""
         if self._writer is not None:
-            self._writer.add_image(name, pixels(picture), step, dataformats="HWC")
+            self._writer.add_image(name, picture_array(picture), step, dataformats="HWC")
 
     def flush(self) -> None:
         """Write everything given so far to the event file."""
@@ -73,7 +73,7 @@ class Tracker:
             self._writer = None
 
 
-def pixels(picture: Figure | np.ndarray | Path | str) -> np.ndarray:
+def picture_array(picture: Figure | np.ndarray | Path | str) -> np.ndarray:
     """A picture as uint8 `[H, W, 3]`, on white where it is transparent.
 
     Arrays are `[H, W]`, `[H, W, 3]` or `[H, W, 4]`, of uint8 or of floats from 0 to 1.

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from darts.errors import UserError
 from darts.models.features import FeatureMaps
-from darts.runs.checkpoints import load_file
+from darts.runs.checkpoints import load_checkpoint_file
 
 
 def load_pretrained(
@@ -50,7 +50,7 @@ def trained_state(checkpoint: Path | str) -> dict[str, Any]:
     Raises:
         UserError: The file is missing, damaged, or of another kind of run.
     """
-    state = load_file(checkpoint, ("task",))["task"]
+    state = load_checkpoint_file(checkpoint, ("task",))["task"]
     if "description" not in state:
         raise UserError(f"{checkpoint} is of a search, which trains no network of its own.")
     return state

@@ -6,6 +6,9 @@ from typing import Literal, get_args
 
 Status = Literal["pending", "running", "done", "failed"]
 
+TRIALS_FILE = "trials.sqlite"
+"""Name of the file in the directory of a study."""
+
 VERSION = 1
 # "DART": tells the file apart from those of other programs.
 APPLICATION = 0x44415254

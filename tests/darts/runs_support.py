@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from darts import api
-from darts.runs.checkpoints import load
+from darts.runs.checkpoints import load_checkpoint
 from darts.searching.options import SearchOptions
 from darts.settings.parsing import options_from
 from darts.training.options import TrainingOptions
@@ -57,7 +57,7 @@ def assert_same(one: Any, other: Any, where: str = "state") -> None:
 
 def assert_same_run(one: Path, other: Path) -> None:
     """The same final checkpoint and the same metrics, times apart."""
-    states = [load(path) for path in (one, other)]
+    states = [load_checkpoint(path) for path in (one, other)]
     for state in states:
         del state["seconds"]
     assert_same(*states)

@@ -3,14 +3,14 @@
 import pytest
 import torch
 
-from darts.compare.candidates import Candidate, Setting, baseline, contender
+from darts.compare.candidates import ComparedNetwork, ImageSpec, baseline, contender
 from darts.compare.options import CompareOptions
 from darts.costs.count import count
 from darts.errors import UserError
 from darts.models.registry import find_model
 from genotypes import load_genotype
 
-SETTING = Setting(stem="cifar", resolution=32, num_classes=10)
+SETTING = ImageSpec(stem="cifar", resolution=32, num_classes=10)
 GENOTYPE = load_genotype("pcdarts_cifar10")
 
 
@@ -19,11 +19,11 @@ def options(**settings) -> CompareOptions:
 
 
 @pytest.fixture(scope="module")
-def judged() -> Candidate:
+def judged() -> ComparedNetwork:
     return contender(options(), "cell", GENOTYPE, SETTING)
 
 
-def test_the_genotype_keeps_its_size(judged: Candidate) -> None:
+def test_the_genotype_keeps_its_size(judged: ComparedNetwork) -> None:
     assert (judged.channels, judged.layers) == (8, 3)
     cost = count(judged.network(SETTING), 32)
     assert judged.properties == {
@@ -45,7 +45,7 @@ def test_the_genotype_scaled() -> None:
 
 
 @pytest.mark.parametrize("name", ["regnetx", "regnety", "anynetx_a", "random-cells"])
-def test_baselines_cost_what_the_genotype_costs(name: str, judged: Candidate) -> None:
+def test_baselines_cost_what_the_genotype_costs(name: str, judged: ComparedNetwork) -> None:
     found = baseline(name, options(), judged, SETTING)
     assert found.notes == ()
     assert len({one.label for one in found.candidates}) == 3
@@ -65,13 +65,13 @@ def test_baselines_cost_what_the_genotype_costs(name: str, judged: Candidate) ->
     assert other.candidates[0].model != found.candidates[0].model
 
 
-def test_random_cells_where_few_fit(judged: Candidate) -> None:
+def test_random_cells_where_few_fit(judged: ComparedNetwork) -> None:
     found = baseline("random-cells", options(tolerance=1e-4), judged, SETTING)
     assert len(found.candidates) == 3
     assert "of 60 genotypes can be brought within 0%" in found.notes[0]
 
 
-def test_refusals(judged: Candidate) -> None:
+def test_refusals(judged: ComparedNetwork) -> None:
     with pytest.raises(UserError, match="There is no design space 'regnetz'"):
         baseline("regnetz", options(), judged, SETTING)
     with pytest.raises(UserError, match="--macs: a number such as 600M"):
@@ -103,7 +103,9 @@ def test_baselines_are_words() -> None:
     )
 
 
-def test_a_space_without_such_networks(judged: Candidate, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_space_without_such_networks(
+    judged: ComparedNetwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("darts.compare.candidates._SPACE_DRAWS", 4096)
     with pytest.raises(UserError, match=r"--baseline regnetx: Of 4,096 networks .*--stem-width"):
         baseline("regnetx", options(stem_width=512), judged, SETTING)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from darts.compare.outcome import Comparison, Contender, judge, sentence, stand
+from darts.compare.outcome import Comparison, Contender, judge_contender, sentence, stand
 from darts.design_space.population import Population
 
 
@@ -44,7 +44,7 @@ def test_noise_widens_the_interval() -> None:
     sharp, noisy = contender(40.0, test_images=10**6), contender(40.0, test_images=200)
     widths = []
     for one in (sharp, noisy):
-        (found,) = judge(one, [population(SPREAD)], 0)
+        (found,) = judge_contender(one, [population(SPREAD)], 0)
         widths.append(found.error.percentile.high - found.error.percentile.low)
     assert widths[1] > widths[0] + 10
 
@@ -72,32 +72,32 @@ def test_redrawn_errors() -> None:
 )
 def test_verdicts(error: float, verdict: str, words: str) -> None:
     judged = contender(error)
-    (found,) = judge(judged, [population(SPREAD)], 0)
+    (found,) = judge_contender(judged, [population(SPREAD)], 0)
     assert found.verdict == verdict
     assert sentence(judged, found).startswith(words)
 
 
 def test_few_networks_decide_nothing() -> None:
     # Better than all of five: by chance in one of 32 cases, one-sided.
-    (found,) = judge(contender(10.0), [population(SPREAD[:5])], 0)
+    (found,) = judge_contender(contender(10.0), [population(SPREAD[:5])], 0)
     assert found.verdict == "undecided"
-    (found,) = judge(contender(10.0), [population(SPREAD[:8])], 0)
+    (found,) = judge_contender(contender(10.0), [population(SPREAD[:8])], 0)
     assert found.verdict == "wins"
 
 
 def test_sentence_names_the_best_and_the_noise() -> None:
     judged = contender(33.0)
-    (found,) = judge(judged, [population(SPREAD)], 0)
+    (found,) = judge_contender(judged, [population(SPREAD)], 0)
     words = sentence(judged, found)
     assert "6 of 40 networks of about the same multiply-adds are better (16 % [" in words
     assert "The best of them, regnetx 0," in words
     # 1.96 · sqrt(2) · sqrt(0.33 · 0.67 / 10000) = 1.30 points.
     assert "has 30.00 %: 3.00 points better than cell, more than the 1.30 points" in words
     close = contender(30.5)
-    (found,) = judge(close, [population(SPREAD)], 0)
+    (found,) = judge_contender(close, [population(SPREAD)], 0)
     assert "0.50 points better than cell, no more than the 1.28" in sentence(close, found)
     best = contender(29.0)
-    (found,) = judge(best, [population(SPREAD)], 0)
+    (found,) = judge_contender(best, [population(SPREAD)], 0)
     assert "1.00 points worse than cell" in sentence(best, found)
 
 
@@ -106,7 +106,7 @@ def test_costs_have_percentiles_where_both_sides_know_them() -> None:
     others = population(
         SPREAD, params=np.arange(40.0), latency=np.full(40, np.nan), depth=np.arange(40.0)
     )
-    (found,) = judge(judged, [others], 0)
+    (found,) = judge_contender(judged, [others], 0)
     assert set(found.properties) == {"params"}
     assert found.properties["params"].percentile.middle == 100 * 10.5 / 40
 
@@ -120,7 +120,7 @@ def test_repeats_from_its_seed_and_is_json() -> None:
         json.dumps(
             Comparison(
                 contender=judged,
-                judgements=judge(judged, others, seed),
+                judgements=judge_contender(judged, others, seed),
                 recipe="so",
                 notes=(),
                 setting={},

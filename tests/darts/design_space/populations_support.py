@@ -2,9 +2,10 @@
 
 import numpy as np
 
+from darts.design_space.budget import Budget
 from darts.design_space.linear_fit import fit_lines
 from darts.design_space.population import Population
-from darts.design_space.sampling import Budget, sample
+from darts.design_space.sampling import sample
 from darts.design_space.spaces import create_space
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from darts.design_space.options import PopulationOptions, no_overlay
-from darts.design_space.record import FILE_NAME
+from darts.design_space.stored_population import POPULATION_FILE
 from darts.settings.parsing import options_from
 from darts.trials.store import TrialStore
 
@@ -32,7 +32,7 @@ def options(out: Path, **settings: Any) -> PopulationOptions:
 
 def outcomes(out: Path) -> list[tuple[Any, ...]]:
     """All that must be the same however often a population was stopped."""
-    with TrialStore(out / FILE_NAME, read_only=True) as store:
+    with TrialStore(out / POPULATION_FILE, read_only=True) as store:
         return [
             (trial.key, trial.settings, trial.status, trial.curve, trial.result, trial.error)
             for trial in store.rows()

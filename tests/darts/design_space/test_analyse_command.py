@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from darts.cli import main
-from darts.design_space.record import FILE_NAME
+from darts.design_space.stored_population import POPULATION_FILE
 from darts.trials.store import TrialStore
 
 from .populations_support import make_population
@@ -15,7 +15,7 @@ from .populations_support import make_population
 def write_population(directory: Path, count: int, failed: int = 0) -> Path:
     """A population as `space train` leaves it, without the training."""
     made = make_population("regnetx", count)
-    with TrialStore(directory / FILE_NAME) as store:
+    with TrialStore(directory / POPULATION_FILE) as store:
         store.configure({"space": "regnetx", "epochs": 10})
         for index, config in enumerate(made.configs):
             key = made.label(index)
@@ -70,6 +70,6 @@ def test_too_little(
 def test_no_population(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["space", "analyse", str(tmp_path)]) == 2
     assert "holds no population" in capsys.readouterr().err
-    (tmp_path / FILE_NAME).write_bytes(b"not a database" * 100)
+    (tmp_path / POPULATION_FILE).write_bytes(b"not a database" * 100)
     assert main(["space", "analyse", str(tmp_path)]) == 2
     assert "cannot be read" in capsys.readouterr().err

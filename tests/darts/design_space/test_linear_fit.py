@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from darts.design_space.budget import Budget
 from darts.design_space.linear_fit import block_widths, fit_lines
-from darts.design_space.sampling import Budget, sample
+from darts.design_space.sampling import sample
 from darts.design_space.spaces import create_space
 from darts.models.anynet.config import AnyNetConfig, Stage
 from darts.models.anynet.regnet import RegNet

@@ -8,10 +8,10 @@ import pytest
 from matplotlib.figure import Figure
 
 from darts.design_space.analysis import analyse
-from darts.design_space.pictures import chosen_networks, plot_best_widths, plot_networks
+from darts.design_space.network_plots import chosen_networks, plot_best_widths, plot_networks
 from darts.design_space.plots import Mark, plot_distributions, plot_properties, shown_range
 from darts.design_space.population import Population
-from darts.design_space.report import _comparing_plots, conclusions, text, write_analysis
+from darts.design_space.report import _comparing_plots, analysis_text, conclusions, write_analysis
 
 from .populations_support import make_population
 
@@ -139,6 +139,6 @@ def test_sentences() -> None:
     assert sentence(low, low + 0.1).startswith("No difference of a and b can be told")
     spread = np.concatenate([low - 30 + 25, low + 5])
     assert sentence(np.full(80, 15.0), spread).startswith("The distributions of")
-    alone = text(analyse([Population(name="a", errors=low)]))
+    alone = analysis_text(analyse([Population(name="a", errors=low)]))
     assert "better than" not in alone
     assert "Pairs" not in alone

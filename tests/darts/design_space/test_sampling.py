@@ -7,12 +7,16 @@ import pytest
 import torch
 
 from darts.costs.count import count
-from darts.design_space.sampling import Budget, sample, suggested_caps
+from darts.design_space.budget import Budget, suggested_caps
+from darts.design_space.options import SpaceOptions
+from darts.design_space.sampling import sample, sample_population
 from darts.design_space.spaces import create_space
 from darts.errors import UserError
 from darts.models.anynet.cost import anynet_cost
 from darts.models.anynet.network import AnyNet
+from darts.models.image_spec import ImageSpec
 
+CIFAR = ImageSpec.of(32, 10)
 WINDOW = Budget(min_macs=360e6, max_macs=400e6)
 
 
@@ -105,3 +109,25 @@ def test_gives_up() -> None:
 def test_images_too_small_for_the_strides() -> None:
     with pytest.raises(UserError, match="at least 32x32"):
         sample(create_space("anynetx_a"), 1, np.random.default_rng(0), resolution=28)
+
+
+@pytest.mark.parametrize("space", ["anynetx_a", "anynetx_e", "regnetx", "regnety"])
+def test_networks_keep_within_all_limits(space: str) -> None:
+    options = SpaceOptions(
+        space=space, n=20, macs="3M-4M", max_params="90k", max_activations="150k", stem_width=16
+    )
+    drawn = sample_population(options, CIFAR, seed=1)
+    assert len(drawn) == 20
+    for network in drawn:
+        assert network.config.stem == "cifar"
+        assert network.config.stem_width == 16
+        assert 3_000_000 <= network.cost.macs <= 4_000_000
+        assert network.cost.params <= 90_000
+        assert network.cost.activations <= 150_000
+    assert drawn[:5] == sample_population(SpaceOptions(**{**vars(options), "n": 5}), CIFAR, seed=1)
+    assert drawn != sample_population(options, CIFAR, seed=2)
+
+
+def test_large_images_get_the_stem_of_the_paper() -> None:
+    drawn = sample_population(SpaceOptions(n=1, macs="360M-400M"), ImageSpec.of(224, 1000), seed=0)
+    assert drawn[0].config.stem == "simple"

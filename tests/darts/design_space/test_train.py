@@ -14,7 +14,7 @@ import pytest
 
 from darts import api
 from darts.design_space import train
-from darts.design_space.record import config_of, load_population, open_population
+from darts.design_space.stored_population import config_of, load_population, open_population
 from darts.errors import UserError
 from darts.models.anynet.cost import anynet_cost
 from tests.darts.design_space.support import SMALL, options, outcomes

@@ -9,7 +9,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from darts.report.draw import cell_figure, cell_source, dot_hint, draw_genotype, render_cell
+from darts.report.cell_dot import cell_source
+from darts.report.cell_figure import cell_figure
+from darts.report.draw import dot_hint, draw_genotype, render_cell
 from darts.report.style import SEPARABLE
 from genotypes import list_genotypes, load_genotype
 

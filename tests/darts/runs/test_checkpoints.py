@@ -14,6 +14,7 @@ import torch
 
 from darts.errors import UserError
 from darts.runs import checkpoints
+from darts.runs.checkpoints import load_checkpoint, load_checkpoint_file, save_checkpoint
 
 SIZE = 100
 
@@ -56,8 +57,8 @@ def test_what_was_saved_is_read_in_silence(tmp_path):
     model(torch.eye(2)).square().sum().backward()
     optimiser.step()
     state = {"step": 3, "model": model.state_dict(), "optimiser": optimiser.state_dict()}
-    checkpoints.save(state, tmp_path)
-    loaded = checkpoints.load(tmp_path, required=("model", "optimiser"))
+    save_checkpoint(state, tmp_path)
+    loaded = load_checkpoint(tmp_path, required=("model", "optimiser"))
     assert loaded.keys() == state.keys()
     assert isinstance(loaded["model"], OrderedDict)
     assert all(torch.equal(loaded["model"][name], state["model"][name]) for name in state["model"])
@@ -69,23 +70,23 @@ def test_what_was_saved_is_read_in_silence(tmp_path):
 
 def test_the_one_before_is_kept(tmp_path):
     for step in (1, 2, 3):
-        checkpoints.save(state_of(step), tmp_path)
+        save_checkpoint(state_of(step), tmp_path)
     assert sorted(os.listdir(tmp_path)) == ["checkpoint.previous.pt", "checkpoint.pt"]
-    assert_is(checkpoints.load_file(tmp_path / "checkpoint.pt"), 3)
-    assert_is(checkpoints.load_file(tmp_path / "checkpoint.previous.pt"), 2)
+    assert_is(load_checkpoint_file(tmp_path / "checkpoint.pt"), 3)
+    assert_is(load_checkpoint_file(tmp_path / "checkpoint.previous.pt"), 2)
 
 
 @pytest.mark.parametrize("harm", DAMAGES)
 def test_damaged_newest_falls_back_and_says_so(tmp_path, harm):
-    checkpoints.save(state_of(1), tmp_path)
-    checkpoints.save(state_of(2), tmp_path)
+    save_checkpoint(state_of(1), tmp_path)
+    save_checkpoint(state_of(2), tmp_path)
     harm(tmp_path / "checkpoint.pt")
     with pytest.warns(UserWarning, match=r"checkpoint\.pt .*going on from .*previous\.pt \(step 1"):
-        assert_is(checkpoints.load(tmp_path), 1)
+        assert_is(load_checkpoint(tmp_path), 1)
 
 
 def test_torch_reads_the_file_but_would_not_notice_damage(tmp_path):
-    checkpoints.save(state_of(2), tmp_path)
+    save_checkpoint(state_of(2), tmp_path)
     path = tmp_path / "checkpoint.pt"
     assert torch.equal(torch.load(path, weights_only=True)["values"], state_of(2)["values"])
     flip_a_bit(path)
@@ -94,22 +95,22 @@ def test_torch_reads_the_file_but_would_not_notice_damage(tmp_path):
 
 @pytest.mark.parametrize("harm", DAMAGES)
 def test_both_damaged_is_an_error_that_names_both(tmp_path, harm):
-    checkpoints.save(state_of(2), tmp_path)
-    checkpoints.save(state_of(2), tmp_path)
+    save_checkpoint(state_of(2), tmp_path)
+    save_checkpoint(state_of(2), tmp_path)
     harm(tmp_path / "checkpoint.pt")
     other_file(tmp_path / "checkpoint.previous.pt")
     with pytest.raises(UserError, match=r"checkpoint\.pt .*checkpoint\.previous\.pt is damaged"):
-        checkpoints.load(tmp_path)
+        load_checkpoint(tmp_path)
 
 
 def test_no_checkpoint_at_all(tmp_path):
     with pytest.raises(UserError, match="There is no checkpoint"):
-        checkpoints.load(tmp_path)
+        load_checkpoint(tmp_path)
 
 
 def test_saving_over_a_damaged_newest_never_loses_the_whole_one(tmp_path, monkeypatch):
-    checkpoints.save(state_of(1), tmp_path)
-    checkpoints.save(state_of(2), tmp_path)
+    save_checkpoint(state_of(1), tmp_path)
+    save_checkpoint(state_of(2), tmp_path)
     flip_a_bit(tmp_path / "checkpoint.pt")
     steps_seen = []
 
@@ -117,19 +118,19 @@ def test_saving_over_a_damaged_newest_never_loses_the_whole_one(tmp_path, monkey
         def run(*arguments):
             operation(*arguments)
             with pytest.warns(UserWarning, match="differs") if not steps_seen else nullcontext():
-                steps_seen.append(checkpoints.load(tmp_path)["step"])
+                steps_seen.append(load_checkpoint(tmp_path)["step"])
 
         return run
 
     monkeypatch.setattr(os, "link", watched(os.link))
     monkeypatch.setattr(os, "replace", watched(os.replace))
-    checkpoints.save(state_of(3), tmp_path)
+    save_checkpoint(state_of(3), tmp_path)
     assert steps_seen == [1, 3, 3]
 
 
 @pytest.mark.filterwarnings("error")
 def test_any_flipped_bit_is_refused(tmp_path):
-    checkpoints.save({"step": 1, "a": torch.ones(2)}, tmp_path)
+    save_checkpoint({"step": 1, "a": torch.ones(2)}, tmp_path)
     path = tmp_path / "checkpoint.pt"
     whole = path.read_bytes()
     for place in random.Random(0).sample(range(len(whole) * 8), 400):
@@ -137,41 +138,41 @@ def test_any_flipped_bit_is_refused(tmp_path):
         data[place // 8] ^= 1 << place % 8
         path.write_bytes(data)
         with pytest.raises(UserError, match="damaged"):
-            checkpoints.load_file(path)
+            load_checkpoint_file(path)
 
 
 def test_any_truncation_is_refused(tmp_path):
-    checkpoints.save(state_of(2), tmp_path)
+    save_checkpoint(state_of(2), tmp_path)
     path = tmp_path / "checkpoint.pt"
     whole = path.read_bytes()
     for length in {0, 1, len(whole) - 1, *random.Random(0).sample(range(len(whole)), 100)}:
         path.write_bytes(whole[:length])
         with pytest.raises(UserError, match="damaged"):
-            checkpoints.load_file(path)
+            load_checkpoint_file(path)
 
 
 @pytest.mark.parametrize("content", [{"step": 1}, torch.zeros(2)])
 def test_other_peoples_files_are_refused(tmp_path, content):
     torch.save(content, tmp_path / "file.pt")
     with pytest.raises(UserError, match=r"file\.pt is damaged, or no checkpoint of this toolkit"):
-        checkpoints.load_file(tmp_path / "file.pt")
+        load_checkpoint_file(tmp_path / "file.pt")
 
 
 def test_other_format_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoints, "_FORMAT", 2)
-    checkpoints.save(state_of(1), tmp_path)
+    save_checkpoint(state_of(1), tmp_path)
     monkeypatch.undo()
     with pytest.raises(UserError, match=r"has format 2, .* reads 1"):
-        checkpoints.load(tmp_path)
+        load_checkpoint(tmp_path)
 
 
 def test_load_file_takes_a_run_and_names_what_is_missing(tmp_path):
-    checkpoints.save(state_of(1), tmp_path)
-    assert_is(checkpoints.load_file(tmp_path), 1)
+    save_checkpoint(state_of(1), tmp_path)
+    assert_is(load_checkpoint_file(tmp_path), 1)
     with pytest.raises(UserError, match=r"absent\.pt does not exist"):
-        checkpoints.load_file(tmp_path / "absent.pt")
+        load_checkpoint_file(tmp_path / "absent.pt")
     with pytest.raises(UserError, match=r"lacks model, supernet: .* another kind of run"):
-        checkpoints.load_file(tmp_path / "checkpoint.pt", required=("supernet", "step", "model"))
+        load_checkpoint_file(tmp_path / "checkpoint.pt", required=("supernet", "step", "model"))
 
 
 @pytest.mark.parametrize(
@@ -180,9 +181,9 @@ def test_load_file_takes_a_run_and_names_what_is_missing(tmp_path):
 )
 def test_what_could_not_be_read_back_is_not_written(tmp_path, part, where):
     with pytest.raises(TypeError, match=where):
-        checkpoints.save({"step": 1, "a": [part]}, tmp_path)
+        save_checkpoint({"step": 1, "a": [part]}, tmp_path)
     with pytest.raises(ValueError, match="step"):
-        checkpoints.save({"a": 1}, tmp_path)
+        save_checkpoint({"a": 1}, tmp_path)
     assert os.listdir(tmp_path) == []
 
 
@@ -192,15 +193,15 @@ def test_file_system_without_hard_links(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "link", refuse)
     for step in (1, 2, 3):
-        checkpoints.save(state_of(step), tmp_path)
-    assert_is(checkpoints.load_file(tmp_path / "checkpoint.pt"), 3)
-    assert_is(checkpoints.load_file(tmp_path / "checkpoint.previous.pt"), 2)
+        save_checkpoint(state_of(step), tmp_path)
+    assert_is(load_checkpoint_file(tmp_path / "checkpoint.pt"), 3)
+    assert_is(load_checkpoint_file(tmp_path / "checkpoint.previous.pt"), 2)
 
 
 WRITERS = """
 import os, sys
 import torch
-from darts.runs import checkpoints
+from darts.runs.checkpoints import save_checkpoint
 
 for line in sys.stdin:
     child = os.fork()
@@ -209,7 +210,7 @@ for line in sys.stdin:
         while True:
             step += 1
             values = torch.full((20_000,), float(step), dtype=torch.float64)
-            checkpoints.save({"step": step, "values": values}, sys.argv[1])
+            save_checkpoint({"step": step, "values": values}, sys.argv[1])
     print(child, flush=True)
     print(os.waitpid(child, 0)[1], flush=True)
 """
@@ -221,7 +222,7 @@ def test_killed_writers_leave_a_whole_checkpoint(tmp_path):
     """One process imports torch and forks ten writers; each is killed in a tight loop of saves."""
     run = tmp_path / "run"
     run.mkdir()
-    checkpoints.save({"step": 0, "values": torch.zeros(20_000, dtype=torch.float64)}, run)
+    save_checkpoint({"step": 0, "values": torch.zeros(20_000, dtype=torch.float64)}, run)
     chance = random.Random(time.time_ns())
     step = 0
     with subprocess.Popen(
@@ -237,11 +238,11 @@ def test_killed_writers_leave_a_whole_checkpoint(tmp_path):
             time.sleep(chance.uniform(0.01, 0.3))
             os.kill(child, signal.SIGKILL)
             assert int(parent.stdout.readline()) == signal.SIGKILL
-            state = checkpoints.load(run)
+            state = load_checkpoint(run)
             assert state["step"] >= step
             step = state["step"]
             assert torch.equal(state["values"], torch.full((20_000,), float(step)).double())
         parent.stdin.close()
     assert step > 10
-    checkpoints.save(state_of(step + 1), run)
+    save_checkpoint(state_of(step + 1), run)
     assert sorted(os.listdir(run)) == ["checkpoint.previous.pt", "checkpoint.pt"]

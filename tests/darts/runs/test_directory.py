@@ -16,6 +16,7 @@ import yaml
 
 from darts.errors import UserError
 from darts.runs import directory as runs
+from darts.runs.checkpoints import load_checkpoint, save_checkpoint
 from darts.runs.directory import RunDirectory
 
 ROOT = Path(__file__).parents[3]
@@ -142,11 +143,11 @@ def test_torn_last_line_is_dropped(run, torn):
 
 
 def test_checkpoints_lie_in_the_run(run):
-    run.save_checkpoint({"step": 1, "values": torch.arange(3)})
-    run.save_checkpoint({"step": 2, "values": torch.arange(4)})
-    assert run.load_checkpoint(("values",))["values"].tolist() == [0, 1, 2, 3]
+    save_checkpoint({"step": 1, "values": torch.arange(3)}, run.path)
+    save_checkpoint({"step": 2, "values": torch.arange(4)}, run.path)
+    assert load_checkpoint(run.path, ("values",))["values"].tolist() == [0, 1, 2, 3]
     with pytest.raises(UserError, match="lacks supernet"):
-        run.load_checkpoint(("supernet",))
+        load_checkpoint(run.path, ("supernet",))
 
 
 def test_result_is_strict_json(run):

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from darts.runs.tracking import Tracker, pixels
+from darts.runs.tracking import Tracker, picture_array
 
 
 def read(directory):
@@ -75,16 +75,18 @@ def test_pictures_arrive(tmp_path):
 
 def test_pixels_of_arrays_and_files(tmp_path):
     colours = np.array([[[255, 0, 0], [0, 51, 255]]], dtype=np.uint8)
-    assert np.array_equal(pixels(colours), colours)
-    assert np.array_equal(pixels(colours / 255.0), colours)
-    assert pixels(np.array([[0.0, 1.0]])).tolist() == [[[0, 0, 0], [255, 255, 255]]]
+    assert np.array_equal(picture_array(colours), colours)
+    assert np.array_equal(picture_array(colours / 255.0), colours)
+    assert picture_array(np.array([[0.0, 1.0]])).tolist() == [[[0, 0, 0], [255, 255, 255]]]
     Image.fromarray(colours).save(tmp_path / "cell.png")
-    assert np.array_equal(pixels(tmp_path / "cell.png"), colours)
-    assert np.array_equal(pixels(str(tmp_path / "cell.png")), colours)
+    assert np.array_equal(picture_array(tmp_path / "cell.png"), colours)
+    assert np.array_equal(picture_array(str(tmp_path / "cell.png")), colours)
     # Red at 20 % on white: 0.2·(1, 0, 0) + 0.8·(1, 1, 1)
-    assert pixels(np.array([[[255, 0, 0, 51]]], dtype=np.uint8)).tolist() == [[[255, 204, 204]]]
+    assert picture_array(np.array([[[255, 0, 0, 51]]], dtype=np.uint8)).tolist() == [
+        [[255, 204, 204]]
+    ]
     with pytest.raises(ValueError, match=r"\[1, 1, 2\]"):
-        pixels(np.zeros((1, 1, 2)))
+        picture_array(np.zeros((1, 1, 2)))
 
 
 def test_disabled_tracker_writes_and_checks_nothing(tmp_path, monkeypatch):
@@ -103,7 +105,7 @@ def test_import_is_light_and_figures_leave_pyplot_alone():
         "heavy = {'tensorboard', 'matplotlib', 'torch.utils.tensorboard'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
         "from matplotlib.figure import Figure\n"
-        "assert darts.runs.tracking.pixels(Figure(figsize=(1, 2), dpi=20)).shape == (40, 20, 3)\n"
+        "assert darts.runs.tracking.picture_array(Figure(figsize=(1, 2), dpi=20)).shape == (40, 20, 3)\n"
         "assert 'matplotlib.pyplot' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", script], cwd=Path(__file__).parents[3], check=True)

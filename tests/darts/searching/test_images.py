@@ -12,7 +12,7 @@ from PIL import Image
 
 from darts.data.manifest import Manifest
 from darts.errors import UserError
-from darts.runs.checkpoints import load
+from darts.runs.checkpoints import load_checkpoint
 from darts.searching.options import SearchOptions
 from darts.searching.task import SearchTask, run_search
 from tests.darts.runs_support import search_options
@@ -63,7 +63,7 @@ def test_a_search_lists_its_images_and_others_use_the_same(tmp_path: Path, folde
     write_images(folder / "train/a", 10, first=40)
     resumed = replace(options(tmp_path, folder), resume=str(tmp_path / "run"), run_dir=None)
     task = SearchTask(resumed)
-    task.load_state_dict(load(tmp_path / "run")["task"])
+    task.load_state_dict(load_checkpoint(tmp_path / "run")["task"])
     assert used(task) == listed
     other = options(tmp_path, folder, "other", seed=5, subset=str(tmp_path / "run"))
     assert used(SearchTask(other)) == listed

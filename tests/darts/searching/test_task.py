@@ -10,7 +10,7 @@ import torch
 import yaml
 
 from darts.errors import UserError
-from darts.runs.checkpoints import load
+from darts.runs.checkpoints import load_checkpoint
 from darts.searching.task import STREAMS, SearchTask, run_search
 from genotypes import load_genotype
 from tests.darts.runs_support import assert_same, search_options
@@ -84,7 +84,7 @@ def test_the_same_seed_gives_the_same_search_and_another_seed_another(tmp_path: 
     states = []
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
         run_search(search_options(tmp_path / name, seed=seed, epochs=1, arch_warmup_epochs=0))
-        states.append(load(tmp_path / name)["task"])
+        states.append(load_checkpoint(tmp_path / name)["task"])
     assert_same(states[0], states[1])
     for one, other in zip(
         states[0]["architecture"].values(), states[2]["architecture"].values(), strict=True
@@ -97,7 +97,7 @@ def test_no_draw_touches_the_global_generator(tmp_path: Path) -> None:
     run_search(search_options(tmp_path / "a", epochs=1, arch_warmup_epochs=0, sampling="random"))
     torch.manual_seed(6)
     run_search(search_options(tmp_path / "b", epochs=1, arch_warmup_epochs=0, sampling="random"))
-    states = [load(tmp_path / name)["task"] for name in "ab"]
+    states = [load_checkpoint(tmp_path / name)["task"] for name in "ab"]
     assert_same(*states)
     assert set(states[0]["streams"]) == set(STREAMS)
 
@@ -123,7 +123,7 @@ def test_a_diverging_search_says_where_and_keeps_the_last_good_checkpoint(tmp_pa
     )
     with pytest.raises(UserError, match=r"Step \d+ \(epoch 1\): .*last good checkpoint is .*run"):
         run_search(options)
-    state = load(tmp_path / "run")
+    state = load_checkpoint(tmp_path / "run")
     assert all(value.isfinite().all() for value in state["task"]["architecture"].values())
     assert all(value.isfinite().all() for value in state["task"]["supernet"].values())
 
@@ -160,6 +160,8 @@ def test_both_back_ends_give_the_same_search(tmp_path: Path) -> None:
     settings = {"precision": "fp64", "arch_warmup_epochs": 0}
     run_search(search_options(tmp_path / "auto", **settings))
     run_search(search_options(tmp_path / "torch", backend="torch", **settings))
-    ours, theirs = (load(tmp_path / name)["task"]["architecture"] for name in ("auto", "torch"))
+    ours, theirs = (
+        load_checkpoint(tmp_path / name)["task"]["architecture"] for name in ("auto", "torch")
+    )
     for name, value in ours.items():
         torch.testing.assert_close(value, theirs[name], rtol=1e-6, atol=1e-6)

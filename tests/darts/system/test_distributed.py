@@ -21,7 +21,7 @@ from torch import nn
 
 from darts import cli
 from darts.errors import UserError
-from darts.runs.checkpoints import load
+from darts.runs.checkpoints import load_checkpoint
 from darts.runs.interrupt import Interrupted
 from darts.searching.options import SearchOptions
 from darts.searching.supernet import Supernet
@@ -72,7 +72,7 @@ def distance(one: Any, other: Any) -> float:
 
 def states(*runs: Path) -> list[dict[str, Any]]:
     """The last checkpoints, times apart."""
-    return [{k: v for k, v in load(run).items() if k != "seconds"} for run in runs]
+    return [{k: v for k, v in load_checkpoint(run).items() if k != "seconds"} for run in runs]
 
 
 def epochs(run: Path) -> list[dict[str, Any]]:
@@ -170,9 +170,9 @@ def test_stopped_by_any_process_and_resumed_by_another_number(tmp_path: Path) ->
     options = search_options(broken, **settings)
     resumed = replace(options, run_dir=None, resume=str(broken))
     together(tmp_path / "a", search_stopped_in_process_one, options, 2)
-    assert load(broken)["step"] == 2
+    assert load_checkpoint(broken)["step"] == 2
     together(tmp_path / "b", search_stopped_in_process_one, resumed, 2, processes=1)
-    assert load(broken)["step"] == 4
+    assert load_checkpoint(broken)["step"] == 4
     together(tmp_path / "c", run_search, resumed)
     assert distance(*states(whole, broken)) < 1e-10
 
@@ -199,7 +199,7 @@ def test_different_architectures_end_the_job(tmp_path: Path) -> None:
         r"UserError: The processes hold different weights .* after step (\d+)", printed
     )
     assert set(said) == {"3"}
-    assert load(tmp_path / "run")["step"] == 0
+    assert load_checkpoint(tmp_path / "run")["step"] == 0
 
 
 def search_losing(options: Any, number: int) -> None:
@@ -231,7 +231,7 @@ def test_a_lost_process_ends_the_others(number: int, tmp_path: Path) -> None:
     assert seconds < 60
     assert "One of the 2 processes of this job is gone" in job.printed(0)
     assert "--resume" in job.printed(0)
-    assert load(tmp_path / "run")["step"] == 0
+    assert load_checkpoint(tmp_path / "run")["step"] == 0
 
 
 def compare_norms() -> None:

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from darts.errors import UserError
-from darts.runs.checkpoints import load
+from darts.runs.checkpoints import load_checkpoint
 from darts.searching.task import SearchTask, run_search
 from darts.system.memory import Remedy, advice, common_remedies, kept_bytes
 from darts.training.task import TrainingTask, run_training
@@ -61,7 +61,7 @@ def test_a_search_says_what_to_change(tmp_path: Path, monkeypatch: pytest.Monkey
     # Activations shrink with K, but not those before and after the mixed operations.
     assert 0.2 * whole < amounts["--k"] < 0.6 * whole
     assert amounts["--recompute-cells"] > 0.5 * whole
-    assert load(tmp_path / "run")["step"] == 0
+    assert load_checkpoint(tmp_path / "run")["step"] == 0
 
 
 def test_a_retraining_says_what_to_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ import yaml
 from darts import api
 from darts.errors import UserError
 from darts.models.registry import create_network
-from darts.runs.checkpoints import load
+from darts.runs.checkpoints import load_checkpoint
 from darts.training.pretrained import load_pretrained
 from darts.training.task import TrainingTask, run_training
 from genotypes import load_genotype
@@ -43,7 +43,7 @@ def network(**settings: object) -> torch.nn.Module:
 
 
 def assert_loaded(network: torch.nn.Module, run: Path, left: tuple[str, ...]) -> None:
-    trained = load(run)["task"]["network"]
+    trained = load_checkpoint(run)["task"]["network"]
     for name, value in network.state_dict().items():
         same = name in trained and trained[name].shape == value.shape
         assert name in left or (same and value.equal(trained[name])), name

@@ -16,7 +16,7 @@ from darts import api
 from darts.costs.count import count
 from darts.errors import UserError
 from darts.models.derived import create_network
-from darts.runs.checkpoints import load
+from darts.runs.checkpoints import load_checkpoint
 from darts.training.predict import load_trained, predict
 from darts.training.task import TrainingTask, run_training
 from genotypes import load_genotype, save_genotype
@@ -146,7 +146,7 @@ def test_a_checkpoint_is_not_tested_on_other_classes(tmp_path: Path) -> None:
 
 def test_the_checkpoint_keeps_what_rebuilds_the_network(tmp_path: Path) -> None:
     run_training(training_options(tmp_path / "run"), CELL)
-    task = load(tmp_path / "run")["task"]
+    task = load_checkpoint(tmp_path / "run")["task"]
     assert task["description"]["channels"] == 8
     assert task["data"]["classes"] == [str(digit) for digit in range(10)]
 

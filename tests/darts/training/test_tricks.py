@@ -10,7 +10,7 @@ import torch
 
 from darts import api
 from darts.errors import UserError
-from darts.runs.checkpoints import load
+from darts.runs.checkpoints import load_checkpoint
 from darts.training.task import TrainingTask, run_training
 from genotypes import load_genotype
 from tests.darts.runs_support import training_options
@@ -32,7 +32,7 @@ def test_the_mean_of_the_weights_is_tested_beside_them(tmp_path: Path) -> None:
         tmp_path / "none", test_only=True, averaged=True, checkpoint=str(tmp_path / "run")
     )
     assert api.score_checkpoint(again).loss == pytest.approx(result.average_scores.loss, rel=1e-6)
-    task = load(tmp_path / "run")["task"]
+    task = load_checkpoint(tmp_path / "run")["task"]
     assert task["average"].keys() == task["network"].keys()
 
 

@@ -1,78 +1,65 @@
-"""Which networks a population has: drawn from a space inside a window of costs, from one seed."""
+"""What a network of a population may cost."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
-from darts.design_space.options import Amount, SpaceOptions
-from darts.design_space.sampling import Budget, Sample, sample
-from darts.design_space.spaces import create_space
-from darts.errors import UserError
-from darts.models.anynet.config import Stem
-from darts.models.stems import choose_stem
-from darts.settings.quantities import parse_count
-from darts.system.randomness import RandomStreams
+import numpy as np
+import torch
 
-TOLERANCE = 0.05
-"""How far a network may lie from the multiply-adds asked for, where one number is given."""
+from darts.costs.count import count
+from darts.design_space.options import Amount, SpaceOptions
+from darts.errors import UserError
+from darts.models.anynet.cost import AnyNetCost
+from darts.models.derived import create_network
+from darts.models.image_spec import ImageSpec
+from darts.settings.quantities import parse_count
+
+MACS_TOLERANCE = 0.05
+"""Relative tolerance around a number of multiply-adds that is given without a window."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Images:
-    """What networks are drawn for.
+class Budget:
+    """What a network may cost; bounds are allowed themselves.
 
     Attributes:
-        resolution: Side of the images, in pixels.
-        num_classes: Number of classes.
-        stem: "cifar" or "imagenet", as derived networks have it.
+        min_macs: Fewest multiply-adds.
+        max_macs: Most multiply-adds.
+        max_params: Most parameters.
+        max_activations: Most output elements of convolutions.
     """
 
-    resolution: int
-    num_classes: int
-    stem: str
+    min_macs: float = 0
+    max_macs: float = math.inf
+    max_params: float = math.inf
+    max_activations: float = math.inf
 
     @classmethod
-    def of(cls, resolution: int, num_classes: int, stem: str = "auto") -> Images:
-        """The same with the stem chosen by the resolution where it is "auto"."""
-        chosen = choose_stem(stem, resolution)
-        return cls(resolution=resolution, num_classes=num_classes, stem=chosen)
+    def around(cls, macs: float, tolerance: float = 0.05) -> Budget:
+        """Within a relative tolerance of so many multiply-adds."""
+        return cls(min_macs=macs * (1 - tolerance), max_macs=macs * (1 + tolerance))
+
+    def admits(self, cost: AnyNetCost) -> np.ndarray:
+        """Whether the costs keep within it: one answer, or [N] for the costs of N networks."""
+        within = (self.min_macs <= cost.macs) & (cost.macs <= self.max_macs)
+        within &= cost.params <= self.max_params
+        return np.asarray(within & (cost.activations <= self.max_activations))
 
 
-def draw_networks(
-    options: SpaceOptions,
-    images: Images,
-    seed: int,
-    *,
-    channels: int | None = None,
-    layers: int | None = None,
-) -> tuple[Sample, ...]:
-    """The networks of a population; the first ones of a seed are the same for any number of them.
+def suggested_caps(macs: float) -> tuple[float, float]:
+    """Caps on parameters and activations for networks of up to so many multiply-adds.
 
-    Args:
-        channels, layers: Of the network of `options.like`.
-
-    Raises:
-        UserError: There is no such space, no amount or window can be read from an option, or the
-            space has too few networks within it.
-        GenotypeError: There is no genotype `options.like`.
+    For F = macs / 1e9: 3 + 5.5·F million parameters and 6.5·sqrt(F) million activations, the hint
+    in pycls' sweep/config.py; the paper (§4) caps both by trends whose values it does not give.
     """
-    stem: Stem = "cifar" if images.stem == "cifar" else "simple"
-    space = create_space(
-        options.space, stages=options.stages, stem=stem, stem_width=options.stem_width
-    )
-    return sample(
-        space,
-        options.n,
-        RandomStreams(seed, ["networks"])["networks"],
-        budget=budget_of(options, images, channels=channels, layers=layers),
-        resolution=images.resolution,
-        num_classes=images.num_classes,
-    )
+    return 1e6 * (3 + 5.5 * macs / 1e9), 1e6 * 6.5 * math.sqrt(macs / 1e9)
 
 
 def budget_of(
     options: SpaceOptions,
-    images: Images,
+    images: ImageSpec,
     *,
     channels: int | None = None,
     layers: int | None = None,
@@ -117,7 +104,7 @@ def parse_window(text: str | float) -> tuple[float, float]:
 
 
 def genotype_macs(
-    genotype: str, images: Images, *, channels: int | None = None, layers: int | None = None
+    genotype: str, images: ImageSpec, *, channels: int | None = None, layers: int | None = None
 ) -> int:
     """Multiply-adds of a genotype's network for one image.
 
@@ -125,11 +112,6 @@ def genotype_macs(
         GenotypeError: There is no such genotype.
         UserError: Its network takes no such images.
     """
-    import torch
-
-    from darts.costs.count import count
-    from darts.models.derived import create_network
-
     with torch.device("meta"):
         network = create_network(
             genotype,
@@ -142,7 +124,7 @@ def genotype_macs(
 
 
 def _around(macs: float) -> tuple[float, float]:
-    budget = Budget.around(macs, TOLERANCE)
+    budget = Budget.around(macs, MACS_TOLERANCE)
     return budget.min_macs, budget.max_macs
 
 

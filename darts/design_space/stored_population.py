@@ -12,7 +12,7 @@ from darts.errors import UserError
 from darts.models.anynet.config import AnyNetConfig, FloatArray
 from darts.trials.store import Trial, TrialStore
 
-FILE_NAME = "population.sqlite"
+POPULATION_FILE = "population.sqlite"
 # Parameters of a RegNet that its stages do not tell.
 _REGNET = ("w0", "wa", "wm")
 _COSTS = ("params", "macs", "activations")
@@ -25,11 +25,11 @@ def open_population(directory: Path | str) -> TrialStore:
         UserError: There is none.
     """
     path = Path(directory)
-    if not (path / FILE_NAME).is_file():
+    if not (path / POPULATION_FILE).is_file():
         raise UserError(
-            f"{directory} holds no population ({FILE_NAME}); give the directory of --out."
+            f"{directory} holds no population ({POPULATION_FILE}); give the directory of --out."
         )
-    return TrialStore(path / FILE_NAME, read_only=True)
+    return TrialStore(path / POPULATION_FILE, read_only=True)
 
 
 def load_population(directory: Path | str, name: str | None = None) -> Population:

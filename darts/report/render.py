@@ -1,0 +1,37 @@
+"""Pages from templates: those of a study, and the base and parts that all pages share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from darts.files import atomic_write
+from darts.report.formatting import date_and_time
+
+
+def render_page(package: str, template: str, path: Path, context: Mapping[str, Any]) -> Path:
+    """Write a page; return its path.
+
+    Args:
+        package: Its folder `templates/` has the template; one of `darts.report` is found, too, as
+            the base and the parts of all pages are.
+        template: File name of the template.
+        path: The file to write.
+        context: The variables of the template.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.ChoiceLoader(
+            [jinja2.PackageLoader(name) for name in dict.fromkeys((package, __package__))]
+        ),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    page = environment.get_template(template).render(**context, written=date_and_time())
+    with atomic_write(path) as stream:
+        stream.write(page)
+    return path
