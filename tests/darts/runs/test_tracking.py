@@ -105,7 +105,8 @@ def test_import_is_light_and_figures_leave_pyplot_alone():
         "heavy = {'tensorboard', 'matplotlib', 'torch.utils.tensorboard'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
         "from matplotlib.figure import Figure\n"
-        "assert darts.runs.tracking.picture_array(Figure(figsize=(1, 2), dpi=20)).shape == (40, 20, 3)\n"
+        "array = darts.runs.tracking.picture_array(Figure(figsize=(1, 2), dpi=20))\n"
+        "assert array.shape == (40, 20, 3)\n"
         "assert 'matplotlib.pyplot' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", script], cwd=Path(__file__).parents[3], check=True)
