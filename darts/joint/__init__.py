@@ -1,1 +1,1 @@
-"""Joint search of a network and the recipe that trains it (FBNetV3, arXiv 2006.02049)."""
+"""Joint search of an architecture and its training recipe (FBNetV3, arXiv 2006.02049)."""

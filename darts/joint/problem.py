@@ -1,4 +1,4 @@
-"""A space and the networks that its architecture describes: costs of candidates, and trainings."""
+"""A search problem: a space, and the networks that its architecture describes."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ NETWORKS: Mapping[str | None, Callable[[NetworkSetting], NetworkKind]] = Mapping
         "regnet": RegNetNetworks,
     }
 )
-RESOLUTION = "image_size"  # The one value of a recipe that a cost depends on.
+RESOLUTION = "image_size"  # The only setting of a recipe that changes the costs.
 _MOST_DRAWS = 2_000_000
 
 
 @dataclass(frozen=True)
 class JointCandidate:
-    """One point of a space as a training wants it.
+    """One candidate, ready to be trained.
 
     Attributes:
         model: The network.
-        options: Options of the training, rules applied.
+        options: Training options after the rules of the space.
     """
 
     model: Model
@@ -49,17 +49,29 @@ class JointCandidate:
 
 
 class Problem:
-    """What a search asks of a space.
+    """A space with the settings that all candidates share.
+
+    >>> from darts.joint.space_file import find_space
+    >>> problem = Problem(find_space("nb201"), NetworkSetting(num_classes=10, resolution=32))
+    >>> genes, costs = problem.pool(100, Limits(max_macs=60e6), seed=0)
+    >>> genes.shape, bool(costs.macs.max() <= 60e6)
+    ((100, 6), True)
+
+    Args:
+        space: The space.
+        setting: Settings that all candidates share.
 
     Raises:
-        UserError: The space names networks that do not exist, or lacks a value that they need.
+        UserError: The kind of network is unknown, or the space lacks a variable that it needs.
     """
 
     def __init__(self, space: Space, setting: NetworkSetting) -> None:
         self.space, self.setting = space, setting
         if space.network not in NETWORKS:
             names = ", ".join(str(name) for name in NETWORKS if name)
-            raise UserError(f"{space.name}: there are no networks {space.network!r}; {names}.")
+            raise UserError(
+                f"{space.name}: there are no networks {space.network!r}. The kinds are {names}."
+            )
         self.network = NETWORKS[space.network](setting)
         given = space.targets("architecture")
         if missing := [name for name in self.network.needs if name not in given]:
@@ -68,24 +80,24 @@ class Problem:
             )
         if unknown := [name for name in given if name not in self.network.accepts]:
             raise UserError(
-                f"{space.name}: the networks {space.network!r} know no {', '.join(unknown)}; "
-                f"they know {', '.join(self.network.accepts) or 'no value at all'}."
+                f"{space.name}: the networks {space.network!r} have no setting "
+                f"{', '.join(unknown)}; they have {', '.join(self.network.accepts) or 'none'}."
             )
 
     def costs(self, genes: Floats) -> Costs:
-        """Costs of N candidates; infinite where constraints forbid one or it is no network."""
+        """Costs of N candidates; infinite if constraints forbid one or its network cannot be built."""
         columns = self.space.columns(genes)
         resolutions = columns.get(RESOLUTION, np.full(len(genes), self.setting.resolution))
         return self.network.costs(columns, resolutions).where(self.space.valid(genes))
 
     def architecture_costs(self, genes: Floats) -> Costs:
-        """The same at the setting's resolution: what the architecture alone decides."""
+        """Costs at the resolution of the setting, which depend on the architecture only."""
         resolutions = np.full(len(genes), self.setting.resolution)
         columns = self.space.columns(genes)
         return self.network.costs(columns, resolutions).where(self.space.valid(genes))
 
     def candidate(self, genes: Floats) -> JointCandidate:
-        """What one candidate's genes [variables] stand for."""
+        """Convert the genes `[variables]` of one candidate to its network and recipe."""
         columns = self.space.columns(genes[None])
         values = {name: column[0].item() for name, column in columns.items()}
         parts = {
@@ -96,29 +108,35 @@ class Problem:
         return JointCandidate(settings.pop("model"), {**settings, **parts["recipe"]})
 
     def quasi_random(self, limits: Limits, seed: int) -> Iterator[tuple[Floats, Costs]]:
-        """Blocks of quasi-random genes within `limits`, and their costs.
+        """Yield blocks of quasi-random genes within `limits`, and their costs.
 
         Raises:
-            UserError: Two million points in a row hold no candidate within the limits.
+            UserError: No candidate among two million consecutive points is within the limits.
         """
-        fruitless = 0
+        fruitless, cheapest = 0, np.inf
         for genes in quasi_random(self.space, seed):
             costs = self.costs(genes)
             within = limits.admit(costs)
+            cheapest = min(cheapest, costs.macs.min(initial=np.inf))
             fruitless = 0 if within.any() else fruitless + BLOCK
             if fruitless > _MOST_DRAWS:
                 raise UserError(
-                    f"{self.space.name}: of {_MOST_DRAWS:,} points none costs "
-                    f"{limits.min_macs:,.0f} to {limits.max_macs:,.0f} multiply-adds and at most "
-                    f"{limits.max_params:,.0f} parameters. Widen the limits, or see what the "
-                    f"space holds: python -m darts joint show {self.space.name}."
+                    f"{self.space.name}: none of {_MOST_DRAWS:,} sampled candidates has "
+                    f"{_words(limits)}; the cheapest has {cheapest:,.0f} multiply-adds. Widen the "
+                    f"limits; python -m darts joint show {self.space.name} describes the space."
                 )
             yield genes[within], costs[within]
 
     def pool(self, count: int, limits: Limits, seed: int) -> tuple[Floats, Costs]:
-        """So many quasi-random candidates within `limits`: genes [count, variables], costs.
+        """Return the first `count` quasi-random candidates within `limits`.
 
-        The first ones of a seed stay the first ones when more are asked for.
+        A larger pool of the same seed begins with the same candidates.
+
+        Returns:
+            Genes `[count, variables]` and their costs.
+
+        Raises:
+            UserError: No candidate is within the limits.
         """
         blocks: list[Floats] = []
         costs: list[Costs] = []
@@ -132,3 +150,13 @@ class Problem:
         macs = np.concatenate([cost.macs for cost in costs])[:count]
         params = np.concatenate([cost.params for cost in costs])[:count]
         return np.concatenate(blocks)[:count], Costs(macs, params)
+
+
+def _words(limits: Limits) -> str:
+    """The limits in words, without those that are not set."""
+    words = [f"at least {limits.min_macs:,.0f} multiply-adds"] if limits.min_macs else []
+    if np.isfinite(limits.max_macs):
+        words.append(f"at most {limits.max_macs:,.0f} multiply-adds")
+    if np.isfinite(limits.max_params):
+        words.append(f"at most {limits.max_params:,.0f} parameters")
+    return " and ".join(words) or "a finite number of multiply-adds"

@@ -10,13 +10,18 @@ from darts.joint.space import Space
 from darts.joint.variables import Floats
 
 BLOCK = 4096
+"""Points of the sequence in each block, before constraints."""
 
 
 def quasi_random(space: Space, seed: int) -> Iterator[Floats]:
-    """Yield blocks of genes `[n, variables]` from a scrambled Sobol sequence, without end.
+    """Yield blocks of genes `[n, variables]` from an endless scrambled Sobol sequence.
 
-    Low-discrepancy points cover every face of the space evenly. Of each `BLOCK` points only the
-    ones that fulfil the constraints of the space are kept.
+    The points have low discrepancy, so they cover every projection of the space evenly. Points that
+    violate the constraints of the space are dropped.
+
+    >>> from darts.joint.space_file import find_space
+    >>> next(quasi_random(find_space("recipe-small"), seed=0)).shape
+    (4096, 8)
     """
     sobol = qmc.Sobol(len(space), scramble=True, seed=seed)
     while True:

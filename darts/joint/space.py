@@ -1,6 +1,6 @@
-"""A search space: variables of an architecture and of the recipe that trains it, as data.
+"""A search space: the variables of an architecture and of its training recipe, as data.
 
-A generation of N candidates is an array of genes [N, variables] (see `darts.joint.variables`).
+N candidates are an array of genes `[N, variables]` (see `darts.joint.variables`).
 """
 
 from __future__ import annotations
@@ -14,26 +14,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darts.errors import UserError
-from darts.joint.variables import Floats, Part, Variable
+from darts.joint.variables import Floats, GridDomain, Part, Variable
 
 ValueColumns = Mapping[str, NDArray]
-"""What N candidates are, by name, each [N]."""
+"""The settings of N candidates: name -> values `[N]`."""
 Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class Constraint:
-    """What some values must fulfil together.
+    """A condition on several settings of a candidate.
 
-    nondecreasing: none is smaller than the one before. multiple: the first is a multiple of the
-    second.
+    >>> constraint = Constraint("multiple", ("width", "group_width"))
+    >>> constraint.holds({"width": np.array([24, 32]), "group_width": np.array([16, 16])})
+    array([False,  True])
+
+    Attributes:
+        kind: "nondecreasing" (no value is smaller than the one before it), or "multiple" (the first
+            value is a multiple of the second).
+        names: Names of the settings, in order.
     """
 
     kind: Literal["nondecreasing", "multiple"]
     names: tuple[str, ...]
 
     def holds(self, columns: ValueColumns) -> Bools:
-        """Whether each of N candidates fulfils it."""
+        """Return for each of N candidates whether it fulfils the constraint, `[N]`."""
         values = [columns[name] for name in self.names]
         if self.kind == "multiple":
             return np.array(values[0] % values[1] == 0, np.bool_)
@@ -42,8 +48,16 @@ class Constraint:
 
 @dataclass(frozen=True)
 class Rule:
-    """Where `variable` has `value`, other values are multiplied (FBNetV3: SGD takes 4 times the
-    learning rate). Features stay those of the values as drawn."""
+    """Multiplies settings of the candidates whose `variable` has a certain value.
+
+    FBNetV3, for example, trains with 4 times the learning rate if the optimiser is SGD. A rule
+    changes what is trained, but not the features, which are those of the sampled values.
+
+    Attributes:
+        variable: Name of the setting that the rule looks at.
+        value: Value for which the rule applies.
+        factors: Pairs of a setting's name and its factor.
+    """
 
     variable: str
     value: Any
@@ -52,16 +66,22 @@ class Rule:
 
 @dataclass(frozen=True, kw_only=True)
 class Space:
-    """Variables, and what ties them.
+    """Variables with their constraints and rules.
+
+    >>> domain = GridDomain(1, 4, 1)
+    >>> depth = Variable(name="depth", part="architecture", domain=domain, sets=("depth",))
+    >>> space = Space(name="example", network=None, variables=(depth,))
+    >>> space.rows(space.draw(np.array([[0.6]])))
+    [{'depth': 3}]
 
     Attributes:
-        name: What it is called.
-        network: What the architecture's values describe: a name in `darts.joint.networks`; None for
-            a space of recipes, which belongs to any fixed network.
-        variables: Of the architecture first, then of the recipe.
-        constraints: On values.
-        rules: Applied to values after they are drawn.
-        about: Where its ranges come from.
+        name: Name of the space.
+        network: Kind of network that the architecture describes, a key of
+            `darts.joint.problem.NETWORKS`; None for a space of recipes, which serves any network.
+        variables: The variables of the architecture, then those of the recipe.
+        constraints: Conditions that every candidate fulfils.
+        rules: Changes to the settings after sampling.
+        about: Where the ranges come from.
     """
 
     name: str
@@ -75,29 +95,29 @@ class Space:
         return len(self.variables)
 
     def targets(self, part: Part | None = None) -> tuple[str, ...]:
-        """What is decided, in all or in one part."""
+        """Names of the settings that the variables decide, of one part or of both."""
         return tuple(name for v in self.variables if part in (None, v.part) for name in v.sets)
 
     @property
     def size(self) -> float:
-        """Number of choices before constraints; infinite with a variable of real numbers."""
+        """Number of candidates before constraints; infinite if a variable is continuous."""
         return math.prod(v.domain.levels or math.inf for v in self.variables)
 
     def part_size(self, part: Part) -> float:
-        """The same of one part."""
+        """Number of choices of one part; see `size`."""
         return math.prod(v.domain.levels or math.inf for v in self.variables if v.part == part)
 
     def draw(self, uniform: Floats) -> Floats:
-        """Genes [N, variables] of numbers in [0, 1) [N, variables]."""
+        """Convert uniform numbers in [0, 1) `[N, variables]` to genes `[N, variables]`."""
         genes = [v.draw(uniform[:, i]) for i, v in enumerate(self.variables)]
         return np.stack(genes, axis=1) if genes else np.zeros((len(uniform), 0))
 
     def drawn(self, genes: Floats) -> dict[str, NDArray]:
-        """The values that the variables of N candidates have, by name of the variable."""
+        """The sampled values of N candidates: name of the variable -> `[N]`."""
         return {v.name: v.domain.decode(genes[:, i]) for i, v in enumerate(self.variables)}
 
     def columns(self, genes: Floats) -> dict[str, NDArray]:
-        """What N candidates are, by name of what is decided, rules applied."""
+        """The settings of N candidates after the rules: name of the setting -> `[N]`."""
         columns = self._unruled(genes)
         drawn = dict(columns)
         for rule in self.rules:
@@ -111,7 +131,7 @@ class Space:
         return {name: drawn[v.name] for v in self.variables for name in v.sets}
 
     def valid(self, genes: Floats) -> Bools:
-        """Whether each of N candidates keeps the constraints."""
+        """Return for each of N candidates whether it fulfils all constraints, `[N]`."""
         columns = self._unruled(genes)
         held = np.ones(len(genes), np.bool_)
         for constraint in self.constraints:
@@ -119,7 +139,7 @@ class Space:
         return held
 
     def features(self, genes: Floats, part: Part | None = None) -> Floats:
-        """What a predictor sees of N candidates [N, features], of all or of one part."""
+        """Features `[N, width]` of N candidates, of one part or of both."""
         blocks = [
             v.domain.features(genes[:, i])
             for i, v in enumerate(self.variables)
@@ -128,11 +148,11 @@ class Space:
         return np.concatenate([np.zeros((len(genes), 0)), *blocks], axis=1)
 
     def width(self, part: Part | None = None) -> int:
-        """Number of features."""
+        """Number of features, of one part or of both."""
         return sum(v.domain.width for v in self.variables if part in (None, v.part))
 
     def nearest(self, features: Floats) -> Floats:
-        """Genes of features [N, features]; the inverse of `features`."""
+        """Convert features `[N, width]` to the nearest genes; the inverse of `features`."""
         if features.shape[1] != self.width():
             raise ValueError(f"{self.name} has {self.width()} features, not {features.shape[1]}.")
         ends = np.cumsum([v.domain.width for v in self.variables])
@@ -141,15 +161,15 @@ class Space:
         return np.stack(genes, axis=1)
 
     def rows(self, genes: Floats) -> list[dict[str, Any]]:
-        """The drawn values of N candidates as plain mappings, for files."""
+        """The sampled values of N candidates as plain mappings, for files."""
         columns = {name: column.tolist() for name, column in self.drawn(genes).items()}
         return [{name: column[n] for name, column in columns.items()} for n in range(len(genes))]
 
     def genes(self, rows: Sequence[Mapping[str, Any]]) -> Floats:
-        """The inverse of `rows`, exact but for the last digit of a real number's gene.
+        """The inverse of `rows`, up to rounding of the genes of continuous variables.
 
         Raises:
-            UserError: A variable is missing or unknown, or a value is none of its own.
+            UserError: A variable is missing or unknown, or a value does not belong to its domain.
         """
         names = [v.name for v in self.variables]
         for row in rows:
@@ -168,15 +188,15 @@ class Space:
         return genes
 
     def __add__(self, other: Space) -> Space:
-        """The space of all pairs.
+        """Join two spaces: every pair of their candidates is a candidate.
 
         Raises:
-            UserError: Both describe networks, or both decide the same.
+            UserError: Both describe networks, or both decide the same setting.
         """
         if self.network and other.network:
             raise UserError(
                 f"{self.name} and {other.name} both describe networks; one of two joined spaces "
-                "has recipes alone."
+                "must be a space of recipes."
             )
         if twice := set(self.targets()) & set(other.targets()):
             raise UserError(f"{self.name} and {other.name} both decide {', '.join(sorted(twice))}.")

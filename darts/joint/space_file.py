@@ -1,18 +1,18 @@
-"""Search spaces as YAML files: the built-in ones by name, and the user's own.
+"""Search spaces as YAML files: the built-in spaces and those of users.
 
 ```yaml
 name: my-space
 about: where the ranges come from
-network: regnet             # what the architecture describes; left out for recipes alone
+network: regnet             # kind of network; left out if the space has only a recipe
 architecture:
   depth: {integer: [12, 28]}                  # also: step: 2
   w0: {integer: [16, 64], step: 8}
-  wa: {real: [8, 64], step: 0.1}              # without a step: any number
+  wa: {real: [8, 64], step: 0.1}              # without a step: any real number
   wm: {real: [2, 3]}
   group_width: {choice: [8, 16, 32]}
-recipe:                     # names are those of `python evaluate.py --help`
+recipe:                     # options of `python evaluate.py --help`
   learning_rate: {log: [0.01, 0.3]}
-  regularisation: {real: [0, 0.3], sets: [drop_path, label_smoothing]}     # one draw, two places
+  regularisation: {real: [0, 0.3], sets: [drop_path, label_smoothing]}     # sets two options
 constraints:
   - nondecreasing: [w0, w1]
   - multiple: [w0, group_width]
@@ -53,7 +53,11 @@ def list_joint_spaces() -> tuple[str, ...]:
 
 
 def find_space(name: str) -> Space:
-    """A space by name or file, or several joined by "+": `darts-cell+recipe`, `own.yaml+recipe`.
+    """Find a space by name or file, or join several: `darts-cell+recipe`, `own.yaml+recipe`.
+
+    >>> space = find_space("darts-cell+recipe-small")
+    >>> space.network, len(space.variables)
+    ('cells', 11)
 
     Raises:
         UserError: There is no such space, or its file is wrong.
@@ -75,16 +79,16 @@ def _path(name: str) -> Path:
     close = difflib.get_close_matches(name, list_joint_spaces(), n=1)
     hint = f" Did you mean {close[0]}?" if close else ""
     raise UserError(
-        f"There is no search space {name!r}, and no such file.{hint} Known are "
-        f"{', '.join(list_joint_spaces())}; join two by '+', as in darts-cell+recipe."
+        f"There is no search space {name!r}, and no such file.{hint} The built-in spaces are "
+        f"{', '.join(list_joint_spaces())}; join two with '+', as in darts-cell+recipe."
     )
 
 
 def load_space(path: Path | str) -> Space:
-    """Read one file.
+    """Read a space from a YAML file.
 
     Raises:
-        UserError: The file is wrong; the message says which variable, and why.
+        UserError: The file is wrong; the message names the variable and the reason.
     """
     try:
         values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
@@ -97,10 +101,14 @@ def load_space(path: Path | str) -> Space:
 
 
 def parse_space(values: Any) -> Space:
-    """A space of plain values, as a file holds them.
+    """Build a space from the content of a space file.
+
+    >>> content = {"name": "tiny", "recipe": {"learning_rate": {"log": [0.01, 1]}}}
+    >>> parse_space(content).targets()
+    ('learning_rate',)
 
     Raises:
-        UserError: They describe none.
+        UserError: The content does not describe a space.
     """
     values = _mapping(values, "a space")
     _known(values, _KEYS, "a space")
@@ -124,7 +132,7 @@ def parse_space(values: Any) -> Space:
 
 
 def describe_space(space: Space) -> dict[str, Any]:
-    """The inverse of `parse_space`."""
+    """Return the content of a space file; the inverse of `parse_space`."""
     parts: dict[str, dict[str, Any]] = {part: {} for part in get_args(Part)}
     for variable in space.variables:
         described = _described(variable.domain)
@@ -161,7 +169,7 @@ def _variable(name: Any, part: Part, described: Any) -> Variable:
         raise UserError(f"{where}: give one of {', '.join(_KINDS)}")
     sets = described.get("sets", [name])
     if not isinstance(sets, list) or not sets or not all(isinstance(s, str) for s in sets):
-        raise UserError(f"{where}: sets is a list of names")
+        raise UserError(f"{where}: sets must be a list of names")
     try:
         domain = _domain(kinds[0], described[kinds[0]], described.get("step"))
     except UserError as error:
@@ -184,13 +192,13 @@ def _domain(kind: str, values: Any, step: Any) -> Domain:
 
 
 def _numbers(values: list[Any], what: str, count: int) -> list[float]:
-    # YAML reads 1e-3 as a word: it wants 1.0e-3. People do not.
+    # YAML reads 1e-3 as a string, because it expects 1.0e-3; people write the former.
     read = []
     for value in values:
         try:
             read.append(value if type(value) is int else float(str(value)))
         except ValueError:
-            raise UserError(f"{what}: {value!r} is no number") from None
+            raise UserError(f"{what}: {value!r} is not a number") from None
     if len(read) != count:
         raise UserError(f"{what} takes [low, high], not {values}")
     return read
@@ -200,7 +208,7 @@ def _constraint(described: Any) -> Constraint:
     described = _mapping(described, "a constraint")
     _known(described, ("nondecreasing", "multiple"), "a constraint")
     if len(described) != 1:
-        raise UserError(f"a constraint is one of nondecreasing and multiple, not {described}")
+        raise UserError(f"a constraint is either nondecreasing or multiple, not {described}")
     ((kind, names),) = described.items()
     fits = isinstance(names, list) and len(names) >= 2 and (kind != "multiple" or len(names) == 2)
     if not fits:
@@ -212,17 +220,17 @@ def _constraint(described: Any) -> Constraint:
 def _rule(described: Any) -> Rule:
     described = _mapping(described, "a rule")
     _known(described, ("when", "multiply"), "a rule")
-    when = _mapping(described.get("when"), "a rule's when")
-    factors = _mapping(described.get("multiply"), "a rule's multiply")
+    when = _mapping(described.get("when"), "the 'when' of a rule")
+    factors = _mapping(described.get("multiply"), "the 'multiply' of a rule")
     if len(when) != 1:
-        raise UserError("a rule's when names one variable and its value")
+        raise UserError("the 'when' of a rule names one variable and its value")
     ((name, value),) = when.items()
     read = [(str(key), _numbers([f], f"rule on {key}", 1)[0]) for key, f in factors.items()]
     return Rule(str(name), value, tuple(read))
 
 
 def _check(space: Space) -> None:
-    """Names that are used must exist, and nothing may be decided twice."""
+    """Check that constraints and rules use known names, and that no setting is decided twice."""
     targets = space.targets()
     if twice := sorted({name for name in targets if targets.count(name) > 1}):
         raise UserError(f"{', '.join(twice)} is decided twice")
@@ -235,12 +243,12 @@ def _check(space: Space) -> None:
     decoded = space.columns(np.zeros((1, len(space))))
     for name in {name for constraint in space.constraints for name in constraint.names}:
         if decoded[name].dtype.kind not in "iuf":
-            raise UserError(f"a constraint names {name!r}, which is no number")
+            raise UserError(f"a constraint names {name!r}, which is not a number")
 
 
 def _mapping(values: Any, what: str) -> Mapping[str, Any]:
     if not isinstance(values, Mapping):
-        raise UserError(f"{what} is a mapping of names, not {values!r}")
+        raise UserError(f"{what} must be a mapping of names, not {values!r}")
     return values
 
 
@@ -249,4 +257,4 @@ def _known(values: Mapping[str, Any], known: tuple[str, ...], where: str) -> Non
         if key not in known:
             close = difflib.get_close_matches(str(key), known, n=1)
             hint = f" (did you mean {close[0]}?)" if close else ""
-            raise UserError(f"{where}: unknown key {key!r}{hint}; there are {', '.join(known)}")
+            raise UserError(f"{where}: unknown key {key!r}{hint}; the keys are {', '.join(known)}")

@@ -1,12 +1,12 @@
-"""A variable of a search space: what it may be, and how it looks to a predictor.
+"""Variables of a search space: their values, their genes and their features.
 
-Inside a search a variable is one number, its *gene*: the index of the value where there are
-finitely many, and a position in [0, 1] where there are not. Whole generations are arrays of genes,
-so that drawing, mutating and comparing need no look at the values.
+Inside a search each variable is one number, its *gene*. For a finite set of values the gene is the
+index of the value; for an interval of real numbers it is a position in [0, 1]. A generation of
+candidates is an array of genes, so sampling, mutation and comparison work on whole arrays.
 
-Features are what the predictor sees (FBNetV3, arXiv 2006.02049, §4): one-hot for categories,
-min-max for numbers (of the logarithm, where the range is logarithmic). A variable with one value
-has none.
+The *features* are what the predictor sees (FBNetV3, arXiv 2006.02049, §4): one-hot for categories,
+min-max normalised for numbers (of the logarithm if the range is logarithmic). A variable with a
+single value has no features.
 """
 
 from __future__ import annotations
@@ -22,13 +22,28 @@ from darts.errors import UserError
 
 Floats = NDArray[np.float64]
 Part = Literal["architecture", "recipe"]
-# A step such as 0.001 is no binary number: 0.021000000000000001 is meant as 0.021.
+# A step such as 0.001 has no exact binary form: 0.021000000000000001 is rounded to 0.021.
 _DIGITS = 12
 
 
 @dataclass(frozen=True)
 class CategoricalDomain:
-    """One of some values without an order; features are one-hot."""
+    """A finite set of values without an order.
+
+    The gene g is the index of the value; the features are one-hot: φ_i(g) = 1 if i = g, else 0.
+
+    >>> domain = CategoricalDomain(("sgd", "rmsprop", "adamw"))
+    >>> domain.decode(np.array([1.0]))
+    array(['rmsprop'], dtype='<U7')
+    >>> domain.features(domain.genes(["rmsprop"]))
+    array([[0., 1., 0.]])
+
+    Attributes:
+        values: All values, of one type.
+
+    Raises:
+        UserError: There are no values, a value is listed twice, or the types are mixed.
+    """
 
     values: tuple[Any, ...]
 
@@ -42,11 +57,11 @@ class CategoricalDomain:
                 f"{list(self.values)}"
             )
         if len(set(self.values)) < len(self.values):
-            raise UserError(f"a value comes twice in {list(self.values)}")
+            raise UserError(f"a value is listed twice in {list(self.values)}")
 
     @property
     def levels(self) -> int | None:
-        """Number of values; None for infinitely many."""
+        """Number of values; None if there are infinitely many."""
         return len(self.values)
 
     @property
@@ -55,14 +70,14 @@ class CategoricalDomain:
         return len(self.values) if len(self.values) > 1 else 0
 
     def decode(self, genes: Floats) -> NDArray:
-        """The values of genes, of any shape."""
+        """Convert genes of any shape to values."""
         return np.array(self.values)[genes.astype(np.int64)]
 
     def genes(self, values: ArrayLike) -> Floats:
-        """The genes of values [N].
+        """Convert values `[N]` to genes `[N]`.
 
         Raises:
-            UserError: A value is none of the variable's.
+            UserError: A value does not belong to the domain.
         """
         known = {value: index for index, value in enumerate(self.values)}
         given = np.asarray(values).tolist()
@@ -71,11 +86,11 @@ class CategoricalDomain:
         return np.array([known[value] for value in given], np.float64)
 
     def features(self, genes: Floats) -> Floats:
-        """Features [N, width] of genes [N]."""
+        """Convert genes `[N]` to features `[N, width]`."""
         return (genes[:, None] == np.arange(self.width)).astype(np.float64)
 
     def nearest(self, features: Floats) -> Floats:
-        """Genes [N] whose features [N, width] come nearest; exact for those of genes."""
+        """Convert features `[N, width]` to the nearest genes `[N]`; the inverse of `features`."""
         if not self.width:
             return np.zeros(len(features))
         return features.argmax(axis=1).astype(np.float64)
@@ -86,7 +101,26 @@ class CategoricalDomain:
 
 @dataclass(frozen=True)
 class GridDomain:
-    """Numbers from `low` to `high` by `step`, both ends included; whole where `whole`."""
+    """Numbers from `low` to `high` in equal steps, both ends included.
+
+    The gene g is the number of steps above `low`: value = low + g·step. The feature is
+    g / ((high - low) / step), in [0, 1].
+
+    >>> domain = GridDomain(16, 24, 2)
+    >>> domain.decode(np.array([0.0, 2.0, 4.0]))
+    array([16, 20, 24])
+    >>> domain.features(domain.genes([20]))
+    array([[0.5]])
+
+    Attributes:
+        low: Smallest value.
+        high: Largest value.
+        step: Distance of neighbouring values.
+        whole: Whether the values are integers.
+
+    Raises:
+        UserError: The range is empty, the step is not positive, or the steps do not end at `high`.
+    """
 
     low: float
     high: float
@@ -97,32 +131,39 @@ class GridDomain:
         if not self.low <= self.high:
             raise UserError(f"the range {self.low:g} to {self.high:g} is empty")
         if not self.step > 0:
-            raise UserError(f"a step is above 0, not {self.step:g}")
+            raise UserError(f"a step must be above 0, not {self.step:g}")
         steps = (self.high - self.low) / self.step
         if abs(steps - round(steps)) > 1e-9 * max(1.0, steps):
-            raise UserError(
-                f"steps of {self.step:g} from {self.low:g} do not arrive at {self.high:g}"
-            )
+            raise UserError(f"steps of {self.step:g} from {self.low:g} do not end at {self.high:g}")
         if self.whole and any(n != int(n) for n in (self.low, self.high, self.step)):
-            raise UserError("integer: low, high and step are whole numbers")
+            raise UserError("integer: low, high and step must be whole numbers")
 
     @property
     def levels(self) -> int | None:
-        return round((self.high - self.low) / self.step) + 1
+        """Number of values."""
+        return self._last + 1
 
     @property
     def width(self) -> int:
+        """Number of features."""
         return int(self.high > self.low)
 
     @property
     def _last(self) -> int:
+        """Gene of `high`."""
         return round((self.high - self.low) / self.step)
 
     def decode(self, genes: Floats) -> NDArray:
+        """Convert genes of any shape to values."""
         values = self.low + genes * self.step
         return np.rint(values).astype(np.int64) if self.whole else np.round(values, _DIGITS)
 
     def genes(self, values: ArrayLike) -> Floats:
+        """Convert values `[N]` to genes `[N]`.
+
+        Raises:
+            UserError: A value does not belong to the domain.
+        """
         given = np.asarray(values, np.float64)
         genes = np.rint((given - self.low) / self.step)
         off = np.abs(self.low + genes * self.step - given) > 1e-9 * max(1.0, abs(self.high))
@@ -131,9 +172,11 @@ class GridDomain:
         return genes
 
     def features(self, genes: Floats) -> Floats:
+        """Convert genes `[N]` to features `[N, width]`."""
         return (genes / max(self._last, 1))[:, None][:, : self.width]
 
     def nearest(self, features: Floats) -> Floats:
+        """Convert features `[N, width]` to the nearest genes `[N]`; the inverse of `features`."""
         if not self.width:
             return np.zeros(len(features))
         return np.clip(np.rint(features[:, 0] * self._last), 0, self._last)
@@ -145,7 +188,23 @@ class GridDomain:
 
 @dataclass(frozen=True)
 class ContinuousDomain:
-    """Any real number from `low` to `high`; evenly spread in the logarithm where `log`."""
+    """Any real number from `low` to `high`.
+
+    The gene g is a position in [0, 1], and the feature is the gene itself: value =
+    low + g·(high - low), or low^(1-g)·high^g if `log`.
+
+    >>> domain = ContinuousDomain(0.01, 1.0, log=True)
+    >>> domain.decode(np.array([0.5])).round(6)
+    array([0.1])
+
+    Attributes:
+        low: Smallest value.
+        high: Largest value.
+        log: Whether values are spread evenly in the logarithm.
+
+    Raises:
+        UserError: The range is empty, or logarithmic and not above 0.
+    """
 
     low: float
     high: float
@@ -155,12 +214,13 @@ class ContinuousDomain:
         if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high):
             raise UserError(f"the range {self.low:g} to {self.high:g} is empty")
         if self.log and self.low <= 0:
-            raise UserError(f"a logarithmic range begins above 0, not at {self.low:g}")
+            raise UserError(f"a logarithmic range must begin above 0, not at {self.low:g}")
 
     levels: None = None
     width: int = 1
 
     def decode(self, genes: Floats) -> NDArray:
+        """Convert genes of any shape to values."""
         if self.log:
             start, end = math.log(self.low), math.log(self.high)
             values = np.exp(start + genes * (end - start))
@@ -169,6 +229,11 @@ class ContinuousDomain:
         return np.clip(values, self.low, self.high)
 
     def genes(self, values: ArrayLike) -> Floats:
+        """Convert values `[N]` to genes `[N]`.
+
+        Raises:
+            UserError: A value lies outside the range.
+        """
         given = np.asarray(values, np.float64)
         if (wrong := ~((self.low <= given) & (given <= self.high))).any():
             raise UserError(f"{given[wrong][0]:g} is not {self}")
@@ -177,9 +242,11 @@ class ContinuousDomain:
         return (given - self.low) / (self.high - self.low)
 
     def features(self, genes: Floats) -> Floats:
+        """Convert genes `[N]` to features `[N, 1]`."""
         return genes[:, None]
 
     def nearest(self, features: Floats) -> Floats:
+        """Convert features `[N, 1]` to the nearest genes `[N]`; the inverse of `features`."""
         return np.clip(features[:, 0], 0, 1)
 
     def __str__(self) -> str:
@@ -191,13 +258,19 @@ Domain = CategoricalDomain | GridDomain | ContinuousDomain
 
 @dataclass(frozen=True, kw_only=True)
 class Variable:
-    """One draw of a space.
+    """One variable of a search space.
+
+    >>> domain = CategoricalDomain(("sgd", "adamw"))
+    >>> variable = Variable(name="optimiser", part="recipe", domain=domain, sets=("optimiser",))
+    >>> variable.draw(np.array([0.2, 0.7]))
+    array([0., 1.])
 
     Attributes:
-        name: What it is called.
+        name: Name of the variable.
         part: Whether it belongs to the architecture or to the recipe.
-        domain: What it may be.
-        sets: What it decides: by default what it is called; a shared variable decides several.
+        domain: Its possible values.
+        sets: Names of the settings that take its value; by default its own name. A variable that
+            is shared sets several.
     """
 
     name: str
@@ -206,7 +279,7 @@ class Variable:
     sets: tuple[str, ...]
 
     def extremes(self) -> list[Any]:
-        """All values of a choice; both ends of a range."""
+        """All values of a categorical variable; both ends of any other range."""
         levels = self.domain.levels
         if isinstance(self.domain, CategoricalDomain):
             genes = np.arange(len(self.domain.values), dtype=np.float64)
@@ -215,6 +288,6 @@ class Variable:
         return self.domain.decode(genes).tolist()
 
     def draw(self, uniform: Floats) -> Floats:
-        """Genes of numbers uniform in [0, 1), of any shape."""
+        """Convert uniform numbers in [0, 1), of any shape, to genes."""
         levels = self.domain.levels
         return uniform if levels is None else np.floor(uniform * levels)

@@ -133,7 +133,7 @@ def test_show(run: Path, capsys) -> None:
         (["evolve", "/nowhere"], "/nowhere is no directory of a joint search"),
         (["predict", "/nowhere"], "/nowhere is no directory of a joint search"),
         (["show", "/nowhere"], "no such file"),
-        (["evolve", "RUN", "--max-macs", "0.000001"], "none costs"),
+        (["evolve", "RUN", "--max-macs", "0.000001"], "none of 10,000 sampled"),
         (["predict", "RUN", "--set", "depth"], "give NAME=VALUE"),
         (["predict", "RUN", "--set", "width=3"], "has no variable width"),
         (["predict", "RUN", "/nowhere.yaml"], "cannot be read"),

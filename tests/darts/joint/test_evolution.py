@@ -81,5 +81,5 @@ def test_rates_by_hand() -> None:
 
 def test_nothing_within_the_limits(cells, monkeypatch) -> None:
     monkeypatch.setattr("darts.joint.problem._MOST_DRAWS", 10_000)
-    with pytest.raises(UserError, match="none costs"):
+    with pytest.raises(UserError, match="none of 10,000 sampled"):
         evolve(cells, goodness, Limits(max_macs=10), np.random.default_rng(0))

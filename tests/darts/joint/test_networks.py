@@ -200,7 +200,7 @@ def test_problems_that_are_none() -> None:
         Problem(parse_space({**DESCRIBED, "network": "vit"}), NetworkSetting())
     with pytest.raises(UserError, match="need depth, w0"):
         Problem(parse_space({"name": "n", "network": "regnet"}), NetworkSetting())
-    with pytest.raises(UserError, match="know no depth"):
+    with pytest.raises(UserError, match="have no setting depth"):
         Problem(parse_space({**DESCRIBED, "network": "cells"}), NetworkSetting())
     with pytest.raises(UserError, match="give --model or --genotype"):
         Problem(find_space("recipe"), NetworkSetting())
@@ -215,5 +215,5 @@ def test_problems_that_are_none() -> None:
 def test_limits_that_nothing_meets(monkeypatch) -> None:
     monkeypatch.setattr("darts.joint.problem._MOST_DRAWS", 10_000)
     problem = Problem(find_space("nb201"), NetworkSetting())
-    with pytest.raises(UserError, match="of 10,000 points none costs 1 to 2 multiply-adds"):
+    with pytest.raises(UserError, match="none of 10,000 sampled candidates has at least 1 multiply-adds and at most 2 mul"):
         problem.pool(1, Limits(min_macs=1, max_macs=2), 0)

@@ -35,24 +35,24 @@ def test_a_file_of_ones_own(tmp_path: Path) -> None:
     [
         ({"name": None}, "needs a name"),
         ({"variables": {}}, "unknown key 'variables'"),
-        ({"architecture": [1]}, "architecture is a mapping"),
-        ({"recipe": {"lr": 3}}, "variable lr is a mapping"),
+        ({"architecture": [1]}, "architecture must be a mapping"),
+        ({"recipe": {"lr": 3}}, "variable lr must be a mapping"),
         ({"recipe": {"lr": {"rael": [0, 1]}}}, r"variable lr: unknown key 'rael' \(did you mean"),
         ({"recipe": {"lr": {}}}, "variable lr: give one of choice, integer, real, log"),
         ({"recipe": {"lr": {"real": [0, 1], "log": [1, 2]}}}, "variable lr: give one of"),
         ({"recipe": {"lr": {"real": 3}}}, "variable lr: real takes a list"),
         ({"recipe": {"lr": {"real": [1]}}}, r"variable lr: real takes \[low, high\]"),
-        ({"recipe": {"lr": {"real": ["low", 1]}}}, "variable lr: real: 'low' is no number"),
+        ({"recipe": {"lr": {"real": ["low", 1]}}}, "variable lr: real: 'low' is not a number"),
         ({"recipe": {"lr": {"real": [2, 1]}}}, "variable lr: the range 2 to 1 is empty"),
         ({"recipe": {"lr": {"log": [1, 2], "step": 1}}}, "variable lr: a log has no step"),
         ({"recipe": {"lr": {"choice": []}}}, "variable lr: a choice needs values"),
-        ({"recipe": {"lr": {"real": [0, 1], "sets": []}}}, "sets is a list of names"),
+        ({"recipe": {"lr": {"real": [0, 1], "sets": []}}}, "sets must be a list of names"),
         ({"recipe": {"a": {"real": [0, 1], "sets": ["depth"]}}}, "depth is decided twice"),
         ({"constraints": [{"sum": ["w0", "wa"]}]}, "unknown key 'sum'"),
         ({"constraints": [{"nondecreasing": ["w0"]}]}, "a list of two or more names"),
         ({"constraints": [{"multiple": ["w0", "wa", "wm"]}]}, "list of two names"),
         ({"constraints": [{"nondecreasing": ["w0", "w1"]}]}, "names 'w1', which no variable"),
-        ({"constraints": [{"nondecreasing": ["w0", "schedule"]}]}, "'schedule', which is no numb"),
+        ({"constraints": [{"nondecreasing": ["w0", "schedule"]}]}, "'schedule', which is not a n"),
         ({"rules": [{"when": {"nothing": 1}, "multiply": {"w0": 2}}]}, "names 'nothing'"),
         ({"rules": [{"when": {}, "multiply": {"w0": 2}}]}, "one variable and its value"),
     ],
@@ -75,7 +75,7 @@ def test_files_that_are_none(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="Did you mean regnet"):
         find_space("regnets")
     for text, message in (
-        ("[1, 2]", "a space is a mapping"),
+        ("[1, 2]", "a space must be a mapping"),
         ("{a: [", "cannot be read as YAML"),
         ("name: empty", "no variables"),
     ):

@@ -84,7 +84,7 @@ def test_draws_are_spread_evenly_over_the_values() -> None:
         (lambda: CategoricalDomain(([1],)), "all numbers, all words"),
         (lambda: CategoricalDomain((1, 1)), "twice"),
         (lambda: GridDomain(3, 1, 1), "empty"),
-        (lambda: GridDomain(0, 10, 3), "do not arrive at 10"),
+        (lambda: GridDomain(0, 10, 3), "do not end at 10"),
         (lambda: GridDomain(0, 10, 0), "above 0"),
         (lambda: GridDomain(0, 1, 0.5), "whole numbers"),
         (lambda: ContinuousDomain(1, 1), "empty"),
