@@ -85,7 +85,7 @@ class Problem:
             )
 
     def costs(self, genes: Floats) -> Costs:
-        """Costs of N candidates; infinite if constraints forbid one or its network cannot be built."""
+        """Costs of N candidates; infinite if constraints forbid one or it cannot be built."""
         columns = self.space.columns(genes)
         resolutions = columns.get(RESOLUTION, np.full(len(genes), self.setting.resolution))
         return self.network.costs(columns, resolutions).where(self.space.valid(genes))

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darts.errors import UserError
-from darts.joint.variables import Floats, GridDomain, Part, Variable
+from darts.joint.variables import Floats, Part, Variable
 
 ValueColumns = Mapping[str, NDArray]
 """The settings of N candidates: name -> values `[N]`."""
@@ -68,6 +68,7 @@ class Rule:
 class Space:
     """Variables with their constraints and rules.
 
+    >>> from darts.joint.variables import GridDomain
     >>> domain = GridDomain(1, 4, 1)
     >>> depth = Variable(name="depth", part="architecture", domain=domain, sets=("depth",))
     >>> space = Space(name="example", network=None, variables=(depth,))

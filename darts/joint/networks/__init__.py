@@ -1,1 +1,1 @@
-"""What the architecture of a space describes: its costs, for many at once, and its model."""
+"""Kinds of networks that a space can describe: their costs, in bulk, and their models."""

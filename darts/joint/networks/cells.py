@@ -1,4 +1,4 @@
-"""Networks of a genotype's cells: how wide and how deep, as the architecture of a joint search."""
+"""Networks of cells: the width and depth around a genotype as the architecture of a space."""
 
 from __future__ import annotations
 
@@ -17,7 +17,15 @@ from genotypes import Genotype, load_genotype
 
 
 class CellNetworks:
-    """Networks of `channels` and `layers`; the genotype itself may be a variable, too."""
+    """Networks of cells with variable `channels` and `layers`, and possibly variable genotypes.
+
+    >>> from genotypes import load_genotype
+    >>> model = load_genotype("pcdarts_cifar10")
+    >>> setting = NetworkSetting(resolution=32, num_classes=10, stem="cifar", model=model)
+    >>> columns = {"channels": np.array([16, 36]), "layers": np.array([8, 20])}
+    >>> CellNetworks(setting).costs(columns, np.array([32, 32])).params
+    array([ 335738., 3634678.])
+    """
 
     needs: tuple[str, ...] = ()
     accepts = ("channels", "layers", "auxiliary_weight", "genotype")
@@ -27,7 +35,7 @@ class CellNetworks:
         self._known: dict[tuple[str, int, int, int], tuple[float, float]] = {}
 
     def costs(self, columns: ValueColumns, resolutions: np.ndarray) -> Costs:
-        """A space has far fewer different sizes than candidates; each is counted once."""
+        """Costs of N candidates; each distinct network is counted only once."""
         setting, total = self.setting, len(resolutions)
         defaults = SETTINGS[setting.stem]
         names = columns.get("genotype", np.full(total, "")).tolist()
@@ -46,8 +54,8 @@ class CellNetworks:
             return load_genotype(name)
         if not isinstance(self.setting.model, Genotype):
             raise UserError(
-                "A space of cells needs a cell: give --genotype, or a variable genotype with a "
-                "choice of names."
+                "A space of cells needs a genotype: give --genotype, or add a variable 'genotype' "
+                "with a choice of names to the space."
             )
         return self.setting.model
 
@@ -61,7 +69,7 @@ class CellNetworks:
         self, name: str, channels: int, layers: int, resolution: int
     ) -> tuple[float, float]:
         genotype = self._genotype(name)
-        if channels % 2:  # A factorised reduction gives even numbers only.
+        if channels % 2:  # A factorised reduction has an even number of outputs.
             return np.inf, np.inf
         try:
             cost = network_cost(
@@ -72,6 +80,6 @@ class CellNetworks:
                 resolution=resolution,
                 num_classes=self.setting.num_classes,
             )
-        except UserError:  # The image does not come out even.
+        except UserError:  # The image size is not divisible by the total stride.
             return np.inf, np.inf
         return float(cost.macs), float(cost.params)

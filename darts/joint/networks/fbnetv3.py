@@ -1,7 +1,8 @@
-"""FBNetV3's networks (arXiv 2006.02049) as the architecture of a joint search.
+"""FBNetV3's networks (arXiv 2006.02049) as the architecture of a space.
 
-Seven stages of inverted residuals whose first block has its own kernel and expansion, then MBPool.
-Padding is the ordinary one: the odd paddings of a few published networks are no variables.
+A network has seven stages of inverted residuals and an MBPool head. The first block of a stage has
+its own kernel size and expansion. Padding is always (kernel - 1) / 2: the irregular paddings of a
+few published networks are not variables.
 """
 
 from __future__ import annotations
@@ -19,14 +20,25 @@ from darts.models.mbconv.config import MBConvConfig, MBConvStage
 from darts.models.mbconv.cost import MBConvTable, table_cost
 from darts.models.mbconv.zoo import find_mbconv_net
 
-# Of the seven stages: their strides, and which have squeeze-excite.
+# Strides of the seven stages, and which of them have squeeze-excite.
 STRIDES = (1, 2, 2, 2, 1, 2, 1)
 SQUEEZED = (False, False, True, False, True, True, True)
 _OF_STAGE = ("width", "depth", "kernel_first", "kernel", "expansion_first", "expansion")
 
 
 class FBNetV3Networks:
-    """Networks by `stem.width`, `stageN.width` and so on for N from 1 to 7, `pool.expansion`."""
+    """Networks of FBNetV3.
+
+    The settings are `stem.width`, `pool.expansion` and, for N from 1 to 7, `stageN.width`,
+    `stageN.depth`, `stageN.kernel_first`, `stageN.kernel`, `stageN.expansion_first` and
+    `stageN.expansion`.
+
+    >>> from darts.joint.space_file import find_space
+    >>> space = find_space("fbnetv3")
+    >>> columns = space.columns(np.zeros((1, len(space))))  # Gene 0 is the smallest value.
+    >>> FBNetV3Networks(NetworkSetting()).costs(columns, np.array([224])).params
+    array([8365512.])
+    """
 
     accepts = (
         "stem.width",
@@ -40,7 +52,7 @@ class FBNetV3Networks:
         base = find_mbconv_net("fbnetv3_b")
         assert base is not None
         self.base = base.for_small_images() if setting.stem == "cifar" else base
-        # As in `MBConvConfig.for_small_images`: the first strided stage no longer strides.
+        # As in `MBConvConfig.for_small_images`, the first strided stage has stride 1.
         self.strides = (1, 1, *STRIDES[2:]) if setting.stem == "cifar" else STRIDES
 
     def costs(self, columns: ValueColumns, resolutions: np.ndarray) -> Costs:
@@ -50,7 +62,7 @@ class FBNetV3Networks:
         total = len(resolutions)
 
         def pairs(first: str, rest: str) -> np.ndarray:
-            """Two columns a stage: of its first block, and of the others."""
+            """Two columns per stage: the first block and the other blocks."""
             return np.stack([stage[name] for stage in stages for name in (first, rest)], axis=1)
 
         depths = np.stack([d for s in stages for d in (np.ones(total), s["depth"] - 1)], axis=1)
@@ -77,7 +89,7 @@ class FBNetV3Networks:
         return {"model": self.config(values)}
 
     def config(self, values: Mapping[str, Any]) -> MBConvConfig:
-        """One network."""
+        """Return the network of one candidate."""
         stages: list[MBConvStage] = []
         for number, (stride, squeezed) in enumerate(zip(self.strides, SQUEEZED, strict=True), 1):
             of = {name: values[f"stage{number}.{name}"] for name in _OF_STAGE}

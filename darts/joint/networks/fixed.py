@@ -1,4 +1,4 @@
-"""One fixed network, of which only the recipe is searched."""
+"""One fixed network, for spaces that contain only a recipe."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from genotypes import Genotype
 
 
 class FixedNetwork:
-    """The setting's own network, of the zoo or of a genotype."""
+    """The network or genotype of the setting."""
 
     needs: tuple[str, ...] = ()
     accepts: tuple[str, ...] = ()
@@ -26,8 +26,8 @@ class FixedNetwork:
     def __init__(self, setting: NetworkSetting) -> None:
         if setting.model is None:
             raise UserError(
-                "A space of recipes needs a network: give --model or --genotype, or join it with a "
-                "space of networks, as in darts-cell+recipe."
+                "A space of recipes needs a network: give --model or --genotype, or join the space "
+                "with a space of networks, as in darts-cell+recipe."
             )
         self.setting = setting
 
@@ -50,7 +50,7 @@ class FixedNetwork:
             )
         try:
             counted = count(network, resolution)
-        except UserError:  # It does not take such images.
+        except UserError:  # The network does not accept this image size.
             return np.inf, np.inf
         return float(counted.macs), float(counted.params)
 

@@ -1,8 +1,9 @@
-"""NAS-Bench-201 cells (arXiv 2001.00326): six edges among four nodes, an operation each.
+"""NAS-Bench-201 cells (arXiv 2001.00326): four nodes joined by six edges, one operation per edge.
 
-Fifteen cells in three stages of 16, 32 and 64 channels at 32, 16 and 8 pixels, a residual block
-before each later stage. Costs follow from the layers: a KxK convolution with its norm (ReLU, conv,
-BN) has K²·C² weights and 2·C of the norm, pooling and the identity have none.
+The network has 15 cells in three stages of 16, 32 and 64 channels with spatial sizes 32, 16 and 8,
+and a residual block before the second and the third stage. Costs have a closed form: a K×K
+convolution (ReLU, convolution, batch norm) of C channels has K²·C² weights and 2·C parameters of
+the batch norm; pooling and identity have none.
 """
 
 from __future__ import annotations
@@ -21,12 +22,18 @@ from darts.joint.space import ValueColumns
 EDGES = ("0>1", "0>2", "1>2", "0>3", "1>3", "2>3")
 KERNELS = {"none": 0, "skip_connect": 0, "avg_pool_3x3": 0, "nor_conv_1x1": 1, "nor_conv_3x3": 3}
 NB201_OPERATIONS = tuple(KERNELS)
-_STAGES = ((16, 32), (32, 16), (64, 8))  # channels, pixels
-_CELLS = 5  # of a stage
+_STAGES = ((16, 32), (32, 16), (64, 8))  # channels, spatial size
+_CELLS = 5  # in each stage
 
 
 class NB201Networks:
-    """Cells of the benchmark, for studies with its table; the toolkit does not train them."""
+    """Cells of the benchmark, for studies with its table; they cannot be trained here.
+
+    >>> cell = {edge: np.array(["nor_conv_3x3"]) for edge in EDGES}
+    >>> costs = NB201Networks(NetworkSetting(num_classes=10)).costs(cell, np.array([32]))
+    >>> costs.macs.item(), costs.params.item()
+    (220119680.0, 1531546.0)
+    """
 
     needs = EDGES
     accepts = EDGES
@@ -35,7 +42,7 @@ class NB201Networks:
         self.num_classes = setting.num_classes
 
     def costs(self, columns: ValueColumns, resolutions: np.ndarray) -> Costs:
-        """Costs at 32 pixels, whatever `resolutions` say."""
+        """Costs for images of 32×32 pixels; `resolutions` are ignored."""
         kernels = np.stack(
             [np.array([KERNELS[name] for name in columns[edge].tolist()]) for edge in EDGES]
         )
@@ -47,12 +54,13 @@ class NB201Networks:
         return Costs(macs.astype(np.float64), params.astype(np.float64))
 
     def _skeleton(self) -> tuple[np.ndarray, np.ndarray]:
-        """Parameters and multiply-adds of all that is not a cell."""
+        """Parameters and multiply-adds of everything outside the cells."""
         first, size = _STAGES[0]
         params = 3 * 9 * first + 2 * first
         macs = 3 * 9 * first * size**2
         for (c_in, _), (c_out, pixels) in pairwise(_STAGES):
-            # Two 3x3 convolutions with norms; the shortcut is pooled, then a bare 1x1 convolution.
+            # Two 3x3 convolutions with batch norms; the shortcut is pooling and a 1x1 convolution
+            # without batch norm.
             weights = 9 * c_in * c_out + 9 * c_out**2 + c_in * c_out
             params += weights + 4 * c_out
             macs += weights * pixels**2
@@ -62,12 +70,17 @@ class NB201Networks:
 
     def settings(self, values: Mapping[str, Any]) -> dict[str, Any]:
         raise UserError(
-            "The cells of nb201 are there for their table; they cannot be trained here."
+            "The cells of nb201 serve studies with the benchmark's table; they cannot be trained "
+            "here. Choose another space: python -m darts joint show lists them."
         )
 
 
 def arch_string(values: Mapping[str, str]) -> str:
-    """The benchmark's name of a cell."""
+    """The benchmark's name of a cell.
+
+    >>> arch_string(dict.fromkeys(EDGES, "skip_connect"))
+    '|skip_connect~0|+|skip_connect~0|skip_connect~1|+|skip_connect~0|skip_connect~1|skip_connect~2|'
+    """
     nodes = []
     for target in range(1, 4):
         edges = [f"{values[f'{source}>{target}']}~{source}" for source in range(target)]

@@ -1,4 +1,4 @@
-"""RegNets (arXiv 2003.13678) as the architecture of a joint search."""
+"""RegNets (arXiv 2003.13678) as the architecture of a space."""
 
 from __future__ import annotations
 
@@ -15,12 +15,22 @@ from darts.models.anynet.cost import table_cost
 from darts.models.anynet.regnet import RegNet, stages_of
 from darts.models.anynet.table import AnyNetTable
 
-STAGES = 4  # As in the paper's space; a line that gives another number is no network of it.
+STAGES = 4  # The space of the paper; parameters that give another number are excluded.
 _DEFAULTS: Mapping[str, float] = {"bottleneck": 1.0, "se_ratio": 0.0}
 
 
 class RegNetNetworks:
-    """RegNets of four stages by depth, w0, wa, wm, group_width and, if varied, b and SE."""
+    """RegNets of four stages.
+
+    The variables are those of the paper, §3.3: block j has width u_j = w_0 + w_a·j for
+    0 <= j < depth, quantised to w_0·w_m^⌊s_j⌉ with s_j = log_{w_m}(u_j / w_0). `bottleneck` and
+    `se_ratio` are 1 and 0 unless they are variables.
+
+    >>> values = {"depth": 13, "w0": 24, "wa": 36.44, "wm": 2.49, "group_width": 8}  # X-200MF
+    >>> columns = {name: np.array([value]) for name, value in values.items()}
+    >>> RegNetNetworks(NetworkSetting()).costs(columns, np.array([224])).params
+    array([2684792.])
+    """
 
     needs = ("depth", "w0", "wa", "wm", "group_width")
     accepts = (*needs, *_DEFAULTS)

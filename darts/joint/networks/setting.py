@@ -1,4 +1,4 @@
-"""What is fixed while a space is searched, and what a network of a space can tell."""
+"""Settings that all candidates of a search share, and the interface of a kind of network."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from darts.models.registry import Model
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkSetting:
-    """What all candidates have in common.
+    """Settings that all candidates share.
 
     Attributes:
-        resolution: Side of the images, where no variable decides it.
+        resolution: Image size, unless a variable decides it.
         num_classes: Number of classes.
         stem: "imagenet", or "cifar" for images of about 32 pixels.
-        model: The network or genotype of a space that has none of its own.
-        channels: Of a genotype's first cell, where no variable decides it.
-        layers: Number of a genotype's cells, likewise.
+        model: Network or genotype for a space that does not describe one.
+        channels: Channels of the first cell of a genotype, unless a variable decides it.
+        layers: Number of cells of a genotype, unless a variable decides it.
     """
 
     resolution: int = 224
@@ -35,11 +35,11 @@ class NetworkSetting:
 
 
 class NetworkKind(Protocol):
-    """The networks that the architecture's values of a space describe.
+    """A kind of network that the architecture of a space can describe.
 
     Attributes:
-        needs: Values without which there is no network.
-        accepts: All values that mean something.
+        needs: Settings that the space must decide.
+        accepts: Settings that the space may decide.
     """
 
     @property
@@ -49,13 +49,18 @@ class NetworkKind(Protocol):
     def accepts(self) -> tuple[str, ...]: ...
 
     def costs(self, columns: ValueColumns, resolutions: np.ndarray) -> Costs:
-        """Costs of N candidates for images of these sizes [N]; infinite where there is none."""
+        """Compute the costs of N candidates; infinite if a network cannot be built.
+
+        Args:
+            columns: Settings of the architectures.
+            resolutions: Image sizes `[N]`.
+        """
         ...
 
     def settings(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """What a training of one candidate must be told: `model` or `genotype`, and options.
+        """Return the `model` of one candidate, and the training options that belong to it.
 
         Raises:
-            UserError: Such networks cannot be trained here.
+            UserError: Networks of this kind cannot be trained.
         """
         ...
