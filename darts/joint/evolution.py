@@ -1,10 +1,13 @@
-"""Evolution of candidates under a ceiling, by their predicted scores (FBNetV3, §4, stage 3).
+"""Evolution of candidates within limits, by predicted accuracy (FBNetV3, §4, stage 3).
 
-The source gives the sizes: 50 of the best candidates known and 50 random ones begin; each has 24
-children within the limits; the best 40 live on; the end is when the best score no longer gains. It
-calls the algorithm adaptive without giving rates; these are those of Srinivas and Patnaik (Adaptive
-probabilities of crossover and mutation in genetic algorithms, 1994): the fitter a parent, the less
-it is changed. Parents compete with their children, so that the best one is never lost.
+The sizes are those of the paper (arXiv 2006.02049): the first generation consists of the 50 best
+known and 50 random candidates; each candidate has 24 children within the limits; the best 40
+survive; the evolution ends when the best score stops improving.
+
+The paper calls the algorithm adaptive but gives no rates. The rates here are those of Srinivas and
+Patnaik (Adaptive probabilities of crossover and mutation in genetic algorithms, 1994): the fitter a
+parent, the less it is changed. The paper does not say either whether parents may survive. Here they
+compete with their children, so the best candidate is never lost.
 """
 
 from __future__ import annotations
@@ -21,9 +24,9 @@ from darts.joint.variables import Floats
 from darts.system.randomness import stream_seed
 
 Score = Callable[[Floats], Floats]
-"""Takes genes [N, variables], returns scores [N]; more is better."""
+"""Takes genes `[N, variables]`, returns scores `[N]`; higher is better."""
 
-# How often children outside the limits are drawn anew before they are given up.
+# Number of times that children outside the limits are resampled before they are dropped.
 _ATTEMPTS = 20
 
 
@@ -32,14 +35,14 @@ class EvolutionOptions:
     """Sizes of an evolution.
 
     Attributes:
-        best: Candidates known to be good that begin.
-        random: Random candidates that begin.
-        children: Of each candidate of a generation.
-        keep: Candidates that live on.
-        patience: So many generations without a gain end it.
-        tolerance: A gain is more than this; in points of accuracy, where scores are predictions.
-            The source gives none; real-valued variables gain ever less without end.
-        generations: Most generations.
+        best: Number of known good candidates in the first generation.
+        random: Number of random candidates in the first generation.
+        children: Number of children of each candidate.
+        keep: Number of candidates that survive a generation.
+        patience: Stop after this number of generations without an improvement.
+        tolerance: Smallest increase of the best score that counts as an improvement. The paper
+            gives no value; with continuous variables the score would improve forever.
+        generations: Largest number of generations.
     """
 
     best: int = 50
@@ -53,14 +56,14 @@ class EvolutionOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class Evolved:
-    """The last generation, the best first.
+    """The last generation, the best candidate first.
 
     Attributes:
-        genes: [keep, variables].
-        scores: [keep].
-        costs: Of these.
+        genes: Genes `[keep, variables]`.
+        scores: Scores `[keep]`.
+        costs: Costs of the candidates.
         history: Best score after each generation.
-        evaluated: Number of different candidates that were scored.
+        evaluated: Number of distinct candidates that were scored.
     """
 
     genes: Floats
@@ -80,16 +83,28 @@ def evolve(
     seed: int = 0,
     options: EvolutionOptions | None = None,
 ) -> Evolved:
-    """The best candidates within `limits` by `score`.
+    """Search the candidates within `limits` that have the highest scores.
+
+    >>> from darts.joint.networks.setting import NetworkSetting
+    >>> from darts.joint.space_file import find_space
+    >>> problem = Problem(find_space("nb201"), NetworkSetting(num_classes=10, resolution=32))
+    >>> most_convolutions = lambda genes: (genes == 4).sum(axis=1).astype(float)
+    >>> generator = np.random.default_rng(0)
+    >>> evolve(problem, most_convolutions, Limits(max_macs=100e6), generator).history[-1]
+    2.0
 
     Args:
-        generator: Of mates, crossover and mutation.
-        known: Good candidates [N, variables], the best first; those outside the limits are left
-            out.
-        seed: Of the random candidates that begin.
+        problem: The space and its costs.
+        score: The function to maximise.
+        limits: Limits on the costs.
+        generator: Random stream of mates, crossover and mutation.
+        known: Good candidates `[N, variables]`, the best first; those outside the limits are
+            ignored.
+        seed: Seed of the random candidates in the first generation.
+        options: Sizes of the evolution; by default those of the paper.
 
     Raises:
-        UserError: No candidate lies within the limits.
+        UserError: No candidate is within the limits.
     """
     options = options or EvolutionOptions()
     population = problem.pool(options.random, limits, seed)[0]
@@ -97,14 +112,14 @@ def evolve(
         within = known[limits.admit(problem.costs(known))][: options.best]
         population = np.concatenate([within, population])
     if not len(population):
-        raise UserError(f"{problem.space.name}: no candidate lies within the limits.")
+        raise UserError(f"{problem.space.name}: no candidate is within the limits.")
     population = _unique(population)
     scores = score(population)
     evaluated = {row.tobytes() for row in population}
     history: list[float] = [float(scores.max())]
     for _ in range(options.generations):
         children = _children(problem, population, scores, limits, generator, options.children)
-        # A candidate is scored once, however often it is born.
+        # Each distinct candidate is scored only once.
         fresh = np.array([row.tobytes() not in evaluated for row in children], np.bool_)
         children = children[fresh]
         evaluated.update(row.tobytes() for row in children)
@@ -135,14 +150,22 @@ def evolve_seeded(
 
 
 def adaptive_rates(scores: Floats, mates: Floats, all_scores: Floats) -> Floats:
-    """Probabilities [2, N] of a crossover, and of each gene's mutation.
+    """Probabilities `[2, N]` of crossover, and of the mutation of each gene.
 
-    A pair whose better one scores f' crosses with probability (max - f') / (max - mean), at most 1;
-    a gene of a candidate that scores f mutates with half of (max - f) / (max - mean), at most 1/2.
+        p_crossover = min(1, (max - f') / (max - mean))
+        p_mutation = min(1/2, 1/2 · (max - f) / (max - mean))
+
+    f is the score of a candidate, f' the higher score of the candidate and its mate; max and mean
+    are taken over the generation (Srinivas and Patnaik, 1994).
 
     >>> adaptive_rates(np.array([1.0, 2.0, 3.0]), np.ones(3), np.array([1.0, 2.0, 3.0]))
     array([[1. , 1. , 0. ],
            [0.5, 0.5, 0. ]])
+
+    Args:
+        scores: Scores of the candidates `[N]`.
+        mates: Scores of their mates `[N]`.
+        all_scores: Scores of the generation.
     """
     best, mean = all_scores.max(), all_scores.mean()
     spread = best - mean
@@ -161,7 +184,7 @@ def _children(
     generator: np.random.Generator,
     each: int,
 ) -> Floats:
-    """Different children of parents [N, variables] within the limits, at most N·each."""
+    """Distinct children of parents `[N, variables]` within the limits, at most N·each."""
     space = problem.space
     waiting = np.repeat(np.arange(len(parents)), each)
     born: list[Floats] = []
@@ -172,7 +195,7 @@ def _children(
         crosses = generator.random(len(waiting)) < crossover
         taken = crosses[:, None] & (generator.random(shape) < 0.5)
         genes = np.where(taken, parents[mates], parents[waiting])
-        # Even the best one must change somewhere, on average in one gene.
+        # Without a minimum the best candidate would never mutate: change one gene on average.
         mutates = generator.random(shape) < np.maximum(mutation, 1 / len(space))[:, None]
         genes = np.where(mutates, space.draw(generator.random(shape)), genes)
         within = limits.admit(problem.costs(genes))
@@ -184,6 +207,6 @@ def _children(
 
 
 def _unique(genes: Floats) -> Floats:
-    """Different rows, in the order of their first appearance."""
+    """Distinct rows, in the order of their first appearance."""
     _, first = np.unique(genes, axis=0, return_index=True)
     return genes[np.sort(first)]

@@ -1,13 +1,13 @@
 """Constrained iterative optimisation (FBNetV3, arXiv 2006.02049, §4 and A.3): stage 2 of a search.
 
-Rounds of candidates are trained, and after each one the predictor learns from all so far. The first
-round is quasi-random and trained to the end; it tells after which epoch accuracies rank as they do
-at the end, and later rounds stop there. Later rounds are the best predicted of each cost bin.
+Candidates are trained in rounds. After each round the predictor is fitted to the accuracies of all
+rounds. The first round is quasi-random and trained to the end. It determines the early-stop epoch:
+the first epoch whose accuracies rank the candidates nearly as the final ones do. Later rounds train
+the candidate with the highest predicted accuracy of each cost bin, up to that epoch.
 
-What the source leaves open, and how it is here: the rank correlation is Spearman's; all accuracies
-that the predictor learns are those of the early-stop epoch, so that full and stopped trainings are
-comparable; a bin without candidates, and candidates of a space in which all cost the same, give
-their place to the best predicted of all.
+The paper leaves some points open. Here the rank correlation is Spearman's. The predictor learns the
+accuracies of the early-stop epoch from all rounds, so full and stopped trainings are comparable. If
+a cost bin is empty, its place goes to the highest prediction among the remaining candidates.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ from darts.joint.problem import Problem
 from darts.joint.variables import Floats
 from darts.system.randomness import stream_seed
 
-_SAME = 1e-9
+_SAME = 1e-9  # Largest difference of the genes of two equal candidates.
 
 AccuracyCurve = tuple[float, ...]
-"""Accuracy in % after each epoch; empty where a training failed."""
+"""Accuracy in % after each epoch; empty if the training failed."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainedCandidates:
-    """Candidates that were trained.
+    """Candidates of one round after their training.
 
     Attributes:
-        genes: [m, variables].
-        predicted: Accuracies (%) [m] as the predictor saw them before; NaN in the first round.
-        curves: Accuracies by epoch.
+        genes: Genes `[m, variables]`.
+        predicted: Accuracies (%) `[m]` that were predicted before; NaN in the first round.
+        curves: Accuracies after each epoch, one curve per candidate.
     """
 
     genes: Floats
@@ -48,24 +48,24 @@ class TrainedCandidates:
 
 
 TrainRound = Callable[[int, Floats, Floats, int], TrainedCandidates]
-"""Takes the round's number, candidates [m, variables], what is predicted of them [m], and epochs.
+"""Takes the number of the round, genes `[m, variables]`, predicted accuracies `[m]` and epochs.
 
-Where the round was decided in an earlier process, it returns the candidates of then: floating-point
-numbers differ between machines, and a search goes on anywhere.
+If an earlier process already chose the candidates of this round, it returns those candidates:
+floating-point results differ between machines, and a search may continue on another machine.
 """
 
 
 @dataclass(frozen=True, kw_only=True)
 class IterationOptions:
-    """Sizes of stage 2, those of the paper's joint search by default.
+    """Sizes of stage 2; by default those of the paper's joint search.
 
     Attributes:
-        rounds: T, the first one included.
-        candidates: m of each round.
-        epochs: Of a full training.
-        rank_correlation: What the early-stop epoch's must pass.
-        strategy: predictor, or random for the baseline: all rounds quasi-random.
-        seed: Of the predictor's training.
+        rounds: Number of rounds T, including the first.
+        candidates: Number of candidates m in each round.
+        epochs: Epochs of a full training.
+        rank_correlation: Threshold that defines the early-stop epoch.
+        strategy: "predictor", or "random" for the baseline, in which all rounds are quasi-random.
+        seed: Seed of the training of the predictor.
     """
 
     rounds: int = 5
@@ -78,11 +78,11 @@ class IterationOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class Round(TrainedCandidates):
-    """One round.
+    """One round of a search.
 
     Attributes:
-        costs: Of its candidates.
-        epochs: How long they were trained.
+        costs: Costs of the candidates.
+        epochs: Epochs for which they were trained.
     """
 
     costs: Costs
@@ -95,13 +95,13 @@ class Round(TrainedCandidates):
 
 @dataclass(frozen=True, kw_only=True)
 class IterationResult:
-    """Stage 2 when it is done.
+    """State of stage 2 after some or all rounds.
 
     Attributes:
-        rounds: In order.
-        stop_epoch: Epoch, from 1, whose accuracies were learnt.
-        correlations: Rank correlation of each epoch of the first round with its last.
-        predictor: After all rounds.
+        rounds: The rounds, in order.
+        stop_epoch: Epoch, from 1, whose accuracies the predictor learns.
+        correlations: Rank correlation of each epoch of the first round with its last epoch.
+        predictor: The predictor after the last of the rounds.
     """
 
     rounds: tuple[Round, ...]
@@ -110,11 +110,11 @@ class IterationResult:
     predictor: Predictor
 
     def measured(self) -> tuple[Floats, Floats]:
-        """Genes [N, variables] and accuracies (%) [N] at the early-stop epoch of all that count."""
+        """See `measured`, for all rounds and the early-stop epoch."""
         return measured(self.rounds, self.stop_epoch)
 
     def best_first(self) -> Floats:
-        """Genes of all that count, the most accurate first."""
+        """See `best_first`, for all rounds and the early-stop epoch."""
         return best_first(self.rounds, self.stop_epoch)
 
 
@@ -126,25 +126,29 @@ def iterate(
     options: IterationOptions,
     on_round: Callable[[IterationResult], None] = lambda _: None,
 ) -> IterationResult:
-    """Do all rounds.
+    """Run all rounds.
 
-    Everything follows from the arguments and what `train` returns, so that a search whose trainings
-    are kept repeats itself exactly up to where it was cut off.
+    The result depends only on the arguments and on what `train` returns. A search whose trainings
+    are stored therefore repeats itself exactly up to the point where it was interrupted.
 
     Args:
-        pool: Genes and costs to choose from; the first round is its beginning.
-        train: Trains a round; what is kept of an earlier call need not be trained again.
-        on_round: Called after each round.
+        problem: The space and its costs.
+        pool: Genes and costs of the candidates to choose from; the first round takes the first
+            ones.
+        pretrained: The predictor before the first round.
+        train: Trains a round; it may return stored results of an earlier call.
+        options: Sizes of the rounds.
+        on_round: Called with the state after each round.
 
     Raises:
-        UserError: The pool has fewer different candidates than the rounds train, or too few
-            trainings succeeded.
+        UserError: The pool has too few distinct candidates, or too few trainings succeeded.
     """
     genes, costs = _distinct(*pool)
     needed = options.rounds * options.candidates
     if len(genes) < needed:
         raise UserError(
-            f"A pool of {len(genes)} different candidates is too small for {needed} trials."
+            f"A pool of {len(genes)} distinct candidates is too small for {needed} trials. Raise "
+            "--pool, or lower --rounds or --candidates."
         )
     untried = np.ones(len(genes), np.bool_)
     chosen = np.arange(options.candidates)
@@ -153,7 +157,7 @@ def iterate(
     epochs = options.epochs
     for number in range(options.rounds):
         trained = train(number, genes[chosen], predicted, epochs)
-        for row in trained.genes:  # What went through a file differs in the last bits.
+        for row in trained.genes:  # Genes read from a file differ in the last bits.
             untried &= np.abs(genes - row).max(axis=1) > _SAME
         rounds.append(Round(**vars(trained), costs=problem.costs(trained.genes), epochs=epochs))
         if number == 0:
@@ -178,14 +182,22 @@ def iterate(
 
 
 def _distinct(genes: Floats, costs: Costs) -> tuple[Floats, Costs]:
-    """The pool without repetitions, which a space of few values has, in its order."""
+    """The pool without the repetitions that a small space causes, in the same order."""
     _, first = np.unique(genes, axis=0, return_index=True)
     first.sort()
     return genes[first], costs[first]
 
 
 def measured(rounds: Sequence[Round], epoch: int) -> tuple[Floats, Floats]:
-    """Genes and accuracies (%) at this epoch, from 1, of all trainings that got so far."""
+    """Genes `[N, variables]` and accuracies (%) `[N]` of all trainings that reached an epoch.
+
+    Args:
+        rounds: The rounds.
+        epoch: The epoch, from 1.
+
+    Raises:
+        UserError: Fewer than two trainings reached the epoch.
+    """
     pairs = [
         (genes, curve[epoch - 1])
         for done in rounds
@@ -194,8 +206,8 @@ def measured(rounds: Sequence[Round], epoch: int) -> tuple[Floats, Floats]:
     ]
     if len(pairs) < 2:
         raise UserError(
-            f"{len(pairs)} trainings reached epoch {epoch}; at least 2 are needed to learn from. "
-            "See why the others failed: their errors stand in the experiment."
+            f"{len(pairs)} trainings reached epoch {epoch}, but the predictor needs at least 2. "
+            "The report and trials.sqlite in the run directory say why the others failed."
         )
     genes, accuracies = zip(*pairs, strict=True)
     return np.stack(genes), np.array(accuracies)
@@ -214,7 +226,7 @@ def refit(
     epoch: int,
     generator: torch.Generator,
 ) -> Predictor:
-    """The pretrained predictor after learning all accuracies at this epoch."""
+    """Fit the pretrained predictor to all accuracies at an epoch, from 1."""
     genes, accuracies = measured(rounds, epoch)
     features = (
         problem.space.features(genes, "architecture"),
@@ -224,16 +236,31 @@ def refit(
 
 
 def rank_correlations(curves: Sequence[AccuracyCurve], epochs: int) -> tuple[float, ...]:
-    """Spearman's rank correlation of each epoch's accuracies with the last one's, [epochs].
+    """Spearman's rank correlation of the accuracies of each epoch with those of the last.
 
-    Trainings that did not reach the last epoch are left out. An epoch in which all are equal
-    correlates with nothing: 0.
+        ρ_t = Pearson(rank(a_t), rank(a_T)),    a_t: accuracies after epoch t, T: last epoch
+
+    Trainings that did not reach the last epoch are ignored. The correlation is 0 for an epoch in
+    which all accuracies are equal.
+
+    >>> [round(r, 3) for r in rank_correlations([(10, 50), (20, 40), (30, 60)], epochs=2)]
+    [0.5, 1.0]
+
+    Args:
+        curves: Accuracies of each training.
+        epochs: T.
+
+    Returns:
+        One correlation per epoch.
+
+    Raises:
+        UserError: Fewer than two trainings reached the last epoch.
     """
     whole = np.array([curve for curve in curves if len(curve) == epochs]).reshape(-1, epochs)
     if len(whole) < 2:
         raise UserError(
-            f"{len(whole)} trainings of the first round succeeded; at least 2 are needed. See why "
-            "the others failed: their errors stand in the experiment."
+            f"{len(whole)} trainings of the first round succeeded, but at least 2 are needed. The "
+            "report and trials.sqlite in the run directory say why the others failed."
         )
     ranks = rankdata(whole, axis=0)
     centred = ranks - ranks.mean(axis=0)
@@ -244,7 +271,11 @@ def rank_correlations(curves: Sequence[AccuracyCurve], epochs: int) -> tuple[flo
 
 
 def early_stop_epoch(correlations: Sequence[float], threshold: float) -> int:
-    """The first epoch, from 1, whose rank correlation passes the threshold; else the last."""
+    """The first epoch, from 1, whose rank correlation exceeds the threshold, or else the last.
+
+    >>> early_stop_epoch([0.3, 0.92, 0.95, 1.0], threshold=0.92)
+    3
+    """
     passing = (number for number, value in enumerate(correlations, 1) if value > threshold)
     return next(passing, len(correlations))
 
@@ -252,16 +283,29 @@ def early_stop_epoch(correlations: Sequence[float], threshold: float) -> int:
 def stop_epoch(correlations: Sequence[float], threshold: float, strategy: str) -> int:
     """Epoch, from 1, at which later rounds stop and all candidates are compared.
 
-    The random baseline trains all to the end.
+    It is the last epoch for the strategy "random", which trains all candidates to the end.
     """
     early = strategy == "predictor"
     return early_stop_epoch(correlations, threshold) if early else len(correlations)
 
 
 def best_of_bins(scores: Floats, costs: Floats, untried: np.ndarray, count: int) -> np.ndarray:
-    """Indices of the best untried candidate in each of `count` equal ranges of the costs [N].
+    """Choose the best untried candidate of each of `count` equal ranges of the costs.
 
-    Ranges without one leave their place to the best untried ones of all.
+    If a range has no untried candidate, the best remaining candidate of all takes its place.
+
+    >>> scores, costs = np.array([1.0, 3.0, 2.0, 4.0]), np.array([0.0, 1.0, 6.0, 10.0])
+    >>> best_of_bins(scores, costs, np.ones(4, bool), count=2)
+    array([1, 3])
+
+    Args:
+        scores: Predicted accuracies `[N]`.
+        costs: Costs `[N]`.
+        untried: Whether each candidate may be chosen `[N]`.
+        count: Number of ranges.
+
+    Returns:
+        Indices of the chosen candidates.
     """
     low, high = costs.min(), costs.max()
     width = (high - low) / count if high > low else 1.0

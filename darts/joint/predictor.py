@@ -1,15 +1,17 @@
-"""A predictor of accuracy that learns from costs first (FBNetV3, arXiv 2006.02049, §4 and A.3).
+"""A predictor of accuracy that is pretrained on costs (FBNetV3, arXiv 2006.02049, §4 and A.3).
 
-An architecture's features go through the embedding layer; from the embedding alone the proxy head
-predicts multiply-adds and parameters, and from the embedding beside the recipe's features one
-hidden layer and the accuracy head predict the accuracy. Costs need no training, so the encoder sees
-thousands of architectures before the first accuracy is known.
+The features of an architecture pass through an embedding layer. The proxy head predicts
+multiply-adds and parameters from the embedding alone. One hidden layer and the accuracy head
+predict the accuracy from the embedding and the features of the recipe. Costs are known without
+training, so the embedding has seen thousands of architectures before the first accuracy is
+measured.
 
-The source gives the embedding's width (24), the epochs (50 with the embedding frozen, then 50 with
-all layers at a reduced rate) and the Huber loss with δ = 1. Activation, hidden width, optimiser and
-learning rates are not in it and are ours, as is the scale of the targets: logarithms of costs by
-mean and standard deviation; accuracies by median and median absolute deviation, because a few
-trainings that failed to learn would stretch a standard deviation, and Huber's δ with it.
+The paper gives the width of the embedding (24), the epochs (50 with a frozen embedding, then 50
+with all layers at a reduced learning rate) and the Huber loss with δ = 1. It gives neither the
+activation, the hidden width, the optimiser nor the learning rates; these are choices of this
+implementation. So is the scale of the targets. Logarithms of costs are scaled by mean and standard
+deviation. Accuracies are scaled by median and median absolute deviation, because a few trainings
+that failed to learn would inflate a standard deviation and thereby the effective δ.
 """
 
 from __future__ import annotations
@@ -38,14 +40,25 @@ from darts.joint.variables import Floats
 EMBEDDING = 24
 HIDDEN = 24
 PROXIES = ("macs", "params")
-_BLOCK = 8192
+_BLOCK = 8192  # Candidates that are predicted at once.
 
 
 class Predictor(nn.Module):
-    """The network: features `[B, architecture]` and `[B, recipe]` to standardised targets.
+    """Maps features `[B, architecture]` and `[B, recipe]` to standardised accuracies `[B]`.
+
+        e = hardswish(W₁ x_architecture + b₁)
+        proxies = W₂ e + b₂
+        accuracy = W₄ hardswish(W₃ [e, x_recipe] + b₃) + b₄
+
+    FBNetV3 (arXiv 2006.02049), §4; the activation and the hidden width are choices of ours.
+
+    >>> predictor = Predictor(architecture=6, recipe=3, generator=torch.Generator().manual_seed(0))
+    >>> predictor(torch.zeros(2, 6), torch.zeros(2, 3)).shape
+    torch.Size([2])
 
     Args:
-        architecture, recipe: Numbers of features.
+        architecture: Number of features of an architecture.
+        recipe: Number of features of a recipe.
         generator: Random stream of the initial weights.
     """
 
@@ -56,7 +69,7 @@ class Predictor(nn.Module):
         self.proxy_head = nn.Linear(EMBEDDING, len(PROXIES))
         self.hidden = nn.Linear(EMBEDDING + recipe, HIDDEN)
         self.accuracy_head = nn.Linear(HIDDEN, 1)
-        # Middle and deviation of the targets: logarithms of costs, accuracy in %.
+        # Centre and scale of the targets: logarithms of costs, accuracy in %.
         self.proxy_scale: Tensor
         self.accuracy_scale: Tensor
         self.register_buffer("proxy_scale", torch.tensor([[0.0, 1.0]] * len(PROXIES)).double())
@@ -68,27 +81,27 @@ class Predictor(nn.Module):
                     parameter.uniform_(-bound, bound, generator=generator)
 
     def embed(self, architecture: Tensor) -> Tensor:
-        """Embeddings `[B, 24]`."""
+        """Embed features of architectures `[B, architecture]` as `[B, 24]`."""
         return functional.hardswish(self.embedding(architecture))
 
     def proxies(self, architecture: Tensor) -> Tensor:
-        """Standardised logarithms of multiply-adds and parameters `[B, 2]`."""
+        """Predict the standardised logarithms of multiply-adds and parameters `[B, 2]`."""
         return self.proxy_head(self.embed(architecture))
 
     def forward(self, architecture: Tensor, recipe: Tensor) -> Tensor:
-        """Standardised accuracies `[B]`."""
+        """Predict standardised accuracies `[B]`."""
         joined = torch.cat([self.embed(architecture), recipe], dim=1)
         return self.accuracy_head(functional.hardswish(self.hidden(joined))).squeeze(1)
 
 
 @dataclass(frozen=True, kw_only=True)
 class PretrainingReport:
-    """How well costs are predicted on the fifth of the pool that was held out.
+    """Quality of the predicted costs on the fifth of the pool that was held out.
 
     Attributes:
-        correlation: Pearson's, of predicted and true logarithms, by cost.
-        rank_correlation: Spearman's, by cost.
-        architectures: Number of those held out.
+        correlation: Pearson correlation of predicted and true logarithms, for each cost.
+        rank_correlation: Spearman correlation, for each cost.
+        architectures: Number of architectures held out.
     """
 
     correlation: Mapping[str, float]
@@ -97,7 +110,7 @@ class PretrainingReport:
 
 
 def create_predictor(space: Space, generator: torch.Generator) -> Predictor:
-    """A fresh predictor for a space."""
+    """Create a predictor with random weights for a space."""
     return Predictor(space.width("architecture"), space.width("recipe"), generator)
 
 
@@ -110,9 +123,18 @@ def pretrain_predictor(
     epochs: int = 40,
     learning_rate: float = 0.01,
 ) -> PretrainingReport:
-    """Teach embedding and proxy head the costs of architectures [N, features].
+    """Train the embedding and the proxy head, in place, on the costs of architectures.
 
-    Four fifths are learnt from, in random order; the report is on the last fifth.
+    The loss is the Huber loss of standardised logarithms. The training uses four fifths of the
+    architectures, chosen at random; the report is on the other fifth.
+
+    Args:
+        predictor: The predictor to train.
+        architecture: Features `[N, architecture]`.
+        costs: Costs of the N architectures.
+        generator: Random stream of the split and of the order of batches.
+        epochs: Number of epochs.
+        learning_rate: Initial learning rate of Adam, which falls along a cosine.
     """
     values = np.log(np.stack([costs.macs, costs.params], axis=1))
     order = torch.randperm(len(values), generator=generator)
@@ -153,9 +175,21 @@ def fit_predictor(
     learning_rate: float = 0.01,
     reduced_rate: float = 0.001,
 ) -> Predictor:
-    """A copy of `predictor` that has learnt accuracies (%) [N] of N trained candidates.
+    """Return a copy of the predictor that is fitted to measured accuracies.
 
-    First the embedding stays as it is, then all layers learn at the reduced rate.
+    First the embedding is frozen; then all layers are trained at the reduced learning rate.
+
+    Args:
+        predictor: The pretrained predictor, which stays unchanged.
+        architecture: Features `[N, architecture]`.
+        recipe: Features `[N, recipe]`.
+        accuracies: Accuracies (%) `[N]`.
+        generator: Random stream of the order of batches.
+        frozen_epochs: Epochs with a frozen embedding.
+        epochs: Epochs of all layers.
+        batch_size: Candidates per step.
+        learning_rate: Learning rate of Adam while the embedding is frozen.
+        reduced_rate: Learning rate of Adam for all layers.
     """
     predictor = copy.deepcopy(predictor)
     values = torch.from_numpy(np.asarray(accuracies, np.float64))
@@ -179,7 +213,7 @@ def fit_predictor(
 
 @torch.no_grad()
 def predict_accuracies(predictor: Predictor, architecture: Floats, recipe: Floats) -> Floats:
-    """Accuracies in % [N]."""
+    """Predict accuracies (%) `[N]` from features `[N, architecture]` and `[N, recipe]`."""
     inputs = torch.from_numpy(architecture).float(), torch.from_numpy(recipe).float()
     blocks = [
         predictor(*pair).double() for pair in zip(*(i.split(_BLOCK) for i in inputs), strict=True)
@@ -190,7 +224,7 @@ def predict_accuracies(predictor: Predictor, architecture: Floats, recipe: Float
 
 @torch.no_grad()
 def predict_costs(predictor: Predictor, architecture: Floats) -> Costs:
-    """What the proxy head takes the costs for."""
+    """Predict costs of architectures from features `[N, architecture]`."""
     proxies = predictor.proxies(torch.from_numpy(architecture).float()).double()
     scale = predictor.proxy_scale
     macs, params = (proxies * scale[:, 1] + scale[:, 0]).exp().T.numpy()
@@ -198,7 +232,12 @@ def predict_costs(predictor: Predictor, architecture: Floats) -> Costs:
 
 
 class Scorer:
-    """Predicted accuracies (%) of genes [N, variables] of a problem's space."""
+    """Maps genes `[N, variables]` of a space to predicted accuracies (%) `[N]`.
+
+    Args:
+        problem: The problem whose space the genes belong to.
+        predictor: The predictor of that space.
+    """
 
     def __init__(self, problem: Problem, predictor: Predictor) -> None:
         self.space, self.predictor = problem.space, predictor
@@ -211,16 +250,16 @@ class Scorer:
 
 
 def save_predictor(predictor: Predictor, space: Space, path: Path | str) -> None:
-    """Write a predictor and its space to one file."""
+    """Save a predictor and its space in one file."""
     with atomic_write(path, "wb") as stream:
         torch.save({"space": describe_space(space), "state": predictor.state_dict()}, stream)
 
 
 def load_predictor(path: Path | str) -> tuple[Predictor, Space]:
-    """Read what `save_predictor` wrote.
+    """Load a file that `save_predictor` wrote.
 
     Raises:
-        UserError: There is no such file, or it holds something else.
+        UserError: There is no such file, or it does not contain a predictor.
     """
     try:
         saved: Mapping[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
@@ -229,21 +268,24 @@ def load_predictor(path: Path | str) -> tuple[Predictor, Space]:
         predictor.load_state_dict(saved["state"])
     except FileNotFoundError:
         raise UserError(
-            f"There is no predictor {path}; a joint search writes one when its first round is done."
+            f"There is no predictor {path}. A joint search writes one after its first round."
         ) from None
     except Exception as error:
-        raise UserError(f"{path} is no predictor of a joint search: {error}") from None
+        raise UserError(f"{path} is not a predictor of a joint search: {error}") from None
     return predictor, space
 
 
 def _scale(values: Tensor) -> Tensor:
-    """Mean and deviation [columns, 2] of values [N, columns]; a deviation of 0 becomes 1."""
+    """Mean and standard deviation `[columns, 2]` of values `[N, columns]`; 0 is replaced by 1."""
     deviation = values.std(dim=0, correction=0)
     return torch.stack([values.mean(dim=0), torch.where(deviation > 0, deviation, 1.0)], dim=1)
 
 
 def _robust_scale(values: Tensor) -> Tensor:
-    """Median and scaled median absolute deviation [2] of values [N]; as `_scale` where it is 0."""
+    """Median and scaled median absolute deviation `[2]` of values `[N]`, or `_scale` if it is 0.
+
+    The factor 1.4826 makes the deviation of a normal distribution its standard deviation.
+    """
     median = values.median()
     deviation = 1.4826 * (values - median).abs().median()
     if deviation == 0:

@@ -1,4 +1,4 @@
-"""What a finished search can still be asked: any ceiling, any candidate."""
+"""Ask the predictor of a search: for the best candidates under a ceiling, or for any candidate."""
 
 from __future__ import annotations
 
@@ -14,30 +14,37 @@ from darts.joint.variables import Floats
 
 
 def scorer_of(record: SearchRecord) -> Scorer:
-    """The search's predictor.
+    """Return the predictor of a search as a score.
 
     Raises:
-        UserError: No round is done yet.
+        UserError: The first round is not finished.
     """
     if record.predictor is None or record.stop_epoch is None:
         raise UserError(
-            f"{record.path} has no predictor yet: its first round is not done. Go on with "
-            f"--resume {record.path}."
+            f"{record.path} has no predictor yet, because its first round is not finished. "
+            f"Continue it: python -m darts joint search --resume {record.path}."
         )
     return Scorer(record.problem, record.predictor)
 
 
 def evolve_record(record: SearchRecord, limits: Limits, seed: int) -> Evolved:
-    """The best predicted candidates within `limits`, beginning with the best that were trained.
+    """Search the candidates within `limits` that have the highest predicted accuracy.
+
+    The first generation contains the best candidates that were trained.
+
+    Args:
+        record: A search with at least one finished round.
+        limits: Limits on the costs.
+        seed: Seed of the evolution.
 
     Raises:
-        UserError: There is no predictor yet, or no candidate within the limits.
+        UserError: There is no predictor yet, or no candidate is within the limits.
     """
     return evolve_seeded(record.problem, scorer_of(record), limits, trained_genes(record), seed)
 
 
 def trained_genes(record: SearchRecord) -> Floats:
-    """Genes of the trained candidates, the most accurate first.
+    """Genes `[N, variables]` of the trained candidates, the most accurate first.
 
     Raises:
         UserError: There is no predictor yet.
@@ -48,5 +55,9 @@ def trained_genes(record: SearchRecord) -> Floats:
 
 
 def best_candidate(record: SearchRecord) -> dict[str, Any]:
-    """The variables of the most accurate candidate that was trained."""
+    """The sampled values of the most accurate candidate that was trained.
+
+    Raises:
+        UserError: There is no predictor yet.
+    """
     return record.problem.space.rows(trained_genes(record)[:1])[0]

@@ -1,4 +1,4 @@
-"""A candidate as a recipe that `evaluate.py --config` trains and tests."""
+"""Save a candidate as a recipe that `evaluate.py --config` trains and tests."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from darts.settings.options import RunOptions
 from darts.training.options import TrainingOptions
 from genotypes import Genotype, save_genotype
 
-# Where and how a training runs is its own affair; it is tested on the test images.
+# Options that a recipe leaves to the training: where it runs, and that it uses the test images.
 _LEFT_OUT = (
     *(field.name for field in fields(RunOptions)),
     *("genotype", "model", "pretrained", "hold_out", "test_every", "checkpoint"),
@@ -27,10 +27,13 @@ _LEFT_OUT = (
 def write_recipe(
     candidate: JointCandidate, config: Mapping[str, Any], path: Path, comment: str
 ) -> None:
-    """Write a candidate of a search with these settings, and its network beside it.
+    """Write a candidate as a recipe file, and its network as `NAME-network.yaml` beside it.
 
     Args:
-        comment: One line on top.
+        candidate: Network and recipe.
+        config: Settings of the search, for options that the recipe does not decide.
+        path: Path of the recipe file.
+        comment: A comment for the first line of the file.
     """
     names = [field.name for field in fields(TrainingOptions) if field.name not in _LEFT_OUT]
     shared = {name: config[name] for name in names if config.get(name) is not None}

@@ -135,7 +135,7 @@ def test_a_pool_too_small(cells, start) -> None:
     (genes, costs), predictor = start
     first = np.sort(np.unique(genes, axis=0, return_index=True)[1])
     for few in (first[:23], np.repeat(first[:23], 2)):  # Repetitions count once.
-        with pytest.raises(UserError, match="pool of 23 different candidates is too small for 24"):
+        with pytest.raises(UserError, match="pool of 23 distinct candidates is too small for 24"):
             iterate(cells, (genes[few], costs[few]), predictor, Trainer(), OPTIONS)
 
 

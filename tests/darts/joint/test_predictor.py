@@ -131,8 +131,8 @@ def test_files_that_are_no_predictor(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="There is no predictor"):
         load_predictor(tmp_path / "absent.pt")
     (tmp_path / "text.pt").write_text("hello")
-    with pytest.raises(UserError, match="is no predictor"):
+    with pytest.raises(UserError, match="is not a predictor"):
         load_predictor(tmp_path / "text.pt")
     torch.save({"space": {"name": "x"}, "state": {}}, tmp_path / "other.pt")
-    with pytest.raises(UserError, match="is no predictor"):
+    with pytest.raises(UserError, match="is not a predictor"):
         load_predictor(tmp_path / "other.pt")
