@@ -1,4 +1,4 @@
-"""Settings that a search refuses before anything is written."""
+"""Validate the options of a search before anything is written."""
 
 from __future__ import annotations
 
@@ -15,6 +15,11 @@ from darts.training.options import TrainingOptions
 
 
 def check_sizes(options: JointOptions) -> None:
+    """Check numbers of rounds, candidates and epochs, and the held-out images.
+
+    Raises:
+        UserError: A number is too small.
+    """
     if options.rounds < 1 or options.candidates < 2 or options.epochs < 1:
         raise UserError(
             f"A joint search needs at least 1 round, 2 candidates and 1 epoch, not "
@@ -22,8 +27,8 @@ def check_sizes(options: JointOptions) -> None:
         )
     if options.hold_out < 2:
         raise UserError(
-            f"--hold-out {options.hold_out}: candidates are judged by training images that are set "
-            "aside, every second one or rarer; test images judge none."
+            f"--hold-out {options.hold_out}: must be 2 or more. Candidates are scored on every Nth "
+            "training image, which is held out; the test images are never used."
         )
     if options.pool < options.rounds * options.candidates:
         raise UserError(
@@ -33,23 +38,30 @@ def check_sizes(options: JointOptions) -> None:
 
 
 def check_recipe_names(space: Space) -> None:
-    """Raise UserError unless a training knows every option that the recipe decides."""
+    """Check that every setting of the recipe is an option of a training.
+
+    Raises:
+        UserError: A setting is not such an option.
+    """
     known = recipe_names()
     unknown = [name for name in space.targets("recipe") if name not in known]
     if unknown:
         close = [m for name in unknown for m in difflib.get_close_matches(name, known, n=1)]
         hint = f" Did you mean {', '.join(close)}?" if close else ""
         raise UserError(
-            f"{space.name}: a training has no option {', '.join(unknown)} that a recipe could "
-            f"decide.{hint} There are {', '.join(known)}; 'sets' gives a variable's options where "
-            "it is called otherwise."
+            f"{space.name}: a recipe cannot set {', '.join(unknown)}.{hint} It can set "
+            f"{', '.join(known)}. A variable with another name needs 'sets', the list of the "
+            "options that it sets."
         )
 
 
 def check_images(space: Space, options: TrainingOptions, dataset: Dataset) -> None:
-    """Raise UserError where the images are too small for a value that the recipe may take.
+    """Check that the images are large enough for every value of the recipe.
 
-    Where the recipe decides the images' size, each trial sees for itself.
+    Nothing is checked if the recipe decides the image size: then each trial checks its own.
+
+    Raises:
+        UserError: The images are too small for a value.
     """
     if RESOLUTION in space.targets("recipe"):
         return

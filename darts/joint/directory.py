@@ -1,14 +1,15 @@
-"""The directory of a joint search, read and written.
+"""Read and write the directory of a joint search.
 
 | file | content |
 |---|---|
 | `config.yaml` | every setting |
-| `space.yaml`, `setting.yaml`, `model.yaml` | the space; what all candidates have in common |
-| `trials.sqlite` | every candidate, its curve, time, status, software |
-| `predictor.pt` | the predictor after the last round that is done |
-| `result.json` | the figures that a script wants |
-| `best.yaml` | the most accurate candidate that was trained, as a recipe like those of `evolved/` |
-| `evolved/` | the best candidates under ceilings, as recipes for `evaluate.py --config` |
+| `space.yaml` | the space |
+| `setting.yaml`, `model.yaml` | settings that all candidates share |
+| `trials.sqlite` | every candidate with its curve, time, status and software |
+| `predictor.pt` | the predictor after the last finished round |
+| `result.json` | the result, for scripts |
+| `best.yaml` | the most accurate trained candidate as a recipe for `evaluate.py --config` |
+| `evolved/` | the best predicted candidates under ceilings, as such recipes |
 | `report.html` | the report |
 """
 
@@ -44,19 +45,19 @@ _MILLION = 1e6
 
 @dataclass(frozen=True, kw_only=True)
 class SearchRecord:
-    """A search as it stands, finished or not.
+    """The content of the directory of a search, finished or not.
 
     Attributes:
-        path: Its directory.
-        config: Its settings.
-        problem: Its space, with costs.
-        trials: All of them.
-        rounds: Those that are done; a trial that failed has an empty curve.
-        correlations: Rank correlation of each epoch of the first round with its last; empty before
-            that round is done.
-        stop_epoch: Epoch whose accuracies count; None before.
-        predictor: After the last round that is done; None before.
-        result: `result.json` of a finished search.
+        path: The directory.
+        config: All settings.
+        problem: The space and its networks.
+        trials: All trials.
+        rounds: The finished rounds; a failed trial has an empty curve.
+        correlations: Rank correlation of each epoch of the first round with its last epoch; empty
+            until the first round is finished.
+        stop_epoch: Epoch whose accuracies are compared; None until the first round is finished.
+        predictor: The predictor after the last finished round; None before the first.
+        result: Content of `result.json`; None if the search is not finished.
     """
 
     path: Path
@@ -71,16 +72,16 @@ class SearchRecord:
 
     @property
     def limits(self) -> Limits:
-        """The search's own."""
+        """Limits that the search was given."""
         names = ("min_macs", "max_macs", "max_params")
         return limits_of(*(self.config.get(name) for name in names))
 
 
 def read_search(directory: Path | str) -> SearchRecord:
-    """Read the search in a directory.
+    """Read the directory of a search.
 
     Raises:
-        UserError: There is none, or a file is damaged.
+        UserError: It is not the directory of a joint search, or a file is damaged.
     """
     path = Path(directory)
     problem = read_problem(path)
@@ -116,7 +117,7 @@ def read_search(directory: Path | str) -> SearchRecord:
 
 
 def trained_of(space: Space, trials: Sequence[Trial]) -> TrainedCandidates:
-    """A round as its trials stand; those that failed or are not done have no curve."""
+    """Convert the trials of a round; a trial that failed or is not done has an empty curve."""
     guesses = [trial.settings["predicted"] for trial in trials]
     return TrainedCandidates(
         genes=space.genes([trial.settings["candidate"] for trial in trials]),
@@ -131,7 +132,7 @@ def trained_of(space: Space, trials: Sequence[Trial]) -> TrainedCandidates:
 
 
 def write_problem(problem: Problem, directory: Path) -> None:
-    """Write the space and its setting as YAML files."""
+    """Write the space and the shared settings as YAML files."""
     setting = problem.setting
     values: dict[str, Any] = {
         name: getattr(setting, name)
@@ -147,10 +148,10 @@ def write_problem(problem: Problem, directory: Path) -> None:
 
 
 def read_problem(directory: Path) -> Problem:
-    """The inverse of `write_problem`.
+    """Read the space and the shared settings; the inverse of `write_problem`.
 
     Raises:
-        UserError: The directory holds no joint search, or a file is damaged.
+        UserError: It is not the directory of a joint search, or a file is damaged.
     """
     path = directory / "setting.yaml"
     try:
@@ -160,7 +161,7 @@ def read_problem(directory: Path) -> Problem:
         setting = NetworkSetting(**values, model=model)
     except FileNotFoundError:
         raise UserError(
-            f"{directory} is no directory of a joint search: there is no {path.name} in it."
+            f"{directory} is not the directory of a joint search: it has no {path.name}."
         ) from None
     except (OSError, TypeError, yaml.YAMLError) as error:
         raise UserError(f"{path} is damaged: {error}") from None
@@ -168,7 +169,11 @@ def read_problem(directory: Path) -> Problem:
 
 
 def limits_of(min_macs: float | None, max_macs: float | None, max_params: float | None) -> Limits:
-    """Limits given in millions; None for none."""
+    """Convert limits in millions; None means no limit.
+
+    >>> limits_of(None, 300, None).max_macs
+    300000000.0
+    """
     return Limits(
         min_macs=(min_macs or 0) * _MILLION,
         max_macs=math.inf if max_macs is None else max_macs * _MILLION,

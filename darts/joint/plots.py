@@ -1,4 +1,4 @@
-"""Plots of a joint search: its rounds, its predictor, and what it found at which cost."""
+"""Plots of a joint search: rounds, predictions, rank correlations, front and importance."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MILLION = 1e6
 
 
 def plot_rounds(rounds: Sequence[Round], epoch: int) -> Figure:
-    """Accuracies of each round's candidates, with their median and their best."""
+    """Plot the accuracies of each round, with their median and their best."""
     figure = Figure(figsize=_SIZE, layout="constrained")
     axes = figure.add_subplot()
     for number, part in enumerate(rounds, 1):
@@ -26,7 +26,7 @@ def plot_rounds(rounds: Sequence[Round], epoch: int) -> Figure:
         values = values[np.isfinite(values)]
         if not len(values):
             continue
-        # Spread sideways in a fixed pattern, so that equal values stay visible.
+        # A fixed horizontal jitter keeps equal values visible.
         aside = 0.16 * np.sin(np.arange(len(values)) * 2.4)
         colour = _colour(number)
         axes.scatter(number + aside, values, s=16, color=colour, alpha=0.65, linewidths=0)
@@ -48,7 +48,7 @@ def plot_rounds(rounds: Sequence[Round], epoch: int) -> Figure:
 
 
 def plot_predictions(rounds: Sequence[Round], epoch: int) -> Figure | None:
-    """What was predicted before a training, over what was measured after it."""
+    """Plot measured over predicted accuracies; None if nothing was predicted and measured."""
     points = [(n, p.predicted, p.accuracies(epoch)) for n, p in enumerate(rounds, 1)]
     points = [(n, p[known], m[known]) for n, p, m in points if (known := np.isfinite(p + m)).any()]
     if not points:
@@ -68,7 +68,7 @@ def plot_predictions(rounds: Sequence[Round], epoch: int) -> Figure | None:
 
 
 def plot_correlations(correlations: Sequence[float], threshold: float, stop: int) -> Figure:
-    """Rank correlation of each epoch with the last one, and where later rounds stop."""
+    """Plot the rank correlation of each epoch with the last, and the early-stop epoch."""
     figure = Figure(figsize=_SIZE, layout="constrained")
     axes = figure.add_subplot()
     epochs = range(1, len(correlations) + 1)
@@ -91,7 +91,9 @@ def plot_correlations(correlations: Sequence[float], threshold: float, stop: int
 
 
 def pareto(costs: Floats, accuracies: Floats) -> np.ndarray:
-    """Indices of what nothing cheaper or as cheap surpasses, by rising cost.
+    """Indices of the Pareto front, by increasing cost.
+
+    A point is on the front if no point that costs at most as much has a higher accuracy.
 
     >>> pareto(np.array([3.0, 1.0, 2.0]), np.array([9.0, 5.0, 4.0]))
     array([1, 0])
@@ -103,7 +105,7 @@ def pareto(costs: Floats, accuracies: Floats) -> np.ndarray:
 
 
 def plot_front(rounds: Sequence[Round], epoch: int) -> Figure:
-    """Accuracy over multiply-adds, and the candidates that none surpasses at their cost."""
+    """Plot accuracy over multiply-adds, and the Pareto front."""
     figure = Figure(figsize=_SIZE, layout="constrained")
     axes = figure.add_subplot()
     macs = np.concatenate([part.costs.macs for part in rounds]) / _MILLION
@@ -132,7 +134,7 @@ def plot_front(rounds: Sequence[Round], epoch: int) -> Figure:
 
 
 def plot_importance(names: Sequence[str], values: Floats, most: int = 24) -> Figure:
-    """The variables that the predictor attends to most."""
+    """Plot the most important variables as bars."""
     order = np.argsort(values, kind="stable")[-most:]
     figure = Figure(figsize=(6.2, 0.9 + 0.24 * len(order)), layout="constrained")
     axes = figure.add_subplot()
@@ -140,7 +142,7 @@ def plot_importance(names: Sequence[str], values: Floats, most: int = 24) -> Fig
     dress(axes)
     axes.grid(axis="y", visible=False)
     axes.tick_params(axis="y", labelcolor=INK, length=0)
-    axes.set(xlabel="change of the prediction when shuffled (points, root mean square)")
+    axes.set(xlabel="RMS change of the prediction when shuffled (points)")
     return figure
 
 

@@ -1,4 +1,4 @@
-"""The report of a joint search, finished or not: one page, and its plots as files."""
+"""The report of a joint search, finished or not: one page and its plots as files."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ from darts.report.frame import Plot, write_plots
 from darts.report.render import render_page
 from darts.run_files import RunFiles
 
-_POOL = 1000  # Candidates whose variables are shuffled.
+_POOL = 1000  # Candidates for the permutation importance.
 _SHOWN = 15  # Rows of the table.
 
 
 def write_joint_report(directory: Path | str) -> Path:
-    """Write `report.html` and `plots/` into a search's directory.
+    """Write `report.html` and `plots/` into the directory of a search.
 
     Raises:
-        UserError: There is no joint search in it.
+        UserError: It is not the directory of a joint search.
     """
     record = read_search(directory)
     context = {
@@ -54,20 +54,18 @@ def _cards(record: SearchRecord) -> Iterator[Card]:
     _, accuracies, macs = _measured(record)
     if len(accuracies):
         best = int(np.argmax(accuracies))
-        note = (
-            f"set-aside images, epoch {record.stop_epoch}; {macs[best] / 1e6:.1f} M multiply-adds"
-        )
+        note = f"held-out images, epoch {record.stop_epoch}; {macs[best] / 1e6:.1f} M multiply-adds"
         yield Card("Best measured", percent(float(accuracies[best])), note)
     if record.result:
         found = record.result["best_predicted"]
-        note = f"within the search's limits; {found['macs'] / 1e6:.1f} M multiply-adds"
+        note = f"within the limits of the search; {found['macs'] / 1e6:.1f} M multiply-adds"
         yield Card("Best predicted", percent(found["predicted_accuracy"]), note)
     done = sum(trial.status == "done" for trial in record.trials)
     failed = sum(trial.status == "failed" for trial in record.trials)
     planned = record.config["rounds"] * record.config["candidates"]
     yield Card("Trials", f"{done} of {planned}", f"{failed} failed" if failed else "none failed")
     seconds = sum(trial.seconds or 0.0 for trial in record.trials)
-    yield Card("Training time", duration(seconds), "all trials together")
+    yield Card("Training time", duration(seconds), "total of all trials")
     if record.stop_epoch is not None and _predicts(record):
         yield Card("Early stop", f"epoch {record.stop_epoch}", f"of {record.config['epochs']}")
     if record.result and (pretraining := record.result["pretraining"]):
@@ -82,9 +80,12 @@ def _notes(record: SearchRecord) -> Iterator[str]:
             yield f"trial {trial.key} failed: {trial.error.splitlines()[-1]}"
     diverged = [t.key for t in record.trials if t.result and t.result.get("diverged")]
     if diverged:
-        yield f"diverged, and counted as guessing: trials {', '.join(diverged)}"
+        yield f"diverged, and therefore scored at chance level: trials {', '.join(diverged)}"
     if record.result is None:
-        yield f"the search is not finished; go on with --resume {record.path}"
+        yield (
+            "the search is not finished; continue it with python -m darts joint search "
+            f"--resume {record.path}"
+        )
 
 
 def _predicts(record: SearchRecord) -> bool:
@@ -98,31 +99,31 @@ def _plots(record: SearchRecord) -> Iterator[Plot]:
     yield Plot(
         "rounds",
         "Rounds",
-        "A dot a candidate, a line at the median, the best in figures. "
+        "Each dot is a candidate; the line is the median; the number is the best. "
         + (
-            "The first round is quasi-random; later ones are the best predicted of each cost range."
+            "The first round is quasi-random; later ones have the best predictions per cost range."
             if _predicts(record)
-            else "All rounds are quasi-random: the baseline of a search."
+            else "All rounds are quasi-random: this is the baseline."
         ),
         plot_rounds(rounds, stop),
     )
     if (figure := plot_predictions(rounds, stop)) is not None:
-        note = _prediction_words(rounds, stop)
+        note = _prediction_note(rounds, stop)
         yield Plot("predictions", "Predicted and measured", note, figure)
     if _predicts(record):
         threshold = record.config["rank_correlation"]
         yield Plot(
             "correlations",
             "Rank correlation by epoch",
-            "Of the first round's accuracies with those of its last epoch; later rounds stop where "
-            "it first passes the dashed line.",
+            "Accuracies after each epoch of the first round against those after its last epoch; "
+            "later rounds stop at the first epoch above the dashed line.",
             plot_correlations(record.correlations, threshold, stop),
         )
     yield Plot(
         "front",
         "Accuracy and cost",
-        "The line joins the candidates that no cheaper one surpasses; they were chosen by the "
-        "same images, so that their accuracies flatter.",
+        "The line joins the candidates that no cheaper candidate surpasses. They were chosen on "
+        "the images that measured them, so their accuracies are biased upwards.",
         plot_front(rounds, stop),
     )
     try:
@@ -134,27 +135,27 @@ def _plots(record: SearchRecord) -> Iterator[Plot]:
     names = [variable.name for variable in record.problem.space.variables]
     yield Plot(
         "importance",
-        "What the predictor attends to",
-        f"How much its answers on {len(genes):,} candidates change when a variable is shuffled "
-        "among them. It is the predictor's view, and no better than its predictions.",
+        "Importance of the variables",
+        f"Change of the predictions for {len(genes):,} candidates when a variable is shuffled "
+        "among them. It shows what the predictor uses and is no better than its predictions.",
         plot_importance(names, values),
     )
 
 
-def _prediction_words(rounds: Sequence[Round], epoch: int) -> str:
+def _prediction_note(rounds: Sequence[Round], epoch: int) -> str:
     predicted = np.concatenate([part.predicted for part in rounds])
     measured = np.concatenate([part.accuracies(epoch) for part in rounds])
     known = np.isfinite(predicted + measured)
-    words = "Predictions were made before the candidates were trained."
+    note = "Predictions were made before the candidates were trained."
     if known.sum() > 2:
         correlation = spearmanr(predicted[known], measured[known])[0]
         error = np.abs(predicted - measured)[known].mean()
-        words += f" Rank correlation {correlation:.2f}, mean error {error:.2f} points."
-    return words
+        note += f" Rank correlation {correlation:.2f}, mean error {error:.2f} points."
+    return note
 
 
 def _measured(record: SearchRecord) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Genes, accuracies and multiply-adds of all candidates that count."""
+    """Genes, accuracies and multiply-adds of all candidates that reached the early-stop epoch."""
     if record.stop_epoch is None:
         return np.zeros((0, 0)), np.zeros(0), np.zeros(0)
     genes = np.concatenate([part.genes for part in record.rounds])
@@ -165,7 +166,7 @@ def _measured(record: SearchRecord) -> tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 def _table(record: SearchRecord) -> list[tuple[str, ...]]:
-    """The most accurate candidates, those of the front marked, with all variables that vary."""
+    """Rows of the most accurate candidates; candidates on the front are marked."""
     genes, accuracies, macs = _measured(record)
     if not len(accuracies):
         return []

@@ -1,6 +1,7 @@
-"""A whole joint search in one directory: pretraining, rounds of trials, evolution.
+"""Run a joint search in one directory: pretraining, rounds of trials, evolution.
 
-All but the trials follows from the settings, so that a search goes on wherever it was cut off.
+Everything except the results of the trials follows from the settings. A search that was interrupted
+therefore repeats the computation and continues with the first trial that is not done.
 """
 
 from __future__ import annotations
@@ -51,14 +52,14 @@ from darts.trials.store import TrialStore
 
 @dataclass(frozen=True)
 class JointSearchResult:
-    """What a joint search ends with.
+    """Result of a joint search.
 
     Attributes:
-        run_dir: Its directory.
+        run_dir: Directory of the search.
         iteration: All rounds and the predictor.
-        pretraining: How well costs are predicted; None for a space of recipes.
-        evolved: The best candidates within the search's own limits.
-        seconds: Of all trials together.
+        pretraining: Quality of the predicted costs; None for a space of recipes.
+        evolved: The best predicted candidates within the limits of the search.
+        seconds: Total time of all trials.
     """
 
     run_dir: Path
@@ -69,14 +70,18 @@ class JointSearchResult:
 
 
 def run_joint_search(options: JointOptions, model: Model | None) -> JointSearchResult:
-    """Search, or go on with the search in `options.resume`.
+    """Run a search, or continue the search in `options.resume`.
+
+    Args:
+        options: Options of the search.
+        model: Network or genotype for a space that does not describe one.
 
     Raises:
-        UserError: A setting, the space, the data or the run directory is wrong.
-        Interrupted: SIGINT or SIGTERM came; what is done is kept.
+        UserError: An option, the space, the data or the run directory is wrong.
+        Interrupted: SIGINT or SIGTERM was received; finished trials are kept.
     """
     torch.set_num_threads(options.threads or torch.get_num_threads())
-    # Images that are absent would only fail every trial. Other processes have their own device.
+    # Without the images every trial would fail. With other executors this process needs no GPU.
     dataset = opened_dataset(options, None if options.executor == "in-process" else "cpu")
     if options.resume is None:
         space = find_space(options.space)
@@ -85,7 +90,7 @@ def run_joint_search(options: JointOptions, model: Model | None) -> JointSearchR
         check_sizes(options)
         problem = Problem(space, open_setting(options, model))
         pool = problem.pool(options.pool, _limits(options), options.seed)
-        problem.candidate(pool[0][0])  # Networks that cannot be trained are refused at once.
+        problem.candidate(pool[0][0])  # Fails now if such networks cannot be trained.
         run = RunDirectory.create(options.run_dir, "joint", asdict(options))
         write_problem(problem, run.path)
     else:
@@ -102,8 +107,8 @@ def _search(
     pretrained, report = pretrained_predictor(problem, pool[0], options.seed)
     if report is not None:
         words = ", ".join(f"{name} {value:.4f}" for name, value in report.correlation.items())
-        held = f"{report.architectures:,} architectures that were held out"
-        print(f"correlation of predicted and true costs, on {held}: {words}", file=sys.stderr)
+        held = f"{report.architectures:,} held-out architectures"
+        print(f"correlation of predicted and true costs on {held}: {words}", file=sys.stderr)
     with TrialStore(run.path / TRIALS_FILE) as store:
 
         def on_round(iteration: IterationResult) -> None:
@@ -125,7 +130,7 @@ def _search(
     limits = _limits(options)
     evolved = evolve_seeded(problem, scorer, limits, done.best_first(), options.seed)
     result = JointSearchResult(run.path, done, report, evolved, seconds)
-    run.write_result(_figures(problem, result))
+    run.write_result(_content(problem, result))
     _write_best(problem, result, options)
     return result
 
@@ -135,7 +140,7 @@ def _write_best(problem: Problem, result: JointSearchResult, options: JointOptio
     best = problem.candidate(genes[accuracies.argmax()])
     stop = result.iteration.stop_epoch
     comment = (
-        f"Measured: {accuracies.max():.2f} % (set-aside images, epoch {stop} of {options.epochs}), "
+        f"Measured: {accuracies.max():.2f} % (held-out images, epoch {stop} of {options.epochs}), "
         f"the best of {len(genes)} trials"
     )
     write_recipe(best, asdict(options), result.run_dir / BEST, comment)
@@ -144,7 +149,10 @@ def _write_best(problem: Problem, result: JointSearchResult, options: JointOptio
 def pretrained_predictor(
     problem: Problem, genes: Floats, seed: int
 ) -> tuple[Predictor, PretrainingReport | None]:
-    """A predictor that knows the costs of a pool; a space of recipes has none to know."""
+    """Create a predictor and pretrain it on the costs of a pool.
+
+    A predictor for a space of recipes is not pretrained, because all candidates have one network.
+    """
     space = problem.space
     initial, order = (
         torch.Generator().manual_seed(stream_seed(seed, name))
@@ -164,6 +172,7 @@ def _limits(options: JointOptions) -> Limits:
 
 
 def iteration_options(options: JointOptions) -> IterationOptions:
+    """Sizes of the rounds."""
     return IterationOptions(
         rounds=options.rounds,
         candidates=options.candidates,
@@ -175,7 +184,7 @@ def iteration_options(options: JointOptions) -> IterationOptions:
 
 
 def open_setting(options: JointOptions, model: Model | None) -> NetworkSetting:
-    """What all candidates have in common, by the options and the data set that they name."""
+    """Settings that all candidates share, from the options and their data set."""
     classes, size = outline(options)
     return NetworkSetting(
         resolution=size,
@@ -187,7 +196,8 @@ def open_setting(options: JointOptions, model: Model | None) -> NetworkSetting:
     )
 
 
-def _figures(problem: Problem, result: JointSearchResult) -> dict[str, Any]:
+def _content(problem: Problem, result: JointSearchResult) -> dict[str, Any]:
+    """Content of `result.json`."""
     done = result.iteration
     genes, accuracies = done.measured()
     best = int(accuracies.argmax())

@@ -1,4 +1,4 @@
-"""Rounds of a search as trials in a store."""
+"""Train the rounds of a search as trials in a store."""
 
 from __future__ import annotations
 
@@ -17,7 +17,16 @@ from darts.trials.store import Trial, TrialStore
 
 
 class StoredRounds:
-    """Trains rounds as trials of a store; what it holds already is not decided or trained again."""
+    """Trains a round as trials of a store; a `TrainRound` for `iterate`.
+
+    A round that the store already contains keeps its candidates, and trials that are done are not
+    trained again.
+
+    Args:
+        store: The store of the search.
+        problem: The space and its networks.
+        options: Options of the search.
+    """
 
     def __init__(self, store: TrialStore, problem: Problem, options: JointOptions) -> None:
         self.store, self.problem, self.options = store, problem, options
@@ -53,8 +62,8 @@ class StoredRounds:
         if all(trial.status == "failed" for trial in trials):
             error = (trials[0].error or "").strip().splitlines()[-1:]
             raise UserError(
-                f"All {len(trials)} trainings of round {number + 1} failed, the first one so: "
-                f"{''.join(error)}"
+                f"All {len(trials)} trainings of round {number + 1} failed. The error of the first "
+                f"one: {''.join(error)}"
             )
         return trained_of(self.problem.space, trials)
 

@@ -31,7 +31,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_search_reports(run: Path) -> None:
     page = (run / "report.html").read_text()
-    for words in ("12 of 12", "Rank correlation by epoch", "What the predictor attends to"):
+    for words in ("12 of 12", "Rank correlation by epoch", "Importance of the variables"):
         assert words in page
     for plot in ("rounds", "predictions", "correlations", "front", "importance"):
         assert (run / "plots" / f"{plot}.svg").is_file()
@@ -130,8 +130,8 @@ def test_show(run: Path, capsys) -> None:
         (["serach"], "there is no command 'serach'"),
         (["search", "--space", "regnets"], "Did you mean regnet"),
         (["search", "--space", "regnet", "--pol", "3"], "--pol"),
-        (["evolve", "/nowhere"], "/nowhere is no directory of a joint search"),
-        (["predict", "/nowhere"], "/nowhere is no directory of a joint search"),
+        (["evolve", "/nowhere"], "/nowhere is not the directory of a joint search"),
+        (["predict", "/nowhere"], "/nowhere is not the directory of a joint search"),
         (["show", "/nowhere"], "no such file"),
         (["evolve", "RUN", "--max-macs", "0.000001"], "none of 10,000 sampled"),
         (["predict", "RUN", "--set", "depth"], "give NAME=VALUE"),
@@ -162,5 +162,5 @@ def test_values_that_no_training_takes(tmp_path: Path, capsys) -> None:
 def test_a_report_needs_a_search(tmp_path: Path) -> None:
     from darts.errors import UserError
 
-    with pytest.raises(UserError, match="is no directory of a joint search"):
+    with pytest.raises(UserError, match="is not the directory of a joint search"):
         write_joint_report(tmp_path)
