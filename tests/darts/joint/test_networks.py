@@ -215,5 +215,6 @@ def test_problems_that_are_none() -> None:
 def test_limits_that_nothing_meets(monkeypatch) -> None:
     monkeypatch.setattr("darts.joint.problem._MOST_DRAWS", 10_000)
     problem = Problem(find_space("nb201"), NetworkSetting())
-    with pytest.raises(UserError, match="none of 10,000 sampled candidates has at least 1 multiply-adds and at most 2 mul"):
+    message = "none of 10,000 sampled candidates has at least 1 multiply-adds and at most 2 mul"
+    with pytest.raises(UserError, match=message):
         problem.pool(1, Limits(min_macs=1, max_macs=2), 0)
