@@ -1,38 +1,41 @@
-"""Record the golden trajectories of this processor: python -m tests.golden.record [--replace].
+"""Record the golden trajectories of this processor and this PyTorch.
 
-Only a processor or a version of torch that is new needs this. Where a recorded trajectory differs,
-a change of the code changed results: that is a defect, or a decision to name in the changelog.
+    python -m tests.golden.record            # a processor without records
+    python -m tests.golden.record --replace  # again, where results are meant to change
+
+Run it from the root of the repository, before the change that the records are to judge. Records of
+other processors stay as they are.
 """
 
 from __future__ import annotations
 
-import json
+import argparse
+import os
 import sys
 import tempfile
 from pathlib import Path
 
-from tests.golden.trajectories import CASES, RECORD, processor, run_case
 
+def main() -> None:
+    """Record all cases under the key of this machine."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--replace", action="store_true", help="overwrite the records of this key")
+    replace = parser.parse_args().replace
+    # Before torch is loaded, and as the tests have it.
+    os.environ["OMP_NUM_THREADS"] = "1"
+    os.environ["MPLBACKEND"] = "agg"
+    from tests.golden.trajectories import CASES, FILE, load_records, save_records, this_key
 
-def main() -> int:
-    known = json.loads(RECORD.read_text()) if RECORD.is_file() else {}
-    if processor() in known and "--replace" not in sys.argv:
-        print(f"error: {processor()} is recorded; --replace records it again.", file=sys.stderr)
-        return 2
-    cases = {}
-    for case in CASES:
-        with tempfile.TemporaryDirectory() as folder:
-            cases[case] = run_case(case, Path(folder))
-    known[processor()] = cases
-    lines = ",\n".join(
-        f" {json.dumps(name)}: {{\n"
-        + ",\n".join(f"  {json.dumps(case)}: {json.dumps(one)}" for case, one in cases.items())
-        + "\n }"
-        for name, cases in known.items()
-    )
-    RECORD.write_text(f"{{\n{lines}\n}}\n")
-    return 0
+    key, records = this_key(), load_records()
+    if key in records and not replace:
+        sys.exit(f"{FILE} has records of {key}. To overwrite them: --replace.")
+    records[key] = {}
+    for name, case in CASES.items():
+        with tempfile.TemporaryDirectory() as directory:
+            records[key][name] = case.record(Path(directory))
+    save_records(records)
+    print(f"{FILE}: {len(CASES)} cases of {key}")
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    main()

@@ -1,7 +1,22 @@
-"""Small runs whose every number is recorded: what a change of structure must not change.
+"""Golden trajectories: tiny runs whose every number is known, to the last bit.
 
-Runs go through the public functions of `darts` and are read back from the files they leave, so no
-test here knows where a module lives.
+A run is started through `darts.search`, `darts.evaluate` or `darts.api.train_population`, and read
+back from its files. Nothing here names a module inside `darts`, so modules may move.
+
+A record of a run has these parts:
+
+- `losses`: all losses, accuracies, costs and learning rates that the run logged, in that order.
+  Times and memory are left out.
+- `alphas`: the architecture parameters at the end, in full.
+- `norm`: sum and sum of magnitudes of all floating-point tensors of the last checkpoint.
+- `digest`: SHA-256 of all tensors of the last checkpoint: weights, architecture, buffers, state of
+  the optimisers. It covers type, shape and bytes of each tensor, in the order of the checkpoint.
+  Names of modules and keys are left out, so they may change. The order of parameters may not.
+
+A population keeps no checkpoints: its record is the losses and errors of its trials.
+
+Bits depend on the processor and on PyTorch. `this_key` names both, and `trajectories.json` has
+records by key. The native kernels also depend on the C++ compiler, which is no part of the key.
 """
 
 from __future__ import annotations
@@ -9,161 +24,261 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+import re
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
+import numpy as np
 import torch
+from matplotlib.figure import Figure
 
 import darts
-from darts import api
+import darts.api
 
-RECORD = Path(__file__).with_name("trajectories.json")
+FILE = Path(__file__).with_name("trajectories.json")
 
-_SHARED = {
+Record = dict[str, Any]
+Records = dict[str, dict[str, Record]]
+
+SHARED = {
     "preset": "smoke",
-    "dataset": "digits",
+    "train_images": None,
+    "test_images": None,
+    "batch_size": 8,
     "device": "cpu",
     "threads": 1,
-    "workers": 0,
     "log_every": 1,
-    "batch_size": 16,
-    "train_images": 96,
-    "test_images": 40,
-}
-_SEARCH = {**_SHARED, "channels": 8, "layers": 3, "nodes": 2, "epochs": 1, "arch_warmup_epochs": 0}
-_KINDS: dict[str, dict[str, Any]] = {
-    "first order": {"epochs": 2, "arch_warmup_epochs": 1},
-    "second order": {"order": 2},
-    "random channels": {"sampling": "random"},
-    "cost ceiling": {"max_macs": "150k", "target_channels": 8, "target_layers": 3},
-}
-_SEARCHES = {
-    f"search, {kind}, {precision}, {backend}": {
-        **_SEARCH,
-        **settings,
-        "precision": precision,
-        "backend": backend,
-    }
-    for kind, settings in _KINDS.items()
-    for precision in ("fp32", "fp64")
-    for backend in ("torch", "native")
-}
-_RETRAININGS = {
-    f"retraining, {precision}": {
-        **_SHARED,
-        "genotype": "darts_v2",
-        "image_size": 32,
-        "channels": 4,
-        "layers": 3,
-        "epochs": 1,
-        "drop_path": 0.3,
-        "auxiliary": True,
-        "ema": 0.9,
-        "mixup": 0.2,
-        "precision": precision,
-    }
-    for precision in ("fp32", "fp64")
-}
-_POPULATION = {
-    "dataset": "digits",
-    "train_images": 64,
-    "test_images": 50,
-    "batch_size": 32,
     "epochs": 2,
+}
+SEARCH = {
+    **SHARED,
+    "method": "pc-darts",
+    "k": 4,
+    "channels": 8,
+    "layers": 3,
+    "nodes": 2,
+    "arch_warmup_epochs": 0,
+    "arch_learning_rate": 6e-3,
+}
+SEARCHES: Mapping[str, Mapping[str, Any]] = {
+    "first-order": {},
+    "second-order": {"order": 2},
+    "random-channels": {"sampling": "random"},
+    "cost-ceiling": {"max_macs": "9M"},
+}
+RETRAINING = {
+    **SHARED,
+    "genotype": "pcdarts_cifar10",
+    "channels": 4,
+    "layers": 3,
+    "drop_path": 0.3,
+    "drop_path_schedule": "constant",
+    "auxiliary": True,
+    "ema": 0.9,
+    "mixup": 0.2,
+    # With seed 0 (the default), a rounding of another processor changes a gradient by 1e-4.
+    "seed": 1,
+}
+POPULATION = {
+    **{name: value for name, value in SHARED.items() if name not in ("preset", "log_every")},
     "space": "regnetx",
+    "n": 3,
     "macs": "20k-60k",
     "stem_width": 8,
-    "n": 3,
-    "device": "cpu",
-    "threads": 1,
-    "workers": 0,
+    # With the recipe's own rate, roundings of fp32 grow to some per cent within two epochs.
+    "learning_rate": 0.005,
+    "executor": "in-process",
+    "parallel": 1,
 }
-CASES = (*_SEARCHES, *_RETRAININGS, "population")
+
+_LOGGED = re.compile("loss|accuracy|error|learning_rate|macs|params|changed")
+_ARCHITECTURE = re.compile("(alpha|beta)")
 
 
-def run_case(case: str, folder: Path) -> dict[str, Any]:
-    """Run a case in an empty folder and return its record.
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """One run.
 
-    The record holds every logged number that is not a time (`metrics`), the values of alpha and
-    beta (`architecture`), the sum of the absolute values of all tensors of the checkpoint (`size`)
-    and a digest of their names and bytes (`digest`).
+    Attributes:
+        precision: fp32 or fp64.
+        record: Does the run in an empty directory and returns its record.
     """
-    if case == "population":
-        api.train_population(**_POPULATION, out=str(folder / "population"))
-        [store] = (folder / "population").glob("*.sqlite")
-        return {"metrics": list(_trials(store)), "architecture": [], "size": 0.0, "digest": ""}
-    run = folder / "run"
-    if case in _SEARCHES:
-        darts.search(**_SEARCHES[case], run_dir=str(run))
-    else:
-        darts.evaluate(**_RETRAININGS[case], run_dir=str(run))
-    lines = map(json.loads, (run / "metrics.jsonl").read_text().splitlines())
-    tensors = dict(_tensors(torch.load(run / "checkpoint.pt", weights_only=True)))
+
+    precision: str
+    record: Callable[[Path], Record]
+
+
+def _cases() -> Iterator[tuple[str, Case]]:
+    for precision in ("fp32", "fp64"):
+        for backend in ("torch", "native"):
+            for name, settings in SEARCHES.items():
+                chosen = {**SEARCH, **settings, "backend": backend, "precision": precision}
+                search = partial(_search, settings=chosen)
+                yield (
+                    f"search-{name}-{backend}-{precision}",
+                    Case(precision=precision, record=search),
+                )
+    for precision in ("fp32", "fp64"):
+        retrain = partial(_retrain, settings={**RETRAINING, "precision": precision})
+        yield f"retraining-{precision}", Case(precision=precision, record=retrain)
+    yield "population-fp32", Case(precision="fp32", record=_population)
+
+
+def _search(directory: Path, settings: Mapping[str, Any]) -> Record:
+    images = _images(directory, train=32, side=8)
+    with _nothing_drawn():
+        darts.search(**settings, dataset=images, run_dir=str(directory / "run"))
+    # Half of the images are the weights': 2 steps an epoch.
+    return _record(directory / "run", steps=4)
+
+
+def _retrain(directory: Path, settings: Mapping[str, Any]) -> Record:
+    # The smallest images that the auxiliary head takes are those of CIFAR.
+    images = _images(directory, train=16, side=32)
+    with _nothing_drawn():
+        darts.evaluate(**settings, dataset=images, run_dir=str(directory / "run"))
+    return _record(directory / "run", steps=4)
+
+
+def _population(directory: Path) -> Record:
+    images = _images(directory, train=48, side=8)
+    out = directory / "population"
+    population = darts.api.train_population(**POPULATION, dataset=images, out=str(out))
+    losses = []
+    with closing(sqlite3.connect(out / "population.sqlite")) as file:
+        rows = file.execute(
+            "SELECT key, epoch, measured FROM curve JOIN trial ON trial = number "
+            "ORDER BY number, epoch"
+        ).fetchall()
+    for trial, epoch, measured in rows:
+        losses += _numbers(f"{trial} epoch {epoch}", json.loads(measured))
+    for trial, error in zip(population.labels, population.errors.tolist(), strict=True):
+        losses.append([f"{trial} error", error])
+    return {"losses": losses}
+
+
+def _images(directory: Path, *, train: int, side: int) -> str:
+    """A data set of four classes in a file: noise over one pattern a class."""
+    random = np.random.default_rng(0)
+    patterns = random.integers(0, 128, (4, side, side, 3))
+
+    def draw(count: int) -> tuple[np.ndarray, np.ndarray]:
+        labels = np.arange(count) % 4
+        noise = random.integers(0, 128, (count, side, side, 3))
+        return (patterns[labels] + noise).astype(np.uint8), labels
+
+    (x_train, y_train), (x_test, y_test) = draw(train), draw(16)
+    file = directory / "images.npz"
+    np.savez(file, x_train=x_train, y_train=y_train, x_test=x_test, y_test=y_test)
+    return f"array:{file}"
+
+
+class _DrawingBeginsError(Exception):
+    """A report is drawn: all else is written."""
+
+
+@contextmanager
+def _nothing_drawn() -> Iterator[None]:
+    """Leave a run as soon as its report is drawn, which takes ten times as long as the run.
+
+    Cells are not drawn after an epoch. `_record` checks that the run came to its end.
+    """
+    with (
+        suppress(_DrawingBeginsError),
+        mock.patch.object(darts.api, "draw_epoch"),
+        mock.patch.object(Figure, "__init__", side_effect=_DrawingBeginsError),
+    ):
+        yield
+
+
+def _record(run: Path, steps: int) -> Record:
+    """The record of a run that took so many steps."""
+    state = torch.load(run / "checkpoint.pt", weights_only=True)
+    assert state["step"] == steps, f"the run ended at step {state['step']}, not {steps}"
+    losses: list[list[Any]] = []
+    for text in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines():
+        line = json.loads(text)
+        losses += _numbers(f"{line['kind']} {line['step']}", line)
+    tensors = list(_tensors(state))
     digest = hashlib.sha256()
-    for name in sorted(tensors):
-        digest.update(name.encode())
-        digest.update(tensors[name].contiguous().numpy().tobytes())
-    floats = [tensor for tensor in tensors.values() if tensor.is_floating_point()]
+    for _, tensor in tensors:
+        digest.update(f"{tensor.dtype} {tuple(tensor.shape)} ".encode())
+        digest.update(tensor.contiguous().numpy().tobytes())
+    floats = [tensor.double() for _, tensor in tensors if tensor.is_floating_point()]
     return {
-        "metrics": [number for line in lines for number in _numbers(line)],
-        "architecture": [
-            value
-            for name in sorted(tensors)
-            if "/architecture/" in name
-            for value in tensors[name].flatten().tolist()
-        ],
-        "size": sum(tensor.double().abs().sum().item() for tensor in floats),
+        "losses": losses,
+        "alphas": {
+            name: tensor.flatten().tolist() for name, tensor in tensors if _ARCHITECTURE.match(name)
+        },
+        "norm": {
+            "sum": sum(values.sum().item() for values in floats),
+            "magnitude": sum(values.abs().sum().item() for values in floats),
+        },
         "digest": digest.hexdigest(),
     }
 
 
-def processor() -> str:
-    """What the bits of a run depend on: the processor, the kernels torch chooses, its version."""
-    told = {}
-    if Path("/proc/cpuinfo").is_file():
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            name, _, value = line.partition(":")
-            told.setdefault(name.strip(), value.strip())
-    names = ("vendor_id", "cpu family", "model")
-    model = "/".join(told[name] for name in names if name in told) or platform.machine()
-    return f"{model}, {torch.backends.cpu.get_cpu_capability()}, torch {torch.__version__}"
+def _numbers(where: str, line: Mapping[str, Any]) -> list[list[Any]]:
+    """The logged numbers of a line that a repetition must give again, with their names."""
+    return [
+        [f"{where} {name}", float(value)]
+        for name, value in line.items()
+        if isinstance(value, (int, float)) and _LOGGED.search(name)
+    ]
 
 
-def _trials(store: Path) -> Iterator[Any]:
-    """Curve and result of each trial of a population, in the order of their keys."""
-    with sqlite3.connect(store) as connection:
-        trials = connection.execute("SELECT number, key, settings, result FROM trial ORDER BY key")
-        for number, key, *texts in trials.fetchall():
-            curve = "SELECT measured FROM curve WHERE trial = ? ORDER BY epoch"
-            texts += [text for (text,) in connection.execute(curve, (number,))]
-            yield key
-            for text in texts:
-                yield from _numbers(json.loads(text))
+def _tensors(state: Any, name: str = "") -> Iterator[tuple[str, torch.Tensor]]:
+    """All tensors in nested dicts and lists in their order, each with its innermost key."""
+    if isinstance(state, torch.Tensor):
+        yield name, state
+    elif isinstance(state, Mapping):
+        for key, part in state.items():
+            yield from _tensors(part, str(key))
+    elif isinstance(state, (list, tuple)):
+        for part in state:
+            yield from _tensors(part, name)
 
 
-def _numbers(value: Any) -> Iterator[float]:
-    """All numbers in plain values but times and memory, in order of their names."""
-    if isinstance(value, bool):
-        return
-    if isinstance(value, (int, float)):
-        yield value
-    elif isinstance(value, Mapping):
-        for name in sorted(value):
-            if not any(word in name for word in ("second", "memory", "time", "latency")):
-                yield from _numbers(value[name])
-    elif isinstance(value, list):
-        for one in value:
-            yield from _numbers(one)
+CASES = dict(_cases())
 
 
-def _tensors(value: Any, name: str = "") -> Iterator[tuple[str, torch.Tensor]]:
-    if isinstance(value, torch.Tensor):
-        yield name, value
-    elif isinstance(value, Mapping):
-        for key in value:
-            yield from _tensors(value[key], f"{name}/{key}")
-    elif isinstance(value, (list, tuple)):
-        for index, one in enumerate(value):
-            yield from _tensors(one, f"{name}/{index:06d}")
+def this_key() -> str:
+    """What bits depend on: the processor, the vector instructions in use, and PyTorch."""
+    return f"{_processor()}, {torch.backends.cpu.get_cpu_capability()}, torch {torch.__version__}"
+
+
+def _processor() -> str:
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return platform.processor() or platform.machine()
+    facts = dict(re.findall(r"^(\S[^\t\n]*?)\s*: (.*)$", text.split("\n\n")[0], re.MULTILINE))
+    for names in (
+        ("vendor_id", "cpu family", "model"),
+        ("CPU implementer", "CPU architecture", "CPU part"),
+    ):
+        if all(name in facts for name in names):
+            return " ".join(facts[name] for name in names)
+    return platform.processor() or platform.machine()
+
+
+def load_records() -> Records:
+    """The records of all processors, by key and case."""
+    return json.loads(FILE.read_text(encoding="utf-8")) if FILE.exists() else {}
+
+
+def save_records(records: Records) -> None:
+    """Write all records, one case a line."""
+    keys = (
+        f"{json.dumps(key)}: {{\n"
+        + ",\n".join(f"{json.dumps(case)}: {json.dumps(cases[case])}" for case in cases)
+        + "\n}"
+        for key, cases in records.items()
+    )
+    FILE.write_text("{\n" + ",\n".join(keys) + "\n}\n", encoding="utf-8")
