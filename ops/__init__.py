@@ -1,1 +1,1 @@
-"""What an edge can do: candidate operations, their fused forms, and partial channels."""
+"""Operations of an edge or a block: candidates, their fused forms, and partial channels."""

@@ -1,8 +1,9 @@
-"""Which code evaluates the search cells: PyTorch, or kernels for the CPU or for a GPU.
+"""Choice of the back end that evaluates the search cells: PyTorch, native kernels or Triton.
 
-`ops.native` has kernels for the CPU, `ops.triton` for CUDA. All give the same numbers. The choice
-is made once, when a supernet is built; single calls that the kernels cannot take (another device,
-autocast on the CPU, transforms of torch.func) go through PyTorch anyway.
+`ops.native` has C++ kernels for the CPU, `ops.triton` has kernels for CUDA. All back ends compute
+the same numbers. A supernet chooses its back end once, when it is built. A single call that the
+kernels cannot handle (another device, autocast on the CPU, a transform of torch.func) still runs in
+PyTorch.
 """
 
 from __future__ import annotations
@@ -18,30 +19,32 @@ from torch import Tensor, nn
 from ops.fused.mixed_norm import WeightedNorm
 from ops.native import build, kernels
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 BACKENDS = ("auto", "torch", "native", "triton")
 VARIABLE = "DARTS_BACKEND"
 
 
 class BackendError(ValueError):
-    """A back end that does not exist or does not work here."""
+    """The back end does not exist or does not work on this machine."""
 
 
 def choose_backend(
     backend: str, layouts: Iterable[kernels.Lanes], device: str | None = None
 ) -> Literal["torch", "native", "triton"]:
-    """The back end's name, never "auto"; native kernels are compiled now.
+    """Choose a back end and return its name, never "auto"; compile the native kernels it needs.
+
+    >>> choose_backend("torch", [])
+    'torch'
 
     Args:
-        backend: One of `BACKENDS`. "auto" takes the environment variable DARTS_BACKEND if it is
-            set, else the kernels for the device if they can be had, else PyTorch with a line in the
-            log.
-        layouts: What the native kernels must be able to do.
-        device: Kind of device of the work; torch's default device if None.
+        backend: One of `BACKENDS`. "auto" uses the environment variable DARTS_BACKEND if it is
+            set, else the kernels for the device if they are available, else PyTorch (and logs why).
+        layouts: The lane layouts that the native kernels must support.
+        device: Type of the device that computes, such as "cuda"; torch's default device if None.
 
     Raises:
-        BackendError: There is no such back end, or the one asked for cannot be had.
+        BackendError: There is no such back end, or the requested one is not available.
     """
     device = device or torch.get_default_device().type
     origin = "The back end"
@@ -55,7 +58,7 @@ def choose_backend(
             return "triton"
         if backend == "triton":
             raise BackendError(f"The triton back end does not work here: {reason}.")
-        log.warning("Search cells run in PyTorch, without Triton: %s", reason)
+        _log.warning("Search cells run in PyTorch, without Triton: %s", reason)
         return "torch"
     if backend == "torch" or (backend == "auto" and device != "cpu"):
         return "torch"
@@ -64,18 +67,18 @@ def choose_backend(
     except build.BuildError as error:
         if backend == "native":
             raise BackendError(f"The native back end does not work here: {error}") from error
-        log.warning("Search cells run in PyTorch, without native kernels: %s", error)
+        _log.warning("Search cells run in PyTorch, without native kernels: %s", error)
         return "torch"
     return "native"
 
 
 def interpreted() -> bool:
-    """Whether Triton's kernels run on the CPU, slowly, in its interpreter (for tests)."""
+    """Whether Triton runs in its interpreter, slowly and on the CPU (for tests)."""
     return os.environ.get("TRITON_INTERPRET") == "1"
 
 
 def _lacks_triton(device: str) -> str | None:
-    """Why Triton's kernels cannot run on a device, or None if they can."""
+    """The reason why Triton's kernels cannot run on a device, or None if they can."""
     if device != "cuda" and not interpreted():
         return f"its kernels are for CUDA devices, and the work is on {device}"
     try:
@@ -86,13 +89,13 @@ def _lacks_triton(device: str) -> str | None:
         return f"Triton {triton.__version__} is too old, 3.3 is needed"
     try:
         _try_triton(device)
-    except Exception as error:  # What Triton and the compilers that it calls raise is open.
+    except Exception as error:  # Triton and its compilers document no exceptions.
         return f"a first kernel fails: {str(error).strip().splitlines()[0].rstrip('.')}"
     return None
 
 
 def _try_triton(device: str) -> None:
-    """Compile and run one small kernel; Triton needs a C compiler for that, too."""
+    """Compile and run one small kernel. Triton also needs a C compiler for this."""
     from ops.triton.norms import normalise
 
     statistics = torch.ones(2, 2, device=device)
@@ -105,7 +108,7 @@ def takes_triton(
     norms: Sequence[WeightedNorm | nn.BatchNorm2d],
     training: bool,
 ) -> bool:
-    """As `takes`, for the kernels of `ops.triton`."""
+    """Whether the kernels of `ops.triton` can compute with these tensors and batch norms now."""
     kind = tensors[0].device.type
     dtype = tensors[0].dtype
     if torch.is_autocast_enabled(kind):
@@ -127,7 +130,11 @@ def takes(
     norms: Sequence[WeightedNorm | nn.BatchNorm2d],
     training: bool,
 ) -> bool:
-    """Whether the kernels can work on these tensors and norms in the present circumstances."""
+    """Whether the kernels of `ops.native` can compute with these tensors and batch norms now.
+
+    They cannot under autocast, inside a transform of torch.func, while a compiler traces the code,
+    on another device, or if a batch norm is in another mode than `training`.
+    """
     dtype = tensors[0].dtype
     statistics = [norm.running_mean for norm in norms]
     return (

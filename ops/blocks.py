@@ -1,9 +1,9 @@
 """The blocks of AnyNet: residual bottlenecks (X, Y, R) and plain 3x3 convolutions (V, VR).
 
-Source: RegNet (arXiv 2003.13678, §3.2, §3.4 and appendix D) and its code pycls; bottleneck and
-stride as in ResNet 1.5 (the 3x3 convolution strides), squeeze-excitation as in arXiv 1709.01507.
-Convolutions are free of biases except in squeeze-excitation. Every block maps `[B, c_in, H, W]`
-to `[B, c_out, ceil(H / stride), ceil(W / stride)]`.
+Sources: RegNet (arXiv 2003.13678, §3.2, §3.4 and appendix D) and its code pycls. The bottleneck
+follows ResNet 1.5 (the 3x3 convolution has the stride), squeeze-excitation follows arXiv
+1709.01507. Convolutions have no biases except in squeeze-excitation. Every block maps
+`[B, c_in, H, W]` to `[B, c_out, ceil(H / stride), ceil(W / stride)]`.
 """
 
 from __future__ import annotations
@@ -15,10 +15,14 @@ from ops.regularize import Noise, drop_path
 
 
 class StridedPointwise(nn.Conv2d):
-    """A 1x1 convolution with a stride, which takes the pixels that count before it multiplies.
+    """A 1x1 convolution with a stride that subsamples the pixels before it multiplies.
 
-    With fewer than 16 channels in channels_last, the backward pass of torch 2.13's own ends in a
-    segmentation fault on some CPUs.
+    This avoids a bug: with fewer than 16 channels in channels_last, the backward pass of torch
+    2.13's own strided convolution crashes with a segmentation fault on some CPUs.
+
+    >>> import torch
+    >>> StridedPointwise(4, 8, 1, stride=2, bias=False)(torch.zeros(1, 4, 7, 7)).shape
+    torch.Size([1, 8, 4, 4])
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -27,10 +31,14 @@ class StridedPointwise(nn.Conv2d):
 
 
 class ConvNorm(nn.Module):
-    """Convolution padded to keep the image size, norm, and a ReLU where asked.
+    """Convolution (padded to keep the spatial size), batch norm and an optional ReLU.
+
+    >>> import torch
+    >>> ConvNorm(3, 8, 3, stride=2, relu=True)(torch.zeros(2, 3, 8, 8)).shape
+    torch.Size([2, 8, 4, 4])
 
     Args:
-        kernel: Side of the kernel; odd.
+        kernel: Kernel size; odd.
     """
 
     def __init__(
@@ -54,14 +62,20 @@ class ConvNorm(nn.Module):
 
 
 class SqueezeExcite(nn.Module):
-    """Scales each channel by a gate in (0, 1) computed from the means of all channels.
+    """Squeeze-excitation: each channel is scaled by a gate computed from all channel means.
 
-    Mean over the image, 1x1 convolution to `squeezed` channels, activation, 1x1 convolution back,
-    gate; both convolutions with biases.
+        y = x · gate(W2 · activation(W1 · mean(x) + b1) + b2)
+
+    W1 reduces `channels` to `squeezed` channels and W2 expands them again. Shapes: `[B, C, H, W]`
+    to `[B, C, H, W]`. Source: arXiv 1709.01507, §3.
+
+    >>> import torch
+    >>> SqueezeExcite(8, 2)(torch.ones(1, 8, 4, 4)).shape
+    torch.Size([1, 8, 4, 4])
 
     Args:
-        activation: By default a ReLU.
-        gate: What maps numbers to (0, 1); by default a sigmoid.
+        activation: The activation between both convolutions; by default a ReLU.
+        gate: Maps real numbers to (0, 1); by default a sigmoid.
     """
 
     def __init__(
@@ -83,9 +97,10 @@ class SqueezeExcite(nn.Module):
 
 
 class Residual(nn.Module):
-    """A block with a shortcut: ReLU(transform(x) + shortcut(x)).
+    """Base class of a block with a shortcut: ReLU(transform(x) + shortcut(x)).
 
-    The shortcut is the identity where the shapes agree, else a strided 1x1 convolution and a norm.
+    The shortcut is the identity if input and output have the same shape, else a strided 1x1
+    convolution and a batch norm.
     """
 
     def __init__(self, c_in: int, c_out: int, stride: int) -> None:
@@ -95,13 +110,19 @@ class Residual(nn.Module):
         self.relu = nn.ReLU(inplace=True)
 
     def transform(self, x: Tensor) -> Tensor:
-        """The branch beside the shortcut, without its last ReLU."""
+        """The residual branch, without the ReLU that follows the sum."""
         raise NotImplementedError
 
     def forward(
         self, x: Tensor, probability: float = 0.0, generator: Noise | None = None
     ) -> Tensor:
-        """Args: probability of dropping the transform of a sample; its random stream."""
+        """Compute the block.
+
+        Args:
+            x: `[B, c_in, H, W]`.
+            probability: The probability that the residual branch of a sample is dropped.
+            generator: Source of the dropout masks; None drops nothing.
+        """
         transformed = self.transform(x)
         if generator is not None:
             transformed = drop_path(transformed, probability, generator)
@@ -109,12 +130,20 @@ class Residual(nn.Module):
 
 
 class ResidualBottleneck(Residual):
-    """1x1, 3x3 in groups, 1x1 convolution: block X; Y with squeeze-excitation; R with one group.
+    """Bottleneck of a 1x1, a grouped 3x3 and a 1x1 convolution: block X, Y or R of RegNet.
+
+    X is the plain form, Y has squeeze-excitation after the ReLU of the 3x3 convolution, and R is X
+    with one group.
+
+    >>> import torch
+    >>> block = ResidualBottleneck(8, 16, inner=16, stride=2, groups=4, squeezed=2)
+    >>> block(torch.zeros(1, 8, 8, 8)).shape
+    torch.Size([1, 16, 4, 4])
 
     Args:
-        inner: Channels of the 3x3 convolution, w_b.
-        groups: Groups of the 3x3 convolution: inner / group width.
-        squeezed: Channels of the squeeze-excitation after the 3x3 convolution's ReLU; 0: none.
+        inner: Channels of the 3x3 convolution (w_b in the paper).
+        groups: Groups of the 3x3 convolution: `inner` divided by the group width.
+        squeezed: Channels inside squeeze-excitation; 0 for no squeeze-excitation.
     """
 
     def __init__(
@@ -138,7 +167,12 @@ class ResidualBottleneck(Residual):
 
 
 class ResidualConv(Residual):
-    """One 3x3 convolution and a norm beside a shortcut: block VR."""
+    """One 3x3 convolution and a batch norm with a shortcut: block VR.
+
+    >>> import torch
+    >>> ResidualConv(4, 8, stride=2)(torch.zeros(1, 4, 8, 8)).shape
+    torch.Size([1, 8, 4, 4])
+    """
 
     def __init__(self, c_in: int, c_out: int, *, stride: int = 1) -> None:
         super().__init__(c_in, c_out, stride)
@@ -149,7 +183,12 @@ class ResidualConv(Residual):
 
 
 class VanillaConv(ConvNorm):
-    """One 3x3 convolution, norm, ReLU: block V. It has no branch to drop."""
+    """One 3x3 convolution, batch norm and ReLU: block V. It has no residual branch to drop.
+
+    >>> import torch
+    >>> VanillaConv(4, 8, stride=2)(torch.zeros(1, 4, 8, 8)).shape
+    torch.Size([1, 8, 4, 4])
+    """
 
     def __init__(self, c_in: int, c_out: int, *, stride: int = 1) -> None:
         super().__init__(c_in, c_out, 3, stride=stride, relu=True)

@@ -1,4 +1,4 @@
-"""Initial weights from an explicit random stream."""
+"""Weight initialisation from an explicit random generator."""
 
 from __future__ import annotations
 
@@ -10,12 +10,18 @@ from torch import nn
 
 @torch.no_grad()
 def initialise(module: nn.Module, generator: torch.Generator) -> None:
-    """Draw every kernel of `module` anew, in module order, exactly as torch does by default.
+    """Initialise all kernels of `module`, in module order, with torch's default distribution.
 
-    A kernel is a parameter `weight` of two or more dimensions, with or without a `bias`: both are
-    uniform within 1/sqrt(fan in). Norms begin as constants and stay. The numbers are drawn where
-    the generator lives and then copied, so a seed gives the same network on every device and in
-    every memory layout.
+        weight, bias ~ Uniform(-1/sqrt(fan in), 1/sqrt(fan in))
+
+    A kernel is a parameter `weight` with two or more dimensions; it may have a `bias`. Batch norms
+    keep their constant initial values. Numbers are sampled on the generator's device and then
+    copied, so a seed gives the same network on every device and in every memory layout.
+
+    >>> layer = nn.Linear(4, 2)
+    >>> initialise(layer, torch.Generator().manual_seed(0))
+    >>> bool(layer.weight.abs().max() <= 1 / math.sqrt(4))
+    True
     """
     for part in module.modules():
         kernel, bias = (part._parameters.get(name) for name in ("weight", "bias"))
@@ -31,12 +37,18 @@ def initialise(module: nn.Module, generator: torch.Generator) -> None:
 
 @torch.no_grad()
 def initialise_by_fan_out(module: nn.Module, generator: torch.Generator | None = None) -> None:
-    """Draw every kernel of `module` anew, in module order, as RegNet's authors (pycls) do.
+    """Initialise all kernels of `module`, in module order, as RegNet's code (pycls) does.
 
-    Convolutions are normal with standard deviation sqrt(2 / (k² · outputs)), a fan-out that
-    ignores groups; linear layers normal with 0.01. Their biases are zero, those of convolutions
-    uniform within 1/sqrt(fan in), torch's default. Numbers are drawn where the generator lives,
-    without one where the parameter lives, from torch's global stream.
+        convolutions:   weight ~ Normal(0, sqrt(2 / (k² · outputs))),  bias as torch's default
+        linear layers:  weight ~ Normal(0, 0.01),                      bias = 0
+
+    The fan-out k² · outputs ignores groups. Numbers are sampled on the generator's device; without
+    a generator they come from torch's global generator of the parameter's device.
+
+    >>> layer = nn.Linear(4, 2)
+    >>> initialise_by_fan_out(layer, torch.Generator().manual_seed(0))
+    >>> bool(layer.bias.any())
+    False
     """
     for part in module.modules():
         if isinstance(part, nn.Linear):
@@ -58,11 +70,18 @@ def initialise_by_fan_out(module: nn.Module, generator: torch.Generator | None =
 def initialise_by_group_fan_out(
     module: nn.Module, generator: torch.Generator | None = None
 ) -> None:
-    """Draw every kernel of `module` anew, in module order, as EfficientNet's authors do.
+    """Initialise all kernels of `module`, in module order, as EfficientNet's code does.
 
-    Convolutions are normal with standard deviation sqrt(2 / (k² · outputs of a group)), so that a
-    depthwise kernel counts one output; linear layers uniform within 1/sqrt(outputs). Biases are
-    zero. Numbers are drawn as in `initialise_by_fan_out`.
+        convolutions:   weight ~ Normal(0, sqrt(2 / (k² · outputs per group)))
+        linear layers:  weight ~ Uniform(-1/sqrt(outputs), 1/sqrt(outputs))
+
+    A depthwise kernel therefore counts one output. All biases are zero. Source: tensorflow/tpu,
+    models/official/efficientnet. Numbers are sampled as in `initialise_by_fan_out`.
+
+    >>> layer = nn.Conv2d(4, 4, 3, groups=4)
+    >>> initialise_by_group_fan_out(layer, torch.Generator().manual_seed(0))
+    >>> bool(layer.bias.any())
+    False
     """
     for part in module.modules():
         if not isinstance(part, (nn.Conv2d, nn.Linear)):

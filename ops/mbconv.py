@@ -1,8 +1,8 @@
 """The blocks of EfficientNet and FBNetV3: inverted residuals (MBConv) and two heads.
 
-Sources: MBConv as in MobileNetV2 (arXiv 1801.04381) with squeeze-excitation, from the code of
-EfficientNet (tensorflow/tpu, models/official/efficientnet) and of FBNetV3 (mobile-vision,
-mobile_cv/arch/fbnet_v2); MBPool is the last stage of MobileNetV3 (arXiv 1905.02244).
+Sources: MBConv is the block of MobileNetV2 (arXiv 1801.04381) with squeeze-excitation, as in the
+code of EfficientNet (tensorflow/tpu, models/official/efficientnet) and of FBNetV3 (mobile-vision,
+mobile_cv/arch/fbnet_v2). MBPool is the last stage of MobileNetV3 (arXiv 1905.02244).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ops.regularize import Noise, drop_path
 
 Activation = Literal["swish", "hard-swish", "relu"]
 Gate = Literal["sigmoid", "hard-sigmoid"]
-# symmetric: as much on every side, as PyTorch does; same: TensorFlow's, see `SameConv2d`.
+# symmetric: equal padding on all sides, as in PyTorch; same: TensorFlow's rule, see `SameConv2d`.
 Padding = Literal["symmetric", "same"]
 
 _ACTIVATIONS: Mapping[Activation, type[nn.Module]] = MappingProxyType(
@@ -33,14 +33,14 @@ _GATES: Mapping[Gate, type[nn.Module]] = MappingProxyType(
 
 @dataclass(frozen=True, kw_only=True)
 class LayerStyle:
-    """What all layers of one network have in common.
+    """Settings that all layers of one network share.
 
     Attributes:
-        activation: After norms, and inside squeeze-excitation.
-        gate: At the end of squeeze-excitation.
-        padding: What is put around an image before a strided convolution.
-        norm_momentum: Of batch norms, as torch means it: the share of the new batch.
-        norm_eps: Of batch norms.
+        activation: The activation after batch norms and inside squeeze-excitation.
+        gate: The gate of squeeze-excitation.
+        padding: The padding rule of strided convolutions.
+        norm_momentum: Momentum of the batch norms in torch's sense: the weight of the new batch.
+        norm_eps: Epsilon of the batch norms.
     """
 
     activation: Activation = "swish"
@@ -51,11 +51,18 @@ class LayerStyle:
 
 
 class SameConv2d(nn.Conv2d):
-    """A convolution that pads as TensorFlow's "SAME" does.
+    """A convolution with TensorFlow's "SAME" padding.
 
-    The output has ceil(size / stride) pixels; what must be added for that is split evenly, and an
-    odd pixel goes below and to the right. With stride 2 on an even size the kernel so stands one
-    pixel further down and right than with symmetric padding.
+        output size = ceil(size / stride)
+        padding     = max((output size - 1) · stride + kernel - size, 0)
+
+    The padding is split evenly; an odd pixel goes to the bottom and the right. With stride 2 and an
+    even size, the kernel therefore starts one pixel further down and right than with symmetric
+    padding.
+
+    >>> import torch
+    >>> SameConv2d(3, 8, 3, stride=2)(torch.zeros(1, 3, 8, 8)).shape
+    torch.Size([1, 8, 4, 4])
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -69,11 +76,16 @@ class SameConv2d(nn.Conv2d):
 
 
 class MobileConv(nn.Module):
-    """Convolution, norm, and the style's activation unless it is left out.
+    """Convolution, batch norm and the activation of the style.
+
+    >>> import torch
+    >>> MobileConv(3, 8, 3, style=LayerStyle(), stride=2)(torch.zeros(1, 3, 8, 8)).shape
+    torch.Size([1, 8, 4, 4])
 
     Args:
-        kernel: Side of the kernel; odd.
-        padding: Pixels on every side; by default the style's padding, which keeps the image size.
+        kernel: Kernel size; odd.
+        padding: Pixels on every side; by default the style's padding, which keeps the spatial size.
+        active: Whether the activation follows.
     """
 
     def __init__(
@@ -103,16 +115,24 @@ class MobileConv(nn.Module):
 
 
 class MBConv(nn.Module):
-    """1x1 expansion, depthwise convolution, squeeze-excitation, 1x1 projection, and a skip.
+    """Inverted residual block: expansion, depthwise convolution, squeeze-excitation, projection.
 
-    The input is added where shapes agree: equal channels and stride 1. No activation follows the
-    projection.
+        y = project(excite(depthwise(expand(x))))  [+ x]
+
+    The input is added if input and output have the same shape (equal channels, stride 1). No
+    activation follows the projection. Shapes: `[B, c_in, H, W]` to
+    `[B, c_out, ceil(H / stride), ceil(W / stride)]`. Source: arXiv 1801.04381, §3.
+
+    >>> import torch
+    >>> block = MBConv(8, 16, inner=32, style=LayerStyle(), stride=2, squeezed=2)
+    >>> block(torch.zeros(1, 8, 8, 8)).shape
+    torch.Size([1, 16, 4, 4])
 
     Args:
-        inner: Channels of the depthwise convolution; where they are c_in, nothing expands.
-        kernel: Side of the depthwise kernel.
-        squeezed: Channels of the squeeze-excitation; 0: none.
-        padding: Around the depthwise convolution, if not the style's.
+        inner: Channels of the depthwise convolution. If equal to c_in, there is no expansion.
+        kernel: Kernel size of the depthwise convolution.
+        squeezed: Channels inside squeeze-excitation; 0 for no squeeze-excitation.
+        padding: Padding of the depthwise convolution; by default that of the style.
     """
 
     def __init__(
@@ -143,7 +163,14 @@ class MBConv(nn.Module):
     def forward(
         self, x: Tensor, probability: float = 0.0, generator: Noise | None = None
     ) -> Tensor:
-        """Args: probability of dropping a sample's branch beside the skip; its random stream."""
+        """Compute the block.
+
+        Args:
+            x: `[B, c_in, H, W]`.
+            probability: The probability that the residual branch of a sample is dropped. A block
+                without a skip connection drops nothing.
+            generator: Source of the dropout masks; None drops nothing.
+        """
         transformed = self.project(self.excite(self.depthwise(self.expand(x))))
         if not self.skips:
             return transformed
@@ -153,7 +180,12 @@ class MBConv(nn.Module):
 
 
 class ConvHead(nn.Module):
-    """EfficientNet's head: 1x1 convolution, norm, activation, mean; `[B, c_out]`."""
+    """EfficientNet's head: 1x1 convolution, batch norm, activation and spatial mean.
+
+    >>> import torch
+    >>> ConvHead(8, 32, style=LayerStyle())(torch.zeros(2, 8, 4, 4)).shape
+    torch.Size([2, 32])
+    """
 
     def __init__(self, c_in: int, c_out: int, *, style: LayerStyle) -> None:
         super().__init__()
@@ -164,12 +196,16 @@ class ConvHead(nn.Module):
 
 
 class MBPool(nn.Module):
-    """FBNetV3's head: 1x1 expansion, mean, then a 1x1 convolution on the one pixel; `[B, c_out]`.
+    """FBNetV3's head: 1x1 expansion, spatial mean and a 1x1 convolution on the means.
 
-    The last convolution has neither norm nor bias; the style's activation follows it.
+    The last convolution has neither batch norm nor bias; the activation of the style follows.
+
+    >>> import torch
+    >>> MBPool(8, 32, inner=16, style=LayerStyle())(torch.zeros(2, 8, 4, 4)).shape
+    torch.Size([2, 32])
 
     Args:
-        inner: Channels that are averaged over the image.
+        inner: Channels of the spatial mean.
     """
 
     def __init__(self, c_in: int, c_out: int, *, inner: int, style: LayerStyle) -> None:

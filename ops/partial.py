@@ -1,9 +1,11 @@
-"""Partial channel connections (PC-DARTS, §3.2): which channels a mixed operation sees.
+"""Partial channel connections: which channels a mixed operation processes.
 
-A state x of C channels is split: C/K channels go through the mixed operation, the others bypass
-it. Because the weighted sum over a node's incoming edges is linear, what follows the split (the
-concatenation, the shuffle, the edge weights) needs to be done once a node and not once an edge; see
-`ops.fused.node_sum`.
+A state x of C channels is split: C/K channels go through the mixed operation, the other channels
+bypass it. The weighted sum over the incoming edges of a node is linear. The steps after the split
+(concatenation, channel shuffle, edge weights) are therefore computed once per node instead of once
+per edge; see `ops.fused.node_sum`.
+
+Source: PC-DARTS (arXiv 1907.05737, §3.2, Eq. 2) and its code, model_search.py.
 """
 
 from __future__ import annotations
@@ -17,20 +19,30 @@ Sampling = Literal["first", "random"]
 
 
 class ChannelError(ValueError):
-    """A number of channels that cannot be split as asked."""
+    """K does not split the channels into parts of an even size."""
 
 
 def valid_k(channels: int) -> tuple[int, ...]:
-    """The K that split `channels` into parts of an even size.
+    """All K that split `channels` into parts of an even size.
 
-    The size must be even because the factorised reduction on strided edges makes one half of its
-    output from each of two shifted inputs.
+    The size must be even because the factorised reduction on strided edges computes each half of
+    its output from a differently shifted input.
+
+    >>> valid_k(16)
+    (1, 2, 4, 8)
     """
     return tuple(k for k in range(1, channels // 2 + 1) if channels % (2 * k) == 0)
 
 
 def partial_size(channels: int, k: int) -> int:
-    """C/K, the number of channels a mixed operation sees. Raises `ChannelError` for a wrong K."""
+    """C/K, the number of channels that a mixed operation processes.
+
+    >>> partial_size(16, 4)
+    4
+
+    Raises:
+        ChannelError: K does not split the channels into parts of an even size.
+    """
     choices = valid_k(channels)
     if k not in choices:
         listed = ", ".join(map(str, choices)) or "none: the number of channels must be even"
@@ -42,19 +54,30 @@ def partial_size(channels: int, k: int) -> int:
 
 
 def shuffle_order(channels: int, groups: int) -> Tensor:
-    """Channel shuffle as a permutation: output channel c reads input channel order[c].
+    """Channel shuffle as a permutation `[C]`: output channel c is input channel order[c].
 
-    The channels are laid out as a table of `groups` rows and read column by column, so 16 channels
-    in 4 groups give 0, 4, 8, 12, 1, 5, … (authors' code, model_search.py).
+    The channels form a table of `groups` rows that is read column by column. Source: the code of
+    PC-DARTS, model_search.py.
+
+    >>> shuffle_order(8, 2).tolist()
+    [0, 4, 1, 5, 2, 6, 3, 7]
     """
     return torch.arange(channels).view(groups, channels // groups).t().reshape(-1)
 
 
 def draw_channels(channels: int, generator: torch.Generator) -> Tensor:
-    """A random permutation whose first C/K entries are the channels that S selects (Eq. 2)."""
+    """A random permutation `[C]` whose first C/K entries are the channels that S selects (Eq. 2).
+
+    >>> draw_channels(4, torch.Generator().manual_seed(0)).sort().values.tolist()
+    [0, 1, 2, 3]
+    """
     return torch.randperm(channels, generator=generator)
 
 
 def shuffle_matrix(channels: int, groups: int) -> Tensor:
-    """The channel shuffle as a matrix `[C, C]` of zeros and ones: rows of pixels times it."""
+    """The channel shuffle as a matrix `[C, C]` of zeros and ones: y = x · M for x `[pixels, C]`.
+
+    >>> (torch.tensor([[0.0, 1.0, 2.0, 3.0]]) @ shuffle_matrix(4, 2)).tolist()
+    [[0.0, 2.0, 1.0, 3.0]]
+    """
     return torch.eye(channels)[:, shuffle_order(channels, groups)]

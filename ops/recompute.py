@@ -1,8 +1,8 @@
-"""Modules that are computed again in the backward pass, instead of keeping what they computed.
+"""Activation checkpointing: modules are recomputed in the backward pass to save memory.
 
-Activation checkpointing (arXiv 1604.06174) by torch.utils.checkpoint, with three things put right
-that it does not know of: running statistics move once and not twice, noise drawn from an explicit
-generator is drawn again, and weights substituted by `torch.func.functional_call` stay substituted.
+This wraps torch.utils.checkpoint (arXiv 1604.06174) and adds three things that it does not handle:
+running statistics are updated once instead of twice, noise from an explicit generator is
+reproduced, and weights substituted by `torch.func.functional_call` stay substituted.
 """
 
 from __future__ import annotations
@@ -20,11 +20,20 @@ from ops.regularize import Noise, PartGenerator
 
 
 def recomputed(module: nn.Module, *inputs: Any, generator: Noise | None = None) -> Tensor:
-    """`module(*inputs)`, or `module(*inputs, generator)`, of which only the inputs are kept."""
+    """`module(*inputs)` or `module(*inputs, generator)`, keeping only the inputs for backward.
+
+    >>> x = torch.ones(1, 2, requires_grad=True)
+    >>> recomputed(nn.Sequential(nn.Linear(2, 2), nn.Tanh()), x).shape
+    torch.Size([1, 2])
+
+    Raises:
+        TypeError: `generator` is a function that returns masks. Only a random generator can
+            reproduce its noise.
+    """
     if not torch.is_grad_enabled():
         return module(*inputs) if generator is None else module(*inputs, generator)
     if generator is not None and not isinstance(generator, torch.Generator):
-        raise TypeError("Only a random stream can draw the same noise again, not masks.")
+        raise TypeError("Recomputing a module needs a random generator, not ready-made masks.")
     present = {**dict(module.named_parameters()), **dict(module.named_buffers())}
     state = None if generator is None else generator.get_state()
     again = False
@@ -40,7 +49,7 @@ def recomputed(module: nn.Module, *inputs: Any, generator: Noise | None = None) 
         run,
         *inputs,
         use_reentrant=False,
-        preserve_rng_state=False,  # Nothing here draws from the process's generators.
+        preserve_rng_state=False,  # Modules never use the global generators.
         context_fn=lambda: (nullcontext(), _statistics_kept(module)),
     )
 
@@ -55,9 +64,9 @@ def _replayed(generator: torch.Generator, state: Tensor) -> torch.Generator:
 
 @contextmanager
 def _statistics_kept(module: nn.Module) -> Iterator[None]:
-    """Let the norms in `module` see a batch without remembering it."""
+    """Keep running statistics in `module` unchanged during a forward pass."""
     norms: list[Any] = [norm for norm in module.modules() if hasattr(norm, "running_mean")]
-    # By their momentum, because restoring buffers that a graph has saved would spoil the graph.
+    # By momentum 0: the graph has saved the buffers, so they must not be overwritten in place.
     momenta = [norm.momentum for norm in norms]
     counters = [getattr(norm, "num_batches_tracked", None) for norm in norms]
     counts = [None if counter is None else counter.clone() for counter in counters]

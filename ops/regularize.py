@@ -1,4 +1,4 @@
-"""Regularisation that acts inside a network."""
+"""Drop path and dropout with masks from an explicit source."""
 
 from __future__ import annotations
 
@@ -9,15 +9,23 @@ from torch import Tensor
 
 Masks = Callable[[Sequence[int], float], Tensor]
 Noise = torch.Generator | Masks
-"""What drops paths and features: a random stream that masks are drawn from, or what hands out masks
-made ahead, by shape and probability: zeros, and 1 / (1 - probability) for what stays."""
+"""Source of dropout masks: a generator, or a function (shape, p) -> mask of 0 and 1 / (1 - p)."""
 
 
 class PartGenerator(torch.Generator):
-    """Draws for whole batches of `parts` equal parts, of which part `index` is at hand.
+    """A generator that samples for a batch of `parts` equal parts and returns part `index`.
 
-    A batch may be worked on in parts, by several processes or one after the other. Beginning each
-    part with the same state gives all of them together the numbers that the whole would draw.
+    A batch may be split over several processes or computed one part after the other. If all parts
+    start from the same state, together they get the numbers that the undivided batch would get.
+
+    >>> state = torch.Generator().manual_seed(0).get_state()
+    >>> parts = [draw_uniform((2,), PartGenerator.starting_at(state, i, 2)) for i in range(2)]
+    >>> torch.equal(torch.cat(parts), torch.rand(4, generator=torch.Generator().manual_seed(0)))
+    True
+
+    Attributes:
+        index: The part that this generator samples for.
+        parts: The number of parts of the batch.
     """
 
     index = 0
@@ -25,15 +33,15 @@ class PartGenerator(torch.Generator):
 
     @classmethod
     def starting_at(cls, state: Tensor, index: int, parts: int) -> PartGenerator:
-        """One on the CPU that goes on from the state of another generator."""
+        """A generator on the CPU that continues from the state of another generator."""
         generator = cls()
         generator.set_state(state)
         generator.index, generator.parts = index, parts
         return generator
 
 
-def draw(shape: Sequence[int], generator: torch.Generator) -> Tensor:
-    """Numbers in [0, 1) for the samples at hand, `[B, ...]`, where the generator lives."""
+def draw_uniform(shape: Sequence[int], generator: torch.Generator) -> Tensor:
+    """Uniform [0, 1) numbers `[B, ...]` for this part of the batch, on the generator's device."""
     index, parts = 0, 1
     if isinstance(generator, PartGenerator):
         index, parts = generator.index, generator.parts
@@ -41,19 +49,23 @@ def draw(shape: Sequence[int], generator: torch.Generator) -> Tensor:
 
 
 def draw_mask(shape: Sequence[int], probability: float, generator: torch.Generator) -> Tensor:
-    """Whether what a mask of `shape` acts on stays, each with 1 - probability."""
-    return draw(shape, generator) < 1.0 - probability
+    """A boolean mask of `shape`: each entry is True (kept) with 1 - probability."""
+    return draw_uniform(shape, generator) < 1.0 - probability
 
 
 def needed_noise(
     training: bool, drop_path: float, dropout: float, noise: Noise | None
 ) -> Noise | None:
-    """The noise for a network's forward pass, or None where nothing can be dropped.
+    """The source of masks for a forward pass, or None if nothing is dropped.
 
-    Masks made ahead are taken whatever the probabilities, which are theirs alone.
+    A function that returns ready-made masks is used even if both probabilities are 0, because it
+    decides about the probabilities itself.
+
+    >>> needed_noise(False, 0.2, 0.0, None) is None
+    True
 
     Raises:
-        ValueError: There is none, and it is needed.
+        ValueError: A probability is not 0, but there is no source of masks.
     """
     if not training:
         return None
@@ -63,31 +75,40 @@ def needed_noise(
 
 
 def drop_path(x: Tensor, probability: float, noise: Noise) -> Tensor:
-    """Set whole samples of `x` `[B, ...]` to zero and scale the others by 1 / (1 - probability).
+    """Set whole samples of `x` `[B, ...]` to zero and scale the other samples by 1 / (1 - p).
 
-    The expected value stays that of `x` (FractalNet, arXiv 1605.07648; as in DARTS' utils.py). The
-    mask is drawn where the generator lives.
+        y_b = x_b · m_b / (1 - p),  m_b ~ Bernoulli(1 - p)
+
+    The expected value of y is x. Source: FractalNet (arXiv 1605.07648), in the form of DARTS'
+    utils.py. The mask is sampled on the generator's device.
+
+    >>> drop_path(torch.ones(4, 1), 0.5, torch.Generator().manual_seed(0)).flatten().tolist()
+    [2.0, 0.0, 2.0, 2.0]
 
     Raises:
-        ValueError: probability lies outside [0, 1).
+        ValueError: The probability is outside [0, 1).
     """
     if not 0.0 <= probability < 1.0:
-        raise ValueError(f"A drop path probability lies in [0, 1), not {probability}.")
+        raise ValueError(f"A drop path probability must be in [0, 1), not {probability}.")
     if probability == 0.0 and isinstance(noise, torch.Generator):
         return x
     return _masked(x, (x.shape[0], *[1] * (x.dim() - 1)), probability, noise)
 
 
 def dropout(x: Tensor, probability: float, noise: Noise) -> Tensor:
-    """Set elements of `x` to zero and scale the others by 1 / (1 - probability).
+    """Set elements of `x` to zero and scale the other elements by 1 / (1 - probability).
 
-    As `torch.nn.functional.dropout`, but the mask is drawn from `noise`, where it lives.
+    This is `torch.nn.functional.dropout` with a mask from `noise`. The mask is sampled on the
+    generator's device.
+
+    >>> sorted(set(dropout(torch.ones(100), 0.5, torch.Generator().manual_seed(0)).tolist()))
+    [0.0, 2.0]
 
     Raises:
-        ValueError: probability lies outside [0, 1).
+        ValueError: The probability is outside [0, 1).
     """
     if not 0.0 <= probability < 1.0:
-        raise ValueError(f"A dropout probability lies in [0, 1), not {probability}.")
+        raise ValueError(f"A dropout probability must be in [0, 1), not {probability}.")
     if probability == 0.0:
         return x
     return _masked(x, x.shape, probability, noise)

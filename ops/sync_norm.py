@@ -1,7 +1,7 @@
-"""Batch normalisation whose statistics are those of the batches of all processes together.
+"""Synchronised batch norms: the statistics are computed over the batches of all processes.
 
-torch's own SyncBatchNorm works on CUDA only and takes no weight from outside. This one is written
-with collectives of torch.distributed, so it works with every back end of theirs.
+torch.nn.SyncBatchNorm works on CUDA only and accepts no weight from outside. These batch norms use
+collectives of torch.distributed and work with each of its back ends.
 """
 
 from __future__ import annotations
@@ -17,10 +17,15 @@ from ops.fused.mixed_norm import WeightedNorm
 
 
 def synchronise_norms(module: nn.Module) -> None:
-    """Let every norm in `module` take its statistics from all processes, in training mode.
+    """Make all batch norms in `module` use the statistics of all processes in training mode.
 
-    Parameters, buffers and their names stay. Every process must evaluate the same norms in the same
-    order, forwards and backwards.
+    Parameters, buffers and their names do not change. All processes must evaluate the same batch
+    norms in the same order, both forward and backward.
+
+    >>> network = nn.Sequential(nn.BatchNorm2d(4), WeightedNorm(4))
+    >>> synchronise_norms(network)
+    >>> [type(norm).__name__ for norm in network]
+    ['SyncBatchNorm', 'SyncWeightedNorm']
     """
     for norm in module.modules():
         if type(norm) is nn.BatchNorm2d:
@@ -30,7 +35,7 @@ def synchronise_norms(module: nn.Module) -> None:
 
 
 class SyncWeightedNorm(WeightedNorm):
-    """`WeightedNorm` over all processes; made by `synchronise_norms`."""
+    """`WeightedNorm` with statistics over all processes; created by `synchronise_norms`."""
 
     def forward(self, x: Tensor, weights: Tensor | None = None) -> Tensor:
         if not self.training:
@@ -39,7 +44,7 @@ class SyncWeightedNorm(WeightedNorm):
 
 
 class SyncBatchNorm(nn.BatchNorm2d):
-    """`nn.BatchNorm2d` over all processes; made by `synchronise_norms`."""
+    """`nn.BatchNorm2d` with statistics over all processes; created by `synchronise_norms`."""
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:
@@ -52,7 +57,7 @@ class SyncBatchNorm(nn.BatchNorm2d):
 def _normalise(
     norm: SyncWeightedNorm | SyncBatchNorm, x: Tensor, weight: Tensor | None, bias: Tensor | None
 ) -> Tensor:
-    # Statistics keep their precision under autocast, as those of torch's batch norms do.
+    # Under autocast, statistics stay in full precision, as in torch's batch norms.
     result, mean, variance, count = _Normalised.apply(x.to(_statistics_dtype(x)), norm.eps)
     with torch.no_grad():
         momentum = norm.momentum
@@ -72,10 +77,10 @@ def _statistics_dtype(x: Tensor) -> torch.dtype:
 
 
 class _Normalised(torch.autograd.Function):
-    """(x - mean) / sqrt(variance + eps) over all processes; also mean, variance and pixel count.
+    """(x - mean) / sqrt(variance + eps) over all processes, with mean, variance and pixel count.
 
-    The gradient is that of the sum of all processes' losses: averaged over the processes, it is
-    that of the mean of their losses, like every other gradient.
+    The gradient is that of the sum of the losses of all processes. Averaged over the processes it
+    becomes the gradient of their mean loss, like the gradients of all other layers.
     """
 
     @staticmethod
@@ -91,7 +96,7 @@ class _Normalised(torch.autograd.Function):
         variance = (counts * (variances + (means - mean) ** 2)).sum(0) / count
         inverse = (variance + eps).rsqrt()
         result = (x - mean.view(-1, 1, 1)) * inverse.view(-1, 1, 1)
-        # Not the result, which what follows may change in place.
+        # Save x instead of the result: the next layer may change the result in place.
         ctx.save_for_backward(x, mean, inverse, count)
         ctx.mark_non_differentiable(mean, variance, count)
         return result, mean, variance, count

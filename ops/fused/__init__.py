@@ -1,1 +1,1 @@
-"""The plain PyTorch engine: all candidates on all edges that leave one state, fused."""
+"""The PyTorch engine: fused forms of all candidate operations on all edges of one source."""

@@ -1,4 +1,4 @@
-"""Where functions written for the kernels of a CPU may stand in for PyTorch's own."""
+"""Condition under which the CPU-specific autograd functions may replace PyTorch's operations."""
 
 from __future__ import annotations
 
@@ -7,7 +7,11 @@ from torch import Tensor
 
 
 def on_plain_cpu(x: Tensor) -> bool:
-    """Whether x is on a CPU, and neither autocast, a compiler nor torch.func looks on."""
+    """Whether x is on the CPU and no autocast, compiler or transform of torch.func is active.
+
+    >>> on_plain_cpu(torch.zeros(2))
+    True
+    """
     return (
         x.device.type == "cpu"
         and not torch.is_autocast_enabled("cpu")

@@ -1,8 +1,8 @@
-"""Batch normalisation whose scale comes from outside: the weight of its branch in a mixture.
+"""Batch norm whose scale is an input: the weight of its branch in a mixed operation.
 
-A mixed operation adds branches that each end in a batch normalisation without affine parameters.
-Since the normalised branch is only multiplied by its weight and added, the weight can stand where
-the affine scale stands, and one kernel normalises, weighs, and yields the weight's gradient.
+Each branch of a mixed operation ends in a batch norm without affine parameters. The normalised
+branch is multiplied by its weight and added to the sum. The weight can therefore replace the affine
+scale, so that one kernel normalises, weights and computes the gradient of the weight.
 """
 
 from __future__ import annotations
@@ -15,9 +15,15 @@ from ops.fused.wide_norm import suits_rows, wide_norm
 
 
 class WeightedNorm(nn.Module):
-    """w[c] * (x - mean) / sqrt(variance + eps), statistics as in `nn.BatchNorm2d(affine=False)`.
+    """y = w[c] · (x - mean) / sqrt(variance + eps), a batch norm with the weights as input.
 
-    Shapes: x `[B, C, H, W]`, weights `[C]` or None for 1.
+    The statistics are those of `nn.BatchNorm2d(affine=False)`.
+
+    Shapes: x `[B, C, H, W]`; weights `[C]`, or None for 1; y `[B, C, H, W]`.
+
+    >>> x = torch.tensor([1.0, 3.0]).view(2, 1, 1, 1)
+    >>> WeightedNorm(1)(x, torch.tensor([0.5])).flatten()
+    tensor([-0.5000,  0.5000])
     """
 
     running_mean: Tensor
@@ -39,7 +45,7 @@ class WeightedNorm(nn.Module):
             x,
             self.running_mean,
             self.running_var,
-            # In one piece: the channels_last backward (torch 2.13, CPU) ignores its stride.
+            # Contiguous: the channels_last backward of torch 2.13 on the CPU ignores strides here.
             weight=None if weights is None else weights.contiguous(),
             training=self.training,
             momentum=self.momentum,

@@ -1,10 +1,10 @@
-"""What arrives at a node: its incoming edges' mixtures and bypasses, weighed, summed and placed.
+"""Sum of a node's incoming edges: weighted mixed-op outputs plus bypassed channels, shuffled once.
 
-    out = (sum over edges e of  v_e * state_e  +  place(mixed_e)) · permutation
+    out = (sum over edges e of  v_e · state_e  +  place(mixed_e)) · permutation
 
-v_e holds beta of the edge for the channels that bypass it and 0 for those that its mixed operation
-has read. All that follows the split of partial channel connections commutes with the sum, so a
-node is shuffled once, and its gradient is brought back into the states' order once, for all edges.
+v_e is beta of the edge for the channels that bypass the mixed operation and 0 for the channels that
+it has processed. All steps after the split of the channels commute with the sum. A node is
+therefore shuffled once for all its edges, and so is its gradient in the backward pass.
 """
 
 from __future__ import annotations
@@ -23,18 +23,22 @@ def node_sum(
     selection: Tensor | None,
     permutation: Tensor | None,
 ) -> Tensor:
-    """A node from the E edges that end in it.
+    """Compute a node from the E edges that end in it.
+
+    >>> state, mixed = torch.ones(1, 4, 2, 2), torch.full((1, 2, 2, 2), 5.0)
+    >>> node_sum([state], [mixed], None, None, None)[0, :, 0, 0].tolist()
+    [5.0, 5.0, 1.0, 1.0]
 
     Args:
-        states: E times `[B, C, H, W]`, where the edges begin (pooled, if the edges reduce).
-        mixed: E times `[B, C/K, H, W]`, what the mixed operations give, already weighed.
-        edge_weights: `[E]`, beta, or None for 1.
-        selection: `[E, C]`, for each edge the channels in the order of its state; the first C/K
-            are those that its mixed operation has read and writes. None: the first C/K for all.
-        permutation: `[C, C]`, the shuffle as a matrix, or None.
+        states: E source states `[B, C, H, W]`; already max-pooled if the edges have stride 2.
+        mixed: E outputs of mixed operations `[B, C/K, H, W]`, already weighted.
+        edge_weights: beta `[E]`, or None for 1.
+        selection: `[E, C]`, a permutation of the channels for each edge. The mixed operation reads
+            and writes the first C/K of them. None: the first C/K channels on all edges.
+        permutation: The channel shuffle as a matrix `[C, C]`, or None.
 
     Returns:
-        `[B, C, H, W]`, channels_last.
+        The node `[B, C, H, W]`, channels_last.
     """
     result: Tensor = _NodeSum.apply(
         len(states), edge_weights, selection, permutation, *states, *mixed
@@ -96,7 +100,7 @@ class _NodeSum(torch.autograd.Function):
             rows = rows @ permutation.to(rows.dtype).t()
         mixed: list[Tensor]
         if selection is None:
-            # Every edge's mixture has the same gradient, and so has every bypass, beta apart.
+            # All mixtures have the same gradient; so have all bypasses, up to the factor beta.
             mixed = [_images(rows[:, : ctx.selected].contiguous(), size)] * ctx.edges
             if permutation is None:
                 rows = rows.clone()
@@ -117,7 +121,7 @@ class _NodeSum(torch.autograd.Function):
 
 
 def _rows(images: Tensor) -> Tensor:
-    """`[B, C, H, W]` as `[B·H·W, C]`, a view where the layout is channels_last."""
+    """`[B, C, H, W]` as `[B·H·W, C]`; a view if the layout is channels_last."""
     return images.permute(0, 2, 3, 1).flatten(0, 2)
 
 
@@ -127,7 +131,7 @@ def _images(rows: Tensor, size: torch.Size) -> Tensor:
 
 
 def _bypass(order: Tensor, selected: int, like: Tensor) -> Tensor:
-    """`[C]`, 1 for the channels that bypass, 0 for the selected ones."""
+    """Mask `[C]`: 1 for the channels that bypass, 0 for the selected channels."""
     return like.new_ones(like.shape[1]).index_fill(0, order[:selected], 0)
 
 

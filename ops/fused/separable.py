@@ -1,13 +1,12 @@
-"""Depthwise then pointwise convolution of stride 1 on a CPU, where each gradient has its own way.
+"""Depthwise then pointwise convolution of stride 1 on a CPU; each gradient takes its fastest route.
 
     y = pointwise(depthwise(x))
 
-Depthwise kernels of the CPU are several times faster than those of a dense convolution on a few
-channels, where most of a vector register stays empty. Only two gradients have no such kernel. The
-one for the input is a depthwise convolution as well, of what comes from above, with the window
-turned round. The one for the kernels goes through the dense kernel that equals both, unless windows
-are 3x3. What lies between the two convolutions is not kept; a gradient that needs it makes it anew.
-Measured with oneDNN on AVX-512, float32, channels_last.
+With few channels, depthwise kernels on a CPU are several times faster than dense ones, which leave
+most of a vector register empty. PyTorch has no such kernels for two of the gradients. The gradient
+of the input is computed as a depthwise convolution with the flipped kernel. The gradient of the
+kernels uses the merged dense kernel, except for 3x3 windows. The intermediate activation is not
+saved but recomputed. Measured with oneDNN on AVX-512, float32, channels_last.
 """
 
 from __future__ import annotations
@@ -20,10 +19,14 @@ from torch.nn import functional
 
 
 class Window(NamedTuple):
-    """How kernels lie on images.
+    """Geometry of the convolutions and the route of their gradients.
 
-    shared: whether all edges read the same channels.
-    dense: whether kernels' gradients go through the dense kernel.
+    Attributes:
+        edges: E, the number of edges.
+        padding: Padding of the depthwise convolution.
+        dilation: Dilation of the depthwise convolution.
+        shared: Whether all edges read the same channels.
+        dense: Whether the gradients of the kernels are computed from that of the dense kernel.
     """
 
     edges: int
@@ -34,17 +37,27 @@ class Window(NamedTuple):
 
 
 def separable(x: Tensor, depthwise: Tensor, pointwise: Tensor, window: Window) -> Tensor:
-    """Both convolutions on E edges, which keep the size of images.
+    """Both convolutions on E edges; they keep the spatial size.
 
     Shapes: x `[B, C, H, W]` if shared, else `[B, E·C, H, W]`; depthwise `[E·C, 1, k, k]`, pointwise
     `[E·C, C, 1, 1]`; the result is `[B, E·C, H, W]`.
+
+    >>> depthwise, pointwise = torch.ones(6, 1, 3, 3), torch.ones(6, 2, 1, 1)
+    >>> separable(torch.ones(1, 2, 4, 4), depthwise, pointwise, Window(3, 1, 1, True, False)).shape
+    torch.Size([1, 6, 4, 4])
     """
     result: Tensor = _Separable.apply(x, depthwise, pointwise, window)
     return result
 
 
 def merged_kernel(depthwise: Tensor, pointwise: Tensor, edges: int) -> Tensor:
-    """The product of both kernels, `[E·C, C, k, k]`: W[e, o, c] = pointwise · depthwise."""
+    """The dense kernel `[E·C, C, k, k]` that equals both convolutions.
+
+        W[e, o, c] = pointwise[e, o, c] · depthwise[e, c]
+
+    >>> merged_kernel(torch.ones(6, 1, 3, 3), torch.ones(6, 2, 1, 1), 3).shape
+    torch.Size([6, 2, 3, 3])
+    """
     return (_by_edge(pointwise, edges) * _by_edge(depthwise, edges).transpose(1, 2)).flatten(0, 1)
 
 
@@ -54,7 +67,7 @@ class _Separable(torch.autograd.Function):
         edges, padding, dilation, shared, _ = window
         channels = pointwise.shape[1]
         if shared and edges > 2 and channels <= 4 and depthwise.shape[-1] == 3:
-            # So little that copies of the input for each edge would take longer.
+            # The dense convolution costs less here than copying the input for each edge.
             merged = merged_kernel(depthwise, pointwise, edges)
             return functional.conv2d(x, merged, padding=padding, dilation=dilation)
         inner = _depthwise(_beside(x, window), depthwise, window)
@@ -90,8 +103,8 @@ def _by_edge(kernel: Tensor, edges: int) -> Tensor:
 
 
 def _beside(x: Tensor, window: Window) -> Tensor:
-    """What all edges read, side by side."""
-    # Not `repeat`: it would lose the layout.
+    """The inputs of all edges, concatenated along the channels."""
+    # `repeat` would lose the channels_last layout.
     return torch.cat([x] * window.edges, dim=1) if window.shared and window.edges > 1 else x
 
 
@@ -114,7 +127,10 @@ def _depthwise(x: Tensor, kernel: Tensor, window: Window) -> Tensor:
 def _one_by_one(
     gradient: Tensor, inner: Tensor, x: Tensor, depthwise: Tensor, pointwise: Tensor, window: Window
 ) -> tuple[Tensor, Tensor]:
-    """Gradients of both kernels, each by its own convolution; `inner` is that between them."""
+    """Gradients of both kernels, each by its own convolution.
+
+    `inner` is the gradient of the intermediate activation.
+    """
     beside = _beside(x, window)
     between = _depthwise(beside, depthwise, window)
     padding, dilation = window.padding, window.dilation
@@ -127,13 +143,13 @@ def _one_by_one(
 def _through_dense(
     gradient: Tensor, x: Tensor, depthwise: Tensor, pointwise: Tensor, window: Window
 ) -> tuple[Tensor, Tensor]:
-    """Gradients of both kernels from that of the dense one."""
+    """Gradients of both kernels, computed from the gradient of the dense kernel."""
     edges, padding, dilation, shared, _ = window
     size = depthwise.shape[-1]
     if dilation == 2 and _halves(x) and min(x.shape[2:]) <= 2 * (size - 1):
-        # oneDNN has no kernel of its own for windows larger than the image; these are smaller.
+        # oneDNN is slow if the window is larger than the image; the windows of phases are smaller.
         gradient, x, padding, dilation = _phases(gradient), _phases(x), padding // 2, 1
-    # A kernel that only tells its shape.
+    # Only the shape of this tensor is used.
     shape = depthwise.new_empty((*pointwise.shape[:2], *depthwise.shape[2:]))
     dense = _by_edge(
         _to_kernel(gradient, x, shape, padding, dilation, 1 if shared else edges), edges
@@ -149,9 +165,9 @@ def _halves(x: Tensor) -> bool:
 
 
 def _phases(x: Tensor) -> Tensor:
-    """Even and odd pixels of each axis as images of their own, `[4·B, C, H/2, W/2]`.
+    """Even and odd pixels of each axis as separate images `[4·B, C, H/2, W/2]`.
 
-    Under a dilation of 2 they have nothing to do with each other.
+    A convolution with dilation 2 never mixes them.
     """
     rows = x.permute(0, 2, 3, 1).unflatten(2, (-1, 2)).unflatten(1, (-1, 2))
     return rows.permute(2, 4, 0, 1, 3, 5).flatten(0, 2).permute(0, 3, 1, 2)

@@ -1,8 +1,8 @@
-"""Batch normalisation of few channels on a CPU, in rows of many pixels.
+"""Batch norm of few channels on a CPU, computed on groups of neighbouring pixels.
 
-PyTorch's kernels (2.13) go through channels_last images pixel by pixel, so that with few channels
-most of their time goes into beginning again. Statistics are sums: here P neighbouring pixels of C
-channels count as one pixel of P·C channels, whose statistics are put together afterwards.
+The kernels of PyTorch 2.13 loop over channels_last images pixel by pixel. With few channels, most
+of their time is loop overhead. Here P neighbouring pixels of C channels are treated as one pixel of
+P·C channels. The statistics of the P copies of each channel are merged afterwards.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from torch.autograd.function import once_differentiable
 
 from ops.fused.cpu import on_plain_cpu
 
-# Numbers in a row, and pixels of a batch from which on it pays: float32, AVX-512, one core.
+# Channels of a widened pixel, and the number of pixels in a batch above which this is faster.
+# Measured in float32 with AVX-512 on one core.
 ROW = 256
 FROM = 2**15
 
@@ -29,7 +30,15 @@ def wide_norm(
     momentum: float,
     eps: float,
 ) -> Tensor:
-    """As `functional.batch_norm` in training, without a bias, for what `suits_rows` takes."""
+    """`functional.batch_norm` in training mode without bias, for inputs that pass `suits_rows`.
+
+    Shapes: x `[B, C, H, W]`; weights `[C]`, or None for 1. The running statistics are updated.
+
+    >>> x = torch.randn(2, 4, 8, 8).contiguous(memory_format=torch.channels_last)
+    >>> y = wide_norm(x, None, torch.zeros(4), torch.ones(4), 0.1, 1e-5)
+    >>> torch.allclose(y, torch.nn.functional.batch_norm(x, None, None, training=True), atol=1e-5)
+    True
+    """
     result, mean, variance = _WideNorm.apply(x, weights, eps)
     count = x.numel() // x.shape[1]
     with torch.no_grad():
@@ -39,7 +48,7 @@ def wide_norm(
 
 
 def suits_rows(x: Tensor, running_mean: Tensor) -> bool:
-    """Whether x is large and regular enough, on a CPU."""
+    """Whether `wide_norm` can compute x and is faster: a large channels_last batch on the CPU."""
     return (
         x.numel() >= FROM * x.shape[1]
         and x.dtype == running_mean.dtype
@@ -51,7 +60,7 @@ def suits_rows(x: Tensor, running_mean: Tensor) -> bool:
 
 
 class _WideNorm(torch.autograd.Function):
-    """The normalised and weighed images; also mean and (biased) variance."""
+    """The normalised and weighted images, the mean and the biased variance."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weights: Tensor | None, eps: float) -> tuple[Tensor, ...]:
@@ -76,7 +85,7 @@ class _WideNorm(torch.autograd.Function):
         x, scale, inverse, table = ctx.saved_tensors
         gradient = gradient.contiguous(memory_format=torch.channels_last)
         pixels, count = _pixels(x), x.numel() // x.shape[1]
-        # As if not training: only the sums of the gradient times the normalised x, and of itself.
+        # The eval-mode backward is called only for its two sums: sum(g · normalised x), sum(g).
         sums = torch.ops.aten.native_batch_norm_backward(
             _wide(gradient, pixels),
             _wide(x, pixels),
@@ -108,12 +117,12 @@ class _WideNorm(torch.autograd.Function):
 
 
 def _repeated(vectors: tuple[Tensor, ...], pixels: int) -> Tensor:
-    """For each vector `[C]` a row with one copy a pixel."""
+    """One row `[P·C]` for each vector `[C]`, with one copy per pixel."""
     return torch.stack(vectors).unsqueeze(1).expand(-1, pixels, -1).flatten(1)
 
 
 def _pixels(x: Tensor) -> int:
-    """P, a power of two: how many neighbouring pixels of an image make a row, less than all."""
+    """P, a power of two: the number of neighbouring pixels that form a row; fewer than H·W."""
     _, channels, height, width = x.shape
     size = height * width
     pixels = math.gcd(size, 2 ** int(math.log2(max(1, ROW / channels))))
@@ -121,11 +130,11 @@ def _pixels(x: Tensor) -> int:
 
 
 def _rows(x: Tensor, pixels: int) -> Tensor:
-    """The numbers of channels_last images as a view `[B·H·W / P, P·C]`."""
+    """View of channels_last images as a matrix `[B·H·W / P, P·C]`."""
     return x.permute(0, 2, 3, 1).view(-1, pixels * x.shape[1])
 
 
 def _wide(x: Tensor, pixels: int) -> Tensor:
-    """The same as channels_last images `[B, P·C, H·W / P, 1]`."""
+    """View of channels_last images as channels_last images `[B, P·C, H·W / P, 1]`."""
     rows = x.permute(0, 2, 3, 1).view(len(x), -1, pixels * x.shape[1])
     return rows.transpose(1, 2).unsqueeze(3)

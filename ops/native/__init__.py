@@ -1,1 +1,1 @@
-"""Kernels for the CPU in C++, compiled on first use; PyTorch computes the same without them."""
+"""C++ kernels for the CPU, compiled on first use; without them PyTorch computes the same."""

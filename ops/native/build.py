@@ -1,8 +1,8 @@
-"""Compiling the kernels with the system's compiler, once a machine, and loading them.
+"""Compile the native kernels with the system's compiler, once per machine, and load them.
 
-A library is one source for one choice of its macros (the number type, the layout of the lanes). It
-is kept in `$XDG_CACHE_HOME/darts/native` (else `~/.cache/darts/native`) under a hash of whatever it
-depends on, so another compiler, processor or version of the sources makes a new one.
+A library is one source file with one choice of macros (number type, layout of the lanes). It is
+cached in `$XDG_CACHE_HOME/darts/native` (default: `~/.cache/darts/native`) under a hash of
+everything that it depends on: the sources, the compiler and the processor.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from pathlib import Path
 
 import torch
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 COMPILERS = ("c++", "g++", "clang++")
-# No -ffast-math: sums keep their order, and NaN and infinity their meaning.
+# Not -ffast-math: it would reorder sums and break NaN and infinity.
 FLAGS = (
     "-std=c++17",
     "-O3",
@@ -42,7 +42,7 @@ SOURCES = Path(__file__).parent
 
 
 class BuildError(RuntimeError):
-    """The kernels cannot be compiled or loaded here; the message says why."""
+    """The kernels cannot be compiled or loaded on this machine; the message says why."""
 
 
 def prepare(wanted: Iterable[tuple[str, Mapping[str, str]]]) -> None:
@@ -55,7 +55,7 @@ def prepare(wanted: Iterable[tuple[str, Mapping[str, str]]]) -> None:
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:
         list(pool.map(lambda item: _compile(item[0], *item[1]), missing.items()))
     seconds = time.perf_counter() - start
-    log.info("Compiled %d native kernels in %.0f s into %s.", len(missing), seconds, _cache())
+    _log.info("Compiled %d native kernels in %.0f s into %s.", len(missing), seconds, _cache())
 
 
 def load(source: str, macros: Mapping[str, str]) -> ctypes.CDLL:
@@ -92,9 +92,9 @@ def _version() -> str:
 
 @functools.cache
 def _openmp() -> tuple[str, ...]:
-    """PyTorch's own OpenMP runtime, if it ships one: two of them would compete for the cores.
+    """PyTorch's own OpenMP runtime, if it has one: two runtimes would compete for the cores.
 
-    Clang's code needs Clang's runtime.
+    Code compiled by Clang needs the runtime of Clang.
     """
     if "clang" in _version():
         return ()
@@ -104,7 +104,7 @@ def _openmp() -> tuple[str, ...]:
 
 @functools.cache
 def _surroundings() -> str:
-    """Sources, compiler, processor: what makes a compiled library this machine's."""
+    """Everything that a compiled library depends on: sources, flags, compiler and processor."""
     texts = [path.read_text() for path in sorted(SOURCES.glob("*.[ch]*"))]
     try:
         processor = [
@@ -131,7 +131,7 @@ def _compile(target: Path, source: str, macros: Mapping[str, str]) -> None:
             _run(_compiler(), *FLAGS, *defined, "-c", str(SOURCES / source), "-o", str(code))
             openmp = _openmp() or ("-fopenmp",)
             _run(_compiler(), "-shared", str(code), *openmp, "-o", str(library))
-            # Several processes may build the same at once: the last one wins, all are alike.
+            # Several processes may build the same library; the results are equal, the last wins.
             library.replace(target)
     except OSError as error:
         raise BuildError(f"{target.parent} cannot be written: {error}.") from error

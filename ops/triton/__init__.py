@@ -1,1 +1,1 @@
-"""Triton kernels that evaluate what lies between the convolutions of a search cell, on a GPU."""
+"""Triton kernels for the GPU: everything in a search cell except its convolutions."""
