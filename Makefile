@@ -5,11 +5,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := runs/demo-$(shell date +%Y%m%d-%H%M%S)
 
-.PHONY: help install check test lint demo tensorboard wheel clean
+.PHONY: help install check test lint demo docs-pictures tensorboard wheel clean
 .DEFAULT_GOAL := help
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(VENV)/.installed ## set up .venv with the tested versions
 
@@ -34,6 +34,9 @@ demo: install ## search a cell on digits, draw it, retrain it
 	$(BIN)/python search.py --dataset digits --preset quick --run-dir $(DEMO)/search
 	$(BIN)/python -m darts draw $(DEMO)/search/genotype.yaml -o $(DEMO)/search/cells
 	$(BIN)/python evaluate.py --genotype $(DEMO)/search/genotype.yaml --dataset digits --preset quick --run-dir $(DEMO)/evaluate
+
+docs-pictures: install ## redraw the picture of the packages in docs/
+	$(BIN)/python docs/rooms.py
 
 tensorboard: install ## watch all runs in the browser
 	$(BIN)/tensorboard --logdir runs
