@@ -1,7 +1,8 @@
-"""The README's Python examples run as printed, and what it names exists."""
+"""The README's Python examples run as printed, and what documents name exists."""
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from darts.cli import COMMANDS
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+DOCUMENTS = sorted(ROOT.glob("*.md")) + sorted(ROOT.glob("docs/*.md"))
 EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
@@ -29,8 +31,35 @@ def test_every_command_is_shown() -> None:
         assert f"python -m darts {command}" in README, command
 
 
-@pytest.mark.parametrize("document", sorted(ROOT.glob("*.md")) + sorted(ROOT.glob("docs/*.md")))
+def headings(document: Path) -> set[str]:
+    """The headings of a document as GitHub writes them in links."""
+    lines = re.findall(r"^#+ (.*)$", document.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", line).strip().lower().replace(" ", "-") for line in lines}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_links_lead_somewhere(document: Path) -> None:
     for target in re.findall(r"\]\(([^)]+)\)", document.read_text(encoding="utf-8")):
         if not target.startswith("http"):
-            assert (document.parent / target.partition("#")[0]).exists(), target
+            name, _, heading = target.partition("#")
+            file = document.parent / name if name else document
+            assert file.exists(), target
+            assert not heading or heading in headings(file), target
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_modules_that_documents_name_exist(document: Path) -> None:
+    text = document.read_text(encoding="utf-8")
+    for name in re.findall(r"`((?:ops|cells|genotypes|darts|tests|benchmarks)/[\w./]*)`", text):
+        assert (ROOT / name).exists(), name
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_imports_of_examples_work(document: Path) -> None:
+    for example in re.findall(r"```python\n(.*?)```", document.read_text("utf-8"), re.DOTALL):
+        imports = [
+            node
+            for node in ast.walk(ast.parse(example))
+            if isinstance(node, (ast.Import, ast.ImportFrom))
+        ]
+        exec(compile(ast.Module(imports, []), document.name, "exec"), {})
