@@ -19,10 +19,14 @@ def cell_source(genotype: Genotype, kind: str, strengths: Strengths | None = Non
     """The cell in the DOT language.
 
     Args:
-        genotype: Whose cell.
+        genotype: The genotype.
         kind: `normal` or `reduce`.
-        strengths: Strengths (≥ 0) of the kept edges during a search: written beside the operation,
-            and edges are drawn the thicker the stronger they are.
+        strengths: Strengths (≥ 0) of the kept edges during a search. They are written beside the
+            operations, and stronger edges are drawn thicker.
+
+    >>> from genotypes import load_genotype
+    >>> cell_source(load_genotype("darts_v2"), "normal").splitlines()[0]
+    'digraph "darts_v2 normal" {'
     """
     graph = cell_graph(genotype, kind, strengths)
     dot = graphviz.Digraph(
@@ -92,14 +96,14 @@ def _add_pill(dot: graphviz.Digraph, name: str, pill: Pill) -> None:
         margin="0.12,0.04",
         fontsize="12",
     )
-    # The weight keeps an operation beside the node that it feeds.
+    # The weight keeps an operation close to the node that reads it.
     line = {"color": family.line, "penwidth": width}
     dot.edge(f"state{pill.source}", f"{name}:w", arrowhead="none", **line)
     dot.edge(f"{name}:e", f"state{pill.target}:w", weight="3", **line)
 
 
 def _symbol(index: str) -> str:
-    """The label c with an index; a table, because renderers disagree on <SUB>."""
+    """The label c with a subscript; as a table, because renderers treat <SUB> differently."""
     table = '<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="0">'
     raised = '<TD ROWSPAN="2"><I>c</I></TD><TD HEIGHT="6"></TD>'
     lowered = f'<TD><FONT POINT-SIZE="10">{index}</FONT></TD>'

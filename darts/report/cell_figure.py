@@ -1,6 +1,6 @@
-"""A cell drawn by matplotlib: the look of graphviz's picture without its `dot` program.
+"""A cell drawn by matplotlib; it looks like graphviz's picture but does not need `dot`.
 
-One unit of the axes is one point (1/72 inch), so that sizes of text and boxes agree.
+One unit of the axes is one point (1/72 inch), so that boxes can be sized to fit their text.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def cell_figure(genotype: Genotype, kind: str, strengths: Strengths | None = Non
     """The cell as a matplotlib figure of the size it needs, with title and legend.
 
     Args:
-        genotype: Whose cell.
+        genotype: The genotype.
         kind: `normal` or `reduce`.
         strengths: See `darts.report.cell_dot.cell_source`.
     """
@@ -133,7 +133,7 @@ def _legend_entries(graph: CellGraph) -> tuple[list[tuple[str | None, str, float
 
 
 def _curve(route: Sequence[Point]) -> Path:
-    """A smooth curve that is level at each point of the route."""
+    """A smooth curve through the route, horizontal at each of its points."""
     points, codes = [route[0]], [Path.MOVETO]
     for (x0, y0), (x1, y1) in pairwise(route):
         middle = (x0 + x1) / 2
@@ -150,7 +150,7 @@ def _box(axes: Axes, centre: Point, size: Point, fill: str, line: str, radius: f
 
 
 def _text(axes: Axes, at: Point, text: str, size: float, colour: str, **style: Any) -> None:
-    """Text, centred unless `style` says otherwise; symbols of `_SYMBOLS` are set as formulas."""
+    """Text, centred by default; only the symbols of `_SYMBOLS` are set as formulas."""
     text = text if text in _SYMBOLS.values() else plain_text(text)
     style = {"ha": "center", "va": "center_baseline", **style}
     axes.text(*at, text, fontsize=size, color=colour, zorder=3, **style)

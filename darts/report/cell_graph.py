@@ -1,4 +1,4 @@
-"""What a picture of a cell shows, whoever draws it."""
+"""What a picture of a cell shows; used by graphviz and matplotlib alike."""
 
 from __future__ import annotations
 
@@ -20,7 +20,15 @@ Strengths = Sequence[Sequence[float]]
 
 @dataclass(frozen=True)
 class Pill:
-    """An operation on its edge: from state `source` to inner node `target` (a state number)."""
+    """An operation, drawn as a pill on its edge.
+
+    Attributes:
+        source: Number of the state that it reads.
+        target: State number of the inner node that it feeds.
+        text: The operation in words, with its stride and strength.
+        family: Decides the colours.
+        width: Line width of the edge, in points.
+    """
 
     source: int
     target: int
@@ -31,7 +39,17 @@ class Pill:
 
 @dataclass(frozen=True)
 class CellGraph:
-    """One cell, ready to be drawn. States are numbered as in a genotype."""
+    """One cell, ready to be drawn. States are numbered as in a genotype.
+
+    Attributes:
+        name: Name of the genotype.
+        kind: `normal` or `reduce`.
+        inner: State numbers of the inner nodes.
+        pills: The operations, node by node.
+        concat: The states that the output concatenates.
+        families: Families of the operations, for the legend.
+        strided: Whether an operation has stride 2.
+    """
 
     name: str
     kind: str
@@ -43,7 +61,12 @@ class CellGraph:
 
 
 def cell_graph(genotype: Genotype, kind: str, strengths: Strengths | None = None) -> CellGraph:
-    """Prepare a cell; `strengths` holds a number (≥ 0) for each input of each inner node.
+    """Prepare a cell for drawing.
+
+    Args:
+        genotype: The genotype.
+        kind: `normal` or `reduce`.
+        strengths: See `darts.report.cell_dot.cell_source`.
 
     Raises:
         ValueError: `strengths` does not have the shape of the cell.
@@ -51,7 +74,7 @@ def cell_graph(genotype: Genotype, kind: str, strengths: Strengths | None = None
     nodes, concat = genotype.cell(kind)
     topology = Topology(genotype.nodes)
     if strengths is not None and [len(row) for row in strengths] != [len(node) for node in nodes]:
-        raise ValueError("Strengths are one number for each input of each inner node.")
+        raise ValueError("Strengths must be one number for each input of each inner node.")
     strongest = max((value for row in strengths or () for value in row), default=0) or 1
     pills, strided = [], False
     for number, (target, node) in enumerate(zip(topology.inner, nodes, strict=True)):

@@ -1,4 +1,4 @@
-"""Curves as inline SVG: crisp, small, and readable without any other file."""
+"""Curves of a run as inline SVG."""
 
 from __future__ import annotations
 
@@ -30,7 +30,16 @@ _Entry = tuple[str, str, Literal["-", ":"]]
 
 @dataclass(frozen=True)
 class Curve:
-    """One line of a plot: where, how high, called what, in which colour."""
+    """One line of a plot.
+
+    Attributes:
+        x: Horizontal positions.
+        y: Values at these positions.
+        label: Entry of the legend.
+        colour: A colour that matplotlib knows.
+        faint: Draw it thin.
+        marked: Draw a dot at each point.
+    """
 
     x: Sequence[float]
     y: Sequence[float]
@@ -41,11 +50,11 @@ class Curve:
 
 
 def plot(curves: Sequence[Curve], *, x_label: str, y_label: str) -> Markup | None:
-    """Curves in one frame, or None when none of them has a point.
+    """Plot curves in one frame; None if none of them has a point.
 
     Args:
-        curves: Drawn in order; faint ones are thin, marked ones have a dot at each point.
-        x_label: What runs along the horizontal axis.
+        curves: Drawn in this order.
+        x_label: Label of the horizontal axis.
         y_label: What is plotted, with its unit.
     """
     curves = [curve for curve in curves if len(curve.x)]
@@ -55,7 +64,7 @@ def plot(curves: Sequence[Curve], *, x_label: str, y_label: str) -> Markup | Non
     axes = figure.add_subplot()
     lines = []
     for curve in map(_thinned, curves):
-        # A single point has no line to be seen by.
+        # A single point is invisible without a marker.
         marker = "o" if curve.marked or len(curve.x) == 1 else None
         lines += axes.plot(
             curve.x,
@@ -83,15 +92,15 @@ def plot_operations(
     kind: str,
     frozen: float = 0,
 ) -> Markup:
-    """Softmax of alpha on every edge over the epochs: a row of panels a node, a column a source.
+    """Plot softmax(alpha) of every edge over the epochs: one row per node, one column per input.
 
     Args:
-        epochs: Finished epochs, E of them.
-        tables: [E, edges, operations].
-        operations: Names of the columns.
-        genotype: Its kept edges are framed, and their operations drawn bold.
+        epochs: Numbers of finished epochs, `[E]`.
+        tables: softmax(alpha), `[E, edges, operations]`.
+        operations: Names of the operations.
+        genotype: Its kept edges are framed, and their operations are drawn bold.
         kind: normal or reduce.
-        frozen: Epochs, shaded, in which alpha and beta did not move.
+        frozen: Number of epochs, shaded, in which alpha and beta were frozen.
     """
     topology = topology_of(len(tables[0]))
     kept = operations_by_edge(genotype, kind)
@@ -143,15 +152,15 @@ def plot_edges(
     colours: Sequence[str],
     frozen: float = 0,
 ) -> Markup:
-    """Softmax of beta over each node's incoming edges, a panel a node; kept edges are bold.
+    """Plot softmax(beta) over each node's incoming edges, one panel per node.
 
     Args:
-        epochs: Finished epochs, E of them.
-        tables: [E, edges].
-        genotype: Names the kept edges.
+        epochs: Numbers of finished epochs, `[E]`.
+        tables: softmax(beta), `[E, edges]`.
+        genotype: Its kept edges are drawn bold.
         kind: normal or reduce.
-        colours: One for each source.
-        frozen: Epochs, shaded, in which alpha and beta did not move.
+        colours: One for each input state.
+        frozen: Number of epochs, shaded, in which alpha and beta were frozen.
     """
     topology = topology_of(len(tables[0]))
     kept = operations_by_edge(genotype, kind)
@@ -180,16 +189,19 @@ def plot_edges(
 
 
 def _thinned(curve: Curve, most: int = 2000) -> Curve:
-    """The curve with at most so many points, evenly taken."""
+    """The curve, thinned evenly to at most `most` points."""
     stride = -(-len(curve.x) // most)
     return replace(curve, x=curve.x[::stride], y=curve.y[::stride])
 
 
 def topology_of(edges: int) -> Topology:
-    """The cell with so many edges.
+    """The topology of the cell with this number of edges.
 
     Raises:
-        ValueError: No cell has.
+        ValueError: There is no such cell.
+
+    >>> topology_of(14).nodes
+    4
     """
     for nodes in range(1, edges + 1):
         if len(Topology(nodes).edges) == edges:
@@ -208,7 +220,7 @@ def operations_by_edge(genotype: Genotype | None, kind: str) -> Mapping[tuple[in
 
 
 def _legend(figure: Figure, entries: Sequence[_Entry]) -> None:
-    """A legend under the panels: label, colour and line style of each entry."""
+    """Add a legend below the panels; entries are (label, colour, line style)."""
     handles = [Line2D([], [], color=colour, linestyle=style) for _, colour, style in entries]
     labels = [label for label, *_ in entries]
     style = {"frameon": False, "fontsize": 8, "labelcolor": INK}

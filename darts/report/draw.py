@@ -1,6 +1,6 @@
-"""Pictures of a genotype's cells, by graphviz or, where its `dot` program is missing, matplotlib.
+"""Pictures of a genotype's cells: by graphviz, or by matplotlib if there is no `dot` program.
 
-A picture reads from left to right: the two inputs, the inner nodes, and their concatenation. Every
+A picture reads from left to right: the two inputs, the inner nodes, and their concatenation. Each
 operation is a pill on its edge, coloured by family; ↓2 marks stride 2.
 """
 
@@ -30,13 +30,13 @@ def draw_genotype(
 ) -> list[Path]:
     """Write `normal.gv`, `reduce.gv` and their pictures into `directory`; return all paths.
 
-    Without a working `dot` program the pictures are matplotlib's; `dot_hint` says so.
+    Without a working `dot` program, matplotlib draws the pictures; see `dot_hint`.
 
     Args:
-        genotype: What to draw.
-        directory: Made where missing.
+        genotype: The genotype.
+        directory: Created if missing.
         formats: Picture formats, such as svg, png and pdf.
-        strengths: For each kind of cell (`normal`, `reduce`), see `cell_source`.
+        strengths: Strengths for each kind of cell (`normal`, `reduce`); see `cell_source`.
     """
     paths = []
     for kind in KINDS:
@@ -55,13 +55,13 @@ def draw_genotype(
 def render_cell(
     genotype: Genotype, kind: str, suffix: str = "svg", strengths: Strengths | None = None
 ) -> bytes:
-    """The cell as the content of a picture file, by `dot` where it works, else by matplotlib."""
+    """The content of a picture file of the cell, by `dot` if it works, else by matplotlib."""
     picture = render_dot(cell_source(genotype, kind, strengths), suffix)
     return picture or _by_matplotlib(cell_figure(genotype, kind, strengths), suffix)
 
 
 def dot_hint() -> str | None:
-    """One line on how to get graphviz's pictures, where its `dot` program is missing."""
+    """One line on how to install graphviz if its `dot` program is missing, else None."""
     if shutil.which("dot"):
         return None
     return (

@@ -1,4 +1,4 @@
-"""Figures of a run in words, for cards and tables."""
+"""Numbers of a run as text, for the cards and tables of reports."""
 
 from __future__ import annotations
 
@@ -14,7 +14,13 @@ _NOTHING = "–"
 
 @dataclass(frozen=True)
 class Card:
-    """One figure: what it is, its value, and a line of explanation."""
+    """One number at the top of a report.
+
+    Attributes:
+        label: What it is.
+        value: The formatted number.
+        note: A short explanation.
+    """
 
     label: str
     value: str
@@ -22,7 +28,7 @@ class Card:
 
 
 def summary(record: RunRecord) -> str:
-    """What the run is, in one line."""
+    """One line that says what the run is."""
     config = record.config
     what = "Search of a cell" if record.is_search else "Training from scratch"
     if record.is_detector:
@@ -42,7 +48,7 @@ def summary(record: RunRecord) -> str:
 
 
 def cards(record: RunRecord) -> list[Card]:
-    """The figures that stand on top of a report."""
+    """The cards at the top of a report."""
     result = record.result or {}
     last = record.epochs[-1] if record.epochs else {}
     done = last["epoch"] + 1 if last else 0
@@ -66,7 +72,7 @@ def cards(record: RunRecord) -> list[Card]:
         label = "Parameters of the supernet" if record.is_search else "Parameters"
         entries.append(Card(label, f"{result['parameters']:,}"))
     if isinstance(macs := last.get("derived_macs"), int):
-        note = f"{last.get('derived_params', 0):,} parameters, as it would be retrained"
+        note = f"{last.get('derived_params', 0):,} parameters, at the size for retraining"
         entries.append(Card("Multiply-adds of the derived network", f"{macs:,}", note))
     if record.genotype:
         operations = [name for node in record.genotype.normal for name, _ in node]
@@ -78,9 +84,9 @@ def cards(record: RunRecord) -> list[Card]:
 
 def _accuracy(record: RunRecord) -> Card:
     if record.is_search:
-        label, note = "Supernet accuracy, last epoch", "on the architecture step's images"
+        label, note = "Supernet accuracy, last epoch", "on the images of the architecture step"
     else:
-        label, note = "Test accuracy, last epoch", "not the best epoch's"
+        label, note = "Test accuracy, last epoch", "not the best epoch"
     if record.accuracy is not None:
         return Card(label, percent(record.accuracy), note)
     epochs, values = record.series(record.accuracy_name)
@@ -90,7 +96,7 @@ def _accuracy(record: RunRecord) -> Card:
 
 
 def _precision(record: RunRecord) -> list[Card]:
-    """COCO's figures of a detector, of the last epoch that was judged."""
+    """The COCO metrics of a detector after the last evaluated epoch."""
     result = record.result or {}
     names = {"ap": "AP", "ap50": "AP50", "ap75": "AP75"}
     known = {label: result.get(name) for name, label in names.items()}
@@ -103,12 +109,20 @@ def _precision(record: RunRecord) -> list[Card]:
 
 
 def percent(value: float | None) -> str:
-    """A share in %, with two decimals."""
+    """A percentage with two decimals.
+
+    >>> percent(97.5), percent(None)
+    ('97.50 %', '–')
+    """
     return _NOTHING if value is None else f"{value:.2f} %"
 
 
 def duration(seconds: Any) -> str:
-    """Seconds as the largest fitting units."""
+    """A duration in seconds, minutes or hours, whichever fits.
+
+    >>> duration(7.25), duration(75), duration(4000)
+    ('7.2 s', '1 min 15 s', '1 h 06 min')
+    """
     if not isinstance(seconds, (int, float)):
         return _NOTHING
     minutes, hours = seconds / 60, seconds / 3600
@@ -120,7 +134,11 @@ def duration(seconds: Any) -> str:
 
 
 def size(count: Any) -> str:
-    """Bytes in MiB or GiB."""
+    """A number of bytes in MiB or GiB.
+
+    >>> size(3 * 2**20), size(2**31)
+    ('3 MiB', '2.00 GiB')
+    """
     if not isinstance(count, (int, float)):
         return _NOTHING
     mebibytes = count / 2**20
@@ -128,7 +146,11 @@ def size(count: Any) -> str:
 
 
 def flat(mapping: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    """Nested settings as (dotted name, value) rows."""
+    """Nested settings as rows (dotted name, value).
+
+    >>> flat({"data": {"size": 32}, "seed": None})
+    [('data.size', '32'), ('seed', '–')]
+    """
     rows = []
     for key, value in mapping.items():
         name = f"{prefix}{key}"
@@ -140,5 +162,5 @@ def flat(mapping: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
 
 
 def date_and_time() -> str:
-    """Now, to the minute."""
+    """The current date and time, to the minute."""
     return datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z")

@@ -1,4 +1,4 @@
-"""How a plot's frame looks, and the way of plots into pages and files."""
+"""The frame of a plot, and how plots get into pages and files."""
 
 from __future__ import annotations
 
@@ -23,7 +23,14 @@ _NOTHING = dict.fromkeys(("Date", "Creator", "Format", "Type"))
 
 @dataclass(frozen=True)
 class Plot:
-    """A figure with the name of its file, a heading, and a line on how to read it."""
+    """A figure of a page.
+
+    Attributes:
+        name: File name without suffix.
+        title: Heading.
+        note: A sentence on how to read the plot.
+        figure: The plot.
+    """
 
     name: str
     title: str
@@ -32,7 +39,7 @@ class Plot:
 
 
 def dress(axes: Axes) -> None:
-    """Light grid, muted labels, and only the left and the lower side of the frame."""
+    """Give a plot a light grid, muted labels, and a frame with only left and bottom sides."""
     axes.grid(color="#e5e7eb", linewidth=0.7)
     axes.set_axisbelow(True)
     axes.tick_params(colors=MUTED, length=3)
@@ -43,24 +50,24 @@ def dress(axes: Axes) -> None:
 
 
 def inline_svg(figure: Figure, salt: str) -> Markup:
-    """The figure as an element of a page; `salt` tells apart the plots of one page."""
+    """The figure as an SVG element; `salt` must differ between the plots of one page."""
     figure.set_facecolor(PAPER)
-    figure.set_dpi(_DPI)  # Of the parts that are pixels.
+    figure.set_dpi(_DPI)  # For rasterized parts.
     text = io.StringIO()
-    # The salt keeps identifiers of the plots of one page apart, and pages reproducible.
+    # The salt makes identifiers differ between the plots of a page, but reproducible.
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": salt}):
-        # Straight to the back end: `savefig` would draw everything twice.
+        # Call the back end directly: `savefig` would draw everything twice.
         FigureCanvasSVG(figure).print_svg(text, metadata=_NOTHING)
     svg = text.getvalue()
     return Markup(svg[svg.index("<svg") :])
 
 
 def write_figure(figure: Figure, path: Path) -> Markup:
-    """Write `path`.svg and `path`.png; return the figure as an element of a page."""
+    """Write `path`.svg and `path`.png; return the figure as an SVG element."""
     drawn = inline_svg(figure, path.name)
     with atomic_write(path.with_name(f"{path.name}.svg")) as stream:
         stream.write(f'<?xml version="1.0" encoding="utf-8"?>\n{drawn}')
-    # The layout is half of the work, and the same for both formats.
+    # Layout takes half of the time and is the same for both formats.
     figure.set_layout_engine("none")
     figure.set_dpi(_DPI)
     with atomic_write(path.with_name(f"{path.name}.png"), "wb") as stream:
@@ -69,5 +76,5 @@ def write_figure(figure: Figure, path: Path) -> Markup:
 
 
 def write_plots(plots: Iterable[Plot], directory: Path) -> list[tuple[str, str, Markup]]:
-    """Write each plot into `directory`; return title, note and element of a page of each."""
+    """Write each plot into `directory`; return (title, note, SVG element) of each."""
     return [(one.title, one.note, write_figure(one.figure, directory / one.name)) for one in plots]

@@ -1,8 +1,8 @@
 """A layered layout of a small directed graph, for pictures that read from left to right.
 
-The usual steps: long edges get a waypoint in every column that they pass, columns are reordered
-until few edges cross, and heights are chosen so that edges run as straight as their neighbours let
-them (the method of Sugiyama, Tagawa and Toda).
+The method of Sugiyama, Tagawa and Toda (1981): long edges get a waypoint in every column that they
+pass, columns are reordered to reduce crossings, and vertical positions are chosen so that edges are
+as straight as possible.
 """
 
 from __future__ import annotations
@@ -14,17 +14,23 @@ from math import inf
 from typing import Any, TypeAlias
 
 Key: TypeAlias = Any
-"""Anything hashable."""
+"""A hashable name of a box."""
 Point = tuple[float, float]
 Columns = list[list[Key]]
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Centres of the boxes, the way of each edge, and the extent of it all.
+    """Positions of boxes and edges.
 
-    A route bends only between columns: it leaves its source's column, enters and leaves each column
-    on its way, and enters its target's, level at each of its points.
+    A route bends only between columns: it leaves the column of its source, enters and leaves each
+    column in between, and enters the column of its target, horizontal at each of its points.
+
+    Attributes:
+        centres: Centre of each box.
+        routes: Points of each edge.
+        width: Total width.
+        height: Total height.
     """
 
     centres: Mapping[Key, Point]
@@ -33,7 +39,7 @@ class Layout:
     height: float
 
     def mirrored(self) -> Layout:
-        """The layout upside down."""
+        """The layout, flipped upside down."""
 
         def turn(points: Iterable[Point]) -> list[Point]:
             return [(x, self.height - y) for x, y in points]
@@ -60,9 +66,14 @@ def layered_layout(
     Args:
         sizes: Width and height of each box.
         columns: Column of each box, from 0; every edge leads to a later column.
-        edges: Pairs of boxes.
+        edges: Pairs (source, target) of boxes.
         gap_x: Space between columns, where edges bend.
         gap_y: Space between boxes of a column.
+
+    >>> boxes = {"a": (10, 4), "b": (10, 4)}
+    >>> layout = layered_layout(boxes, {"a": 0, "b": 1}, [("a", "b")], gap_x=20, gap_y=5)
+    >>> layout.width, layout.centres["b"]
+    (40.0, (35.0, 2.0))
     """
     ways = [
         [_Waypoint(index, column) for column in range(columns[source] + 1, columns[target])]
@@ -97,7 +108,7 @@ def layered_layout(
         start = [(x0 + sizes[source][0] / 2, y0), (left[1], y0)]
         passes = [(x, y[point] - bottom) for point in way for x in spans[point.column]]
         end = [(right[0], y1), (x1 - sizes[target][0] / 2, y1)]
-        # Rounded, so that points that coincide are equal, and a route has each of them once.
+        # Rounded, so that coinciding points are equal and appear once.
         points = ((round(x, 6), round(height, 6)) for x, height in (*start, *passes, *end))
         return list(dict.fromkeys(points))
 
@@ -116,7 +127,7 @@ def _neighbours(links: Sequence[tuple[Key, Key]]) -> dict[Key, list[Key]]:
 def _untangle(
     stacks: Columns, links: Sequence[tuple[Key, Key]], neighbours: Mapping[Key, Sequence[Key]]
 ) -> Columns:
-    """Reorder columns by barycentres, to and fro; the order with the fewest crossings wins."""
+    """Reorder columns by barycentres, back and forth; keep the order with the fewest crossings."""
     best, fewest = [list(stack) for stack in stacks], _crossings(stacks, links)
     for sweep in range(24):
         order = range(len(stacks)) if sweep % 2 == 0 else range(len(stacks) - 1, -1, -1)
@@ -131,7 +142,7 @@ def _untangle(
                 known = [place[other] for other in neighbours.get(key, ()) if other in place]
                 return sum(known) / len(known) if known else own[key]
 
-            # Ties keep their order in one sweep and turn it in another, or they would stick.
+            # Ties keep their order in one sweep and reverse it in another: else they get stuck.
             stack = stacks[column] if sweep % 4 < 2 else stacks[column][::-1]
             stacks[column] = sorted(stack, key=barycentre)
         crossings = _crossings(stacks, links)
@@ -141,7 +152,7 @@ def _untangle(
 
 
 def _sift(stacks: Columns, links: Sequence[tuple[Key, Key]]) -> Columns:
-    """Move single entries within their column as long as that removes a crossing."""
+    """Move single entries within their column while that removes crossings."""
     fewest, improved = _crossings(stacks, links), True
     while improved:
         improved = False
@@ -176,7 +187,7 @@ def _heights(
     sizes: Mapping[Key, float],
     gap: float,
 ) -> dict[Key, float]:
-    """Heights at which everything is near the mean of its neighbours, without overlaps."""
+    """Vertical positions near the mean of the neighbours, without overlaps."""
     y: dict[Key, float] = {}
     for stack in stacks:
         for index, key in enumerate(stack):
@@ -185,7 +196,7 @@ def _heights(
         for stack in stacks if sweep % 2 == 0 else reversed(stacks):
             wanted = []
             for key in stack:
-                # Bends within a long edge look worse than bends at a box.
+                # Bends within a long edge look worse than bends at a box: weight them more.
                 weights = [
                     4 if isinstance(key, _Waypoint) and isinstance(other, _Waypoint) else 1
                     for other in neighbours[key]
@@ -204,7 +215,7 @@ def _straighten(
     sizes: Mapping[Key, float],
     gap: float,
 ) -> None:
-    """Level the waypoints of one edge, in as few runs as its neighbours in the columns allow."""
+    """Level the waypoints of one edge, in as few runs as the other boxes allow."""
     start = 0
     while start < len(way):
         end, low, high = start, -inf, inf
@@ -222,12 +233,12 @@ def _straighten(
 def _room(
     point: Key, stack: list[Key], y: Mapping[Key, float], sizes: Mapping[Key, float], gap: float
 ) -> tuple[float, float]:
-    """Lowest and highest place of a waypoint between its neighbours in the column."""
+    """Lowest and highest position of a waypoint between its neighbours in the column."""
     index = stack.index(point)
     below, above = stack[:index][-1:], stack[index + 1 :][:1]
     low = max((y[key] + sizes.get(key, 0) / 2 + gap for key in below), default=-inf)
     high = min((y[key] - sizes.get(key, 0) / 2 - gap for key in above), default=inf)
-    # Rounding may leave the present place a hair outside.
+    # Rounding errors may put the current position slightly outside.
     return min(low, y[point]), max(high, y[point])
 
 
@@ -235,6 +246,9 @@ def separate(wanted: Sequence[float], spaces: Sequence[float]) -> list[float]:
     """The positions nearest to `wanted` (least squares) that keep `spaces` between neighbours.
 
     Isotonic regression by pooling adjacent violators.
+
+    >>> separate([0.0, 0.0], [2.0])
+    [-1.0, 1.0]
     """
     offsets = [sum(spaces[:index]) for index in range(len(wanted))]
     blocks: list[tuple[float, int]] = []

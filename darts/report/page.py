@@ -1,4 +1,4 @@
-"""Reports of runs as single HTML files that need nothing else, not even a network."""
+"""Reports of runs: single HTML files that need no other file and no network."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from genotypes.genotype import KINDS
 
 
 def write_report(run_directory: Path | str) -> Path:
-    """Write `report.html` into a run directory, from whatever the run has left so far.
+    """Write `report.html` into a run directory, from the files that the run has written so far.
 
     Raises:
         UserError: There is no run in `run_directory`.
@@ -41,13 +41,13 @@ def write_report(run_directory: Path | str) -> Path:
 
 
 def write_comparison(run_directories: Sequence[Path | str], path: Path | str) -> Path:
-    """Write one page on several runs: a table, overlaid curves, and the settings that differ.
+    """Write a page that compares runs: a table, overlaid curves, and the settings that differ.
 
     Raises:
         UserError: No directories are given, or one of them holds no run.
     """
     if not run_directories:
-        raise UserError("A comparison needs run directories.")
+        raise UserError("A comparison needs run directories: give at least one.")
     records = [read_run(directory) for directory in run_directories]
     figures = [{card.label: card.value for card in cards(record)} for record in records]
     context = {
@@ -60,7 +60,7 @@ def write_comparison(run_directories: Sequence[Path | str], path: Path | str) ->
 
 
 def _labelled(records: Sequence[RunRecord]) -> list[tuple[str, RunRecord]]:
-    """Each run with its directory's name, or its path where names are not unique."""
+    """Each run with the name of its directory, or its path if names are not unique."""
     names = [record.name for record in records]
     unique = len(set(names)) == len(names)
     return [(record.name if unique else str(record.files.path), record) for record in records]
@@ -68,9 +68,9 @@ def _labelled(records: Sequence[RunRecord]) -> list[tuple[str, RunRecord]]:
 
 _PARTS = {
     "train": "training, mean of the epoch",
-    "validation": "architecture's images, after the epoch",
+    "validation": "architecture images, after the epoch",
     "test": "test images",
-    "train_architecture": "architecture's images, mean of the epoch",
+    "train_architecture": "architecture images, mean of the epoch",
 }
 _MEASURES = {
     "loss": "Loss",
@@ -81,7 +81,7 @@ _MEASURES = {
 
 
 def _training_plots(records: Sequence[RunRecord]) -> Iterator[tuple[str, Any]]:
-    """Title and plot of each measure, of one run in all its parts or of several overlaid."""
+    """Title and plot of each metric: all curves of one run, or one curve of each of several."""
     unit = "epoch" if all(record.unit == "epoch" for record in records) else "step"
     for name, title in _MEASURES.items():
         if len(records) == 1:
@@ -107,7 +107,7 @@ def _parts(record: RunRecord, name: str) -> Iterator[Curve]:
 
 
 def _overlay(records: Sequence[RunRecord], name: str) -> Iterator[Curve]:
-    """Of each run only what counts: test images, else the architecture's, else training."""
+    """The main curve of each run: on test images, else architecture images, else training."""
     for index, (label, record) in enumerate(_labelled(records)):
         known = (
             (f"{label} ({part})", points)
@@ -121,7 +121,7 @@ def _overlay(records: Sequence[RunRecord], name: str) -> Iterator[Curve]:
 
 
 def _architecture_plots(record: RunRecord) -> Iterator[tuple[str, Any]]:
-    """Heading and plot of alpha and beta of both kinds of cell, where the run has logged them."""
+    """Heading and plot of alpha and beta of both kinds of cell, if the run has logged them."""
     lines = record.architecture
     epochs = [line["epoch"] + 1 for line in lines]
     space = record.genotype.space if record.genotype else "darts"
@@ -139,7 +139,7 @@ def _architecture_plots(record: RunRecord) -> Iterator[tuple[str, Any]]:
                 plot = curves.plot_edges(epochs, edges, record.genotype, kind, CURVES, frozen)
                 yield f"Edges of the {cell_title(kind)}: softmax of beta", plot
         except (KeyError, IndexError, TypeError, ValueError, AttributeError):
-            continue  # Tables of another shape than ours: the page does without them.
+            continue  # Tables of an unknown shape are left out of the page.
 
 
 def _last_cells(record: RunRecord) -> list[tuple[str, str]]:
@@ -176,12 +176,12 @@ def _film(record: RunRecord) -> dict[str, Any]:
 
 
 def _data_uri(svg: bytes) -> str:
-    # As an image, not as markup: nothing in a picture can run, and identifiers cannot collide.
+    # As an image, not as markup: no script in it can run, and identifiers cannot collide.
     return f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"
 
 
 def _differences(records: Sequence[RunRecord]) -> list[tuple[str, list[str]]]:
-    """Settings in which the runs differ, with each run's value."""
+    """Settings that differ between the runs, with the value of each run."""
     tables = [dict(flat(record.config)) for record in records]
     keys = list(dict.fromkeys(key for table in tables for key in table))
     rows = [(key, [table.get(key, "–") for table in tables]) for key in keys]

@@ -1,6 +1,6 @@
-"""What a run directory tells, read leniently: anything may be missing or cut off.
+"""A run directory, read leniently: files may be missing or cut off.
 
-A report is most wanted when a run went wrong; so damage becomes a note, never an error.
+Reports matter most when a run went wrong, so damage becomes a note, never an error.
 """
 
 from __future__ import annotations
@@ -24,7 +24,19 @@ LogLine = Mapping[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class RunRecord:
-    """One run. Epochs in `epochs` count from 0, those in `genotypes` are finished epochs."""
+    """One run.
+
+    Attributes:
+        files: Its files.
+        config: Its settings.
+        environment: Software versions and machine of its latest start.
+        steps: The step lines of `metrics.jsonl`.
+        epochs: The epoch lines of `metrics.jsonl`; epochs count from 0.
+        result: `result.json`; None until the run has finished.
+        genotype: The derived or retrained genotype, if there is one.
+        genotypes: The derived genotypes by their number of finished epochs.
+        notes: What could not be read.
+    """
 
     files: RunFiles
     config: Mapping[str, Any]
@@ -50,12 +62,12 @@ class RunRecord:
 
     @property
     def accuracy_name(self) -> str:
-        """The measure that counts: of the architecture's images, or of the test images."""
+        """Name of the main metric: on images of the architecture step, or on test images."""
         return "validation_accuracy" if self.is_search else "test_accuracy"
 
     @property
     def accuracy(self) -> float | None:
-        """Accuracy (%) after the last epoch; None while that is not reached."""
+        """Accuracy (%) after the last epoch; None until the run has finished."""
         return _number((self.result or {}).get(self.accuracy_name))
 
     @property
@@ -65,11 +77,11 @@ class RunRecord:
 
     @property
     def architecture(self) -> Sequence[LogLine]:
-        """The epoch lines that hold the tables of alpha and beta."""
+        """The epoch lines that contain tables of alpha and beta."""
         return [line for line in self.epochs if isinstance(line.get("architecture"), Mapping)]
 
     def series(self, name: str, kind: str = "epoch") -> tuple[list[float], list[float]]:
-        """Where (in epochs, or in steps while no epoch is finished) and what `name` was."""
+        """Positions (in epochs, or in steps before the first epoch ends) and values of `name`."""
         lines = self.epochs if kind == "epoch" else self.steps
         points = [(line["step"] / self._steps_per_epoch, _number(line.get(name))) for line in lines]
         known = [(x, value) for x, value in points if value is not None]
@@ -118,9 +130,9 @@ def read_run(directory: Path | str) -> RunRecord:
 
 
 def strengths(genotype: Genotype, kind: str, line: LogLine) -> list[list[float]] | None:
-    """Strength of each kept edge, softmax(alpha)·softmax(beta), from an epoch's line.
+    """Strength of each kept edge, softmax(alpha)·softmax(beta), from an epoch line.
 
-    None where the line's tables do not fit the genotype.
+    Without edge normalisation it is softmax(alpha). None if the tables do not fit the genotype.
     """
     tables = _mapping(_mapping(line.get("architecture")).get(kind))
     operations, edges = tables.get("operations"), tables.get("edges")

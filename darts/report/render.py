@@ -1,4 +1,4 @@
-"""Pages from templates: those of a study, and the base and parts that all pages share."""
+"""Pages from templates: each study has its own, on the base and parts that are here."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def render_page(package: str, template: str, path: Path, context: Mapping[str, A
     """Write a page; return its path.
 
     Args:
-        package: Its folder `templates/` has the template; one of `darts.report` is found, too, as
-            the base and the parts of all pages are.
+        package: The package whose folder `templates/` has the template. Templates of `darts.report`
+            (`base.html`, `parts.html`) are found as well.
         template: File name of the template.
         path: The file to write.
         context: The variables of the template.

@@ -1,7 +1,7 @@
-"""How cells and curves look: one palette and one wording for graphviz, matplotlib and HTML.
+"""The look of cells and curves: one palette and one wording for graphviz, matplotlib and HTML.
 
-The hues are those of Okabe and Ito's colour-blind safe set, darkened until text in them has enough
-contrast on white; a picture never relies on colour alone, every operation is also written out.
+The hues are those of the colour-blind safe palette of Okabe and Ito, darkened so that text has
+enough contrast on white. No picture relies on colour alone: each operation is also written out.
 """
 
 from __future__ import annotations
@@ -19,7 +19,13 @@ CELL_DPI = 160
 
 @dataclass(frozen=True)
 class OperationFamily:
-    """A family of operations: its wording in legends, line colour and fill."""
+    """A family of operations.
+
+    Attributes:
+        label: Entry of legends.
+        line: Colour of lines.
+        fill: Colour of boxes.
+    """
 
     label: str
     line: str
@@ -46,11 +52,15 @@ OPERATION_COLOURS = {
     "dil_conv_3x3": "#007a5a",
     "dil_conv_5x5": "#5cc9a0",
 }
-"""Colours of the candidates' curves: the hue of the family, dark for the smaller kernel."""
+"""Colours of curves of operations: the hue of the family, darker for the smaller kernel."""
 
 
 def operation_family(operation: str) -> OperationFamily:
-    """The family of an operation, by its name."""
+    """The family of an operation, by its name.
+
+    >>> operation_family("sep_conv_5x5").label
+    'separable convolution'
+    """
     if "pool" in operation:
         return POOL
     prefixes = {"skip": SKIP, "sep_": SEPARABLE, "dil_": DILATED}
@@ -58,21 +68,29 @@ def operation_family(operation: str) -> OperationFamily:
 
 
 def operation_label(operation: str) -> str:
-    """An operation in words: `sep_conv_3x3` is "sep conv 3×3", `skip_connect` is "skip"."""
+    """An operation in words.
+
+    >>> operation_label("sep_conv_3x3"), operation_label("skip_connect")
+    ('sep conv 3×3', 'skip')
+    """
     words = operation.replace("skip_connect", "skip").replace("_", " ")
     return re.sub(r"(?<=\d)x(?=\d)", "×", words)
 
 
 def cell_title(kind: str) -> str:
-    """The kind of a cell in words."""
+    """The kind of a cell (`normal`, `reduce`) in words."""
     return {"normal": "normal cell", "reduce": "reduction cell"}[kind]
 
 
 def state_name(state: int) -> str:
-    """A state's name in running text: the inputs are c(k−2) and c(k−1), then node 0, 1, …"""
+    """Name of a state in text: the inputs are c(k−2) and c(k−1), then come node 0, 1, …
+
+    >>> state_name(0), state_name(2)
+    ('c(k−2)', 'node 0')
+    """
     return ("c(k−2)", "c(k−1)")[state] if state < 2 else f"node {state - 2}"
 
 
 def plain_text(text: str) -> str:
-    """One line of text in which matplotlib sees no formula."""
+    """Text on one line, escaped so that matplotlib does not read it as a formula."""
     return " ".join(text.splitlines()).replace("$", r"\$")

@@ -8,7 +8,11 @@ Row = tuple[str, ...]
 
 
 def aligned(rows: Sequence[Row]) -> list[str]:
-    """Rows of equal length, one line each, the columns aligned."""
+    """Rows of equal length as lines with aligned columns.
+
+    >>> aligned([("n", "error"), ("100", "9.5")])
+    ['n    error', '100  9.5']
+    """
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

@@ -1,8 +1,8 @@
-"""Checkpoints that are whole or refused: written atomically, the one before kept, read with care.
+"""Checkpoints: written atomically, the previous one kept, refused when damaged.
 
-The file is a `torch.save` archive, readable by `torch.load`, with a SHA-256 digest behind it. The
-archive's own checksums would not do: `torch.load` does not compare them, and they leave out the
-archive's directory, where one flipped bit can shorten a tensor without an error.
+The file is a `torch.save` archive, readable by `torch.load`, followed by a SHA-256 digest. The
+checksums inside the archive are not enough: `torch.load` does not verify them, and they do not
+cover the archive's directory, where one flipped bit can shorten a tensor without an error.
 """
 
 from __future__ import annotations
@@ -31,22 +31,29 @@ _LEAVES = (type(None), bool, int, float, str, bytes, torch.Tensor, torch.nn.Para
 
 
 class _Unreadable(Exception):
-    """Why a file cannot be taken as a checkpoint; completes the sentence "FILE …"."""
+    """Why a file is not a usable checkpoint; the text completes the sentence "FILE …"."""
 
 
 def save_checkpoint(state: Mapping[str, Any], directory: Path | str) -> None:
-    """Write `state` to `directory/checkpoint.pt` and keep the one before as the previous.
+    """Write `state` to `directory/checkpoint.pt`; the old file becomes the previous checkpoint.
 
-    `checkpoint.pt` exists and is whole at every instant after its first writing. A directory has
-    one writer; what a killed one left half-written is removed.
+    After the first call, `checkpoint.pt` is complete at every moment, even if the process is
+    killed. Only one process may write to a directory; partial files of a killed one are removed.
 
     Args:
         state: Tensors and plain values (numbers, text, None) in dicts, lists and tuples. The key
             `step`, the number of finished steps, is required.
+        directory: The run directory.
 
     Raises:
-        TypeError: Something in `state` could not be read back with `weights_only=True`.
+        TypeError: A value in `state` could not be read back with `weights_only=True`.
         ValueError: The key `step` is missing.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_checkpoint({"step": 3, "weight": torch.ones(2)}, folder)
+    ...     load_checkpoint(folder, required=["weight"])["step"]
+    3
     """
     if "step" not in state:
         raise ValueError("the state of a checkpoint needs the key 'step'")
@@ -63,27 +70,28 @@ def save_checkpoint(state: Mapping[str, Any], directory: Path | str) -> None:
     with atomic_write(newest, "wb") as stream:
         stream.write(archive.getbuffer())
         stream.write(_MARK + hashlib.sha256(archive.getbuffer()).digest())
-    # Last, so that the older file stays until the newer one stands: were the present
-    # checkpoint.pt damaged, the previous one would be the only whole file.
+    # Last, so that the older file stays until the new one is complete: if the current
+    # checkpoint.pt were damaged, the previous one would be the only usable file.
     if retired.exists():
         os.replace(retired, previous)
 
 
 def load_checkpoint(directory: Path | str, required: Iterable[str] = ()) -> dict[str, Any]:
-    """Read the newest whole checkpoint of a run, its tensors on the CPU.
+    """Read the newest undamaged checkpoint of a run; tensors are on the CPU.
 
-    Where `checkpoint.pt` is damaged, a warning names it and the one before is read.
+    If `checkpoint.pt` is damaged, a warning says so and the previous checkpoint is read.
 
     Args:
+        directory: The run directory.
         required: Keys that the state must have, besides `step`.
 
     Raises:
-        UserError: There is no checkpoint, or none is whole.
+        UserError: There is no checkpoint, or all are damaged.
     """
     newest, previous = _files(directory)
     if not newest.exists() and not previous.exists():
         raise UserError(
-            f"There is no checkpoint in {directory}: it was stopped before the first. "
+            f"There is no checkpoint in {directory}: the run stopped before it wrote one. "
             "Start again in another directory, or delete this one first."
         )
     try:
@@ -97,14 +105,18 @@ def load_checkpoint(directory: Path | str, required: Iterable[str] = ()) -> dict
             f"No checkpoint in {directory} can be used: {damage}; {previous} {reason}."
         ) from None
     warnings.warn(
-        f"{damage}; going on from the one before, {previous} (step {state['step']}).",
+        f"{damage}; continuing from the previous checkpoint, {previous} (step {state['step']}).",
         stacklevel=2,
     )
     return state
 
 
 def load_checkpoint_file(path: Path | str, required: Iterable[str] = ()) -> dict[str, Any]:
-    """Read one checkpoint file, or the newest whole one of a run directory, on the CPU.
+    """Read one checkpoint file, or the newest undamaged one of a run directory, on the CPU.
+
+    Args:
+        path: A checkpoint file or a run directory.
+        required: Keys that the state must have, besides `step`.
 
     Raises:
         UserError: The file is missing, damaged, or not a checkpoint of this toolkit.
@@ -132,16 +144,18 @@ def _read(path: Path, required: Iterable[str]) -> dict[str, Any]:
         raise _Unreadable(f"cannot be read ({error.strerror or error})") from None
     archive, mark, digest = data.rpartition(_MARK)
     if not mark:
-        raise _Unreadable("is damaged, or no checkpoint of this toolkit")
+        raise _Unreadable("is damaged, or is not a checkpoint of this toolkit")
     if hashlib.sha256(archive).digest() != digest:
         raise _Unreadable("is damaged (its checksum differs)")
     try:
         state = torch.load(io.BytesIO(archive), map_location="cpu", weights_only=True)
-    except Exception as error:  # What torch raises for an archive of another version is open.
+    except Exception as error:  # torch documents no exception for an unreadable archive.
         raise _Unreadable(f"cannot be read by torch {torch.__version__} ({error})") from None
     version = state.pop(_FORMAT_KEY, None)
     if version != _FORMAT:
-        raise _Unreadable(f"has format {version}, this version of the toolkit reads {_FORMAT}")
+        raise _Unreadable(
+            f"has format {version}, but this version of the toolkit reads format {_FORMAT}"
+        )
     missing = sorted({"step", *required} - state.keys())
     if missing:
         raise _Unreadable(f"lacks {', '.join(missing)}: it is a checkpoint of another kind of run")
@@ -158,12 +172,12 @@ def _check_readable(value: Any, where: str) -> None:
             _check_readable(part, f"{where}[{index}]")
     elif type(value) not in _LEAVES:
         raise TypeError(
-            f"{where} is a {type(value).__name__}; checkpoints hold tensors and plain values only"
+            f"{where} is a {type(value).__name__}; checkpoints hold only tensors and plain values"
         )
 
 
 def _duplicate(source: Path, target: Path) -> None:
     try:
         os.link(source, target)
-    except OSError:  # Some file systems know no hard links.
+    except OSError:  # Some file systems have no hard links.
         shutil.copyfile(source, target)

@@ -40,10 +40,15 @@ class RunDirectory(RunFiles):
     ) -> RunDirectory:
         """Start a run in `path`, by default in a new `runs/<YYYYmmdd-HHMMSS>-<what>`.
 
-        Writes `environment.json`, and `config.yaml` where `config` is given.
+        Writes `environment.json`, and `config.yaml` if `config` is given.
+
+        Args:
+            path: An empty or new directory.
+            what: Kind of run; the end of a default directory's name.
+            config: The settings of the run, as plain values.
 
         Raises:
-            UserError: `path` already holds a run, or cannot be made.
+            UserError: `path` already holds a run, or cannot be created.
         """
         try:
             if path is None:
@@ -53,7 +58,7 @@ class RunDirectory(RunFiles):
                 path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UserError(
-                f"The run directory {error.filename} cannot be made: {error.strerror}."
+                f"The run directory {error.filename} cannot be created: {error.strerror}."
             ) from None
         run = cls(path)
         results = (run.config, run.metrics, run.checkpoint, run.previous_checkpoint, run.result)
@@ -86,11 +91,11 @@ class RunDirectory(RunFiles):
     def locked(self) -> Iterator[None]:
         """Keep other processes from working on this run at the same time.
 
-        The lock is the operating system's and ends with the process, however that ends; where the
-        system has none (Windows, some network drives), nothing is locked.
+        It is a lock of the operating system, which releases it when the process ends. Systems
+        without such locks (Windows, some network drives) do not lock anything.
 
         Raises:
-            UserError: Another process works on this run.
+            UserError: Another process is working on this run.
         """
         with locked(
             self.path / ".lock",
@@ -105,27 +110,29 @@ class RunDirectory(RunFiles):
             yaml.safe_dump(dict(config), stream, sort_keys=False, allow_unicode=True)
 
     def record_environment(self, **details: Any) -> None:
-        """Append the present software and machine, and `details`, to `environment.json`."""
+        """Append the current software, the machine and `details` to `environment.json`."""
         records = self.read_environment() if self.environment.exists() else []
         self.write_json(self.environment, [*records, {**environment(), **details}])
 
     def log_metrics(self, record: Mapping[str, Any]) -> None:
-        """Append one line to `metrics.jsonl`; it is with the operating system on return.
+        """Append one line to `metrics.jsonl`; on return the operating system has it.
 
-        Log a step's lines before its checkpoint: a line that a resumed run repeats is dropped by
-        `truncate_metrics`, one that was never written is lost.
+        Log the lines of a step before its checkpoint: `truncate_metrics` drops lines that a resumed
+        run repeats, but a line that was never written is lost.
 
         Raises:
             ValueError: `kind` or `step` is missing.
         """
         if "kind" not in record or "step" not in record:
-            raise ValueError(f"a line of metrics needs 'kind' and 'step', not only {list(record)}")
+            raise ValueError(
+                f"a line of metrics needs 'kind' and 'step', but has only {list(record)}"
+            )
         line = json.dumps(finite(record), allow_nan=False)
         with self.metrics.open("a", encoding="utf-8") as stream:
             stream.write(line + "\n")
 
     def truncate_metrics(self, step: int) -> None:
-        """On resume from the checkpoint of `step`: drop later lines, and a torn one."""
+        """Drop incomplete lines and those after `step`, the step of the resumed checkpoint."""
         kept = [record for record in self.read_metrics() if record.get("step", 0) <= step]
         with atomic_write(self.metrics) as stream:
             stream.writelines(json.dumps(record) + "\n" for record in kept)
@@ -142,7 +149,7 @@ class RunDirectory(RunFiles):
 
 
 def environment() -> dict[str, Any]:
-    """Software versions and kind of machine; nothing that names the user, the host or a path."""
+    """Software versions and type of machine; no name of a user or host, and no path."""
     return {
         "time": datetime.now().astimezone().isoformat(timespec="seconds"),
         "python": platform.python_version(),
@@ -155,7 +162,7 @@ def environment() -> dict[str, Any]:
 
 
 def _version(package: str) -> str | None:
-    # From the metadata, because importing torchvision only for its version takes seconds.
+    # From the metadata: importing torchvision for its version alone takes seconds.
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
@@ -164,7 +171,7 @@ def _version(package: str) -> str | None:
 
 def _commit() -> str | None:
     root = Path(__file__).resolve().parents[2]
-    # Installed as a package, the nearest repository above would be one of the user's own.
+    # If this is an installed package, a repository further up belongs to the user.
     if not (root / ".git").exists():
         return None
     command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=40"]
@@ -192,7 +199,11 @@ def _new_directory(parent: Path, what: str) -> Path:
 
 
 def finite(value: Any) -> Any:
-    """The same with None for numbers that are not finite, because JSON knows none."""
+    """The value with None in place of NaN and infinity, which JSON does not have.
+
+    >>> finite({"loss": float("nan"), "steps": (1, 2)})
+    {'loss': None, 'steps': [1, 2]}
+    """
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, Mapping):

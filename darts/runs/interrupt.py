@@ -1,4 +1,4 @@
-"""Ending a run in good order: finish the step, write the checkpoint, say how to go on."""
+"""Stop a run on request: finish the step, write the checkpoint, say how to continue."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from types import FrameType
 from typing import Any
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-# Tools like `timeout` send the same signal to the process and to its group; that is one request.
+# Tools like `timeout` signal both the process and its group; that is one request.
 _ONE_REQUEST_SECONDS = 0.1
 
 
@@ -20,23 +20,26 @@ class Interrupted(Exception):
     def __init__(self, run_dir: os.PathLike[str] | str) -> None:
         self.run_dir = os.fspath(run_dir)
         super().__init__(
-            f"Interrupted; the checkpoint is written. Go on with --resume {self.run_dir}"
+            f"Interrupted; the checkpoint is written. Continue with --resume {self.run_dir}"
         )
 
 
 class InterruptGuard:
     """Turns the first SIGINT or SIGTERM into `requested`; the second raises KeyboardInterrupt.
 
-    The loop asks `guard.requested` after each step. The handlers found are put back at the end.
+    A loop checks `guard.requested` after each step. The previous handlers are restored on exit.
     Outside the main thread, where Python allows no handlers, the guard does nothing.
 
     Args:
-        one_request: Seconds within which several signals count as one.
+        one_request: Signals within this many seconds count as one.
 
     Attributes:
-        requested: A signal came.
-        at_once: Let the first signal raise, too, while nothing is under way that has to be ended
-            in good order.
+        requested: Whether a signal has come.
+        at_once: Raise on the first signal, too (there is no state to save).
+
+    >>> with InterruptGuard() as guard:
+    ...     guard.requested
+    False
     """
 
     def __init__(self, one_request: float = _ONE_REQUEST_SECONDS) -> None:
@@ -54,7 +57,7 @@ class InterruptGuard:
     def __exit__(self, *exception: object) -> None:
         while self._previous:
             number, handler = self._previous.popitem()
-            # None stands for a handler that was not installed from Python and cannot be named.
+            # None: the previous handler was not installed from Python.
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:

@@ -1,10 +1,11 @@
-"""The loop that a search and a retraining share: steps, epochs, checkpoints, interruption.
+"""The loop of every run: steps, epochs, progress, logs, checkpoints, interruption.
 
-A task does the work of one step and one epoch; the loop counts, shows, logs, stores, and stops. All
-that a run needs to go on bit for bit lies in one checkpoint: the task's state, the sums behind the
-present epoch's means, and the number of finished steps.
+A task does the work of one step and one epoch; the loop counts, shows, logs, saves, and stops. One
+checkpoint has all that a run needs to continue bit for bit: the task's state, the sums behind the
+means of the current epoch, and the number of finished steps.
 
-Several processes run one loop each, in step (`darts.system.distributed`); only the main one writes.
+With several processes, each runs its own loop in lockstep (`darts.system.distributed`); only the
+main process writes.
 """
 
 from __future__ import annotations
@@ -29,7 +30,15 @@ from darts.system import distributed
 
 
 class Task(Protocol):
-    """What a loop drives. Epochs count from 0."""
+    """The work that a loop drives. Epochs count from 0.
+
+    Attributes:
+        title: Shown before the progress of the run.
+        epochs: Number of epochs.
+        steps_per_epoch: Steps of an epoch.
+        images_per_step: Images of a step, over all processes; for the images per second.
+        device: Where the scalars of a step are.
+    """
 
     title: str
     epochs: int
@@ -39,35 +48,35 @@ class Task(Protocol):
 
     @property
     def notes(self) -> Mapping[str, Any]:
-        """Shown in the progress line beside loss and accuracy."""
+        """Further values for the progress line, by name."""
 
     @property
     def learning_rate(self) -> float:
-        """A number of the host's: it is shown at every step."""
+        """A Python number, because it is shown after every step."""
 
     def begin_epoch(self, epoch: int) -> None:
-        """Set what depends on the epoch alone; called again where a run goes on within it."""
+        """Set what depends only on the epoch; called again when a run resumes within it."""
 
     def step(self) -> Mapping[str, Tensor]:
-        """Do one step and return scalars on the device; `loss` and `accuracy` (in %) among them.
+        """Do one step and return scalars on the device, including `loss` and `accuracy` (in %).
 
-        With several processes they are means over the images of this one.
+        With several processes they are means over the images of this process.
         """
 
     def end_epoch(
         self, run: RunDirectory, tracker: Tracker, epoch: int, step: int
     ) -> Mapping[str, Any]:
-        """Finish an epoch; what is returned joins its line in metrics.jsonl.
+        """Finish an epoch; returns further values for its line in metrics.jsonl.
 
-        Every process comes here, but only the main one may write.
+        Every process calls this, but only the main process may write.
         """
 
     @property
     def modules(self) -> Sequence[nn.Module]:
-        """All that learns: the same in all processes, its running statistics averaged."""
+        """All modules that learn; equal in all processes once running statistics are averaged."""
 
     def memory_advice(self) -> str:
-        """What a user can do where a step needs more memory than there is."""
+        """What the user can do if a step runs out of memory."""
 
     def is_finite(self) -> bool:
         """Whether every number that a checkpoint would hold is finite."""
@@ -78,7 +87,14 @@ class Task(Protocol):
 
 
 class Means:
-    """Sums of scalars over the steps of an epoch, kept where the scalars live."""
+    """Means of scalars over the steps of an epoch; the sums stay on the device.
+
+    >>> means = Means()
+    >>> means.add({"loss": torch.tensor(1.0)})
+    >>> means.add({"loss": torch.tensor(2.0)})
+    >>> means.values()
+    {'loss': 1.5}
+    """
 
     def __init__(self) -> None:
         self.sums: dict[str, Tensor] = {}
@@ -106,14 +122,14 @@ class Means:
 
 
 class Loop:
-    """Runs a task from its first step, or from a checkpoint's, to its last.
+    """Runs a task from its first step, or from a checkpoint, to its last step.
 
     Args:
-        task: What to do.
+        task: The work to do.
         run: Where to write.
-        options: Cadence of log lines and checkpoints.
-        tracker: TensorBoard events.
-        checkpoint: State to go on from, as `load_checkpoint` returns it.
+        options: How often to log and to write checkpoints.
+        tracker: Writes TensorBoard events.
+        checkpoint: State to continue from, as `load_checkpoint` returns it.
     """
 
     def __init__(
@@ -152,11 +168,11 @@ class Loop:
             start_step=self.step,
         )
         self._clock = time.monotonic()
-        # torchrun passes on the signals that its own terminal has already sent to all.
+        # torchrun forwards signals that the terminal has already sent to every process.
         guard = InterruptGuard(10.0) if processes > 1 else InterruptGuard()
         with guard, progress:
             if self.stored is None:
-                self._store()  # A run killed before its first epoch's end can be resumed, too.
+                self._store()  # So that a run killed in its first epoch can be resumed.
             if self.step < total:
                 task.begin_epoch(self.step // per_epoch)
             while self.step < total:
@@ -166,7 +182,7 @@ class Loop:
                 self.means.add(scalars)
                 logs = self.step % self.options.log_every == 0
                 ends = self.step % per_epoch == 0
-                # Reading a number off an accelerator waits for it, so only where it is needed.
+                # Reading a number from an accelerator waits for it: only if it is needed.
                 read = logs or ends or task.device.type == "cpu"
                 values = {name: value.item() for name, value in scalars.items()} if read else {}
                 if read:
@@ -205,7 +221,7 @@ class Loop:
         except torch.OutOfMemoryError as error:
             said = str(error).partition(" See documentation")[0]
             advice = self.task.memory_advice()
-        # Outside, where the error holds no tensors of the step any more.
+        # Outside the handler, where the error no longer keeps tensors of the step alive.
         raise UserError(f"The device is out of memory in step {self.step + 1}. {advice}\n({said})")
 
     def _end_epoch(self, epoch: int, progress: Progress) -> None:
@@ -216,7 +232,7 @@ class Loop:
         line["learning_rate"] = self.task.learning_rate
         self._log("epoch", epoch, {**line, **extra, "seconds": self._elapsed()})
         self.means = Means()
-        # Validation and drawing are no part of the pace that the time left is reckoned from.
+        # The time left is computed from the pace of steps, without validation and drawing.
         progress.restart_clock()
         if epoch + 1 < self.task.epochs:
             self.task.begin_epoch(epoch + 1)
@@ -269,7 +285,7 @@ class Loop:
             }
             save_checkpoint(state, self.run.path)
         self.stored = self.step
-        distributed.barrier()  # Nobody ends, and so ends the job, while a checkpoint is written.
+        distributed.barrier()  # No process may end, and so end the job, during the write.
 
 
 def run_task(
@@ -278,12 +294,20 @@ def run_task(
     options: RunOptions,
     prepare: Callable[[RunDirectory], None] | None = None,
 ) -> tuple[RunDirectory, Loop]:
-    """Run a task in a new run directory, or go on with the run in `options.resume`.
+    """Run a task in a new run directory, or continue the run in `options.resume`.
 
     Args:
+        task: The work to do.
         what: Kind of run, for the name of its directory.
         options: All settings of the run, a dataclass; they are written to `config.yaml`.
-        prepare: Writes what else belongs to a new run before its first step.
+        prepare: Writes further files of a new run before its first step.
+
+    Returns:
+        The run directory and the loop after its last step.
+
+    Raises:
+        Interrupted: SIGINT or SIGTERM came; the checkpoint is written.
+        UserError: The directory cannot be used, or the loss or a weight became infinite or NaN.
     """
     main = distributed.is_main()
     if options.resume:
@@ -306,7 +330,7 @@ def run_task(
 
 
 def _reopen(run: RunDirectory) -> dict[str, Any]:
-    """The checkpoint to go on from, after what was written since has been dropped."""
+    """The checkpoint to continue from; log lines written after it are dropped."""
     checkpoint = load_checkpoint(run.path, ("task", "means", "seconds"))
     run.truncate_metrics(checkpoint["step"])
     run.record_environment()

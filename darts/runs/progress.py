@@ -1,4 +1,4 @@
-"""Progress of a run: a live display on a terminal, plain lines elsewhere."""
+"""Progress of a run: a live display on a terminal, plain lines otherwise."""
 
 from __future__ import annotations
 
@@ -22,9 +22,15 @@ Shown = TypeVar("Shown", bound="LiveDisplay")
 
 
 class Rate:
-    """Steps and images per second, averaged with weights that fade over about a minute.
+    """Steps and images per second, as an exponentially weighted average over about a minute.
 
-    The first step already gives the plain average; steps of an earlier process never count.
+    With w = exp(-Δt / 60 s), each sum becomes w·sum + new; the rate is sum of images / sum of
+    seconds. The first update gives the plain average; steps before a resume never count.
+
+    >>> rate = Rate()
+    >>> rate.update(seconds=2.0, steps=4, images=64)
+    >>> rate.images_per_second, rate.time_left(steps=10)
+    (32.0, 5.0)
     """
 
     def __init__(self) -> None:
@@ -42,16 +48,16 @@ class Rate:
         return self._images / self._seconds if self._seconds > 0 else None
 
     def time_left(self, steps: int) -> float | None:
-        """Seconds that `steps` more steps will take; None before anything is known."""
+        """Estimated seconds for `steps` more steps; None before the first update."""
         return steps * self._seconds / self._steps if self._steps > 0 else None
 
 
 class LiveDisplay:
-    """What `display` returns, kept up to date on a terminal; elsewhere only messages appear.
+    """Shows what `display` returns, live on a terminal; otherwise only messages appear.
 
     Args:
         stream: Where to write; standard error by default.
-        refresh_per_second: How often a terminal is brought up to date.
+        refresh_per_second: How often a terminal is refreshed.
     """
 
     def __init__(self, stream: IO[str] | None, refresh_per_second: float) -> None:
@@ -59,7 +65,7 @@ class LiveDisplay:
         self._refresh_per_second = refresh_per_second
         self._console: Console | None = None
         self._live: Live | None = None
-        # Not rich's own test: it takes a pipe for a terminal where FORCE_COLOR is set.
+        # Not rich's own test: with FORCE_COLOR set, it takes a pipe for a terminal.
         if self._stream.isatty() and os.environ.get("TERM") != "dumb":
             self._console = Console(file=self._stream, force_terminal=True)
 
@@ -79,11 +85,11 @@ class LiveDisplay:
 
     @property
     def on_terminal(self) -> bool:
-        """Whether there is a display to keep up to date."""
+        """Whether the live display is shown."""
         return self._console is not None
 
     def display(self) -> RenderableType:
-        """What the terminal shows now."""
+        """What the terminal should show now."""
         raise NotImplementedError
 
     def message(self, text: str) -> None:
@@ -97,18 +103,18 @@ class LiveDisplay:
 class Progress(LiveDisplay):
     """Shows epoch, step, loss, accuracy, learning rate, images/s and the time left of the run.
 
-    Without a terminal it prints one line an epoch, and one every `interval` seconds inside longer
-    epochs, free of control codes.
+    Without a terminal it prints one line per epoch, and one every `interval` seconds within longer
+    epochs, without control codes.
 
     Args:
-        total_steps: Steps of the whole run.
+        total_steps: Steps of the complete run.
         steps_per_epoch: Steps of an epoch.
-        epochs: Epochs of the whole run.
+        epochs: Epochs of the complete run.
         title: What is running.
-        start_step: Steps that a resumed run has behind it.
+        start_step: Steps that a resumed run has already done.
         stream: Where to write; standard error by default.
         interval: Seconds between two plain lines of one epoch.
-        clock: Present time in seconds.
+        clock: Returns the current time in seconds.
     """
 
     def __init__(
@@ -141,7 +147,7 @@ class Progress(LiveDisplay):
 
     @property
     def time_left(self) -> float | None:
-        """Seconds to the end of the run; None before the first step."""
+        """Estimated seconds to the end of the run; None before the first step."""
         return self._rate.time_left(max(self._total - self.step, 0))
 
     def advance(
@@ -154,10 +160,10 @@ class Progress(LiveDisplay):
         learning_rate: float | None = None,
         **extra: object,
     ) -> None:
-        """Count finished steps over `images` images and show the values given.
+        """Count finished steps with `images` images and show the given values.
 
-        A value left out stays as it was shown, so that it need not be fetched from a device at
-        every step. `accuracy` is in %; `extra` is shown as `name value`.
+        A value that is not given stays as it was, so that it need not be read from the device
+        after every step. `accuracy` is in %; `extra` is shown as `name value`.
         """
         now = self._clock()
         self._rate.update(now - self._now, steps, images)
@@ -178,7 +184,7 @@ class Progress(LiveDisplay):
             self.message("  ".join([self._title, self._position(), *self._values(), left]))
 
     def restart_clock(self) -> None:
-        """Leave out the time since the last step, as of a validation, from the pace of steps."""
+        """Exclude the time since the last step (e.g. a validation) from the pace of steps."""
         self._now = self._clock()
 
     def _position(self) -> str:
@@ -192,13 +198,13 @@ class Progress(LiveDisplay):
         return [f"{name} {value}" for name, value in fields.items()]
 
     def display(self) -> Group:
-        """A bar over the run's steps, and the latest values."""
+        """A bar of the steps, and the latest values."""
         line = bar_line(self._title, self.step, self._total, self._position(), self.time_left)
         return Group(line, Columns(map(Text, self._values()), padding=(0, 2)))
 
 
 def bar_line(title: str, done: int, total: int, status: str, seconds: float | None) -> Table:
-    """A line over the whole width: title, bar, status and the seconds left."""
+    """A line of full width: title, bar, status and time left."""
     line = Table.grid(padding=(0, 2), expand=True)
     line.add_column(no_wrap=True)
     line.add_column(ratio=1)
@@ -214,7 +220,11 @@ def bar_line(title: str, done: int, total: int, status: str, seconds: float | No
 
 
 def format_time(seconds: float | None) -> str:
-    """`h:mm:ss`, with days before it where there are any; `-:--:--` for None."""
+    """`h:mm:ss`, preceded by the days if there are any; `-:--:--` for None.
+
+    >>> format_time(93784), format_time(None)
+    ('1d 2:03:04', '-:--:--')
+    """
     if seconds is None:
         return "-:--:--"
     minutes, second = divmod(round(seconds), 60)

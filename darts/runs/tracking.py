@@ -1,4 +1,4 @@
-"""TensorBoard events of a run. Nothing of TensorBoard or matplotlib is imported before its use."""
+"""TensorBoard events of a run. TensorBoard and matplotlib are imported only when used."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 
 class Tracker:
-    """Writes scalars, histograms and pictures to `directory`; None writes nothing anywhere.
+    """Writes scalars, histograms and pictures to `directory`; with None it writes nothing.
 
-    Call `flush` before each checkpoint, so that a killed run keeps what the checkpoint has seen.
+    Call `flush` before each checkpoint, so that a killed run keeps everything up to it.
 
     Args:
         directory: Usually `RunDirectory.tensorboard`.
-        resumed_from: Step of the checkpoint that the run goes on from: TensorBoard forgets points
-            of later steps, which the run draws again.
+        resumed_from: Step of the checkpoint that the run continues from. TensorBoard drops the
+            points of later steps, which the run writes again.
     """
 
     def __init__(self, directory: Path | str | None, resumed_from: int | None = None) -> None:
@@ -40,43 +40,51 @@ class Tracker:
         self.close()
 
     def scalars(self, values: Mapping[str, float | None], step: int) -> None:
-        """One point a name; None is left out."""
+        """One point per name; values that are None are left out."""
         if self._writer is not None:
             for name, value in values.items():
                 if value is not None:
                     self._writer.add_scalar(name, value, step)
 
     def histograms(self, tensors: Mapping[str, torch.Tensor], step: int) -> None:
-        """The distribution of the finite elements of each tensor, of any shape and device."""
+        """The distribution of the finite elements of each tensor; any shape and device."""
         if self._writer is not None:
             for name, tensor in tensors.items():
-                # NumPy knows no bfloat16, and no histogram holds NaN.
+                # NumPy has no bfloat16, and histograms have no place for NaN.
                 values = tensor.detach().to("cpu", torch.float64)
                 values = values[values.isfinite()]
                 if values.numel():
                     self._writer.add_histogram(name, values.numpy(), step)
 
     def image(self, name: str, picture: Figure | np.ndarray | Path | str, step: int) -> None:
-        """A picture: a matplotlib figure, a PNG file, or an array as in `pixels`."""
+        """A picture: a matplotlib figure, a PNG file, or an array as for `picture_array`."""
         if self._writer is not None:
             self._writer.add_image(name, picture_array(picture), step, dataformats="HWC")
 
     def flush(self) -> None:
-        """Write everything given so far to the event file."""
+        """Write everything logged so far to the event file."""
         if self._writer is not None:
             self._writer.flush()
 
     def close(self) -> None:
-        """Write everything and stop; what is given afterwards is ignored."""
+        """Write everything and stop; later calls are ignored."""
         if self._writer is not None:
             self._writer.close()
             self._writer = None
 
 
 def picture_array(picture: Figure | np.ndarray | Path | str) -> np.ndarray:
-    """A picture as uint8 `[H, W, 3]`, on white where it is transparent.
+    """A picture as RGB, uint8 `[H, W, 3]`; transparent parts become white.
 
-    Arrays are `[H, W]`, `[H, W, 3]` or `[H, W, 4]`, of uint8 or of floats from 0 to 1.
+    Args:
+        picture: A figure, a PNG file, or an array `[H, W]`, `[H, W, 3]` or `[H, W, 4]` of uint8 or
+            of floats from 0 to 1.
+
+    Raises:
+        ValueError: The array has another shape.
+
+    >>> picture_array(np.array([[0.0, 1.0]])).tolist()
+    [[[0, 0, 0], [255, 255, 255]]]
     """
     array = _drawn(picture)
     if array.dtype == np.uint8:
@@ -98,7 +106,7 @@ def _drawn(picture: Any) -> np.ndarray:
         from matplotlib.image import imread
 
         return imread(picture, format="png")
-    # Agg, explicitly: it needs no display, and pyplot would choose for the whole process.
+    # Agg needs no display; pyplot would choose a back end for the entire process.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     canvas = FigureCanvasAgg(picture)

@@ -1,1 +1,1 @@
-"""Experiments of many trials: a durable store, and executors that run what it still lacks."""
+"""Experiments of many trials: a durable store, and executors that run the missing trials."""

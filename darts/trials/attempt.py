@@ -1,4 +1,4 @@
-"""One attempt at a trial, wherever it runs: its outcome is a value, whatever happens in it."""
+"""One attempt at a trial, in any process: its outcome is a value, even if it fails."""
 
 from __future__ import annotations
 
@@ -15,21 +15,28 @@ from darts.runs.directory import environment, finite
 from darts.runs.interrupt import Interrupted
 
 ReportEpoch = Callable[[Mapping[str, Any]], None]
-"""Takes what was measured after an epoch."""
+"""Receives the measurements of an epoch, by name."""
 TrialFunction = Callable[[dict[str, Any], ReportEpoch], Mapping[str, Any]]
-"""Does a trial: takes its settings and a report, returns its result.
+"""Runs a trial: (settings, report) -> result.
 
-Executors other than the in-process one send it to other processes: it is a function of a module, or
-a `functools.partial` of one.
+All executors but in-process send it to other processes, so it must be a module-level function, a
+`functools.partial` of one, or another object that can be pickled.
 """
 
-# Lines of a traceback that are kept; the last ones say what happened.
+# Number of lines of a traceback that are kept; the last ones say what happened.
 _LINES = 30
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrialOutcome:
-    """How an attempt ended: with a result, or with an error."""
+    """How an attempt ended.
+
+    Attributes:
+        result: What the trial function returned; None if it raised.
+        error: The message or traceback if it raised.
+        seconds: Duration of the attempt.
+        environment: Software versions and machine.
+    """
 
     result: Mapping[str, Any] | None = None
     error: str | None = None
@@ -38,14 +45,21 @@ class TrialOutcome:
 
 
 def attempt(work: TrialFunction, settings: Mapping[str, Any], report: ReportEpoch) -> TrialOutcome:
-    """Do a trial; an exception in it is an outcome, an interruption is not."""
+    """Run a trial; an exception becomes an outcome, an interruption does not.
+
+    Raises:
+        KeyboardInterrupt: The attempt was interrupted.
+
+    >>> attempt(lambda settings, report: {"error": settings["x"] ** 2}, {"x": 3}, print).result
+    {'error': 9}
+    """
     begun = time.monotonic()
     result = error = None
     try:
-        # A result that is no JSON is a failure of this trial, not of the driver.
+        # A result that cannot be written as JSON is a failure of this trial, not of the driver.
         result = json.loads(json.dumps(finite(work(dict(settings), report)), allow_nan=False))
     except Interrupted:
-        # A loop inside the work took the signal for its own.
+        # A loop inside the trial handled the signal.
         raise KeyboardInterrupt from None
     except UserError as problem:
         error = str(problem)
@@ -57,5 +71,5 @@ def attempt(work: TrialFunction, settings: Mapping[str, Any], report: ReportEpoc
 
 @cache
 def _environment() -> Mapping[str, Any]:
-    # The time is the trial's own, and would make every description another one.
+    # Without the time, which would make each description different.
     return {name: value for name, value in environment().items() if name != "time"}

@@ -1,7 +1,7 @@
-"""Trials as tasks of Ray, on this machine or on the many of a cluster.
+"""Trials as Ray tasks, on this machine or on a cluster.
 
-Ray moves a task whose worker or machine dies to another one. What a trial measured comes with its
-outcome, so that nothing but Ray itself has to connect the machines.
+A task whose worker or machine dies is submitted again. The measurements of a trial come with its
+outcome, so that the machines need no connection other than Ray.
 """
 
 from __future__ import annotations
@@ -15,15 +15,16 @@ from darts.trials.attempt import TrialFunction, TrialOutcome, attempt
 from darts.trials.job import Job, Resources
 from darts.trials.store import Trial
 
-# Seconds between looks at whether an interruption came.
+# Seconds between checks for an interruption.
 _PATIENCE = 0.5
 
 
 def run_on_ray(job: Job) -> None:
-    """Do the trials on the cluster that RAY_ADDRESS names, or on one that lives as long as this.
+    """Run the trials on the cluster at RAY_ADDRESS, or on a local one that ends with the job.
 
     Raises:
-        UserError: Ray is not installed, does not start, or no machine has what a trial asks for.
+        UserError: Ray is not installed or does not start, or the cluster lacks the CPUs or GPUs
+            that a trial requests.
     """
     ledger, resources = job.ledger, job.resources
     ray = import_ray()
@@ -35,7 +36,7 @@ def run_on_ray(job: Job) -> None:
             raise UserError(f"Ray does not start: {error}") from None
     queue = deque(job.trials)
     running: dict[Any, Trial] = {}
-    # Retries are the ledger's, so that each attempt is told of and counted.
+    # The ledger decides about retries, so that each attempt is shown and counted.
     task = ray.remote(
         num_cpus=resources.cpus_per_trial, num_gpus=resources.gpus_per_trial, max_retries=0
     )(_attempt)
@@ -69,22 +70,22 @@ def run_on_ray(job: Job) -> None:
 def _attempt(
     work: TrialFunction, settings: dict[str, Any]
 ) -> tuple[list[Mapping[str, Any]], TrialOutcome]:
-    """A task: an attempt, and all that it reported."""
+    """The Ray task: an attempt, and everything that it reported."""
     curve: list[Mapping[str, Any]] = []
     outcome = attempt(work, settings, curve.append)
     return curve, outcome
 
 
 def _room(ray: Any, resources: Resources) -> int:
-    """Trials that the cluster, as large as it is now, takes at the same time."""
+    """Number of trials that fit on the cluster at the same time, at its current size."""
     present = ray.cluster_resources()
     asked = {"CPU": resources.cpus_per_trial, "GPU": resources.gpus_per_trial}
     room = min(int(present.get(name, 0) / need + 1e-6) for name, need in asked.items() if need)
     if room < 1:
         raise UserError(
-            f"A trial asks for {resources.cpus_per_trial:g} CPUs and "
-            f"{resources.gpus_per_trial:g} GPUs; Ray's cluster has {present.get('CPU', 0):g} and "
-            f"{present.get('GPU', 0):g}."
+            f"A trial requests {resources.cpus_per_trial:g} CPUs and "
+            f"{resources.gpus_per_trial:g} GPUs; the Ray cluster has {present.get('CPU', 0):g} and "
+            f"{present.get('GPU', 0):g}. Lower --cpus-per-trial or --gpus-per-trial."
         )
     return room
 
@@ -95,7 +96,7 @@ def _first_line(error: Exception) -> str:
 
 
 def import_ray() -> Any:
-    """Ray.
+    """Return the module `ray`.
 
     Raises:
         UserError: It is not installed.

@@ -1,7 +1,7 @@
-"""Run what an experiment still lacks: in this process, in several, or on a Ray cluster.
+"""Run the pending trials of an experiment: in this process, in several, or on a Ray cluster.
 
-The driver, which calls `run_trials`, is the only one that writes to the store; workers send it what
-they measure. A trial is done from its beginning whenever its attempt was cut off.
+Only the driver, the process that calls `run_trials`, writes to the store; workers send it their
+measurements. A trial whose attempt was cut off starts from its beginning.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from darts.trials.store import TrialStore
 
 
 class TrialsInterrupted(Interrupted):
-    """SIGINT or SIGTERM came; trials under way are pending again, all others are kept."""
+    """SIGINT or SIGTERM came; running trials are pending again, finished ones are kept."""
 
     def __init__(self, store: TrialStore) -> None:
         counts = store.counts()
@@ -31,13 +31,18 @@ class TrialsInterrupted(Interrupted):
         Exception.__init__(
             self,
             f"Interrupted; {counts['done']} of {total} trials are done and kept in {store.path}. "
-            "The same command goes on.",
+            "The same command continues.",
         )
         self.run_dir = str(store.path.parent)
 
 
 def trial_resources(options: TrialOptions, device: str) -> tuple[str, Resources]:
-    """The device of each trial, by the name that its own process has for it, and what is shared."""
+    """The device of each trial, as its own process names it, and the resources of the executor.
+
+    Args:
+        options: Which executor, and how much each trial gets.
+        device: The device option of the command, such as auto or cuda:1.
+    """
     gpus = _gpus(device)
     if options.executor == "processes" and gpus:
         device = "cuda"
@@ -50,7 +55,7 @@ def trial_resources(options: TrialOptions, device: str) -> tuple[str, Resources]
 
 
 def _gpus(device: str) -> tuple[str, ...]:
-    """Names of the GPUs that `device` stands for, as CUDA_VISIBLE_DEVICES has them."""
+    """Names of the GPUs that `device` denotes, as in CUDA_VISIBLE_DEVICES."""
     import torch
 
     if resolve_device(device).type != "cuda":
@@ -71,21 +76,30 @@ def run_trials(
     objective: str = "test_error",
     retries: int = 1,
 ) -> dict[Status, int]:
-    """Do all pending trials, in the order of adding, and return the numbers of trials by status.
+    """Run all pending trials in the order of adding; return the number of trials by status.
 
-    A trial that raises has failed; the others go on.
-
-    >>> with TrialStore(path) as store:  # doctest: +SKIP
-    ...     store.add("a", {"seed": 1})
-    ...     run_trials(store, work)
+    A trial that raises has failed; the others continue.
 
     Args:
-        objective: Name of the result that is best where it is smallest, for the display.
-        retries: How often a trial is begun again after its worker process died.
+        store: The experiment, opened for writing.
+        work: Runs one trial.
+        executor: Where trials run.
+        resources: What the executor may use.
+        title: Name of the experiment in the display.
+        objective: Entry of the results that is to be minimised, for the display.
+        retries: How often a trial is started again after its worker process died.
 
     Raises:
         TrialsInterrupted: SIGINT or SIGTERM came.
-        UserError: The executor is not there, or its workers do not start.
+        UserError: The executor is not available, or its workers do not start.
+
+    >>> import tempfile
+    >>> def square(settings, report):
+    ...     return {"test_error": settings["x"] ** 2}
+    >>> with tempfile.TemporaryDirectory() as folder, TrialStore(f"{folder}/a.sqlite") as store:
+    ...     store.add_all({"a": {"x": 1}, "b": {"x": 2}})
+    ...     run_trials(store, square)["done"]
+    2
     """
     execute = find_executor(executor)
     counts = store.counts()
@@ -132,12 +146,12 @@ def find_executor(name: ExecutorName) -> Executor:
 
 
 def run_in_process(job: Job) -> None:
-    """One trial after the other, here."""
+    """Run one trial after the other, in this process."""
     for trial in job.trials:
         if job.guard.requested:
             return
         job.ledger.started(trial.key)
-        # An attempt leaves nothing behind that would have to be ended in good order.
+        # An attempt has no state to save: it is safe to interrupt at once.
         job.guard.at_once = True
         try:
             outcome = attempt(job.work, trial.settings, partial(job.ledger.reported, trial.key))

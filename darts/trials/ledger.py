@@ -1,4 +1,4 @@
-"""What an executor tells of its trials: written to the store and shown, both at once."""
+"""Records what happens to trials: in the store and on the display."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from darts.trials.store import TrialStore
 
 
 class Ledger:
-    """The driver's side of all executors.
+    """Where executors report the progress of their trials; used by the driver only.
 
     Args:
-        objective: Name of the result that is best where it is smallest.
-        deaths_allowed: Workers that may die over one trial before it has failed.
+        store: The experiment.
+        progress: The display.
+        objective: Entry of the results that is to be minimised.
+        deaths_allowed: Number of workers that may die on one trial before it counts as failed.
     """
 
     def __init__(
@@ -31,16 +33,18 @@ class Ledger:
                 self._compare(trial.key, trial.result)
 
     def started(self, key: str) -> None:
+        """An attempt begins."""
         self._store.start(key)
         self._running.add(key)
         self._progress.started(key)
 
     def reported(self, key: str, measured: Mapping[str, Any]) -> None:
+        """A running trial has finished an epoch."""
         self._store.report(key, measured)
         self._progress.reported(key, _listed(measured))
 
     def ended(self, key: str, outcome: TrialOutcome) -> None:
-        """An attempt has a result or an error."""
+        """An attempt has ended with a result or an error."""
         self._running.discard(key)
         seconds, where = outcome.seconds, outcome.environment
         if outcome.result is not None:
@@ -53,17 +57,17 @@ class Ledger:
             self._progress.ended(key, f"failed: {error.splitlines()[-1]}", failed=True)
 
     def died(self, key: str, reason: str) -> bool:
-        """The worker of an attempt ended without an outcome; whether another one may try."""
+        """The worker died without an outcome; returns whether the trial may be retried."""
         self._deaths[key] = self._deaths.get(key, 0) + 1
         if self._deaths[key] <= self._deaths_allowed:
-            self._progress.message(f"{key}: {reason} It is tried again.")
+            self._progress.message(f"{key}: {reason} The trial is started again.")
             self._release(key)
             return True
         self.ended(key, TrialOutcome(error=reason))
         return False
 
     def release_all(self) -> None:
-        """Make pending what was running."""
+        """Make all running trials pending."""
         for key in sorted(self._running):
             self._release(key)
 

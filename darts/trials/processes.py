@@ -1,7 +1,7 @@
 """Trials in several processes of this machine, which share its cores and GPUs.
 
-Workers start afresh (spawn), so that each one sets up its threads and its GPU for itself. A worker
-that dies takes no more than its own attempt with it: another one takes its place.
+Workers are spawned, not forked, so that each sets up its own threads and GPU. A worker that dies
+loses only its own attempt; another worker replaces it.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from darts.trials.job import Job
 from darts.trials.ledger import Ledger
 from darts.trials.store import Trial
 
-# Seconds between looks at whether an interruption came.
+# Seconds between checks for an interruption.
 _PATIENCE = 0.5
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 def run_in_processes(job: Job) -> None:
-    """Do the trials in `job.resources.workers` processes, by default one a GPU, or else one a core.
+    """Run the trials in worker processes: `job.resources.workers`, one per GPU, or one per core.
 
     Raises:
         UserError: The processes do not start.
@@ -58,7 +58,7 @@ def run_in_processes(job: Job) -> None:
                     kind, value = worker.connection.recv()
                 except (EOFError, OSError):
                     workers.remove(worker)
-                    _bury(worker, ledger, queue)
+                    _replace_dead(worker, ledger, queue)
                     continue
                 if kind == "report":
                     assert worker.trial
@@ -74,7 +74,7 @@ def run_in_processes(job: Job) -> None:
 
 
 class _Worker:
-    """A worker process and what it is at."""
+    """A worker process and its current trial."""
 
     def __init__(self, slot: int, work: TrialFunction, variables: Mapping[str, str]) -> None:
         context = multiprocessing.get_context("spawn")
@@ -87,11 +87,11 @@ class _Worker:
         )
         with _environment(variables):
             self._process.start()
-        # Ours would keep the pipe open after the worker's end.
+        # Our copy would keep the pipe open after the worker has ended.
         theirs.close()
 
     def send(self, settings: Mapping[str, Any]) -> None:
-        # To a worker that has just died nothing can be sent; its end is noticed on receiving.
+        # Sending fails if the worker has just died; `recv` will notice that.
         with suppress(OSError):
             self.connection.send(dict(settings))
 
@@ -101,33 +101,33 @@ class _Worker:
         code = self._process.exitcode
         if code is not None and code < 0:
             name = signal.Signals(-code).name
-            hint = " (for want of memory?)" if name == "SIGKILL" else ""
+            hint = " (out of memory?)" if name == "SIGKILL" else ""
             return f"The worker process was ended by {name}{hint}."
         return f"The worker process ended with exit code {code}."
 
     def end(self) -> None:
-        # It holds nothing that would have to be saved.
+        # Safe to kill: it has no state to save.
         self._process.kill()
         self._process.join()
         self.connection.close()
 
 
-def _bury(worker: _Worker, ledger: Ledger, queue: deque[Trial]) -> None:
-    """Settle what a dead worker was at."""
+def _replace_dead(worker: _Worker, ledger: Ledger, queue: deque[Trial]) -> None:
+    """Requeue or fail the trial of a dead worker."""
     reason = worker.reason()
     worker.end()
     if not worker.ready:
         raise UserError(
-            f"Worker processes do not start: {reason} What they print stands above. In a script "
-            'of your own, start the experiment under `if __name__ == "__main__":`.'
+            f"Worker processes do not start: {reason} Their output is above. In your own script, "
+            'start the experiment under `if __name__ == "__main__":`.'
         )
     if worker.trial and ledger.died(worker.trial.key, reason):
         queue.appendleft(worker.trial)
 
 
 def _serve(connection: Connection, work: TrialFunction) -> None:
-    """A worker's life: take settings, send reports and an outcome, until the driver is gone."""
-    # Ctrl-C reaches all processes of a terminal; the driver alone decides.
+    """The worker's loop: receive settings, send reports and an outcome, until the driver ends."""
+    # Ctrl-C reaches all processes of a terminal; only the driver handles it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_driver, daemon=True).start()
     connection.send(("ready", None))
@@ -138,7 +138,7 @@ def _serve(connection: Connection, work: TrialFunction) -> None:
 
 
 def _end_with_driver() -> None:
-    # A driver that was killed cannot end its workers, and nobody waits for their results.
+    # A killed driver cannot end its workers, and nobody waits for their results.
     driver = multiprocessing.parent_process()
     if driver is not None:
         wait([driver.sentinel])
@@ -146,7 +146,7 @@ def _end_with_driver() -> None:
 
 
 def _variables(slot: int, workers: int, gpus: Sequence[str]) -> dict[str, str]:
-    """What a worker's libraries read when they are imported."""
+    """Environment variables that a worker's libraries read when they are imported."""
     threads = str(max(1, _cores() // workers))
     variables = {name: os.environ.get(name, threads) for name in _THREAD_VARIABLES}
     if gpus:
@@ -155,7 +155,7 @@ def _variables(slot: int, workers: int, gpus: Sequence[str]) -> dict[str, str]:
 
 
 def _cores() -> int:
-    # Python's own count knows nothing of taskset and containers before 3.13.
+    # Before Python 3.13, os.cpu_count ignores taskset and containers.
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -163,7 +163,7 @@ def _cores() -> int:
 
 @contextmanager
 def _environment(variables: Mapping[str, str]) -> Iterator[None]:
-    """Set environment variables for processes that start inside."""
+    """Set environment variables for processes that are started inside the context."""
     before = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)
     try:

@@ -1,4 +1,4 @@
-"""Progress of an experiment: trials done, the best so far, failures, time left."""
+"""Progress of an experiment: finished trials, the best so far, failures, time left."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from darts.runs.progress import LiveDisplay, bar_line, format_time
 
 
 class TrialProgress(LiveDisplay):
-    """A live line on a terminal; elsewhere a plain line a trial that ends.
+    """A live line on a terminal; otherwise one plain line per trial that ends.
 
     Args:
-        title: What the experiment is.
-        total: Number of its trials.
-        done: Those that ended earlier.
-        failed: Those among them that failed.
+        title: Name of the experiment.
+        total: Number of trials.
+        done: Number of trials that ended earlier, including failed ones.
+        failed: Number of trials that failed earlier.
         stream: Where to write; standard error by default.
-        clock: Present time in seconds.
+        clock: Returns the current time in seconds.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class TrialProgress(LiveDisplay):
 
     @property
     def time_left(self) -> float | None:
-        """Seconds to the end at the pace so far; None before a trial ended."""
+        """Estimated seconds to the end at the pace so far; None before a trial has ended."""
         ended = self._ended - self._begun_with
         if not ended:
             return None
@@ -57,7 +57,7 @@ class TrialProgress(LiveDisplay):
         self._running.discard(key)
 
     def reported(self, key: str, text: str) -> None:
-        """Show what a running trial measured last."""
+        """Show the last measurement of a running trial."""
         self._now = f"{key}: {text}"
 
     def best(self, text: str) -> None:
@@ -65,7 +65,7 @@ class TrialProgress(LiveDisplay):
         self._best = text
 
     def ended(self, key: str, text: str, *, failed: bool = False) -> None:
-        """Count a trial that is done or has failed."""
+        """Count a trial that has finished or failed."""
         self._running.discard(key)
         self._ended += 1
         self._failed += failed
@@ -81,7 +81,7 @@ class TrialProgress(LiveDisplay):
         return [f"{self._ended}/{self._total}", *failed, *best]
 
     def display(self) -> Group:
-        """A bar over the trials, and what the running ones measured last."""
+        """A bar of the trials, and the last measurement of a running one."""
         status = "  ".join(self._values())
         line = bar_line(self._title, self._ended, self._total, status, self.time_left)
         running = f"{len(self._running)} running  " if len(self._running) > 1 else ""

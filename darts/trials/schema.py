@@ -1,4 +1,4 @@
-"""The tables of an experiment's file."""
+"""The tables of an experiment's SQLite file."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Literal, get_args
 Status = Literal["pending", "running", "done", "failed"]
 
 TRIALS_FILE = "trials.sqlite"
-"""Name of the file in the directory of a study."""
+"""Usual name of the file in the directory of a study."""
 
 VERSION = 1
-# "DART": tells the file apart from those of other programs.
+# "DART": distinguishes the file from those of other programs.
 APPLICATION = 0x44415254
 TABLES = (
     "CREATE TABLE experiment (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",

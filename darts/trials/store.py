@@ -1,12 +1,12 @@
-"""The trials of one experiment in one SQLite file: what was asked, what came out, what is left.
+"""The trials of one experiment in one SQLite file: their settings, results and status.
 
-Each change is one short transaction of a write-ahead log that has reached the disk when the call
-returns: a process killed at any moment leaves whole trials. One process, the driver, writes; any
-number may read meanwhile. Times are whole milliseconds (since 1970 where they are points in time).
+Each change is one short transaction of a write-ahead log, on disk when the call returns: a process
+killed at any moment leaves complete trials. One process, the driver, writes; any number may read at
+the same time. Times are in whole milliseconds (since 1970 for points in time).
 
-A trial is known by its key. Its settings are JSON and say, with the experiment's configuration, all
-that its result depends on. Its status is pending, running, done or failed; what a killed driver
-left running is pending again as soon as the next one opens the file.
+A trial is identified by its key. Its settings are JSON; together with the experiment's
+configuration they determine its result. Its status is pending, running, done or failed; trials that
+a killed driver left running become pending when the next driver opens the file.
 """
 
 from __future__ import annotations
@@ -36,15 +36,18 @@ _RESET = (
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
-    """One trial as it stands.
+    """The current state of one trial.
 
     Attributes:
-        number: From 1, in the order of adding.
-        attempts: How often it was begun.
-        curve: What was measured after each epoch, of the present attempt.
-        result: What it ended with, or None.
-        seconds: Time of the attempt that ended it.
-        error: Why it failed.
+        number: Counts from 1, in the order of adding.
+        key: Identifies the trial.
+        settings: What its function receives.
+        status: pending, running, done or failed.
+        attempts: How often it was started.
+        curve: Measurements after each epoch of the latest attempt.
+        result: What its function returned; None unless it is done.
+        seconds: Duration of the attempt that ended it.
+        error: Why it failed; None unless it has failed.
         environment: Software versions and machine of the attempt that ended it.
     """
 
@@ -61,14 +64,26 @@ class Trial:
 
 
 class TrialStore:
-    """The file `path`, opened by its driver, or for reading only; close it or use it in `with`.
+    """The experiment in the file `path`; close it, or use it in `with`.
 
-    The driver's opening creates the file, keeps other drivers out, and makes pending again what
-    was left running.
+    Opening it as the driver creates the file, locks out other drivers, and makes trials pending
+    that were left running.
+
+    Args:
+        path: The SQLite file.
+        read_only: Open it for reading, which is possible while a driver writes.
 
     Raises:
-        UserError: Another process drives the experiment; the file is damaged, of another program
-            or version; or, for reading, there is none.
+        UserError: Another process drives the experiment; the file is damaged, or belongs to another
+            program or version; or, for reading, it does not exist.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder, TrialStore(f"{folder}/a.sqlite") as store:
+    ...     store.add("first", {"seed": 1})
+    ...     store.start("first")
+    ...     store.finish("first", {"test_error": 5.0})
+    ...     store.trial("first").result, store.counts()["done"]
+    ({'test_error': 5.0}, 1)
     """
 
     def __init__(self, path: Path | str, *, read_only: bool = False) -> None:
@@ -80,7 +95,7 @@ class TrialStore:
             self.close()
             raise UserError(
                 f"{self.path} cannot be read as an experiment ({error}). If it is damaged, "
-                "`sqlite3 FILE .recover` may save its trials; else choose another directory."
+                "`sqlite3 FILE .recover` may save its trials; otherwise choose another directory."
             ) from None
         except BaseException:
             self.close()
@@ -90,14 +105,16 @@ class TrialStore:
         if read_only:
             if not self.path.is_file():
                 raise UserError(f"There is no experiment {self.path}.")
-            # Beside a file in a directory that cannot be written there is no room for a log.
+            # In a directory without write permission SQLite cannot create its log.
             mode = "mode=ro" if os.access(self.path.parent, os.W_OK) else "immutable=1"
             place = f"file:{quote(str(self.path.absolute()))}?{mode}"
         else:
             try:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
             except OSError as error:
-                raise UserError(f"{self.path.parent} cannot be made: {error.strerror}.") from None
+                raise UserError(
+                    f"{self.path.parent} cannot be created: {error.strerror}."
+                ) from None
             message = (
                 f"Another process is working on {self.path}. Wait for it, stop it, or choose "
                 "another directory."
@@ -106,7 +123,7 @@ class TrialStore:
                 locked(self.path.with_name(f"{self.path.name}.lock"), message)
             )
             place = f"file:{quote(str(self.path.absolute()))}"
-        # Transactions are begun and ended here and not behind our back.
+        # No isolation level: we manage transactions explicitly.
         self._connection = sqlite3.connect(place, uri=True, isolation_level=None, timeout=30)
         self._stack.callback(self._connection.close)
         self._connection.row_factory = sqlite3.Row
@@ -130,18 +147,18 @@ class TrialStore:
             return
         if kind[0] != APPLICATION:
             raise UserError(
-                f"{self.path} is no experiment of this toolkit; choose another directory."
+                f"{self.path} is not an experiment of this toolkit; choose another directory."
             )
         if kind[1] != VERSION:
             raise UserError(
                 f"{self.path} has version {kind[1]} of the format, this toolkit reads {VERSION}: "
-                "take the version of the toolkit that wrote it, or choose another directory."
+                "use the version of the toolkit that wrote it, or choose another directory."
             )
         if (state := self._value("PRAGMA quick_check(1)")) != "ok":
             raise sqlite3.DatabaseError(state)
 
     def close(self) -> None:
-        """End the use of the file; the next driver may open it."""
+        """Close the file; the next driver may open it."""
         self._stack.close()
 
     def __enter__(self) -> TrialStore:
@@ -152,15 +169,15 @@ class TrialStore:
 
     @property
     def configuration(self) -> dict[str, Any]:
-        """What all trials have in common; empty before `configure`."""
+        """Settings that all trials share; empty before `configure`."""
         rows = self._execute("SELECT name, value FROM experiment ORDER BY name")
         return {row["name"]: json.loads(row["value"]) for row in rows}
 
     def configure(self, configuration: Mapping[str, Any]) -> None:
-        """Say what all trials have in common, or check that it is what the file says.
+        """Set what all trials share, or check it against the configuration in the file.
 
         Raises:
-            UserError: The file says otherwise; the message names what differs.
+            UserError: The file has another configuration; the message names the differences.
         """
         wanted = {name: _json(value) for name, value in configuration.items()}
         rows = self._execute("SELECT name, value FROM experiment")
@@ -176,21 +193,21 @@ class TrialStore:
         ]
         if differing:
             raise UserError(
-                f"{self.path} is of another experiment: {'; '.join(differing)}. Repeat its "
-                "settings to go on with it, or choose another directory."
+                f"{self.path} belongs to another experiment: {'; '.join(differing)}. Repeat its "
+                "settings to continue it, or choose another directory."
             )
 
     def add(self, key: str, settings: Mapping[str, Any]) -> None:
-        """Ask for a trial; asking again for the same changes nothing.
+        """Add a pending trial; adding the same trial again changes nothing.
 
         Raises:
-            UserError: `key` has other settings already.
-            ValueError: The settings are no JSON.
+            UserError: There is a trial `key` with other settings.
+            ValueError: The settings cannot be written as JSON.
         """
         self.add_all({key: settings})
 
     def add_all(self, trials: Mapping[str, Mapping[str, Any]]) -> None:
-        """`add` many by their keys, all or none."""
+        """`add` many trials by their keys: all of them, or none if one is refused."""
         with self._transaction():
             for key, settings in trials.items():
                 text = _json(settings)
@@ -199,13 +216,13 @@ class TrialStore:
                     self._execute("INSERT INTO trial (key, settings) VALUES (?, ?)", key, text)
                 elif row["settings"] != text:
                     raise UserError(
-                        f"{self.path}: trial {key} stands there with other settings. The "
-                        "experiment was begun by another version of the toolkit, or is another; "
+                        f"{self.path}: trial {key} is there with other settings. The experiment "
+                        "was started by another version of the toolkit, or is a different one; "
                         "choose another directory."
                     )
 
     def start(self, key: str) -> None:
-        """An attempt begins."""
+        """Mark a trial as running: an attempt begins."""
         with self._transaction():
             self._execute(
                 f"UPDATE trial SET {_RESET}, status = 'running', attempts = attempts + 1, "
@@ -216,7 +233,7 @@ class TrialStore:
             self._forget_curve(key)
 
     def report(self, key: str, measured: Mapping[str, Any]) -> None:
-        """Append what was measured after an epoch of a running trial."""
+        """Append the measurements of an epoch of a running trial."""
         with self._transaction():
             self._execute(
                 "INSERT INTO curve SELECT number, (SELECT count(*) FROM curve WHERE trial = "
@@ -233,7 +250,7 @@ class TrialStore:
         seconds: float = 0.0,
         environment: Mapping[str, Any] | None = None,
     ) -> None:
-        """A trial is done."""
+        """Mark a trial as done, with its result."""
         self._end(key, "done", "result", _json(result), seconds, environment)
 
     def fail(
@@ -244,11 +261,11 @@ class TrialStore:
         seconds: float = 0.0,
         environment: Mapping[str, Any] | None = None,
     ) -> None:
-        """A trial has failed, for good."""
+        """Mark a trial as failed; only `release` makes it pending again."""
         self._end(key, "failed", "error", error, seconds, environment)
 
     def release(self, key: str) -> None:
-        """A trial is to be done, from its beginning: its attempt was cut off, or it had failed."""
+        """Make a trial pending, unless it is done; it will start from its beginning."""
         with self._transaction():
             self._execute(
                 f"UPDATE trial SET {_RESET}, status = 'pending' WHERE key = ? AND status != 'done'",
@@ -268,7 +285,7 @@ class TrialStore:
         return {status: counted.get(status, 0) for status in get_args(Status)}
 
     def pending(self) -> list[Trial]:
-        """Trials to be done, in the order of adding."""
+        """The pending trials, in the order of adding."""
         return self._trials("WHERE status = 'pending'")
 
     def rows(self) -> list[Trial]:
@@ -276,10 +293,10 @@ class TrialStore:
         return self._trials("")
 
     def trial(self, key: str) -> Trial:
-        """One trial.
+        """The trial `key`.
 
         Raises:
-            KeyError: There is none of this key.
+            KeyError: There is no such trial.
         """
         found = self._trials("WHERE key = ?", key)
         if not found:
@@ -371,7 +388,7 @@ def _now() -> int:
 
 
 def _json(value: Any) -> str:
-    """One text for equal values; numbers that are not finite become null."""
+    """JSON text, the same for equal values; numbers that are not finite become null."""
     return json.dumps(finite(value), sort_keys=True, allow_nan=False, ensure_ascii=False)
 
 

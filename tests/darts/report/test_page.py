@@ -65,7 +65,7 @@ def test_a_search(search_page: Page) -> None:
         "Peak memory 1.50 GiB",
         "299,578",
         "Skip connections 2 of 8 operations in the normal cell",
-        "Figures are those of the last epoch, not of the best one",
+        "All numbers are from the last epoch, not the best one",
         "The cell at the last epoch",
         "The derived cell changed after epoch 3.",
         "Operations of the normal cell: softmax of alpha",
@@ -113,7 +113,7 @@ def test_a_retraining(retraining_run: Path) -> None:
     page = Page(write_report(retraining_run))
     for words in (
         "Training from scratch on digits · genotype darts_v2 · seed 0",
-        "Test accuracy, last epoch 97.50 % not the best epoch's",
+        "Test accuracy, last epoch 97.50 % not the best epoch",
         "Test error, last epoch 2.50 % 360 test images",
         "1 h 02 min",
         "200 MiB",

@@ -81,7 +81,9 @@ def test_damaged_newest_falls_back_and_says_so(tmp_path, harm):
     save_checkpoint(state_of(1), tmp_path)
     save_checkpoint(state_of(2), tmp_path)
     harm(tmp_path / "checkpoint.pt")
-    with pytest.warns(UserWarning, match=r"checkpoint\.pt .*going on from .*previous\.pt \(step 1"):
+    with pytest.warns(
+        UserWarning, match=r"checkpoint\.pt .*continuing from .*previous\.pt \(step 1"
+    ):
         assert_is(load_checkpoint(tmp_path), 1)
 
 
@@ -154,7 +156,9 @@ def test_any_truncation_is_refused(tmp_path):
 @pytest.mark.parametrize("content", [{"step": 1}, torch.zeros(2)])
 def test_other_peoples_files_are_refused(tmp_path, content):
     torch.save(content, tmp_path / "file.pt")
-    with pytest.raises(UserError, match=r"file\.pt is damaged, or no checkpoint of this toolkit"):
+    with pytest.raises(
+        UserError, match=r"file\.pt is damaged, or is not a checkpoint of this toolkit"
+    ):
         load_checkpoint_file(tmp_path / "file.pt")
 
 
@@ -162,7 +166,7 @@ def test_other_format_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoints, "_FORMAT", 2)
     save_checkpoint(state_of(1), tmp_path)
     monkeypatch.undo()
-    with pytest.raises(UserError, match=r"has format 2, .* reads 1"):
+    with pytest.raises(UserError, match=r"has format 2, .* reads format 1"):
         load_checkpoint(tmp_path)
 
 

@@ -62,9 +62,9 @@ def test_existing_directory_without_a_run_is_taken(tmp_path):
 
 def test_impossible_directory_is_a_clear_error(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(UserError, match=r"file.* cannot be made: "):
+    with pytest.raises(UserError, match=r"file.* cannot be created: "):
         RunDirectory.create(tmp_path / "file" / "run")
-    with pytest.raises(UserError, match=r"file cannot be made: File exists"):
+    with pytest.raises(UserError, match=r"file cannot be created: File exists"):
         RunDirectory.create(tmp_path / "file")
 
 

@@ -155,7 +155,7 @@ def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before(tmp_path: Path
         run_search(search_options(path))
     newest = broken / "checkpoint.pt"
     newest.write_bytes(newest.read_bytes()[:-1000])
-    with pytest.warns(UserWarning, match=r"checkpoint\.pt .*going on from the one before"):
+    with pytest.warns(UserWarning, match=r"checkpoint\.pt .*continuing from the previous"):
         run_search(go_on(search_options(broken), broken))
     assert_same_run(whole, broken)
 

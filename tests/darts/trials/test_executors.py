@@ -74,9 +74,7 @@ def test_a_trial_that_kills_every_worker_has_failed(store: TrialStore) -> None:
     counts = run_trials(store, work.dies_always, executor="processes", resources=TWO)
     assert (counts["done"], counts["failed"]) == (3, 1)
     assert store.trial("t1").attempts == 2
-    assert store.trial("t1").error == (
-        "The worker process was ended by SIGKILL (for want of memory?)."
-    )
+    assert store.trial("t1").error == ("The worker process was ended by SIGKILL (out of memory?).")
 
 
 def test_processes_share_cores_and_gpus(store: TrialStore, monkeypatch: pytest.MonkeyPatch) -> None:

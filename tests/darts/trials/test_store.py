@@ -42,7 +42,7 @@ def test_asking_again_changes_nothing_and_for_something_else_is_refused(path: Pa
         store.add("a", {"seed": 1, "width": 8})
         store.finish("a", {})
         store.add("a", {"width": 8, "seed": 1})
-        with pytest.raises(UserError, match="trial a stands there with other settings"):
+        with pytest.raises(UserError, match="trial a is there with other settings"):
             store.add_all({"b": {}, "a": {"seed": 2}})
         assert [trial.key for trial in store.rows()] == ["a"]  # All or none.
         assert store.trial("a").status == "done"
@@ -127,7 +127,7 @@ def test_files_that_are_no_experiment(path: Path) -> None:
     path.unlink()
     with sqlite3.connect(path) as connection:
         connection.execute("CREATE TABLE trial (key TEXT)")
-    with pytest.raises(UserError, match="no experiment of this toolkit"):
+    with pytest.raises(UserError, match="not an experiment of this toolkit"):
         TrialStore(path)
     with sqlite3.connect(path) as connection:
         assert connection.execute("SELECT count(*) FROM sqlite_master").fetchone() == (1,)

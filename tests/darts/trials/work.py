@@ -29,7 +29,7 @@ def raises_at_two(settings: dict[str, Any], report: ReportEpoch) -> Mapping[str,
 
 
 def dies_once(settings: dict[str, Any], report: ReportEpoch) -> Mapping[str, Any]:
-    """Killed at its first attempt, as for want of memory, where a mark is asked for."""
+    """Killed in its first attempt, as when memory runs out, if the settings name a mark."""
     mark = settings.get("mark")
     if mark and not Path(mark).exists():
         Path(mark).touch()
