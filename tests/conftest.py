@@ -1,24 +1,24 @@
-"""What all tests share."""
+"""Fixtures and environment of all tests."""
 
 import os
 from pathlib import Path
 
-# Before torch is loaded, and inherited by the commands that tests start: the tensors here are
-# small, and test processes run side by side.
+# Set before torch is loaded, and inherited by the commands that tests start: the tensors here are
+# small, and test processes run in parallel.
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["MPLBACKEND"] = "agg"
 
 import pytest
 import torch
 
-# Before Triton is loaded: without a GPU its kernels run in its interpreter, on the CPU.
+# Set before Triton is loaded: without a GPU its kernels run in its interpreter, on the CPU.
 if not torch.cuda.is_available():
     os.environ.setdefault("TRITON_INTERPRET", "1")
 
 
 @pytest.fixture
 def generator() -> torch.Generator:
-    """A seeded stream of random numbers, on the CPU."""
+    """A seeded random generator on the CPU."""
     return torch.Generator().manual_seed(0)
 
 

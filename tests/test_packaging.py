@@ -1,4 +1,4 @@
-"""A built wheel holds everything that a command needs, and the metadata are complete."""
+"""A built wheel contains everything that a command needs, and the metadata are complete."""
 
 import ast
 import os

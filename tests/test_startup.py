@@ -1,4 +1,4 @@
-"""`--help` answers at once: it loads none of the heavy libraries."""
+"""`--help` answers at once because it loads no heavy library."""
 
 import subprocess
 import sys
