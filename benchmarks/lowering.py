@@ -18,7 +18,7 @@ import time
 import torch
 
 from darts.system.device import device_name, resolve_device, synchronise
-from ops.fused.fan_out import SeparableFan
+from ops.fused.branches import SeparableFan
 
 EDGES = 4
 # (channels of a mixed operation, image side): K = 4 and K = 1 with C = 16 on CIFAR.

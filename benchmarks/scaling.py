@@ -29,7 +29,8 @@ from torch.profiler import profile
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.search_step import Form, build, peak_resident, processor, random_batch
-from cells.topology import Topology, reduction_layers
+from cells.skeleton import Skeleton
+from cells.topology import Topology
 from darts.costs.count import operation_cost
 from darts.system.device import keep_memory
 from genotypes import SPACES
@@ -89,23 +90,25 @@ def parts(options: argparse.Namespace) -> dict[str, tuple[float, float]]:
     A backward pass costs twice the multiply-adds of the forward pass (gradients of inputs and of
     weights); it reads what the forward pass has read and written, and the gradient, and writes one.
     """
-    topology, reductions = Topology(options.nodes), reduction_layers(options.layers)
+    topology = Topology(options.nodes)
     totals: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
-    channels, size = options.channels, options.size
-    inputs = [3 * channels, 3 * channels]
-    sizes = [size, size]
-    for layer in range(options.layers):
-        reduction = layer in reductions
-        channels *= 2 if reduction else 1
-        smaller = size // 2 if reduction else size
-        for slot, (width, side) in enumerate(zip(inputs, sizes, strict=True)):
+    skeleton = Skeleton.of(
+        layers=options.layers,
+        channels=options.channels,
+        stem=(3 * options.channels, 3 * options.channels),
+        width=lambda kind: options.nodes,
+    )
+    for place in skeleton.cells:
+        channels = place.channels
+        size, smaller = options.size // place.shrinkage, place.output_size(options.size)
+        for slot, width in enumerate((place.before_previous, place.previous)):
             made = channels * size**2
             # One reading serves the next cell and, as its first input, the one after it.
-            read = width * side**2 if slot else 0
+            read = width * size**2 if slot else 0
             _count(totals, "preprocessing", width * made, read, made)
         macs = 0
         for edge in topology.edges:
-            stride = topology.stride(edge.source, reduction)
+            stride = topology.stride(edge.source, place.reduction)
             for name in SPACES["darts"]:
                 cost = operation_cost(
                     name, channels // options.k, stride, smaller * stride, searching=True
@@ -113,7 +116,6 @@ def parts(options: argparse.Namespace) -> dict[str, tuple[float, float]]:
                 macs += cost.conv_macs
         out = options.nodes * channels * smaller**2
         _count(totals, "cells", macs, 2 * channels * size**2, out)
-        inputs, sizes, size = [inputs[1], options.nodes * channels], [sizes[1], smaller], smaller
     return {
         name: (options.batch * macs, options.batch * FLOAT * elements)
         for name, (macs, elements) in totals.items()

@@ -5,9 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from cells.skeleton import CellPlace
 from cells.topology import Topology
 from genotypes import Genotype
-from ops.primitives import FactorizedReduce, ReluConvBn, create_operation
+from ops.primitives import FactorizedReduce, ReluConvBn
+from ops.registry import create_operation
 from ops.regularize import Noise, drop_path
 
 
@@ -16,36 +18,25 @@ class DerivedCell(nn.Module):
 
     Args:
         genotype: Its normal or its reduction cell is built.
-        before_previous: Channels of the first input.
-        previous: Channels of the second input.
-        channels: C, the channels of every state of the cell.
-        reduction: Whether operations on the two inputs have stride 2.
-        previous_reduction: Whether the second input is half the size of the first one.
+        place: Widths of the inputs, C, and whether the cell reduces.
 
-    Shapes: inputs `[B, before_previous, H, W]` (twice that size after a reduction) and
-    `[B, previous, H, W]`, result `[B, out_channels, H', W']` with H' = H/2 in a reduction cell.
+    Shapes: inputs `[B, place.before_previous, H, W]` (twice that size after a reduction) and
+    `[B, place.previous, H, W]`, result `[B, out_channels, H', W']` with H' = H/2 in a reduction
+    cell.
     """
 
-    def __init__(
-        self,
-        genotype: Genotype,
-        *,
-        before_previous: int,
-        previous: int,
-        channels: int,
-        reduction: bool,
-        previous_reduction: bool,
-    ) -> None:
+    def __init__(self, genotype: Genotype, place: CellPlace) -> None:
         super().__init__()
-        nodes, self.concat = genotype.cell("reduce" if reduction else "normal")
+        nodes, self.concat = genotype.cell(place.kind)
+        channels = place.channels
         self.out_channels = len(self.concat) * channels
-        adapt = FactorizedReduce if previous_reduction else ReluConvBn
-        self.preprocess0 = adapt(before_previous, channels, affine=True)
-        self.preprocess1 = ReluConvBn(previous, channels, affine=True)
+        adapt = FactorizedReduce if place.previous_reduction else ReluConvBn
+        self.preprocess0 = adapt(place.before_previous, channels, affine=True)
+        self.preprocess1 = ReluConvBn(place.previous, channels, affine=True)
         stride = Topology(genotype.nodes).stride
         self.sources = tuple(tuple(source for _, source in node) for node in nodes)
         self.operations = nn.ModuleList(
-            create_operation(operation, channels, stride(source, reduction), affine=True)
+            create_operation(operation, channels, stride(source, place.reduction), affine=True)
             for node in nodes
             for operation, source in node
         )

@@ -83,8 +83,3 @@ class Topology:
     def stride(self, source: int, reduction: bool) -> int:
         """2 on the edges of a reduction cell that leave one of its two inputs, else 1."""
         return 2 if reduction and source < INPUTS else 1
-
-
-def reduction_layers(layers: int) -> tuple[int, ...]:
-    """Positions of the reduction cells: one third and two thirds of the depth, rounded down."""
-    return tuple(sorted({layers // 3, 2 * layers // 3}))

@@ -22,6 +22,7 @@ from ops.native import build, kernels
 _log = logging.getLogger(__name__)
 
 BACKENDS = ("auto", "torch", "native", "triton")
+BackendName = Literal["torch", "native", "triton"]
 VARIABLE = "DARTS_BACKEND"
 
 
@@ -31,7 +32,7 @@ class BackendError(ValueError):
 
 def choose_backend(
     backend: str, layouts: Iterable[kernels.Lanes], device: str | None = None
-) -> Literal["torch", "native", "triton"]:
+) -> BackendName:
     """Choose a back end and return its name, never "auto"; compile the native kernels it needs.
 
     >>> choose_backend("torch", [])

@@ -1,4 +1,4 @@
-"""The candidate operations of an edge, one small class each, and their registry.
+"""The candidate operations of an edge, one small class each; `ops.registry` names them.
 
 The set and the layers of each operation are those of DARTS (arXiv 1806.09055, §3.1), used
 unchanged by PC-DARTS; `sep_conv_7x7` and `conv_7x1_1x7` only occur in the NASNet and AmoebaNet
@@ -11,8 +11,6 @@ where they would rescale the architecture's weights away (DARTS, appendix A.1.1)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
 from typing import Literal
 
 import torch
@@ -34,6 +32,9 @@ def depthwise(channels: int, kernel: int, stride: int = 1, dilation: int = 1) ->
     )
 
 
+PoolKind = Literal["max", "avg"]
+
+
 class Zero(nn.Module):
     """`none`: the absent edge, as the input times 0."""
 
@@ -52,9 +53,7 @@ class Pool(nn.Module):
         normalised: Whether a norm without affine parameters follows, as it does in a supernet.
     """
 
-    def __init__(
-        self, kind: Literal["max", "avg"], channels: int, stride: int, normalised: bool
-    ) -> None:
+    def __init__(self, kind: PoolKind, channels: int, stride: int, normalised: bool) -> None:
         super().__init__()
         self.pool = (
             nn.MaxPool2d(3, stride, padding=1)
@@ -160,42 +159,3 @@ class FactorizedConv7(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.norm(self.conv7x1(self.conv1x7(self.relu(x))))
-
-
-# (channels, stride, affine, normalised) -> the operation.
-Factory = Callable[[int, int, bool, bool], nn.Module]
-
-OPERATIONS: Mapping[str, Factory] = MappingProxyType(
-    {
-        "none": lambda c, stride, affine, normalised: Zero(stride),
-        "max_pool_3x3": lambda c, stride, affine, normalised: Pool("max", c, stride, normalised),
-        "avg_pool_3x3": lambda c, stride, affine, normalised: Pool("avg", c, stride, normalised),
-        "skip_connect": lambda c, stride, affine, normalised: (
-            nn.Identity() if stride == 1 else FactorizedReduce(c, c, affine)
-        ),
-        "sep_conv_3x3": lambda c, stride, affine, normalised: SeparableConv(c, 3, stride, affine),
-        "sep_conv_5x5": lambda c, stride, affine, normalised: SeparableConv(c, 5, stride, affine),
-        "dil_conv_3x3": lambda c, stride, affine, normalised: DilatedConv(c, 3, stride, affine),
-        "dil_conv_5x5": lambda c, stride, affine, normalised: DilatedConv(c, 5, stride, affine),
-        "sep_conv_7x7": lambda c, stride, affine, normalised: SeparableConv(c, 7, stride, affine),
-        "conv_7x1_1x7": lambda c, stride, affine, normalised: FactorizedConv7(c, stride, affine),
-    }
-)
-
-
-def create_operation(
-    name: str, channels: int, stride: int, affine: bool, *, normalised: bool = False
-) -> nn.Module:
-    """The operation `name` on `channels` channels.
-
-    Args:
-        affine: Whether its norms scale and shift (networks trained from scratch).
-        normalised: Whether pooling is followed by a norm without affine parameters (supernets).
-
-    Raises:
-        ValueError: There is no such operation.
-        ChannelError: `skip_connect` with stride 2 on an odd number of channels.
-    """
-    if name not in OPERATIONS:
-        raise ValueError(f"Unknown operation {name!r} (choices: {', '.join(OPERATIONS)}).")
-    return OPERATIONS[name](channels, stride, affine, normalised)

@@ -7,10 +7,11 @@ rest is a sum over cells. Tests hold it to `darts.costs.count.count` of the whol
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import cache
 
-from cells.topology import Topology, reduction_layers
+from cells.skeleton import CellPlace, Skeleton
+from cells.topology import Topology
 from darts.costs.count import Cost, count, operation_cost
 from darts.models.derived import SETTINGS
 from darts.models.stems import Stem, check_image_size, create_network_stem
@@ -39,49 +40,42 @@ def network_cost(
         UserError: There is no such stem, or the resolution does not come out even.
     """
     small_stem = _small_stem(stem)
-    reductions = reduction_layers(layers)
     resolution = SETTINGS[stem].resolution if resolution is None else resolution
     num_classes = SETTINGS[stem].num_classes if num_classes is None else num_classes
-    check_image_size(resolution, resolution, small_stem.multiple * 2 ** len(reductions))
+    inputs = channels * small_stem.out_channels1 // 2
+    skeleton = Skeleton.of(
+        layers=layers,
+        channels=channels,
+        stem=(inputs, inputs),
+        width=lambda kind: len(genotype.cell(kind)[1]),
+        stem_reduces=small_stem.reduces,
+    )
+    check_image_size(resolution, resolution, small_stem.multiple * skeleton.shrinkage)
     size = resolution // small_stem.multiple
     total = _stem_cost(stem, channels, resolution)
-    before_previous = previous = channels * small_stem.out_channels1 // 2
-    previous_reduction = small_stem.reduces
-    priced: dict[tuple[int, ...], Cost] = {}  # Most cells of a stack are alike.
-    for layer in range(layers):
-        reduction = layer in reductions
-        channels *= 2 if reduction else 1
-        key = (before_previous, previous, channels, size, reduction, previous_reduction)
-        if key not in priced:
-            priced[key] = _cell_cost(genotype, *key)
-        total += priced[key]
-        size //= 2 if reduction else 1
-        previous_reduction = reduction
-        width = len(genotype.cell("reduce" if reduction else "normal")[1]) * channels
-        before_previous, previous = previous, width
-    classifier = previous * num_classes
+    priced: dict[CellPlace, Cost] = {}  # Most cells of a stack are alike.
+    for place in skeleton.cells:
+        alike = replace(place, index=0)
+        if alike not in priced:
+            priced[alike] = _cell_cost(genotype, place, size)
+        total += priced[alike]
+    classifier = skeleton.out_channels * num_classes
     return total + Cost(params=classifier + num_classes, linear_macs=classifier)
 
 
-def _cell_cost(
-    genotype: Genotype,
-    before_previous: int,
-    previous: int,
-    channels: int,
-    size: int,
-    reduction: bool,
-    previous_reduction: bool,
-) -> Cost:
-    """The cost of a cell whose second input is size x size; see `cells.derived_cell`."""
+def _cell_cost(genotype: Genotype, place: CellPlace, stem_size: int) -> Cost:
+    """The cost of a cell behind a stem whose output is `stem_size` pixels wide."""
+    size, smaller = stem_size // place.shrinkage, place.output_size(stem_size)
     # A factorised reduction reads four times the pixels that it puts out.
-    total = _pointwise_cost(before_previous, channels, size, 4 if previous_reduction else 1)
-    total += _pointwise_cost(previous, channels, size, 1)
-    nodes, _ = genotype.cell("reduce" if reduction else "normal")
+    pixels_read = 4 if place.previous_reduction else 1
+    total = _pointwise_cost(place.before_previous, place.channels, size, pixels_read)
+    total += _pointwise_cost(place.previous, place.channels, size, 1)
+    nodes, _ = genotype.cell(place.kind)
     stride = Topology(genotype.nodes).stride
     for node in nodes:
         for operation, source in node:
-            small, large = _operation_costs(operation, stride(source, reduction))
-            total += _through(small, large, channels, size // 2 if reduction else size)
+            few, twice = _operation_costs(operation, stride(source, place.reduction))
+            total += _through(few, twice, place.channels, smaller)
     return total
 
 

@@ -17,10 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cells.topology import Topology, reduction_layers
-from darts.models.stems import check_image_size, create_search_stem
-from ops.partial import partial_size
-from ops.primitives import FactorizedReduce, ReluConvBn, create_operation
+from ops.registry import create_operation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,57 +91,6 @@ def operation_cost(
     """
     operation = create_operation(name, channels, stride, affine=not searching, normalised=searching)
     return count(operation, size, channels=channels)
-
-
-def supernet_cost(
-    operations: tuple[str, ...],
-    *,
-    channels: int = 16,
-    layers: int = 8,
-    nodes: int = 4,
-    k: int = 4,
-    stem: str = "cifar",
-    num_classes: int = 10,
-    resolution: int = 32,
-) -> Cost:
-    """The cost of a supernet in which every edge evaluates every candidate once, by itself.
-
-    This is the cost that papers speak of; a fused engine gets by with other numbers. What channel
-    mixing costs (splits, shuffles, the bypass) counts nothing.
-
-    Raises:
-        UserError: There is no such stem, or the resolution does not come out even.
-        ChannelError: K does not split the channels.
-    """
-    topology, reductions = Topology(nodes), reduction_layers(layers)
-    first = create_search_stem(stem, channels)
-    check_image_size(resolution, resolution, first.multiple * 2 ** len(reductions))
-    total = count(first, resolution)
-    size = resolution // first.multiple
-    before_previous, previous = first.out_channels0, first.out_channels1
-    previous_reduction = first.reduces
-    for layer in range(layers):
-        reduction = layer in reductions
-        channels *= 2 if reduction else 1
-        selected = partial_size(channels, k)
-        total += _preprocessing_cost(before_previous, channels, size, previous_reduction)
-        total += _preprocessing_cost(previous, channels, size, False)
-        smaller = size // 2 if reduction else size
-        for edge in topology.edges:
-            stride = topology.stride(edge.source, reduction)
-            for name in operations:
-                total += operation_cost(name, selected, stride, smaller * stride, searching=True)
-        size, previous_reduction = smaller, reduction
-        before_previous, previous = previous, nodes * channels
-    return total + _count(nn.Linear(previous, num_classes), (1, previous))
-
-
-@cache
-def _preprocessing_cost(c_in: int, c_out: int, size: int, reduces: bool) -> Cost:
-    """An input of a search cell, brought to c_out channels at `size` x `size`."""
-    if reduces:
-        return count(FactorizedReduce(c_in, c_out, affine=False), 2 * size, channels=c_in)
-    return count(ReluConvBn(c_in, c_out, affine=False), size, channels=c_in)
 
 
 def _count(module: nn.Module, shape: tuple[int, ...]) -> Cost:

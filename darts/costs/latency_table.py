@@ -17,7 +17,7 @@ from darts.costs.latency import measure
 from darts.costs.tables import CostTable, Target, places, reference_genotype, table_of
 from darts.errors import UserError
 from darts.system.device import device_name
-from ops.primitives import create_operation
+from ops.registry import create_operation
 
 Shape = tuple[str, int, int, int]
 """Operation, channels, stride, size of the input."""

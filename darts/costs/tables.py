@@ -14,7 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cells.topology import INPUTS, Edge, Topology, reduction_layers
+from cells.skeleton import Skeleton
+from cells.topology import INPUTS, Edge, Topology
 from darts.costs.count import count, operation_cost
 from darts.costs.options import CostOptions
 from darts.data.dataset import Dataset
@@ -177,17 +178,14 @@ def reference_genotype(topology: Topology, operations: tuple[str, ...]) -> Genot
     return Genotype("reference", nodes, nodes, concat, concat)
 
 
-def _cells(target: Target) -> list[tuple[str, int, int]]:
+def _cells(target: Target) -> Iterator[tuple[str, int, int]]:
     """Kind, channels and input size of each cell."""
-    channels, reductions = target.channels, reduction_layers(target.layers)
+    skeleton = Skeleton.of(
+        layers=target.layers, channels=target.channels, stem=(0, 0), width=lambda kind: 0
+    )
     size = target.resolution // STEMS[target.stem].multiple
-    cells = []
-    for layer in range(target.layers):
-        reduction = layer in reductions
-        channels *= 2 if reduction else 1
-        cells.append(("reduce" if reduction else "normal", channels, size))
-        size //= 2 if reduction else 1
-    return cells
+    for place in skeleton.cells:
+        yield place.kind, place.channels, size // place.shrinkage
 
 
 def _place(kind: str, edge: Edge, topology: Topology, size: int) -> tuple[int, int]:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from cells.derived_cell import DerivedCell
-from cells.topology import reduction_layers
+from cells.skeleton import Skeleton
 from darts.errors import UserError
 from darts.models.stems import check_image_size, create_network_stem
 from genotypes import Genotype, load_genotype, parse_genotype
@@ -110,40 +110,31 @@ class Network(nn.Module):
             "auxiliary": auxiliary,
         }
         self.stem = create_network_stem(stem, channels)
-        before_previous, previous = self.stem.out_channels0, self.stem.out_channels1
-        previous_reduction = self.stem.reduces
-        reductions = reduction_layers(layers)
-        feature_channels = [self.stem.out_channels0] if self.stem.reduces else []
-        cells: list[DerivedCell] = []
-        for layer in range(layers):
-            reduction = layer in reductions
-            if reduction:
-                feature_channels.append(previous)
-                channels *= 2
-            cell = DerivedCell(
-                genotype,
-                before_previous=before_previous,
-                previous=previous,
-                channels=channels,
-                reduction=reduction,
-                previous_reduction=previous_reduction,
-            )
-            cells.append(cell)
-            before_previous, previous = previous, cell.out_channels
-            previous_reduction = reduction
+        skeleton = Skeleton.of(
+            layers=layers,
+            channels=channels,
+            stem=(self.stem.out_channels0, self.stem.out_channels1),
+            width=lambda kind: len(genotype.cell(kind)[1]),
+            stem_reduces=self.stem.reduces,
+        )
+        cells = [DerivedCell(genotype, place) for place in skeleton.cells]
         self.cells = nn.ModuleList(cells)
-        self.classifier = nn.Linear(previous, num_classes)
+        self.classifier = nn.Linear(skeleton.out_channels, num_classes)
         self.dropout = 0.0
         # Whether cells are computed again in the backward pass, to save memory.
         self.recompute = False
         # The last reduction cell lies two thirds down.
-        self.auxiliary_layer = reductions[-1]
+        self._reductions = skeleton.reductions
+        self.auxiliary_layer = self._reductions[-1]
         head_channels = cells[self.auxiliary_layer].out_channels
         self.auxiliary_head = AuxiliaryHead(head_channels, num_classes, stem) if auxiliary else None
-        self.image_multiple = self.stem.multiple * 2 ** len(reductions)
-        self._reductions = reductions
+        self.image_multiple = self.stem.multiple * skeleton.shrinkage
         finest = self.stem.multiple // 2 if self.stem.reduces else 1
-        self.feature_channels = (*feature_channels, previous)
+        self.feature_channels = (
+            *((self.stem.out_channels0,) if self.stem.reduces else ()),
+            *(skeleton.cells[layer].previous for layer in self._reductions),
+            skeleton.out_channels,
+        )
         self.feature_strides = tuple(
             finest * 2**scale for scale in range(len(self.feature_channels))
         )

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from cells.native_stack import last_nodes, suits_kernels
+from cells.engines import choose_engine
 from cells.search_cell import SearchCell
-from cells.topology import EdgeWeights, Topology, reduction_layers
+from cells.skeleton import Skeleton
+from cells.topology import EdgeWeights, Topology
 from darts.models.stems import check_image_size, create_search_stem
-from ops.backends import choose_backend
+from ops.backends import BackendName
 from ops.partial import Sampling, draw_channels
 from ops.recompute import recomputed
 
@@ -30,8 +30,8 @@ class Supernet(nn.Module):
         stem: "cifar" keeps the resolution, "imagenet" divides it by 8.
         sampling: "first" takes the first channels and shuffles (the authors' code), "random" those
             that `sample_channels` has drawn (the paper's S).
-        backend: What evaluates the cells: one of `ops.backends.BACKENDS`. The attribute of this
-            name tells what "auto" became.
+        backend: What evaluates the cells: one of `ops.backends.BACKENDS`. After construction
+            `self.backend` is the back end actually chosen.
         device: Kind of device that the network is for; torch's default device if None.
 
     Shapes: images `[B, 3, H, W]`, result `[B, num_classes]`. Raises UserError for images that the
@@ -57,36 +57,25 @@ class Supernet(nn.Module):
         # Whether cells are computed again in the backward pass, to save memory.
         self.recompute = False
         self.stem = create_search_stem(stem, channels)
-        before_previous, previous = self.stem.out_channels0, self.stem.out_channels1
-        reductions = reduction_layers(layers)
-        previous_reduction = self.stem.reduces
-        cells: list[SearchCell] = []
-        for layer in range(layers):
-            reduction = layer in reductions
-            channels *= 2 if reduction else 1
-            cells.append(
-                SearchCell(
-                    topology,
-                    operations,
-                    before_previous=before_previous,
-                    previous=previous,
-                    channels=channels,
-                    k=k,
-                    reduction=reduction,
-                    previous_reduction=previous_reduction,
-                )
-            )
-            before_previous, previous = previous, topology.nodes * channels
-            previous_reduction = reduction
+        skeleton = Skeleton.of(
+            layers=layers,
+            channels=channels,
+            stem=(self.stem.out_channels0, self.stem.out_channels1),
+            width=lambda kind: topology.nodes,
+            stem_reduces=self.stem.reduces,
+        )
+        cells = [SearchCell(topology, operations, place, k=k) for place in skeleton.cells]
         self.cells = nn.ModuleList(cells)
-        layouts = [source.lanes for cell in cells for source in cell.sources]
-        self.backend = choose_backend(backend, layouts, device)
-        for cell in cells:
-            cell.backend, cell.rectified = self.backend, self.backend == "torch"
-        self.classifier = nn.Linear(previous, num_classes)
-        self.image_multiple = self.stem.multiple * 2 ** len(reductions)
+        self.engine = choose_engine(backend, cells, device)
+        self.classifier = nn.Linear(skeleton.out_channels, num_classes)
+        self.image_multiple = self.stem.multiple * skeleton.shrinkage
         if sampling == "random":
             self.sample_channels(torch.Generator().manual_seed(0))
+
+    @property
+    def backend(self) -> BackendName:
+        """The back end that was chosen."""
+        return self.engine.name
 
     def sample_channels(self, generator: torch.Generator) -> None:
         """Draw the channels of every state of every cell anew, once a step; nothing if "first".
@@ -104,18 +93,16 @@ class Supernet(nn.Module):
     def forward(self, images: Tensor, tables: Mapping[str, EdgeWeights]) -> Tensor:
         height, width = images.shape[-2:]
         check_image_size(height, width, self.image_multiple)
-        weights = [tables["reduce" if cell.reduction else "normal"] for cell in self.cells]
-        before_previous, previous = self.stem(images)
         cells = [cell for cell in self.cells if isinstance(cell, SearchCell)]
-        if not self.recompute and suits_kernels(cells, previous, weights):
-            nodes = last_nodes(cells, before_previous, previous, weights)
+        weights = [tables[cell.place.kind] for cell in cells]
+        before_previous, previous = self.stem(images)
+        if not self.recompute and self.engine.can_run_stack(cells, previous, weights):
+            nodes = self.engine.evaluate_stack(cells, before_previous, previous, weights)
             return self.classifier(torch.cat([node.mean(dim=(2, 3)) for node in nodes], dim=1))
-        # Two cells read each state. Kernels rectify as they read; PyTorch does it once for both.
-        rectify = functional.relu if self.backend == "torch" else nn.Identity()
-        before_previous, previous = map(rectify, (before_previous, previous))
+        before_previous, previous = map(self.engine.hand_on, (before_previous, previous))
         for cell, of_cell in zip(cells, weights, strict=True):
-            given = (before_previous, previous, of_cell)
+            given = (before_previous, previous, of_cell, self.engine)
             output = recomputed(cell, *given) if self.recompute else cell(*given)
             if cell is not cells[-1]:
-                before_previous, previous = previous, rectify(output)
+                before_previous, previous = previous, self.engine.hand_on(output)
         return self.classifier(output.mean(dim=(2, 3)))

@@ -9,30 +9,33 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from ops.fused import fan_out as fused
+from ops.fused import branches as forms
+from ops.fused.fan_out import FanOut
 from ops.fused.mixed_norm import WeightedNorm
+from ops.fused.unfused import BesideKernels
 from ops.native.kernels import (
     SLACK,
-    Branch,
-    FanOut,
+    BranchCall,
+    FanOutCall,
     Kind,
     Lanes,
     addresses,
+    choose_lanes,
     run_fan_out,
 )
 
-INPUTS = 2  # of a cell
 _NO_NORM = WeightedNorm(1)
 
 
 @dataclass(frozen=True)
-class Candidate:
+class NativeCandidate:
     """One operation on all edges that leave a state, as the kernels see it."""
 
     kind: Kind
@@ -42,7 +45,7 @@ class Candidate:
     norms: tuple[WeightedNorm, ...] = ()
 
 
-class Source:
+class NativeSource:
     """A state with the edges that leave it.
 
     Args:
@@ -51,15 +54,20 @@ class Source:
         targets: The inner nodes where they end, counted from 0.
     """
 
-    def __init__(self, fan_out: fused.FanOut, rows: Sequence[int], targets: Sequence[int]) -> None:
+    def __init__(self, fan_out: FanOut, rows: Sequence[int], targets: Sequence[int]) -> None:
         self.fan_out, self.rows, self.targets = fan_out, list(rows), list(targets)
-        self.lanes = fan_out.lanes
-        self.candidates = candidates(fan_out)
+        self.lanes = choose_lanes(fan_out.channels, fan_out.edges)
+        self.candidates, self.beside = candidates(fan_out)
+        """What the kernels evaluate, and the names of what runs beside them."""
         self.norms = [norm for one in self.candidates for norm in one.norms]
 
     def weights(self) -> list[Tensor]:
         """The kernels of all candidates as they are now; functional calls replace them."""
         return [conv.weight for one in self.candidates for conv in one.convolutions]
+
+    def beside_parameters(self) -> list[Tensor]:
+        """The parameters of what runs beside the kernels, as they are now."""
+        return [p for name in self.beside for p in self.fan_out.branch(name).parameters()]
 
 
 class Channels(NamedTuple):
@@ -72,36 +80,42 @@ class Channels(NamedTuple):
     place: Tensor
 
 
-def candidates(fan_out: fused.FanOut) -> list[Candidate]:
-    """The operations of a fan-out that the kernels know."""
-    found = []
-    for name, pool in fan_out.shared.items():
-        assert isinstance(pool, fused.SharedPool)
-        kind = Kind.MAX_POOL if pool.kind == "max" else Kind.AVG_POOL
-        found.append(Candidate(kind, fan_out.columns[name], norms=(pool.norm,)))
-    if fan_out.identity:
-        found.append(Candidate(Kind.IDENTITY, fan_out.columns["skip_connect"]))
-    for name, branch in fan_out.rectified.items():
+def candidates(fan_out: FanOut) -> tuple[list[NativeCandidate], tuple[str, ...]]:
+    """The operations of a fan-out that the kernels know, and the names of all others."""
+    known: list[NativeCandidate] = []
+    others = []
+    # In the order in which the plain engine adds them up.
+    for name in (*fan_out.shared, *fan_out.identities, *fan_out.rectified, *fan_out.separate):
         column = fan_out.columns[name]
-        if isinstance(branch, fused.FactorizedReduceFan):
-            convolutions: tuple[nn.Conv2d, ...] = (branch.conv1, branch.conv2)
-            found.append(Candidate(Kind.REDUCE, column, 1, convolutions, (branch.norm,)))
-        elif isinstance(branch, fused.SeparableConvFan):
-            first, second = branch.first, branch.second
-            size = first.depthwise.kernel_size[0]
-            convolutions = (first.depthwise, first.pointwise, second.depthwise, second.pointwise)
-            norms = (branch.norm1, branch.norm2)
-            found.append(Candidate(Kind.SEPARABLE, column, size, convolutions, norms))
+        if name in fan_out.identities:
+            known.append(NativeCandidate(Kind.IDENTITY, column))
+        elif candidate := _candidate(fan_out.branch(name), column):
+            known.append(candidate)
         else:
-            assert isinstance(branch, fused.DilatedConvFan)
-            convolutions = (branch.conv.depthwise, branch.conv.pointwise)
-            size = branch.conv.depthwise.kernel_size[0]
-            found.append(Candidate(Kind.DILATED, column, size, convolutions, (branch.norm,)))
-    return found
+            others.append(name)
+    return known, tuple(others)
 
 
-def run_cell(
-    sources: Sequence[Source],
+def _candidate(form: nn.Module, column: int) -> NativeCandidate | None:
+    if isinstance(form, forms.SharedPool):
+        kind = Kind.MAX_POOL if form.kind == "max" else Kind.AVG_POOL
+        return NativeCandidate(kind, column, norms=(form.norm,))
+    if isinstance(form, forms.FactorizedReduceFan):
+        return NativeCandidate(Kind.REDUCE, column, 1, (form.conv1, form.conv2), (form.norm,))
+    if isinstance(form, forms.SeparableConvFan):
+        first, second = form.first, form.second
+        convolutions = (first.depthwise, first.pointwise, second.depthwise, second.pointwise)
+        norms = (form.norm1, form.norm2)
+        return NativeCandidate(Kind.SEPARABLE, column, first.kernel, convolutions, norms)
+    if isinstance(form, forms.DilatedConvFan):
+        conv = form.conv
+        pair = (conv.depthwise, conv.pointwise)
+        return NativeCandidate(Kind.DILATED, column, conv.kernel, pair, (form.norm,))
+    return None
+
+
+def run_native_cell(
+    sources: Sequence[NativeSource],
     inputs: Sequence[Tensor],
     channels: Channels,
     mixture: Tensor,
@@ -114,7 +128,7 @@ def run_cell(
         mixture, passing: Weights of the operations `[E, O]` and of the bypassed channels `[E]`,
             source by source.
     """
-    call = _Call(sources, channels)
+    call = _Call(sources, channels, len(inputs))
     nodes: tuple[Tensor, ...] = _Cell.apply(call, mixture, passing, *inputs, *call.parameters)
     return nodes
 
@@ -122,14 +136,11 @@ def run_cell(
 class _Call:
     """One evaluation of a cell: what it reads besides the inputs, and the parameters in order."""
 
-    def __init__(self, sources: Sequence[Source], channels: Channels) -> None:
-        self.sources, self.channels = sources, channels
+    def __init__(self, sources: Sequence[NativeSource], channels: Channels, inputs: int) -> None:
+        self.sources, self.channels, self.inputs = sources, channels, inputs
         self.known = [source.weights() for source in sources]
-        self.foreign: list[list[Tensor]] = [
-            list(source.fan_out.separate.parameters()) if len(source.fan_out.separate) else []
-            for source in sources
-        ]
-        self.parameters = [p for group in (*self.known, *self.foreign) for p in group]
+        self.beside = [source.beside_parameters() for source in sources]
+        self.parameters = [p for group in (*self.known, *self.beside) for p in group]
         self.nodes = 1 + max(node for source in sources for node in source.targets)
         self.training = sources[0].fan_out.training
         self.edges = [len(source.targets) for source in sources]
@@ -140,7 +151,7 @@ class _Call:
 
     def describe(
         self, index: int, state: Tensor, nodes: Sequence[Tensor], z: Tensor, norms: Tensor
-    ) -> tuple[FanOut, Any]:
+    ) -> tuple[FanOutCall, Any]:
         """The structure for a source, and its branches, without architecture and gradients.
 
         Its targets are among `nodes`: the states, or their gradients. What its pointers point at
@@ -150,7 +161,7 @@ class _Call:
         fan_out, lanes = source.fan_out, source.lanes
         batch, channels, height, width = state.shape
         pixels, size = nodes[0].numel() // channels, state.element_size()
-        branches = (Branch * len(source.candidates))()
+        branches = (BranchCall * len(source.candidates))()
         x_at, norm_at = z.data_ptr(), norms.data_ptr()
         z_at = x_at + size * batch * height * width * lanes.group
         weights = iter(self.known[index])
@@ -163,7 +174,7 @@ class _Call:
                 z_at += size * pixels * _numbers(candidate, lanes)
                 norm_at += size * 2 * lanes.total
         norm = source.norms[0] if source.norms else _NO_NORM
-        call = FanOut(
+        call = FanOutCall(
             batch=batch,
             height=height,
             width=width,
@@ -199,38 +210,39 @@ class _Call:
         return state.new_empty(x + pixels * z + SLACK), state.new_zeros(norms + SLACK)
 
 
-def _numbers(candidate: Candidate, lanes: Lanes) -> int:
+def _numbers(candidate: NativeCandidate, lanes: Lanes) -> int:
     """Numbers a pixel of z of one convolution or pool."""
     pools = candidate.kind in (Kind.MAX_POOL, Kind.AVG_POOL)
     return lanes.group if pools else lanes.total
 
 
-class _Foreign:
-    """The operations of a source that the kernels do not know: PyTorch, with their own graph."""
+class _Beside:
+    """The operations of a source that the kernels do not know, between its state and the nodes."""
 
     def __init__(
-        self, source: Source, state: Tensor, mixture: Tensor, channels: Channels, index: int
+        self, source: NativeSource, state: Tensor, mixture: Tensor, channels: Channels, index: int
     ) -> None:
         fan_out, count = source.fan_out, source.fan_out.channels
         self.read, self.place = channels.order[index, :count], channels.place[index, :count]
         self.targets = source.targets
-        self.parameters = [p for p in fan_out.separate.parameters() if p.requires_grad]
-        with torch.enable_grad():
-            self.x = state.detach()[:, self.read].requires_grad_()
-            self.mixture = mixture.clone().requires_grad_()
-            self.mixed = torch.stack(fan_out.mix_separate(self.x, self.mixture))
+        self.part = BesideKernels(
+            partial(fan_out.mix, source.beside),
+            source.beside_parameters(),
+            state.detach()[:, self.read],
+            mixture,
+        )
 
     def add(self, nodes: Sequence[Tensor]) -> None:
-        for node, mixed in zip(self.targets, self.mixed.detach(), strict=True):
+        parts = self.part.mixed.chunk(len(self.targets), dim=1)
+        for node, mixed in zip(self.targets, parts, strict=True):
             nodes[node][:, self.place] += mixed
 
     def backward(
         self, completed: Sequence[Tensor], d_state: Tensor | None
-    ) -> tuple[Tensor, list[Tensor]]:
+    ) -> tuple[Tensor, list[Tensor | None]]:
         """Adds to the state's gradient; returns those of the mixture and of the parameters."""
-        gradient = torch.stack([completed[node][:, self.place] for node in self.targets])
-        unknowns = [self.x, self.mixture, *self.parameters]
-        d_x, d_mixture, *gradients = torch.autograd.grad(self.mixed, unknowns, gradient)
+        gradient = torch.cat([completed[node][:, self.place] for node in self.targets], dim=1)
+        d_x, d_mixture, gradients = self.part.backward(gradient)
         if d_state is not None:
             d_state[:, self.read] += d_x
         return d_mixture, gradients
@@ -241,14 +253,14 @@ class _Cell(torch.autograd.Function):
     def forward(
         ctx: Any, cell: _Call, mixture: Tensor, passing: Tensor, *tensors: Tensor
     ) -> tuple[Tensor, ...]:
-        inputs, parameters = tensors[:INPUTS], tensors[INPUTS:]
+        inputs, parameters = tensors[: cell.inputs], tensors[cell.inputs :]
         stride = cell.sources[0].fan_out.stride
         batch, channels, height, width = inputs[0].shape
         size = batch, channels, height // stride, width // stride
         dtype, layout = inputs[0].dtype, torch.channels_last
         nodes = [torch.empty(size, dtype=dtype, memory_format=layout) for _ in range(cell.nodes)]
         saved = []
-        ctx.foreign = {}
+        ctx.beside = {}
         mixtures, passings = (one.contiguous().split(cell.edges) for one in (mixture, passing))
         for index, state in enumerate(cell.states(inputs, nodes)):
             source, rows, passed = cell.sources[index], mixtures[index], passings[index]
@@ -260,9 +272,9 @@ class _Cell(torch.autograd.Function):
             call.mixture, call.passing = rows.data_ptr(), passed.data_ptr()
             call.assign = index == 0
             run_fan_out(call, source.lanes, dtype, backward=False)
-            if len(source.fan_out.separate):
-                ctx.foreign[index] = _Foreign(source, state, rows, cell.channels, index)
-                ctx.foreign[index].add(nodes)
+            if source.beside:
+                ctx.beside[index] = _Beside(source, state, rows, cell.channels, index)
+                ctx.beside[index].add(nodes)
             saved += [z, norms]
         ctx.cell = cell
         # The call holds the parameters; here they are watched for changes in place.
@@ -274,22 +286,22 @@ class _Cell(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         cell: _Call = ctx.cell
         mixture, passing, *saved = ctx.saved_tensors
-        inputs, saved = saved[:INPUTS], saved[INPUTS:]
+        inputs, saved = saved[: cell.inputs], saved[cell.inputs :]
         nodes, saved = saved[: cell.nodes], saved[cell.nodes :]
-        wanted = ctx.needs_input_grad[3 : 3 + INPUTS]
-        learns = zip(cell.parameters, ctx.needs_input_grad[3 + INPUTS :], strict=True)
+        wanted = ctx.needs_input_grad[3 : 3 + cell.inputs]
+        learns = zip(cell.parameters, ctx.needs_input_grad[3 + cell.inputs :], strict=True)
         learned = {id(parameter) for parameter, needed in learns if needed}
         # From the last node to the first, what came from outside becomes the whole gradient.
         given = [one.contiguous(memory_format=torch.channels_last) for one in gradients]
         d_inputs = [torch.empty_like(x) if w else None for x, w in zip(inputs, wanted, strict=True)]
-        leaving = [torch.empty_like(one) for one in given[: len(cell.sources) - INPUTS]]
+        leaving = [torch.empty_like(one) for one in given[: len(cell.sources) - cell.inputs]]
         completed = [*leaving, *given[len(leaving) :]]
-        bases, d_states = [None, None, *given], [*d_inputs, *leaving]
+        bases, d_states = [*[None] * cell.inputs, *given], [*d_inputs, *leaving]
         weights = [one.contiguous() for one in (mixture, passing)]
         d_mixture, d_passing = (torch.empty_like(one) for one in weights)
         of_sources = [list(one.split(cell.edges)) for one in (*weights, d_mixture, d_passing)]
         known: list[list[Tensor | None]] = [[] for _ in cell.sources]
-        foreign: list[list[Tensor | None]] = [[] for _ in cell.sources]
+        beside: list[list[Tensor | None]] = [[] for _ in cell.sources]
         states = cell.states(inputs, nodes)
         for index in reversed(range(len(states))):
             source, base, d_state = cell.sources[index], bases[index], d_states[index]
@@ -308,13 +320,12 @@ class _Cell(torch.autograd.Function):
             call.base = None if base is None else base.data_ptr()
             call.d_state = None if d_state is None else d_state.data_ptr()
             run_fan_out(call, source.lanes, states[index].dtype, backward=True)
-            if index in ctx.foreign:
-                d_foreign, of_parameters = ctx.foreign[index].backward(completed, d_state)
-                d_rows += d_foreign
-                found = iter(of_parameters)
-                foreign[index] = [
-                    next(found) if id(parameter) in learned else None
-                    for parameter in cell.foreign[index]
+            if index in ctx.beside:
+                d_beside, found = ctx.beside[index].backward(completed, d_state)
+                d_rows += d_beside
+                beside[index] = [
+                    gradient if id(parameter) in learned else None
+                    for parameter, gradient in zip(cell.beside[index], found, strict=True)
                 ]
-        parameters = [one for group in (*known, *foreign) for one in group]
+        parameters = [one for group in (*known, *beside) for one in group]
         return None, d_mixture, d_passing, *d_inputs, *parameters

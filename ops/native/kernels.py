@@ -76,7 +76,7 @@ def choose_lanes(channels: int, edges: int) -> Lanes:
 _Size, _Pointer = ctypes.c_int64, ctypes.c_void_p
 
 
-class Branch(ctypes.Structure):
+class BranchCall(ctypes.Structure):
     _fields_ = (
         ("kind", _Size),
         ("kernel", _Size),
@@ -89,14 +89,14 @@ class Branch(ctypes.Structure):
     )
 
 
-class FanOut(ctypes.Structure):
+class FanOutCall(ctypes.Structure):
     _fields_ = (
         *((name, _Size) for name in ("batch", "height", "width", "channels", "stride")),
         *((f"lane_{name}", _Size) for name in ("channels", "edges", "group", "block", "blocks")),
         *((name, _Size) for name in ("columns", "branches", "training", "threads")),
         ("eps", ctypes.c_double),
         ("momentum", ctypes.c_double),
-        ("branch", ctypes.POINTER(Branch)),
+        ("branch", ctypes.POINTER(BranchCall)),
         *((name, _Pointer) for name in ("order", "place", "mixture", "passing", "state", "x")),
         ("target", ctypes.POINTER(_Pointer)),
         ("assign", _Size),
@@ -150,7 +150,7 @@ def _library(source: str, macros: tuple[tuple[str, str], ...]) -> ctypes.CDLL:
     return library
 
 
-def run_fan_out(call: FanOut, lanes: Lanes, dtype: torch.dtype, *, backward: bool) -> None:
+def run_fan_out(call: FanOutCall, lanes: Lanes, dtype: torch.dtype, *, backward: bool) -> None:
     library = _library("fan_out.cpp", tuple(lanes.macros(dtype).items()))
     function = library.fan_out_backward if backward else library.fan_out_forward
     function(ctypes.byref(call))

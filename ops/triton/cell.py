@@ -9,20 +9,22 @@ in PyTorch and is added.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from ops.fused.unfused import BesideKernels
 from ops.triton.convolutions import dense_kernels
 from ops.triton.norms import real
-from ops.triton.parts import INPUTS, Kept, Surroundings
-from ops.triton.source import Source
+from ops.triton.parts import Kept, Surroundings
+from ops.triton.source import TritonSource
 
 
-def run_cell(
-    sources: Sequence[Source],
+def run_triton_cell(
+    sources: Sequence[TritonSource],
     inputs: Sequence[Tensor],
     order: Tensor,
     place: Tensor,
@@ -43,9 +45,9 @@ def run_cell(
         dtype = torch.get_autocast_dtype(device)
     kernels = dense_kernels([fan for source in sources for fan in source.fans], dtype)
     inputs = [x.to(dtype).contiguous(memory_format=torch.channels_last) for x in inputs]
-    foreign = [p for source in sources for p in source.fan_out.separate.parameters()]
+    beside = [p for source in sources for p in source.beside_parameters()]
     result: Tensor = _Cell.apply(
-        sources, mixture, passing, order, place, *inputs, *kernels, *foreign
+        sources, mixture, passing, order, place, *inputs, *kernels, *beside
     )
     return result
 
@@ -54,14 +56,15 @@ class _Cell(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any,
-        sources: Sequence[Source],
+        sources: Sequence[TritonSource],
         mixture: Tensor,
         passing: Tensor,
         order: Tensor,
         place: Tensor,
         *tensors: Tensor,
     ) -> Tensor:
-        inputs, rest = tensors[:INPUTS], tensors[INPUTS:]
+        first = _inputs(sources)
+        inputs, rest = tensors[:first], tensors[first:]
         kernels = _parts(rest, [len(source.fans) for source in sources])
         batch, channels, height, width = inputs[0].shape
         stride = sources[0].fan_out.stride
@@ -72,15 +75,15 @@ class _Cell(torch.autograd.Function):
             memory_format=torch.channels_last,
         )
         weights = _weights(sources, mixture, passing)
-        ctx.foreign, ctx.counts, saved = {}, [], []
+        ctx.beside, ctx.counts, saved = {}, [], []
         with torch.cuda.device_of(nodes):
             for index, state in enumerate(_states(sources, inputs, nodes)):
                 source = sources[index]
                 around = Surroundings(nodes, *weights[index], order[index], place[index])
                 kept = source.forward(state, kernels[index], around)
-                if len(source.fan_out.separate):
-                    ctx.foreign[index] = _Foreign(source, state, around)
-                    ctx.foreign[index].add(nodes)
+                if source.beside:
+                    ctx.beside[index] = _Beside(source, state, around)
+                    ctx.beside[index].add(nodes)
                 tensors_kept = kept.tensors()
                 ctx.counts.append(len(tensors_kept))
                 saved += tensors_kept
@@ -91,14 +94,15 @@ class _Cell(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        sources: Sequence[Source] = ctx.sources
+        sources: Sequence[TritonSource] = ctx.sources
         mixture, passing, order, place, nodes, *rest = ctx.saved_tensors
         saved, tensors = _parts(rest, ctx.counts), rest[sum(ctx.counts) :]
-        inputs, rest = tensors[:INPUTS], tensors[INPUTS:]
+        first = _inputs(sources)
+        inputs, rest = tensors[:first], tensors[first:]
         counts = [len(source.fans) for source in sources]
         kernels = _parts(rest, counts)
         needed = ctx.needs_input_grad[5:]
-        learned = _parts(needed[INPUTS:], counts)
+        learned = _parts(needed[first:], counts)
         weights = _weights(sources, mixture, passing)
         # Each node's gradient is complete when all sources behind it have added theirs.
         completed = torch.empty_like(nodes).copy_(gradient)
@@ -113,7 +117,7 @@ class _Cell(torch.autograd.Function):
         )
         parts = sums.split([source.edges for source in sources])
         d_kernels: list[list[Tensor | None]] = [[] for _ in sources]
-        d_foreign: list[list[Tensor | None]] = [[] for _ in sources]
+        d_beside: list[list[Tensor | None]] = [[] for _ in sources]
         d_rows: dict[int, Tensor] = {}
         states = _states(sources, inputs, nodes)
         with torch.cuda.device_of(nodes):
@@ -129,14 +133,14 @@ class _Cell(torch.autograd.Function):
                     d_states[index],
                     learned[index],
                 )
-                if index in ctx.foreign:
-                    foreign = ctx.foreign[index]
-                    d_rows[index], d_foreign[index] = foreign.backward(completed, d_states[index])
+                if index in ctx.beside:
+                    beside = ctx.beside[index]
+                    d_rows[index], d_beside[index] = beside.backward(completed, d_states[index])
         d_mixture = sums[:, 2:].sum(-1)
         d_passing = sums[:, 1, 0]
         for index, rows in d_rows.items():
             d_mixture.split([source.edges for source in sources])[index].add_(rows)
-        gradients = [one for group in (*d_kernels, *d_foreign) for one in group]
+        gradients = [one for group in (*d_kernels, *d_beside) for one in group]
         return (
             None,
             d_mixture.to(mixture.dtype),
@@ -146,6 +150,11 @@ class _Cell(torch.autograd.Function):
             *d_inputs,
             *gradients,
         )
+
+
+def _inputs(sources: Sequence[TritonSource]) -> int:
+    """How many states are inputs of the cell."""
+    return sum(source.is_input for source in sources)
 
 
 def _parts(items: Sequence, sizes: Sequence[int]) -> list:
@@ -158,47 +167,44 @@ def _parts(items: Sequence, sizes: Sequence[int]) -> list:
 
 
 def _weights(
-    sources: Sequence[Source], mixture: Tensor, passing: Tensor
+    sources: Sequence[TritonSource], mixture: Tensor, passing: Tensor
 ) -> list[tuple[Tensor, Tensor]]:
     """The rows of each source."""
     edges = [source.edges for source in sources]
     return list(zip(mixture.split(edges), passing.split(edges), strict=True))
 
 
-def _states(sources: Sequence[Source], inputs: Sequence[Tensor], nodes: Tensor) -> list[Tensor]:
+def _states(
+    sources: Sequence[TritonSource], inputs: Sequence[Tensor], nodes: Tensor
+) -> list[Tensor]:
     """The states that edges leave: the inputs, and all nodes but the last as parts of `nodes`."""
     inner = nodes.chunk(sources[0].edges, dim=1)
-    return [*inputs, *inner[: len(sources) - INPUTS]]
+    return [*inputs, *inner[: len(sources) - _inputs(sources)]]
 
 
-class _Foreign:
-    """The operations of a source that the kernels do not know: PyTorch, with their own graph."""
+class _Beside:
+    """The operations of a source that the kernels do not know, between its state and the nodes."""
 
-    def __init__(self, source: Source, state: Tensor, around: Surroundings) -> None:
-        fan_out, count = source.fan_out, source.channels
-        channels = state.shape[1]
+    def __init__(self, source: TritonSource, state: Tensor, around: Surroundings) -> None:
+        channels, count = state.shape[1], source.channels
         self.read, place = around.order[:count], around.place[:count]
         nodes = range(source.first, source.first + source.edges)
         self.places = torch.cat([place + node * channels for node in nodes])
-        self.parameters = list(fan_out.separate.parameters())
-        with torch.enable_grad():
-            self.x = state.detach()[:, self.read].requires_grad_()
-            self.mixture = around.mixture.detach().clone().requires_grad_()
-            self.mixed = torch.cat(fan_out.mix_separate(self.x, self.mixture), dim=1)
+        self.part = BesideKernels(
+            partial(source.fan_out.mix, source.beside),
+            source.beside_parameters(),
+            state.detach()[:, self.read],
+            around.mixture,
+        )
 
     def add(self, nodes: Tensor) -> None:
-        nodes[:, self.places] += self.mixed.detach().to(nodes.dtype)
+        nodes[:, self.places] += self.part.mixed.to(nodes.dtype)
 
     def backward(
         self, completed: Tensor, d_state: Tensor | None
     ) -> tuple[Tensor, list[Tensor | None]]:
         """Adds to the state's gradient; returns those of the mixture and of the parameters."""
-        learning = [p for p in self.parameters if p.requires_grad]
-        gradient = completed[:, self.places].to(self.mixed.dtype)
-        d_x, d_mixture, *found = torch.autograd.grad(
-            self.mixed, [self.x, self.mixture, *learning], gradient
-        )
+        d_x, d_mixture, gradients = self.part.backward(completed[:, self.places])
         if d_state is not None:
             d_state[:, self.read] += d_x.to(d_state.dtype)
-        given = iter(found)
-        return d_mixture, [next(given) if p.requires_grad else None for p in self.parameters]
+        return d_mixture, gradients

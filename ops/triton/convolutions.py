@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ops.fused.fan_out import FactorizedReduceFan, SeparableFan
+from ops.fused.branches import FactorizedReduceFan, SeparableFan
 
 # The second convolutions of separable ones read E groups of channels. Written as one dense
 # convolution whose kernel is zero off the diagonal they cost E times the arithmetic, but run on

@@ -6,17 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from torch import Tensor
+from torch import Tensor, nn
 
-from ops.fused import fan_out as fused
+from ops.fused import branches as forms
+from ops.fused.fan_out import FanOut
 from ops.fused.mixed_norm import WeightedNorm
 from ops.triton.convolutions import Fan
 
-INPUTS = 2  # of a cell
-
 
 @dataclass(frozen=True)
-class Branch:
+class ConvolutionBranch:
     """Convolutions of one operation on all edges, one or two, each followed by its norm."""
 
     column: int
@@ -24,19 +23,38 @@ class Branch:
     norms: tuple[WeightedNorm, ...]
 
 
-def branches_of(fan_out: fused.FanOut) -> list[Branch]:
-    found = []
-    for name, branch in fan_out.rectified.items():
-        column = fan_out.columns[name]
-        if isinstance(branch, fused.SeparableConvFan):
-            fans: tuple[Fan, ...] = (branch.first, branch.second)
-            found.append(Branch(column, fans, (branch.norm1, branch.norm2)))
-        elif isinstance(branch, fused.DilatedConvFan):
-            found.append(Branch(column, (branch.conv,), (branch.norm,)))
-        else:
-            assert isinstance(branch, fused.FactorizedReduceFan)
-            found.append(Branch(column, (branch,), (branch.norm,)))
-    return found
+def branches_of(fan_out: FanOut) -> list[ConvolutionBranch]:
+    """The operations with convolutions that the kernels know."""
+    found = (_branch(form, fan_out.columns[name]) for name, form in fan_out.rectified.items())
+    return [branch for branch in found if branch is not None]
+
+
+def _branch(form: nn.Module, column: int) -> ConvolutionBranch | None:
+    if isinstance(form, forms.SeparableConvFan):
+        return ConvolutionBranch(column, (form.first, form.second), (form.norm1, form.norm2))
+    if isinstance(form, forms.DilatedConvFan):
+        return ConvolutionBranch(column, (form.conv,), (form.norm,))
+    if isinstance(form, forms.FactorizedReduceFan):
+        return ConvolutionBranch(column, (form,), (form.norm,))
+    return None
+
+
+def pools_of(fan_out: FanOut) -> dict[str, str]:
+    """The pooling operation of each kind, "max" before "avg"; the kernels know one of each."""
+    pools = {
+        form.kind: name
+        for name, form in fan_out.shared.items()
+        if isinstance(form, forms.SharedPool)
+    }
+    return {kind: pools[kind] for kind in ("max", "avg") if kind in pools}
+
+
+def names_beside(fan_out: FanOut) -> tuple[str, ...]:
+    """The operations that the kernels do not know."""
+    known = set(pools_of(fan_out).values())
+    shared = (name for name in fan_out.shared if name not in known)
+    rectified = (name for name, form in fan_out.rectified.items() if _branch(form, 0) is None)
+    return (*shared, *fan_out.identities[1:], *rectified, *fan_out.separate)
 
 
 class Pooled(NamedTuple):

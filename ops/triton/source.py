@@ -13,7 +13,8 @@ import torch
 import triton
 from torch import Tensor
 
-from ops.fused import fan_out as fused
+from ops.fused.fan_out import FanOut
+from ops.fused.mixed_norm import WeightedNorm
 from ops.triton import backward_kernels, forward_kernels
 from ops.triton.convolutions import Window, window_of
 from ops.triton.norms import (
@@ -26,20 +27,29 @@ from ops.triton.norms import (
     real,
     rows_of,
 )
-from ops.triton.parts import INPUTS, Kept, Pooled, Surroundings, branches_of
+from ops.triton.parts import (
+    Kept,
+    Pooled,
+    Surroundings,
+    branches_of,
+    names_beside,
+    pools_of,
+)
 
 
-class Source:
+class TritonSource:
     """A state with the edges that leave it.
 
     Args:
-        index: Number of the state; the first ones are the cell's inputs.
+        index: Number of the state.
+        is_input: Whether the state is an input of the cell, and so a tensor of its own.
         fan_out: The edges' operations.
         targets: The inner nodes where they end, counted from 0 and without a gap.
     """
 
-    def __init__(self, index: int, fan_out: fused.FanOut, targets: Sequence[int]) -> None:
-        self.index, self.fan_out, self.first = index, fan_out, targets[0]
+    def __init__(self, index: int, is_input: bool, fan_out: FanOut, targets: Sequence[int]) -> None:
+        self.index, self.is_input = index, is_input
+        self.fan_out, self.first = fan_out, targets[0]
         self.edges, self.channels = fan_out.edges, fan_out.channels
         assert list(targets) == list(range(self.first, self.first + self.edges))
         # Those of two convolutions come first, so that their norms stand side by side.
@@ -48,14 +58,11 @@ class Source:
         self.fans = [branch.fans[0] for branch in self.branches]
         self.fans += [branch.fans[1] for branch in self.double]
         self.windows: list[Window] = [window_of(fan) for fan in self.fans]
-        pools = {name[:3]: name for name in fan_out.shared}
-        self.pools = [pools[kind] for kind in ("max", "avg") if kind in pools]
-        self.pool_norms = []
-        for name in self.pools:
-            pool = fan_out.shared[name]
-            assert isinstance(pool, fused.SharedPool)
-            self.pool_norms.append(pool.norm)
-        self.identity = fan_out.columns["skip_connect"] if fan_out.identity else -1
+        self.pools = pools_of(fan_out)
+        norms = (fan_out.shared[name].norm for name in self.pools.values())
+        self.pool_norms = [norm for norm in norms if isinstance(norm, WeightedNorm)]
+        self.beside = names_beside(fan_out)
+        self.identity = fan_out.columns[fan_out.identities[0]] if fan_out.identities else -1
         # Columns of the statistics before the convolutions, before the second ones, and in all.
         width = self.edges * self.channels
         self.start = len(self.pools) * self.channels
@@ -64,6 +71,10 @@ class Source:
         # Of each branch, which convolution is the last one.
         number = len(self.branches)
         self.last = [*range(number, len(self.fans)), *range(len(self.double), number)]
+
+    def beside_parameters(self) -> list[Tensor]:
+        """The parameters of what runs beside the kernels."""
+        return [p for name in self.beside for p in self.fan_out.branch(name).parameters()]
 
     @property
     def slots(self) -> int:
@@ -259,7 +270,7 @@ class Source:
             TRAINING=self.fan_out.training,
             ROWS=portion,
         )
-        found = {name[:3]: d for name, d in zip(self.pools, d_pools, strict=True)}
+        found = dict(zip(self.pools, d_pools, strict=True))
         pooled = kept.pooled
         return d_branches, found.get("max", pooled.largest), found.get("avg", pooled.average)
 
@@ -294,7 +305,7 @@ class Source:
             **self._passing(around),
             **self._pooling(),
             CONVOLUTIONS=len(d_active),
-            ASSIGN=self.index < INPUTS,
+            ASSIGN=self.is_input,
             ROWS=portion,
         )
 
@@ -304,7 +315,7 @@ class Source:
 
     def _of_pools(self, pooled: Pooled) -> tuple[Tensor, ...]:
         found = {"max": pooled.largest, "avg": pooled.average}
-        return tuple(found[name[:3]] for name in self.pools)
+        return tuple(found[kind] for kind in self.pools)
 
     def _widest(self, around: Surroundings) -> int:
         others = len(around.order) - self.channels
@@ -334,7 +345,7 @@ class Source:
             "BRANCHES": len(self.branches),
             "POOLS": len(self.pools),
             "BRANCH_COLUMNS": tuple(branch.column for branch in self.branches),
-            "POOL_COLUMNS": tuple(columns[name] for name in self.pools),
+            "POOL_COLUMNS": tuple(columns[name] for name in self.pools.values()),
             "LAST": tuple(self.last),
         }
 
@@ -348,7 +359,7 @@ class Source:
         }
 
     def _pooling(self) -> dict[str, bool]:
-        kinds = [name[:3] for name in self.pools]
+        kinds = list(self.pools)
         return {"MAX": "max" in kinds, "AVERAGE": "avg" in kinds}
 
     def _ends(self, around: Surroundings) -> Tensor:
@@ -358,4 +369,4 @@ class Source:
 
     def _pitch(self, around: Surroundings) -> int:
         """Numbers from one pixel of the state to the next: inner nodes lie side by side."""
-        return len(around.order) if self.index < INPUTS else around.nodes.shape[1]
+        return len(around.order) if self.is_input else around.nodes.shape[1]

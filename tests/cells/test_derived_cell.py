@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from cells.derived_cell import DerivedCell
+from cells.skeleton import CellPlace
 from genotypes import Genotype, load_genotype
 from ops.primitives import FactorizedReduce, ReluConvBn
 
@@ -19,14 +20,7 @@ def genotype(normal: Any, concat: tuple[int, ...] = (2, 3), reduce: Any = SKIPS)
 
 def make(genotype: Genotype, *, reduction: bool = False, bare: bool = True) -> DerivedCell:
     """A cell on two channels; a bare one takes its inputs as they are."""
-    cell = DerivedCell(
-        genotype,
-        before_previous=2,
-        previous=2,
-        channels=2,
-        reduction=reduction,
-        previous_reduction=False,
-    )
+    cell = DerivedCell(genotype, CellPlace(0, reduction, False, 2, 2, 2, 1))
     if bare:
         cell.preprocess0 = cell.preprocess1 = nn.Identity()
     return cell.double()
@@ -67,14 +61,8 @@ def test_only_the_inputs_of_a_reduction_cell_are_strided() -> None:
 
 @pytest.mark.parametrize(("previous_reduction", "size0"), [(False, 8), (True, 16)])
 def test_preprocessing(previous_reduction: bool, size0: int) -> None:
-    cell = DerivedCell(
-        load_genotype("pcdarts_cifar10"),
-        before_previous=6,
-        previous=10,
-        channels=4,
-        reduction=False,
-        previous_reduction=previous_reduction,
-    )
+    place = CellPlace(0, False, previous_reduction, 6, 10, 4, 1)
+    cell = DerivedCell(load_genotype("pcdarts_cifar10"), place)
     expected = FactorizedReduce if previous_reduction else ReluConvBn
     assert type(cell.preprocess0) is expected
     assert type(cell.preprocess1) is ReluConvBn

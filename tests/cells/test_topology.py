@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cells.topology import Topology, reduction_layers
+from cells.topology import Topology
 
 
 def test_the_edges_of_the_papers_cell() -> None:
@@ -33,13 +33,6 @@ def test_only_the_inputs_of_a_reduction_cell_are_strided() -> None:
     topology = Topology(4)
     assert [topology.stride(state, True) for state in topology.states] == [2, 2, 1, 1, 1, 1]
     assert [topology.stride(state, False) for state in topology.states] == [1] * 6
-
-
-@pytest.mark.parametrize(
-    ("layers", "positions"), [(8, (2, 5)), (20, (6, 13)), (14, (4, 9)), (3, (1, 2)), (1, (0,))]
-)
-def test_reductions_at_one_and_two_thirds(layers: int, positions: tuple[int, ...]) -> None:
-    assert reduction_layers(layers) == positions
 
 
 def test_a_cell_needs_a_node() -> None:

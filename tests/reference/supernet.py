@@ -12,9 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cells.topology import reduction_layers
+from cells.skeleton import reduction_layers
 from darts.models.stems import create_search_stem
-from ops.primitives import FactorizedReduce, ReluConvBn, create_operation
+from ops.primitives import FactorizedReduce, ReluConvBn
+from ops.registry import create_operation
 
 OPERATIONS = (
     "none",

@@ -8,7 +8,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from genotypes import SPACES
-from ops.fused.fan_out import FactorizedReduceFan, FanOut, SeparableFan
+from ops.fused.branches import FactorizedReduceFan, SeparableFan
+from ops.fused.fan_out import FanOut
 from ops.fused.mixed_norm import WeightedNorm
 
 EDGES = 3

@@ -12,7 +12,9 @@ from torch import Tensor
 from torch.func import functional_call
 from torch.nn import functional
 
+from cells.engines import Engine, NativeEngine, TorchEngine
 from cells.search_cell import SearchCell
+from cells.skeleton import CellPlace
 from cells.topology import EdgeWeights, Topology
 from darts.methods.architecture import Architecture
 from darts.searching.supernet import Supernet
@@ -24,6 +26,7 @@ from ops.native.kernels import choose_lanes
 from tests.darts.searching.test_supernet import TOLERANCE, Twins
 
 DOUBLE = torch.float64
+TORCH, NATIVE = TorchEngine(), NativeEngine()
 
 
 @pytest.fixture
@@ -88,26 +91,18 @@ def test_equals_the_literal_form_in_evaluation(native: list[bool]) -> None:
 
 
 def search_cell(reduction: bool, k: int, space: str = "darts") -> SearchCell:
-    made = SearchCell(
-        Topology(3),
-        SPACES[space],
-        before_previous=12,
-        previous=8,
-        channels=8,
-        k=k,
-        reduction=reduction,
-        previous_reduction=reduction,
-    ).double()
+    place = CellPlace(0, reduction, reduction, 12, 8, 8, 1)
+    made = SearchCell(Topology(3), SPACES[space], place, k=k).double()
     initialise(made, torch.Generator().manual_seed(5))
     return made
 
 
 def run(
-    made: SearchCell, size: tuple[int, int], space: str = "darts"
+    made: SearchCell, engine: Engine, size: tuple[int, int], space: str = "darts"
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
     """Output of a cell, and gradients of the inputs, the architecture and the weights."""
     generator = torch.Generator().manual_seed(6)
-    factor = 2 if made.reduction else 1
+    factor = 2 if made.place.reduction else 1
     weights = EdgeWeights(
         torch.rand(9, len(SPACES[space]), generator=generator, dtype=DOUBLE).requires_grad_(),
         torch.rand(9, generator=generator, dtype=DOUBLE).requires_grad_(),
@@ -116,7 +111,7 @@ def run(
         3, 12, factor * size[0], factor * size[1], generator=generator, dtype=DOUBLE
     ).requires_grad_()
     previous = torch.randn(3, 8, *size, generator=generator, dtype=DOUBLE).requires_grad_()
-    output = made(before, previous, weights)
+    output = made(before, previous, weights, engine)
     probe = torch.randn(output.shape, generator=generator, dtype=DOUBLE)
     unknowns = [before, previous, *weights, *made.parameters()]
     return output, torch.autograd.grad((output * probe).sum(), unknowns)
@@ -129,10 +124,9 @@ def test_a_cell_of_any_size_equals_that_in_pytorch(
 ) -> None:
     plain = search_cell(False, k)
     kernel = copy.deepcopy(plain)
-    kernel.backend = "native"
-    expected, gradients = run(plain, size)
+    expected, gradients = run(plain, TORCH, size)
     assert not native
-    output, ours = run(kernel, size)
+    output, ours = run(kernel, NATIVE, size)
     assert native
     torch.testing.assert_close(output, expected, **TOLERANCE)
     for one, other in zip(ours, gradients, strict=True):
@@ -146,9 +140,8 @@ def test_an_unknown_operation_runs_in_pytorch(native: list[bool], reduction: boo
     plain = search_cell(reduction, 2, "nasnet")
     assert any(len(fan_out.separate) for fan_out in plain.fan_outs)
     kernel = copy.deepcopy(plain)
-    kernel.backend = "native"
-    expected, gradients = run(plain, (6, 6), "nasnet")
-    output, ours = run(kernel, (6, 6), "nasnet")
+    expected, gradients = run(plain, TORCH, (6, 6), "nasnet")
+    output, ours = run(kernel, NATIVE, (6, 6), "nasnet")
     assert native
     torch.testing.assert_close(output, expected, **TOLERANCE)
     for one, other in zip(ours, gradients, strict=True):
@@ -195,8 +188,7 @@ def test_the_same_bits_every_time_with_any_number_of_threads(native: list[bool])
         for threads in (1, 2, 2, 3):
             torch.set_num_threads(threads)
             made = search_cell(False, 2)
-            made.backend = "native"
-            output, gradients = run(made, (9, 8))
+            output, gradients = run(made, NATIVE, (9, 8))
             runs.append([output, *gradients, *made.buffers()])
     finally:
         torch.set_num_threads(before)
@@ -207,12 +199,14 @@ def test_the_same_bits_every_time_with_any_number_of_threads(native: list[bool])
 def test_single_precision(native: list[bool]) -> None:
     generator = torch.Generator().manual_seed(0)
     architecture = Architecture(Topology(3), generator=generator)
-    supernet = Supernet(Topology(3), SPACES["darts"], channels=8, layers=3, k=2, backend="native")
+    supernet, exact = (
+        Supernet(Topology(3), SPACES["darts"], channels=8, layers=3, k=2, backend=backend)
+        for backend in ("native", "torch")
+    )
     initialise(supernet, generator)
     images = torch.randn(4, 3, 8, 8, generator=generator)
-    exact = copy.deepcopy(supernet).double()
-    for made in exact.cells:
-        made.backend = "torch"
+    exact.load_state_dict(supernet.state_dict())
+    exact.double()
     expected = exact(images.double(), copy.deepcopy(architecture).double().tables())
     native.clear()
     torch.testing.assert_close(
@@ -224,11 +218,10 @@ def test_single_precision(native: list[bool]) -> None:
 def test_large_means_do_not_spoil_the_statistics(native: list[bool]) -> None:
     """Sums of squares less the squared mean would lose all digits of float32 here."""
     made = search_cell(False, 1).float()
-    made.backend = "native"
     generator = torch.Generator().manual_seed(0)
     state = 1e4 + torch.randn(4, 8, 8, 8, generator=generator)
     weights = EdgeWeights(torch.ones(9, 8), None)
-    made(torch.randn(4, 12, 8, 8, generator=generator), state, weights)
+    made(torch.randn(4, 12, 8, 8, generator=generator), state, weights, NATIVE)
     assert native
     expected = functional.conv2d(state.double(), made.preprocess1.conv.weight.double())
     torch.testing.assert_close(
@@ -241,23 +234,21 @@ def test_large_means_do_not_spoil_the_statistics(native: list[bool]) -> None:
 
 def test_substituted_weights_are_used(native: list[bool]) -> None:
     made = search_cell(False, 2)
-    made.backend = "native"
     generator = torch.Generator().manual_seed(1)
     inputs = [torch.randn(2, c, 4, 4, generator=generator, dtype=DOUBLE) for c in (12, 8)]
     weights = EdgeWeights(torch.ones(9, 8, dtype=DOUBLE), None)
     moved = {name: p + 0.1 for name, p in made.named_parameters()}
-    substituted = functional_call(made, moved, (*inputs, weights))
+    substituted = functional_call(made, moved, (*inputs, weights, NATIVE))
     with torch.no_grad():
         for name, parameter in made.named_parameters():
             parameter.copy_(moved[name])
-    assert substituted.equal(made(*inputs, weights))
+    assert substituted.equal(made(*inputs, weights, NATIVE))
     assert native
 
 
 @pytest.mark.parametrize("reason", ["autocast", "frozen norm", "transform"])
 def test_what_the_kernels_cannot_take_runs_in_pytorch(native: list[bool], reason: str) -> None:
     made = search_cell(False, 2)
-    made.backend = "native"
     inputs = [torch.ones(2, c, 4, 4, dtype=DOUBLE) for c in (12, 8)]
     weights = EdgeWeights(torch.ones(9, 8, dtype=DOUBLE), None)
     if reason == "autocast":
@@ -265,13 +256,13 @@ def test_what_the_kernels_cannot_take_runs_in_pytorch(native: list[bool], reason
         inputs = [x.float() for x in inputs]
         weights = EdgeWeights(torch.ones(9, 8), None)
         with torch.autocast("cpu", torch.bfloat16):
-            made(*inputs, weights)
+            made(*inputs, weights, NATIVE)
     elif reason == "frozen norm":
         made.preprocess0.norm.eval()
-        made(*inputs, weights)
+        made(*inputs, weights, NATIVE)
     else:
         made.eval()
-        torch.func.grad(lambda x: made(inputs[0], x, weights).sum())(inputs[1])
+        torch.func.grad(lambda x: made(inputs[0], x, weights, NATIVE).sum())(inputs[1])
     assert not native
 
 

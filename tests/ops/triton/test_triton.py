@@ -14,7 +14,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from cells.engines import Engine, TorchEngine, TritonEngine
 from cells.search_cell import SearchCell
+from cells.skeleton import CellPlace
 from cells.topology import EdgeWeights, Topology
 from genotypes import SPACES
 from ops import backends
@@ -28,19 +30,20 @@ cell = pytest.importorskip("ops.triton.cell")
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 DOUBLE = torch.float64
+TORCH, TRITON = TorchEngine(), TritonEngine()
 
 
 @pytest.fixture
 def launched(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """Gets an entry for each source that kernels have evaluated."""
     calls: list[bool] = []
-    forward = cell.Source.forward
+    forward = cell.TritonSource.forward
 
     def spy(*arguments: object) -> object:
         calls.append(True)
         return forward(*arguments)
 
-    monkeypatch.setattr(cell.Source, "forward", spy)
+    monkeypatch.setattr(cell.TritonSource, "forward", spy)
     return calls
 
 
@@ -56,21 +59,15 @@ def test_a_supernet_equals_the_literal_form(launched: list[bool]) -> None:
 
 
 def search_cell(reduction: bool, k: int, space: str = "darts") -> SearchCell:
-    made = SearchCell(
-        Topology(2),
-        SPACES[space],
-        before_previous=8,
-        previous=8,
-        channels=8,
-        k=k,
-        reduction=reduction,
-        previous_reduction=False,
-    )
+    place = CellPlace(0, reduction, False, 8, 8, 8, 1)
+    made = SearchCell(Topology(2), SPACES[space], place, k=k)
     initialise(made, torch.Generator().manual_seed(5))
     return made.to(DEVICE, DOUBLE)
 
 
-def run(made: SearchCell, size: tuple[int, int]) -> tuple[Tensor, tuple[Tensor, ...]]:
+def run(
+    made: SearchCell, engine: Engine, size: tuple[int, int]
+) -> tuple[Tensor, tuple[Tensor, ...]]:
     """Output of a cell, and gradients of the inputs, the architecture and the weights."""
     generator = torch.Generator().manual_seed(6)
     dtype = next(made.parameters()).dtype
@@ -81,7 +78,7 @@ def run(made: SearchCell, size: tuple[int, int]) -> tuple[Tensor, tuple[Tensor, 
     columns = len(made.sources[0].fan_out.columns)
     weights = EdgeWeights(draw(5, columns), draw(5))
     before, previous = draw(3, 8, *size), draw(3, 8, *size)
-    output = made(before, previous, weights)
+    output = made(before, previous, weights, engine)
     probe = draw(*output.shape)
     unknowns = [before, previous, *weights, *made.parameters()]
     return output, torch.autograd.grad((output * probe).sum(), unknowns)
@@ -112,12 +109,11 @@ def test_a_cell_of_any_size_equals_that_in_pytorch(
         monkeypatch.setattr(norms, "TILE", 128)  # 105 pixels in parts of 16 and 32.
         monkeypatch.setattr(norms, "BLOCKS", 3)
     if variant == "evaluation":
-        run(plain, size)  # Moves the running statistics away from 0 and 1.
+        run(plain, TORCH, size)  # Moves the running statistics away from 0 and 1.
         plain.eval()
     kernel = copy.deepcopy(plain)
-    kernel.backend = "triton"
-    expected, gradients = run(plain, size)
-    output, ours = run(kernel, size)
+    expected, gradients = run(plain, TORCH, size)
+    output, ours = run(kernel, TRITON, size)
     assert len(launched) == 3
     torch.testing.assert_close(output, expected, **TOLERANCE)
     for one, other in zip(ours, gradients, strict=True):
@@ -129,14 +125,16 @@ def test_a_cell_of_any_size_equals_that_in_pytorch(
 def test_only_what_is_asked_for_gets_a_gradient(launched: list[bool]) -> None:
     """As in an architecture step: frozen weights, and inputs without a gradient."""
     made = search_cell(False, 2)
-    made.backend = "triton"
     images = torch.randn(2, 8, 4, 4, generator=torch.Generator().manual_seed(1)).to(DEVICE, DOUBLE)
     weights = EdgeWeights(torch.rand(5, 8).to(DEVICE, DOUBLE).requires_grad_(), None)
     everything = torch.autograd.grad(
-        made(images, images, weights).square().sum(), [weights.operations, *made.parameters()]
+        made(images, images, weights, TRITON).square().sum(),
+        [weights.operations, *made.parameters()],
     )
     made.requires_grad_(False)
-    (alone,) = torch.autograd.grad(made(images, images, weights).square().sum(), weights.operations)
+    (alone,) = torch.autograd.grad(
+        made(images, images, weights, TRITON).square().sum(), weights.operations
+    )
     assert alone.equal(everything[0])
     assert len(launched) == 2 * 3
 
@@ -144,10 +142,9 @@ def test_only_what_is_asked_for_gets_a_gradient(launched: list[bool]) -> None:
 def test_bf16_is_close_and_comes_out_as_bf16(launched: list[bool]) -> None:
     made = search_cell(False, 2).float()
     exact = copy.deepcopy(made)
-    made.backend = "triton"
     with torch.autocast(DEVICE.type, torch.bfloat16):
-        output, gradients = run(made, (4, 4))
-    expected, expected_gradients = run(exact, (4, 4))
+        output, gradients = run(made, TRITON, (4, 4))
+    expected, expected_gradients = run(exact, TORCH, (4, 4))
     assert launched
     assert output.dtype == torch.bfloat16
     assert gradients[2].dtype == torch.float32
@@ -176,8 +173,7 @@ def test_large_means_do_not_spoil_the_statistics() -> None:
 @pytest.mark.skipif(DEVICE.type == "cpu", reason="the interpreter runs one program at a time")
 def test_the_same_bits_every_time(launched: list[bool]) -> None:
     made = search_cell(False, 4)
-    made.backend = "triton"
-    first, second = (run(copy.deepcopy(made), (3, 5)) for _ in range(2))
+    first, second = (run(copy.deepcopy(made), TRITON, (3, 5)) for _ in range(2))
     assert first[0].equal(second[0])
     assert all(one.equal(other) for one, other in zip(first[1], second[1], strict=True))
 

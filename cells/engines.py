@@ -1,0 +1,300 @@
+"""Engines: what evaluates search cells. All give the same numbers from the same parameters.
+
+`TorchEngine` runs anywhere; `NativeEngine` has kernels for the CPU, `TritonEngine` for CUDA. An
+engine with kernels says of each call whether it can run it and leaves the others to PyTorch:
+another device, autocast on the CPU, transforms of torch.func.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import Tensor
+from torch.nn.functional import max_pool2d, relu
+
+from cells.search_cell import SearchCell
+from cells.topology import INPUTS, EdgeWeights
+from ops.backends import BackendName, choose_backend, takes, takes_triton
+from ops.fused.node_sum import node_sum
+from ops.native.cell import Channels, NativeSource, run_native_cell
+from ops.native.kernels import choose_lanes
+from ops.native.preprocess import preprocess
+
+
+class Engine:
+    """Evaluates search cells, one by one or a whole stack.
+
+    Attributes:
+        name: The back end's name, see `ops.backends.BACKENDS`.
+    """
+
+    name: BackendName
+
+    def can_run(
+        self, cell: SearchCell, before_previous: Tensor, previous: Tensor, weights: EdgeWeights
+    ) -> bool:
+        """Whether `evaluate` can use this engine's kernels now, on tensors like these."""
+        raise NotImplementedError
+
+    def evaluate(
+        self, cell: SearchCell, before_previous: Tensor, previous: Tensor, weights: EdgeWeights
+    ) -> Tensor:
+        """The output of a cell, `[B, nodes·C, H', W']`; see `SearchCell`."""
+        raise NotImplementedError
+
+    def hand_on(self, state: Tensor) -> Tensor:
+        """What the cells that read a state are given of it."""
+        return state
+
+    def can_run_stack(
+        self, cells: Sequence[SearchCell], previous: Tensor, weights: Sequence[EdgeWeights]
+    ) -> bool:
+        """Whether `evaluate_stack` can evaluate all of `cells` now, on tensors like `previous`."""
+        return False
+
+    def evaluate_stack(
+        self,
+        cells: Sequence[SearchCell],
+        before_previous: Tensor,
+        previous: Tensor,
+        weights: Sequence[EdgeWeights],
+    ) -> Sequence[Tensor]:
+        """The nodes of the last cell, `[B, C, H, W]` each.
+
+        Args:
+            before_previous, previous: The inputs of the first cell; perhaps the same tensor.
+            weights: The weights for each cell.
+        """
+        raise NotImplementedError
+
+
+class TorchEngine(Engine):
+    """The plain PyTorch engine, node by node (ops/fused).
+
+    Args:
+        rectified: Whether the inputs of `evaluate` have gone through ReLU, as `hand_on` gives them.
+            Two cells read each state; a stack computes its ReLU once for both.
+    """
+
+    name = "torch"
+
+    def __init__(self, *, rectified: bool = False) -> None:
+        self.rectified = rectified
+
+    def can_run(
+        self, cell: SearchCell, before_previous: Tensor, previous: Tensor, weights: EdgeWeights
+    ) -> bool:
+        return True
+
+    def hand_on(self, state: Tensor) -> Tensor:
+        return relu(state) if self.rectified else state
+
+    def evaluate(
+        self, cell: SearchCell, before_previous: Tensor, previous: Tensor, weights: EdgeWeights
+    ) -> Tensor:
+        if self.rectified:
+            states = [
+                cell.preprocess0.after_relu(before_previous),
+                cell.preprocess1.after_relu(previous),
+            ]
+        else:
+            states = [cell.preprocess0(before_previous), cell.preprocess1(previous)]
+        # What the outgoing edges of each state carry besides their mixtures.
+        bypasses: list[Tensor] = []
+        mixed: dict[int, list[Tensor]] = {node: [] for node in cell.topology.inner}
+        mixtures = cell.by_source(weights)[0].split([len(one.rows) for one in cell.sources])
+        for source, fan_out in enumerate(cell.fan_outs):
+            if source >= INPUTS:
+                states.append(_node(cell, source, bypasses, mixed.pop(source), weights.edges))
+            state = states[source]
+            edges = cell.topology.outgoing(source)
+            parts = fan_out(cell.processed(source, state), mixtures[source])
+            for edge, part in zip(edges, parts, strict=True):
+                mixed[edge.target].append(part)
+            pooled = fan_out.stride == 2 and cell.bypasses
+            bypasses.append(max_pool2d(state, 2, 2) if pooled else state)
+        last = cell.topology.inner[-1]
+        states.append(_node(cell, last, bypasses, mixed.pop(last), weights.edges))
+        return torch.cat(states[INPUTS:], dim=1)
+
+
+def _node(
+    cell: SearchCell,
+    node: int,
+    bypasses: Sequence[Tensor],
+    mixed: Sequence[Tensor],
+    edge_weights: Tensor | None,
+) -> Tensor:
+    if not cell.bypasses:
+        return torch.stack(list(mixed)).sum(dim=0)
+    edges = cell.topology.incoming(node)
+    sources = [edge.source for edge in edges]
+    if edge_weights is not None:
+        edge_weights = edge_weights[edges[0].index : edges[-1].index + 1]
+    return node_sum(
+        [bypasses[source] for source in sources],
+        mixed,
+        edge_weights,
+        cell.selection[: len(sources)] if cell.sampled else None,
+        None if cell.sampled else cell.shuffle,
+    )
+
+
+_PLAIN = TorchEngine()
+
+
+class NativeEngine(Engine):
+    """Kernels for the CPU, compiled on first use (ops/native).
+
+    In a stack, the output of a cell is preprocessed once for all cells that read it. Cells hand on
+    their nodes as they are, not concatenated: kernels read and write whole lines of memory, and a
+    node's gradient arrives in one piece.
+    """
+
+    name = "native"
+
+    def __init__(self) -> None:
+        self._sources: WeakKeyDictionary[SearchCell, list[NativeSource]] = WeakKeyDictionary()
+
+    def __deepcopy__(self, memo: object) -> NativeEngine:
+        return NativeEngine()
+
+    def can_run(
+        self, cell: SearchCell, before_previous: Tensor, previous: Tensor, weights: EdgeWeights
+    ) -> bool:
+        return self._suits(cell, before_previous, previous, *weights)
+
+    def evaluate(
+        self, cell: SearchCell, before_previous: Tensor, previous: Tensor, weights: EdgeWeights
+    ) -> Tensor:
+        if not self.can_run(cell, before_previous, previous, weights):
+            return _PLAIN.evaluate(cell, before_previous, previous, weights)
+        inputs = [
+            *preprocess([cell.preprocess0], [before_previous]),
+            *preprocess([cell.preprocess1], [previous]),
+        ]
+        return torch.cat(self._nodes(cell, inputs, weights), dim=1)
+
+    def can_run_stack(
+        self, cells: Sequence[SearchCell], previous: Tensor, weights: Sequence[EdgeWeights]
+    ) -> bool:
+        return all(
+            self._suits(cell, previous, *of_cell)
+            for cell, of_cell in zip(cells, weights, strict=True)
+        )
+
+    def evaluate_stack(
+        self,
+        cells: Sequence[SearchCell],
+        before_previous: Tensor,
+        previous: Tensor,
+        weights: Sequence[EdgeWeights],
+    ) -> Sequence[Tensor]:
+        inputs: list[dict[int, Tensor]] = [{} for _ in cells]
+
+        def read(pieces: Sequence[Tensor], *states: int) -> None:
+            """Preprocess the output of cell i (stem: -2, -1) for cells i+1 and i+2."""
+            places = ((state + later, 2 - later) for state in states for later in (1, 2))
+            readers = [(cell, slot) for cell, slot in places if 0 <= cell < len(cells)]
+            modules = [
+                (cells[cell].preprocess0, cells[cell].preprocess1)[slot] for cell, slot in readers
+            ]
+            for (cell, slot), y in zip(readers, preprocess(modules, pieces), strict=True):
+                inputs[cell][slot] = y
+
+        if before_previous is previous:
+            # In the order in which autograd would add up the gradients: the same bits.
+            read([previous], -1, -2)
+        else:
+            read([before_previous], -2)
+            read([previous], -1)
+        nodes: Sequence[Tensor] = ()
+        for index, (cell, of_cell) in enumerate(zip(cells, weights, strict=True)):
+            nodes = self._nodes(cell, [inputs[index][0], inputs[index][1]], of_cell)
+            inputs[index].clear()
+            if index + 1 < len(cells):
+                read(nodes, index)
+        return nodes
+
+    def _suits(self, cell: SearchCell, *tensors: Tensor | None) -> bool:
+        adapted = (*cell.preprocess0.parameters(), *cell.preprocess1.parameters())
+        weights = [weight for source in self._sources_of(cell) for weight in source.weights()]
+        present = [tensor for tensor in tensors if tensor is not None]
+        return takes(present, [*adapted, *weights], cell.norms, cell.training)
+
+    def _nodes(
+        self, cell: SearchCell, inputs: Sequence[Tensor], weights: EdgeWeights
+    ) -> tuple[Tensor, ...]:
+        """The nodes from the preprocessed inputs, `[B, C, H, W]` each."""
+        order = place = cell.selection.clone()
+        if not cell.sampled:
+            order, place = cell.orders, cell.places
+        channels = Channels(order, place)
+        return run_native_cell(self._sources_of(cell), inputs, channels, *cell.by_source(weights))
+
+    def _sources_of(self, cell: SearchCell) -> list[NativeSource]:
+        sources = self._sources.get(cell)
+        if sources is None:
+            sources = self._sources[cell] = [NativeSource(*edges) for edges in cell.sources]
+        return sources
+
+
+class TritonEngine(Engine):
+    """Kernels for CUDA devices (ops/triton)."""
+
+    name = "triton"
+
+    def can_run(
+        self, cell: SearchCell, before_previous: Tensor, previous: Tensor, weights: EdgeWeights
+    ) -> bool:
+        tensors = (before_previous, previous, *weights)
+        present = [tensor for tensor in tensors if tensor is not None]
+        return takes_triton(present, list(cell.parameters()), cell.norms, cell.training)
+
+    def evaluate(
+        self, cell: SearchCell, before_previous: Tensor, previous: Tensor, weights: EdgeWeights
+    ) -> Tensor:
+        if not self.can_run(cell, before_previous, previous, weights):
+            return _PLAIN.evaluate(cell, before_previous, previous, weights)
+        # Imported late: Triton need not be installed.
+        from ops.triton.cell import run_triton_cell
+        from ops.triton.source import TritonSource
+
+        sources = [
+            TritonSource(index, index < INPUTS, edges.fan_out, edges.targets)
+            for index, edges in enumerate(cell.sources)
+        ]
+        inputs = cell.preprocess0(before_previous), cell.preprocess1(previous)
+        mixture, passing = cell.by_source(weights)
+        order, place = cell.orders, cell.places
+        if cell.sampled:
+            order = place = cell.selection
+        return run_triton_cell(sources, inputs, order, place, mixture, passing)
+
+
+def create_engine(backend: BackendName) -> Engine:
+    """The engine of a back end, for the cells of one supernet.
+
+    Args:
+        backend: "torch", "native" or "triton".
+    """
+    if backend == "torch":
+        return TorchEngine(rectified=True)
+    return NativeEngine() if backend == "native" else TritonEngine()
+
+
+def choose_engine(backend: str, cells: Sequence[SearchCell], device: str | None = None) -> Engine:
+    """The engine that evaluates `cells`; native kernels are compiled now.
+
+    Args:
+        backend: One of `ops.backends.BACKENDS`, see `ops.backends.choose_backend`.
+        device: Kind of device of the work; torch's default device if None.
+
+    Raises:
+        BackendError: There is no such back end, or the one asked for does not work here.
+    """
+    fans = [edges.fan_out for cell in cells for edges in cell.sources]
+    layouts = [choose_lanes(fan.channels, fan.edges) for fan in fans]
+    return create_engine(choose_backend(backend, layouts, device))

@@ -1,0 +1,168 @@
+"""Fused forms of the candidate operations: one module for all edges that leave a state.
+
+Edges lie side by side in the channel dimension: channel e·C + c is channel c of edge e. The numbers
+are those of one module per edge, in another order; `tests/reference` holds that form.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ops.fused.cpu import on_plain_cpu
+from ops.fused.mixed_norm import WeightedNorm
+from ops.fused.separable import Window, merged_kernel, separable
+
+# A depthwise convolution directly followed by a pointwise one equals one dense convolution. Dense
+# costs more multiply-adds and less memory traffic, which decides as long as channels are few, apart
+# from convolutions of stride 1 on a CPU (ops/fused/separable.py), where only the kernels'
+# gradients are dense. Limits by measurement on 2 CPU cores, channels_last: benchmarks/lowering.py.
+DENSE_UP_TO = 16
+GROUPED_DENSE_UP_TO = 8
+
+
+class FusedForm(nn.Module):
+    """An operation on all E edges that leave a state.
+
+    Attributes:
+        group: Where a fan-out keeps it. "shared" forms compute the same for every edge:
+            x `[B, C, H, W]` to `[B, C, H', W']`. "rectified" forms have weights per edge: they map
+            the state after its ReLU, `[B, C, H, W]`, and the weight of each channel of each edge,
+            `[E·C]`, to `[B, E·C, H', W']`.
+    """
+
+    group: ClassVar[Literal["shared", "rectified"]]
+
+
+class SeparableFan(nn.Module):
+    """Depthwise then pointwise convolution on E edges, without the ReLU before and the norm after.
+
+    Shapes: x `[B, C, H, W]` if `shared` (every edge reads the same input), else `[B, E·C, H, W]`;
+    the result is `[B, E·C, H', W']`.
+    """
+
+    def __init__(
+        self, channels: int, edges: int, kernel: int, stride: int, dilation: int, *, shared: bool
+    ) -> None:
+        super().__init__()
+        self.channels, self.edges, self.shared = channels, edges, shared
+        padding = dilation * (kernel - 1) // 2
+        self.kernel, self.steps = kernel, (stride, padding, dilation)
+        self.dense = channels <= (DENSE_UP_TO if shared else GROUPED_DENSE_UP_TO)
+        width = edges * channels
+        self.depthwise = nn.Conv2d(
+            width, width, kernel, stride, padding, dilation, groups=width, bias=False
+        )
+        self.pointwise = nn.Conv2d(width, width, 1, groups=edges, bias=False)
+
+    def merged_kernel(self) -> Tensor:
+        """The product of both kernels, `[E·C, C, k, k]`: W[e, o, c] = pointwise · depthwise."""
+        return merged_kernel(self.depthwise.weight, self.pointwise.weight, self.edges)
+
+    def forward(self, x: Tensor) -> Tensor:
+        stride, padding, dilation = self.steps
+        if stride == dilation == 2:
+            # Every pixel that the windows see has even coordinates.
+            x, stride, padding, dilation = x[:, :, ::2, ::2], 1, padding // 2, 1
+        if stride == 1 and on_plain_cpu(x):
+            dense = self.dense and (self.shared or self.kernel > 3)
+            window = Window(self.edges, padding, dilation, self.shared, dense)
+            return separable(x, self.depthwise.weight, self.pointwise.weight, window)
+        if self.dense:
+            groups = 1 if self.shared else self.edges
+            return functional.conv2d(
+                x, self.merged_kernel(), None, stride, padding, dilation, groups
+            )
+        if self.shared:
+            x = x.repeat(1, self.edges, 1, 1)
+        width = self.edges * self.channels
+        inner = functional.conv2d(x, self.depthwise.weight, None, stride, padding, dilation, width)
+        return self.pointwise(inner)
+
+
+class SeparableConvFan(FusedForm):
+    """`SeparableConv` on E edges: two separable convolutions, each normalised."""
+
+    group = "rectified"
+
+    def __init__(self, channels: int, edges: int, kernel: int, stride: int) -> None:
+        super().__init__()
+        self.first = SeparableFan(channels, edges, kernel, stride, 1, shared=True)
+        self.norm1 = WeightedNorm(edges * channels)
+        self.second = SeparableFan(channels, edges, kernel, 1, 1, shared=False)
+        self.norm2 = WeightedNorm(edges * channels)
+
+    def forward(self, activated: Tensor, weights: Tensor) -> Tensor:
+        inner = functional.relu(self.norm1(self.first(activated)), inplace=True)
+        return self.norm2(self.second(inner), weights)
+
+
+class DilatedConvFan(FusedForm):
+    """`DilatedConv` on E edges."""
+
+    group = "rectified"
+
+    def __init__(self, channels: int, edges: int, kernel: int, stride: int) -> None:
+        super().__init__()
+        self.conv = SeparableFan(channels, edges, kernel, stride, 2, shared=True)
+        self.norm = WeightedNorm(edges * channels)
+
+    def forward(self, activated: Tensor, weights: Tensor) -> Tensor:
+        return self.norm(self.conv(activated), weights)
+
+
+class FactorizedReduceFan(FusedForm):
+    """`FactorizedReduce` on E edges, as one convolution.
+
+    Two 1x1 convolutions of stride 2, the second reading its input shifted by one pixel, are the
+    corners (0, 0) and (1, 1) of a 2x2 kernel of stride 2.
+    """
+
+    group = "rectified"
+
+    def __init__(self, channels: int, edges: int) -> None:
+        super().__init__()
+        self.edges, self.part = edges, channels // 2
+        self.conv1 = nn.Conv2d(channels, edges * self.part, 1, stride=2, bias=False)
+        self.conv2 = nn.Conv2d(channels, edges * self.part, 1, stride=2, bias=False)
+        self.norm = WeightedNorm(edges * channels)
+
+    def merged_kernel(self) -> Tensor:
+        """Both kernels as one, `[E·C, C, 2, 2]`, the halves of each edge one after the other."""
+        upper = functional.pad(self.conv1.weight, (0, 1, 0, 1))
+        lower = functional.pad(self.conv2.weight, (1, 0, 1, 0))
+        halves = [kernel.unflatten(0, (self.edges, self.part)) for kernel in (upper, lower)]
+        return torch.cat(halves, dim=1).flatten(0, 1)
+
+    def forward(self, activated: Tensor, weights: Tensor) -> Tensor:
+        return self.norm(functional.conv2d(activated, self.merged_kernel(), stride=2), weights)
+
+
+class SharedPool(FusedForm):
+    """3x3 pooling and its normalisation, the same for every edge: computed once."""
+
+    group = "shared"
+
+    def __init__(self, kind: Literal["max", "avg"], channels: int, stride: int) -> None:
+        super().__init__()
+        self.kind, self.stride = kind, stride
+        self.norm = WeightedNorm(channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.kind == "max":
+            return self.norm(functional.max_pool2d(x, 3, self.stride, padding=1))
+        return self.norm(_average(x, self.stride))
+
+
+def _average(x: Tensor, stride: int) -> Tensor:
+    """The average of 3x3 pixels; padding does not count."""
+    if not on_plain_cpu(x):
+        return functional.avg_pool2d(x, 3, stride, padding=1, count_include_pad=False)
+    # With few channels pooling kernels go through them one by one, depthwise ones through many.
+    window = x.new_ones(x.shape[1], 1, 3, 3)
+    with torch.no_grad():
+        counts = functional.conv2d(torch.ones_like(x[:1]), window, None, stride, 1, 1, len(window))
+    return functional.conv2d(x, window, None, stride, 1, 1, len(window)) * counts.reciprocal()

@@ -1,0 +1,168 @@
+"""The operations that an edge can have, by name: the built-in ones and a user's own.
+
+Each entry says everything about its operation: how one module is made, which form evaluates it on
+all edges at once, and whether it is the absent edge. No code looks into an operation's name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+
+from torch import nn
+
+from ops import primitives
+from ops.fused.branches import (
+    DilatedConvFan,
+    FactorizedReduceFan,
+    FusedForm,
+    SeparableConvFan,
+    SharedPool,
+)
+
+
+class Trivial(Enum):
+    """What needs no module in a fan-out: an edge that gives nothing, or the state as it is."""
+
+    NOTHING = "nothing"
+    IDENTITY = "identity"
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One entry of the registry.
+
+    >>> import torch
+    >>> double = Operation("double", lambda channels, stride, affine, normalised: nn.Identity())
+    >>> double.create(8, 1, True, False)(torch.ones(1, 8, 4, 4)).shape
+    torch.Size([1, 8, 4, 4])
+
+    Attributes:
+        name: The name in search spaces, genotypes and tables.
+        create: (channels, stride, affine, normalised) -> a module that maps `[B, C, H, W]` to
+            `[B, C, H/stride, W/stride]`; see `create_operation`.
+        fuse: (channels, edges, stride) -> the form that evaluates the operation on all edges that
+            leave a state, `Trivial` where it needs no module, or None for one module per edge.
+        absent: Whether the operation is the absent edge, which no derived cell keeps.
+    """
+
+    name: str
+    create: Callable[[int, int, bool, bool], nn.Module]
+    fuse: Callable[[int, int, int], FusedForm | Trivial | None] = lambda channels, edges, stride: (
+        None
+    )
+    absent: bool = False
+
+
+def _pool(kind: primitives.PoolKind) -> Operation:
+    return Operation(
+        f"{kind}_pool_3x3",
+        lambda channels, stride, affine, normalised: primitives.Pool(
+            kind, channels, stride, normalised
+        ),
+        lambda channels, edges, stride: SharedPool(kind, channels, stride),
+    )
+
+
+def _separable(kernel: int) -> Operation:
+    return Operation(
+        f"sep_conv_{kernel}x{kernel}",
+        lambda channels, stride, affine, normalised: primitives.SeparableConv(
+            channels, kernel, stride, affine
+        ),
+        lambda channels, edges, stride: SeparableConvFan(channels, edges, kernel, stride),
+    )
+
+
+def _dilated(kernel: int) -> Operation:
+    return Operation(
+        f"dil_conv_{kernel}x{kernel}",
+        lambda channels, stride, affine, normalised: primitives.DilatedConv(
+            channels, kernel, stride, affine
+        ),
+        lambda channels, edges, stride: DilatedConvFan(channels, edges, kernel, stride),
+    )
+
+
+_BUILT_IN = (
+    Operation(
+        "none",
+        lambda channels, stride, affine, normalised: primitives.Zero(stride),
+        lambda channels, edges, stride: Trivial.NOTHING,
+        absent=True,
+    ),
+    _pool("max"),
+    _pool("avg"),
+    Operation(
+        "skip_connect",
+        lambda channels, stride, affine, normalised: (
+            nn.Identity()
+            if stride == 1
+            else primitives.FactorizedReduce(channels, channels, affine)
+        ),
+        lambda channels, edges, stride: (
+            Trivial.IDENTITY if stride == 1 else FactorizedReduceFan(channels, edges)
+        ),
+    ),
+    _separable(3),
+    _separable(5),
+    _dilated(3),
+    _dilated(5),
+    _separable(7),
+    Operation(
+        "conv_7x1_1x7",
+        lambda channels, stride, affine, normalised: primitives.FactorizedConv7(
+            channels, stride, affine
+        ),
+    ),
+)
+_operations = {operation.name: operation for operation in _BUILT_IN}
+
+
+def register_operation(operation: Operation) -> Operation:
+    """Add an operation under its name, for this process.
+
+    Raises:
+        ValueError: Another operation has that name.
+    """
+    if _operations.get(operation.name, operation) is not operation:
+        raise ValueError(f"There is already an operation {operation.name!r}.")
+    _operations[operation.name] = operation
+    return operation
+
+
+def list_operations() -> tuple[str, ...]:
+    """The names of all operations, the built-in ones first."""
+    return tuple(_operations)
+
+
+def find_operation(name: str) -> Operation:
+    """The entry of a name.
+
+    Raises:
+        ValueError: There is no such operation.
+    """
+    if name not in _operations:
+        raise ValueError(f"Unknown operation {name!r} (choices: {', '.join(_operations)}).")
+    return _operations[name]
+
+
+def create_operation(
+    name: str, channels: int, stride: int, affine: bool, *, normalised: bool = False
+) -> nn.Module:
+    """The operation `name` on `channels` channels, as one module.
+
+    >>> import torch
+    >>> create_operation("sep_conv_3x3", 8, 2, affine=True)(torch.zeros(1, 8, 4, 4)).shape
+    torch.Size([1, 8, 2, 2])
+
+    Args:
+        affine: Whether its batch norms have scale and shift (networks trained from scratch).
+        normalised: Whether pooling is followed by a batch norm without scale and shift (supernets).
+
+    Raises:
+        ValueError: There is no such operation.
+        ChannelError: `skip_connect` with stride 2 on an odd number of channels.
+    """
+    return find_operation(name).create(channels, stride, affine, normalised)
