@@ -1,1 +1,1 @@
-"""Detection: an SSD on the feature maps of any model here, trained and judged on COCO's format."""
+"""Object detection: an SSD on the feature maps of any model, with data in COCO's format."""

@@ -1,7 +1,8 @@
-"""COCO's format, read with care: what is wrong is refused by name, or left out and counted.
+"""Read annotations in COCO's format and check them.
 
-A file holds `images` (id, file_name, width, height), `annotations` (image_id, category_id, bbox as
-[left, top, width, height] in pixels; iscrowd) and `categories` (id, name).
+A file has the lists `images` (id, file_name, width, height), `annotations` (image_id, category_id,
+bbox as [left, top, width, height] in pixels, iscrowd) and `categories` (id, name). Errors name the
+faulty entry; boxes that cannot be used are dropped and counted.
 """
 
 from __future__ import annotations
@@ -19,12 +20,19 @@ from torch import Tensor
 
 from darts.errors import UserError
 
-_NAMED = 3  # Of many faults, so many are named.
+_NAMED = 3  # Number of faults that a message lists by name.
 
 
 @dataclass(frozen=True)
 class Picture:
-    """An image: its number in the annotations, its file below the folder, its size."""
+    """One image of a data set.
+
+    Attributes:
+        id: Number of the image in the annotations.
+        file: Path of the file, relative to the folder of images.
+        width: Width in pixels.
+        height: Height in pixels.
+    """
 
     id: int
     file: str
@@ -34,17 +42,18 @@ class Picture:
 
 @dataclass(frozen=True, eq=False)
 class Annotations:
-    """The images of a part of a data set and the boxes in them.
+    """The images of one split of a data set, and the boxes in them.
 
     Attributes:
         source: The file of the annotations.
-        folder: Where the images lie.
-        pictures: N images.
-        boxes: Corners in pixels [total, 4], float32; those of crowds are not among them.
-        labels: Classes from 1 [total], int64: place in `categories`.
-        starts: Image i has boxes starts[i] to starts[i + 1] [N + 1].
+        folder: The folder of the images.
+        pictures: The N images.
+        boxes: Corners (x1, y1, x2, y2) in pixels `[total, 4]`, float32, without the boxes of
+            crowds.
+        labels: Classes `[total]`, int64, numbered from 1 in the order of `categories`.
+        starts: Image i has the boxes from starts[i] to starts[i + 1] `[N + 1]`.
         categories: Number and name of each class.
-        record: All that counts for AP, crowds included, in COCO's format.
+        record: Everything that AP needs, including crowds, in COCO's format.
     """
 
     source: Path
@@ -60,42 +69,49 @@ class Annotations:
         return len(self.pictures)
 
     def of(self, index: int) -> tuple[Tensor, Tensor]:
-        """Boxes [n, 4] and labels [n] of an image."""
+        """Boxes `[n, 4]` and labels `[n]` of an image."""
         span = slice(int(self.starts[index]), int(self.starts[index + 1]))
         return self.boxes[span], self.labels[span]
 
     @property
     def classes(self) -> tuple[str, ...]:
+        """Names of the classes."""
         return tuple(name for _, name in self.categories)
 
     def path(self, index: int) -> Path:
+        """File of an image."""
         return self.folder / self.pictures[index].file
 
     def with_boxes(self) -> Annotations:
-        """The images that have a box; only those can teach where boxes are."""
+        """Return only the images that have a box, for training; report how many are dropped."""
         counts = self.starts.diff()
         kept = counts.nonzero().flatten().tolist()
         if len(kept) == len(self):
             return self
         left = len(self) - len(kept)
-        print(f"{self.source}: left out {left:,} images without boxes", file=sys.stderr)
+        print(f"{self.source}: dropped {left:,} images without boxes", file=sys.stderr)
         starts = torch.cat([self.starts[:1], counts[kept].cumsum(0)])
         return replace(self, pictures=tuple(self.pictures[i] for i in kept), starts=starts)
 
 
 def read_annotations(source: Path | str, folder: Path | str) -> Annotations:
-    """Read a file of annotations, and look that its images exist.
+    """Read a file of annotations and check that its images exist.
 
-    Boxes without area are left out and those beyond their image are cut off; both are counted on
-    standard error.
+    Boxes without area are dropped, and boxes that reach beyond their image are clipped; both are
+    counted on standard error.
+
+    Args:
+        source: JSON file in COCO's format.
+        folder: Folder of the images.
 
     Raises:
-        UserError: A file is missing or not in COCO's format, an image is absent, or no box is left.
+        UserError: A file is missing or not in COCO's format, an image is missing, or no box can be
+            used.
     """
     source, folder = Path(source).expanduser(), Path(folder).expanduser()
     content = _read(source)
     if not folder.is_dir():
-        raise UserError(f"There is no folder of images {folder}, which {source} would belong to.")
+        raise UserError(f"There is no folder of images {folder} for the annotations {source}.")
     categories = _categories(content, source)
     pictures = _pictures(content, source)
     _check_files(pictures, folder, source)
@@ -122,10 +138,10 @@ def read_annotations(source: Path | str, folder: Path | str) -> Annotations:
 
 
 def check_same_categories(train: Annotations, val: Annotations) -> None:
-    """Refuse parts that number or name their classes differently.
+    """Check that training and validation have the same categories.
 
     Raises:
-        UserError: It names a category that only one of them has.
+        UserError: Numbers or names differ; the message lists the differences.
     """
     if train.categories == val.categories:
         return
@@ -146,12 +162,12 @@ def _read(source: Path) -> dict[str, Any]:
     except OSError as error:
         raise UserError(f"{source} cannot be read: {error.strerror or error}.") from None
     except ValueError as error:
-        raise UserError(f"{source} is no JSON: {error}.") from None
+        raise UserError(f"{source} is not a JSON file: {error}.") from None
     for key in ("images", "annotations", "categories"):
         if not isinstance(content, dict) or not isinstance(content.get(key), list):
             raise UserError(
-                f"{source} is not in COCO's format of detection: it has no list {key!r} (it needs "
-                "images, annotations and categories)."
+                f"{source} is not in COCO's detection format: it has no list {key!r}. It needs the "
+                "lists images, annotations and categories."
             )
     return content
 
@@ -160,7 +176,7 @@ def _categories(content: Mapping[str, Any], source: Path) -> tuple[tuple[int, st
     try:
         listed = sorted((int(one["id"]), str(one["name"])) for one in content["categories"])
     except (KeyError, TypeError, ValueError):
-        raise UserError(f"{source}: each of its categories needs a number id and a name.") from None
+        raise UserError(f"{source}: every category needs a numeric id and a name.") from None
     if not listed or len({number for number, _ in listed}) < len(listed):
         raise UserError(f"{source}: there are no categories, or two have the same id.")
     return tuple(listed)
@@ -175,13 +191,13 @@ def _pictures(content: Mapping[str, Any], source: Path) -> tuple[Picture, ...]:
             )
         except (KeyError, TypeError, ValueError):
             raise UserError(
-                f"{source}: an image needs id, file_name, width and height; this one lacks some: "
-                f"{json.dumps(one)[:100]}"
+                f"{source}: an image needs id, file_name, width and height; this entry does not "
+                f"have all of them: {json.dumps(one)[:100]}"
             ) from None
         if picture.width < 1 or picture.height < 1:
-            raise UserError(f"{source}: image {picture.file} has no size.")
+            raise UserError(f"{source}: the size of image {picture.file} is not positive.")
         if Path(picture.file).is_absolute() or ".." in Path(picture.file).parts:
-            raise UserError(f"{source}: {picture.file} is outside of the folder of images.")
+            raise UserError(f"{source}: {picture.file} is outside the folder of images.")
         pictures.append(picture)
     if not pictures:
         raise UserError(f"{source} lists no images.")
@@ -194,7 +210,7 @@ def _check_files(pictures: Sequence[Picture], folder: Path, source: Path) -> Non
     absent = [picture.file for picture in pictures if not (folder / picture.file).is_file()]
     if absent:
         raise UserError(
-            f"{source} names {len(absent):,} of {len(pictures):,} images that are not in {folder}: "
+            f"{len(absent):,} of {len(pictures):,} images in {source} are missing in {folder}: "
             f"{_some(absent)}."
         )
 
@@ -205,7 +221,12 @@ def _boxes(
     categories: Sequence[tuple[int, str]],
     source: Path,
 ) -> tuple[list[list[tuple[list[float], int]]], list[dict[str, Any]]]:
-    """Corners and labels of the boxes of each picture, and the annotations that count for AP."""
+    """Clip the boxes to their images.
+
+    Returns:
+        Corners and labels of the boxes of each picture, without crowds; and all annotations, with
+        crowds, in COCO's format.
+    """
     label_of = {number: label for label, (number, _) in enumerate(categories, 1)}
     place_of = {picture.id: place for place, picture in enumerate(pictures)}
     found: list[list[tuple[list[float], int]]] = [[] for _ in pictures]
@@ -221,7 +242,7 @@ def _boxes(
         if width <= 0 or height <= 0:
             empty += 1
             continue
-        # Annotations are rounded; by a pixel they may lie.
+        # Annotations are rounded: an error of one pixel is not reported.
         cut += any(abs(one - other) > 1 for one, other in zip(corners, inside, strict=True))
         crowd = int(bool(entry.get("iscrowd", 0)))
         area = entry.get("area")
@@ -239,7 +260,7 @@ def _boxes(
             found[place].append((inside, label))
     _report(source, empty, cut)
     if not any(found):
-        raise UserError(f"{source} holds no usable box, so there is nothing to learn or to test.")
+        raise UserError(f"{source} has no usable box, so there is nothing to train on or to test.")
     return found, kept
 
 
@@ -250,7 +271,7 @@ def _entry(
     label_of: Mapping[int, int],
     source: Path,
 ) -> tuple[int, int, list[float]]:
-    """Place of the image, label and [left, top, width, height] of an annotation."""
+    """Index of the image, label and [left, top, width, height] of an annotation."""
     where = f"{source}: annotation {number}"
     try:
         image, category = entry["image_id"], entry["category_id"]
@@ -258,9 +279,9 @@ def _entry(
     except (KeyError, TypeError, ValueError):
         raise UserError(f"{where} needs image_id, category_id and bbox (four numbers).") from None
     if len(box) != 4 or not all(map(math.isfinite, box)):
-        raise UserError(f"{where}: bbox is [left, top, width, height], not {entry['bbox']}.")
+        raise UserError(f"{where}: bbox must be [left, top, width, height], not {entry['bbox']}.")
     if image not in place_of:
-        raise UserError(f"{where} is of image {image}, which the file does not list.")
+        raise UserError(f"{where} belongs to image {image}, which the file does not list.")
     if category not in label_of:
         raise UserError(f"{where} has category {category}, which the file does not list.")
     return place_of[image], label_of[category], box
@@ -269,9 +290,9 @@ def _entry(
 def _report(source: Path, empty: int, cut: int) -> None:
     faults = []
     if empty:
-        faults.append(f"left out {empty:,} boxes that have no area in their image")
+        faults.append(f"dropped {empty:,} boxes without area inside their image")
     if cut:
-        faults.append(f"cut off {cut:,} boxes at the edge of theirs")
+        faults.append(f"clipped {cut:,} boxes at the edge of their image")
     if faults:
         print(f"{source}: {' and '.join(faults)}", file=sys.stderr)
 

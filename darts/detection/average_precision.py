@@ -1,4 +1,4 @@
-"""COCO's average precision, by pycocotools."""
+"""COCO's average precision, computed by pycocotools."""
 
 from __future__ import annotations
 
@@ -12,18 +12,25 @@ from darts.detection.annotations import Annotations
 from darts.errors import UserError
 
 Result = Mapping[str, Any]
-"""A detection in COCO's format of results: image_id, category_id, bbox, score."""
+"""A detection in COCO's result format: image_id, category_id, bbox, score."""
 
 
 @dataclass(frozen=True)
 class Precision:
-    """COCO's figures in %; None where the images show nothing of that size.
+    """COCO's metrics in %; None if no image shows an object of that size.
+
+    >>> precision = Precision(28.9, 46.9, 30.0, None, 31.6, 48.8, 40.1)
+    >>> print(precision)
+    AP 28.9  AP50 46.9  AP75 30.0  small –  medium 31.6  large 48.8
 
     Attributes:
-        ap: Mean over overlaps of 0.50 to 0.95 and over the classes.
-        ap50, ap75: At one overlap.
-        ap_small, ap_medium, ap_large: Of objects below 32², below 96² and from 96² pixels on.
-        recall: Mean share of the objects found, with 100 detections an image.
+        ap: Average precision, averaged over IoU thresholds 0.50, 0.55, … 0.95 and over classes.
+        ap50: Average precision at the IoU threshold 0.50.
+        ap75: Average precision at the IoU threshold 0.75.
+        ap_small: AP of objects with an area below 32² pixels.
+        ap_medium: AP of objects with an area from 32² to 96² pixels.
+        ap_large: AP of objects with an area above 96² pixels.
+        recall: Average recall with 100 detections per image.
     """
 
     ap: float | None
@@ -35,6 +42,7 @@ class Precision:
     recall: float | None
 
     def as_dict(self) -> dict[str, float | None]:
+        """All metrics by name."""
         return asdict(self)
 
     def __str__(self) -> str:
@@ -45,18 +53,26 @@ class Precision:
 
 
 def check_pycocotools() -> None:
-    """Raise UserError where pycocotools is not installed."""
+    """Check that pycocotools is installed.
+
+    Raises:
+        UserError: It is not.
+    """
     try:
         import pycocotools  # noqa: F401
     except ImportError:
         raise UserError(
-            "AP is reckoned by pycocotools, which is not installed: "
-            "pip install 'darts-nas[detection]', or pip install pycocotools."
+            "Computing AP needs pycocotools: pip install 'darts-nas[detection]', or "
+            "pip install pycocotools."
         ) from None
 
 
 def average_precision(part: Annotations, results: Sequence[Result]) -> Precision:
-    """The figures of `results`, which are all detections in the images of `part`.
+    """Compute COCO's metrics.
+
+    Args:
+        part: Images and true boxes.
+        results: All detections in these images.
 
     Raises:
         UserError: pycocotools is not installed.
@@ -65,21 +81,21 @@ def average_precision(part: Annotations, results: Sequence[Result]) -> Precision
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
 
-    with contextlib.redirect_stdout(io.StringIO()):  # It reports its every step.
+    with contextlib.redirect_stdout(io.StringIO()):  # It prints every step.
         truth = COCO()
         truth.dataset = dict(part.record)
         truth.createIndex()
         if results:
             found = truth.loadRes([dict(result) for result in results])
-        else:  # Which loadRes does not take.
+        else:  # `loadRes` does not accept an empty list.
             found = COCO()
             found.dataset = {**part.record, "annotations": []}
             found.createIndex()
-        judge = COCOeval(truth, found, "bbox")
-        judge.evaluate()
-        judge.accumulate()
-        judge.summarize()
-    # -1 stands for "nothing of this kind in the images".
-    values = [100 * float(value) if value >= 0 else None for value in judge.stats]
+        evaluation = COCOeval(truth, found, "bbox")
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+    # -1 means that the images show no such object.
+    values = [100 * float(value) if value >= 0 else None for value in evaluation.stats]
     names = ("ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large")
     return Precision(**dict(zip(names, values[:6], strict=True)), recall=values[8])

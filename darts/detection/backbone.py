@@ -1,4 +1,4 @@
-"""Which backbone the options mean, fresh or with the weights of a retraining."""
+"""Create the backbone that the options name, with random or pretrained weights."""
 
 from __future__ import annotations
 
@@ -16,13 +16,19 @@ from darts.models.stems import choose_stem
 from darts.training.pretrained import load_pretrained, trained_state
 from genotypes import Genotype, load_genotype
 
-# Of ImageNet, where the backbone says nothing else.
+# Statistics of ImageNet, for a backbone that was not pretrained.
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 @dataclass(frozen=True)
 class Backbone:
-    """A backbone, and mean and deviation (in 0..1) of the channels that it wants to see."""
+    """A backbone with the statistics that normalise its images.
+
+    Attributes:
+        maps: The network, which returns feature maps.
+        mean: Mean of each colour channel, in 0..1.
+        std: Standard deviation of each colour channel, in 0..1.
+    """
 
     maps: FeatureMaps
     mean: tuple[float, float, float] = MEAN
@@ -32,10 +38,14 @@ class Backbone:
 def create_backbone(
     options: DetectionOptions, generator: torch.Generator | None = None
 ) -> Backbone:
-    """The backbone of `options`, with the weights of `options.pretrained`.
+    """Create the backbone of `options`, with the weights of `options.pretrained` if it is given.
+
+    Args:
+        options: Options of the detector.
+        generator: Random stream of the initial weights.
 
     Raises:
-        UserError: No network is named, or two; or `pretrained` does not fit.
+        UserError: The options name no network or two, or `pretrained` does not fit the network.
         GenotypeError: There is no such genotype, or its file is wrong.
     """
     if options.pretrained is None:
@@ -45,21 +55,27 @@ def create_backbone(
     model = backbone_model(options) if named else model_from_description(state["description"])
     maps = _create(options, model, {} if named else state["description"], generator)
     load_pretrained(maps, options.pretrained)
-    print(f"backbone's weights of {options.pretrained} loaded", file=sys.stderr)
+    print(f"loaded the weights of the backbone from {options.pretrained}", file=sys.stderr)
     return Backbone(maps, tuple(state["data"]["mean"]), tuple(state["data"]["std"]))
 
 
 def backbone_model(options: DetectionOptions) -> Model:
-    """The model that --genotype or --model names."""
+    """The model that --genotype or --model names.
+
+    Raises:
+        UserError: Neither is given, or both are.
+    """
     if options.genotype is not None and options.model is not None:
-        raise UserError("--genotype and --model: a detector has one backbone; give one of the two.")
+        raise UserError(
+            "--genotype and --model: a detector has one backbone; give only one of the two."
+        )
     if options.model is not None:
         return find_model(options.model)
     if options.genotype is not None:
         return load_genotype(options.genotype)
     raise UserError(
-        "Which backbone? Give --genotype (python -m darts genotypes lists the zoo), --model (such "
-        "as regnetx_400mf), or --pretrained with a run of evaluate.py."
+        "No backbone is given. Use --genotype (python -m darts genotypes lists the zoo), --model "
+        "(such as regnetx_400mf), or --pretrained with the directory of a run of evaluate.py."
     )
 
 
@@ -69,12 +85,12 @@ def _create(
     description: dict[str, Any],
     generator: torch.Generator | None,
 ) -> FeatureMaps:
-    """The network of `model`; what the options leave open, a `description` may know."""
+    """Create the network; a `description` fills in what the options leave open."""
     if not isinstance(model, Genotype):
-        # The model of a description already has the stem that it was trained with.
+        # A model from a description already has the stem with which it was trained.
         stem = None if description else choose_stem(options.stem, options.image_size)
         if options.channels is not None or options.layers is not None:
-            raise UserError("--channels and --layers: only networks of genotypes take them.")
+            raise UserError("--channels and --layers apply only to networks of genotypes.")
         return create_network(model, features_only=True, stem=stem, generator=generator)
     stem = choose_stem(options.stem, options.image_size)
     if options.stem == "auto":

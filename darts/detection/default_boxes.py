@@ -1,8 +1,9 @@
-"""The default boxes of SSD: at every place of every map, boxes of a few shapes.
+"""The default boxes of SSD: boxes of a few shapes at every position of every feature map.
 
-Source: SSD (arXiv 1512.02325, §2.2) and its authors' settings for COCO at 300 pixels: shapes 1, 2
-and 1/2 on the first map and on the last two, 3 and 1/3 besides on the others; the first map's boxes
-measure 0.07 of the image, those of the others 0.15 to 0.87 in equal steps.
+Source: SSD (arXiv 1512.02325, §2.2) with its authors' settings for COCO at 300 pixels (SSD300 in
+github.com/weiliu89/caffe). The aspect ratios are 1, 2 and 1/2; maps other than the first and the
+last two add 3 and 1/3. The side of the boxes, relative to the image, is 0.07 on the first map and
+grows in equal steps from 0.15 to 0.87 on the others.
 """
 
 from __future__ import annotations
@@ -19,7 +20,15 @@ FIRST, SMALLEST, LARGEST, BEYOND = 0.07, 0.15, 0.87, 1.05
 
 
 def scales(maps: int) -> list[float]:
-    """Side of the square boxes of each map over that of the image, and of one map beyond."""
+    """Side of the square boxes of each map, relative to the image, and one further value.
+
+        s₁ = 0.07,    s_k = 0.15 + (0.87 - 0.15)·(k - 2) / (maps - 2) for k >= 2
+
+    Each map also has a square box of side sqrt(s_k·s_{k+1}), so the last map needs a further value.
+
+    >>> [round(300 * scale) for scale in scales(6)]  # The 21, 45, … 261 pixels of SSD300.
+    [21, 45, 99, 153, 207, 261, 315]
+    """
     steps = max(maps - 2, 1)
     others = [SMALLEST + (LARGEST - SMALLEST) * number / steps for number in range(maps - 1)]
     return [FIRST, *others, BEYOND]
@@ -27,12 +36,12 @@ def scales(maps: int) -> list[float]:
 
 @dataclass(frozen=True)
 class DefaultBoxes:
-    """The boxes of a detector's maps.
+    """The default boxes of all maps.
 
     Attributes:
-        shapes: Number of boxes at each place of each map.
-        corners: In pixels [A, 4]; some stick out of the image. Their order is that of torchvision's
-            heads: maps, rows, columns, shapes.
+        shapes: For each map, the number of boxes at each position.
+        corners: Corners (x1, y1, x2, y2) in pixels `[A, 4]`; some lie partly outside the image.
+            They are ordered by map, row, column and shape, as in torchvision's heads.
     """
 
     shapes: tuple[int, ...]
@@ -40,7 +49,16 @@ class DefaultBoxes:
 
 
 def create_default_boxes(sides: Sequence[int], image_size: int) -> DefaultBoxes:
-    """torchvision's default boxes for maps of these sides, finest first; always on the CPU."""
+    """Create default boxes with torchvision, on the CPU.
+
+    >>> boxes = create_default_boxes((2, 1), image_size=100)
+    >>> boxes.shapes, tuple(boxes.corners.shape)
+    ((4, 4), (20, 4))
+
+    Args:
+        sides: Side of each map, the finest map first.
+        image_size: Side of the images in pixels.
+    """
     detection = torchvision.models.detection
     few = (0, len(sides) - 2, len(sides) - 1)
     ratios = [[2] if number in few else [2, 3] for number in range(len(sides))]

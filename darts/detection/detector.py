@@ -1,8 +1,8 @@
-"""The detector: a backbone, extra maps behind it, and torchvision's SSD head on all of them.
+"""The detector: a backbone, extra layers behind it, and torchvision's SSD head on all maps.
 
-Sources: SSD (arXiv 1512.02325), SSDLite (MobileNetV2, arXiv 1801.04381, §6.2). Departures from SSD:
-backbones with batch normalisation, and therefore the same in the extra layers and no rescaling of
-the first map; extra layers halve the map down to a single pixel.
+Sources: SSD (arXiv 1512.02325) and SSDLite (MobileNetV2, arXiv 1801.04381, §6.2). Departures from
+SSD: backbones use batch norm, so the extra layers use it too and the first map is not rescaled; the
+extra layers halve the map until its spatial size is 1.
 """
 
 from __future__ import annotations
@@ -23,19 +23,20 @@ from darts.models.registry import network_from_description
 from darts.system.torchvision_compat import torchvision
 
 DetectionHead = Literal["ssd", "ssdlite"]
-# Widths of the extra maps as in torchvision's SSDLite; none is wider than the backbone's last.
+# Channels of the extra maps as in torchvision's SSDLite, but at most those of the last map.
 EXTRA_WIDTHS = (512, 256, 256, 128)
-MOST_CANDIDATES, MOST_DETECTIONS = 400, 100  # of a class before, of an image after suppression
+MOST_CANDIDATES = 400  # Boxes of each class before non-maximum suppression.
+MOST_DETECTIONS = 100  # Detections of each image after it.
 
 
 @dataclass(frozen=True)
 class Detections:
-    """What was found in one image, by falling score.
+    """Detections in one image, ordered by decreasing score.
 
     Attributes:
-        boxes: Corners in pixels of the network's image [N, 4].
-        scores: [N], in 0..1.
-        labels: Classes from 1 [N].
+        boxes: Corners (x1, y1, x2, y2) in pixels of the input image `[N, 4]`.
+        scores: Scores in 0..1 `[N]`.
+        labels: Classes `[N]`, numbered from 1.
     """
 
     boxes: Tensor
@@ -46,21 +47,31 @@ class Detections:
 class Detector(nn.Module):
     """Maps images `[B, 3, S, S]` to offsets `[B, A, 4]` and logits `[B, A, 1 + classes]`.
 
+    For each of the A default boxes the head predicts the offset of the object (see
+    `darts.detection.matching.decode_boxes`) and a logit for each class, the background first.
+
+    >>> from darts import create_network
+    >>> backbone = create_network("regnetx_200mf", features_only=True, stem="cifar")
+    >>> detector = Detector(backbone, num_classes=3, image_size=32)
+    >>> [tuple(output.shape) for output in detector.eval()(torch.zeros(1, 3, 32, 32))]
+    [(1, 84, 4), (1, 84, 4)]
+
     Args:
-        backbone: From `darts.create_network(…, features_only=True)`.
-        num_classes: Without the background.
-        image_size: S.
+        backbone: A network from `darts.create_network(…, features_only=True)`.
+        num_classes: Number of classes without the background.
+        image_size: Side S of the images.
         head: "ssd" or "ssdlite".
-        finest_stride: Maps of the backbone with a smaller stride are not used; where all have
-            (networks for small images), its last one is.
+        finest_stride: Only maps with this stride or a larger one are used, or the last map if all
+            strides are smaller, as in networks for small images.
         generator: Random stream of the initial weights behind the backbone.
 
     Attributes:
-        default_boxes: Corners in pixels [A, 4], a buffer.
+        default_boxes: Corners in pixels `[A, 4]`, a buffer.
         sides: Side of each map.
+        description: Arguments from which `detector_from_description` rebuilds the detector.
 
     Raises:
-        UserError: The backbone cannot take such images.
+        UserError: The backbone does not accept the image size.
     """
 
     default_boxes: Tensor
@@ -103,15 +114,16 @@ class Detector(nn.Module):
         self.head = _create_head(head, channels, boxes.shapes, 1 + num_classes)
         _initialise(self.extras, generator)
         _initialise(self.head, generator)
-        # A function of the description; a checkpoint need not hold it.
+        # Not saved in checkpoints, because the description determines it.
         self.register_buffer("default_boxes", boxes.corners, persistent=False)
 
     def place(self, device: torch.device, dtype: torch.dtype) -> Detector:
-        """Move to a device and number format, laid out for its convolutions."""
+        """Move to a device and dtype, in channels-last layout."""
         module: Any = self.to(device, dtype)
         return module.to(memory_format=torch.channels_last)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return offsets `[B, A, 4]` and logits `[B, A, 1 + classes]`."""
         found = self.backbone(images)
         maps = [found[name] for name in self.used]
         for extra in self.extras:
@@ -123,7 +135,16 @@ class Detector(nn.Module):
     def detect(
         self, images: Tensor, *, score_threshold: float = 0.01, nms_threshold: float = 0.45
     ) -> list[Detections]:
-        """What a detector in evaluation mode finds in images `[B, 3, S, S]`."""
+        """Detect objects in normalised images `[B, 3, S, S]`; use it in evaluation mode.
+
+        Args:
+            images: The images.
+            score_threshold: Detections with a lower score are dropped.
+            nms_threshold: IoU above which the weaker of two detections of a class is dropped.
+
+        Returns:
+            The detections of each image.
+        """
         offsets, logits = self(images)
         boxes = decode_boxes(offsets.float(), self.default_boxes).clamp(0, self.image_size)
         scores = logits.float().softmax(-1)[..., 1:]
@@ -136,10 +157,21 @@ class Detector(nn.Module):
 def suppressed(
     boxes: Tensor, scores: Tensor, *, score_threshold: float, nms_threshold: float
 ) -> Detections:
-    """The detections of one image: boxes [A, 4] with scores [A, classes], duplicates removed.
+    """Remove duplicate detections of one image by non-maximum suppression.
 
-    Of each class the best `MOST_CANDIDATES` are looked at, of all at most `MOST_DETECTIONS` kept,
-    which is as many as COCO's AP counts.
+    Only the best `MOST_CANDIDATES` boxes of each class are considered, and at most
+    `MOST_DETECTIONS` detections are kept, the number that COCO's AP counts.
+
+    >>> boxes = torch.tensor([[0.0, 0, 10, 10], [1, 0, 11, 10], [50, 50, 60, 60]])
+    >>> scores = torch.tensor([[0.8], [0.9], [0.6]])
+    >>> suppressed(boxes, scores, score_threshold=0.01, nms_threshold=0.45).scores
+    tensor([0.9000, 0.6000])
+
+    Args:
+        boxes: Corners `[A, 4]`.
+        scores: Scores `[A, classes]`.
+        score_threshold: Detections with a lower score are dropped.
+        nms_threshold: IoU above which the weaker of two detections of a class is dropped.
     """
     best, place = scores.topk(min(MOST_CANDIDATES, len(scores)), dim=0)
     labels = torch.arange(1, scores.shape[1] + 1, device=scores.device).expand_as(best)
@@ -151,17 +183,18 @@ def suppressed(
 
 
 def detector_from_description(description: Mapping[str, Any]) -> Detector:
-    """The detector of a `description`, with fresh weights; for checkpoints.
+    """Rebuild a detector from its `description`, with random weights; used for checkpoints.
 
     Raises:
-        UserError, GenotypeError: The description is wrong.
+        UserError: The description is not that of a detector.
+        GenotypeError: The genotype of the backbone is wrong.
     """
     settings = dict(description)
     try:
         backbone = FeatureMaps(network_from_description(settings.pop("backbone")))
         return Detector(backbone, **settings)
     except (KeyError, TypeError):
-        raise UserError("This checkpoint is not one of a detector.") from None
+        raise UserError("This checkpoint is not that of a detector.") from None
 
 
 def _sides(backbone: FeatureMaps, image_size: int) -> list[int]:
@@ -176,7 +209,7 @@ def _sides(backbone: FeatureMaps, image_size: int) -> list[int]:
 
 
 def _extra(width_in: int, width: int, *, separable: bool) -> nn.Sequential:
-    """Half the resolution: 1x1 to half the width, 3x3 of stride 2 (separable or not)."""
+    """Halve the spatial size: 1x1 to half the channels, then 3x3 (or separable) with stride 2."""
     inner = max(width // 2, 1)
 
     def layer(c_in: int, c_out: int, kernel: int, stride: int = 1, groups: int = 1) -> list[Any]:
@@ -193,7 +226,7 @@ def _create_head(
     head: DetectionHead, channels: Sequence[int], shapes: Sequence[int], outputs: int
 ) -> nn.Module:
     detection = torchvision.models.detection
-    with torch.random.fork_rng(devices=[]):  # It draws from the global stream; see _initialise.
+    with torch.random.fork_rng(devices=[]):  # The head uses the global stream; see `_initialise`.
         if head == "ssd":
             return detection.ssd.SSDHead(channels, list(shapes), outputs)
         norm = partial(nn.BatchNorm2d, eps=1e-3, momentum=0.03)
@@ -202,7 +235,7 @@ def _create_head(
 
 @torch.no_grad()
 def _initialise(module: nn.Module, generator: torch.Generator | None) -> None:
-    """Xavier-uniform convolutions and biases of 0, as torchvision's SSD has them."""
+    """Initialise convolutions Xavier-uniformly and biases with 0, as torchvision's SSD does."""
     for layer in module.modules():
         if isinstance(layer, nn.Conv2d):
             drawn = torch.empty(layer.weight.shape)

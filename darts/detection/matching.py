@@ -1,8 +1,8 @@
 """Boxes and default boxes: overlap, assignment, offsets, and the loss of SSD.
 
-Source: SSD (arXiv 1512.02325, §2.2). All for a whole batch at once and without waiting for the
-device: an image's boxes are padded with rows of label 0. torchvision's `SSD` goes image by image;
-the numbers are the same (tests hold them to it).
+Source: SSD (arXiv 1512.02325, §2.2). Everything works on a whole batch without synchronising with
+the device: the boxes of an image are padded with rows of label 0. torchvision's `SSD` processes one
+image at a time; tests assert that the results are equal.
 """
 
 from __future__ import annotations
@@ -14,20 +14,19 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-# Offsets are learnt in these units, so that all four have about the same spread (SSD's variances
-# 0.1 and 0.2).
+# Units of the offsets, which give all four about the same variance (SSD's "variances").
 CENTRE_UNIT, SIZE_UNIT = 0.1, 0.2
-# A box grows to at most 1000/16 times its default box, as in torchvision.
+# A decoded box is at most 1000/16 times as large as its default box, as in torchvision.
 MOST_GROWTH = math.log(1000 / 16)
 
 
 @dataclass(frozen=True)
 class Targets:
-    """What is to be found in a batch.
+    """The objects in a batch of images.
 
     Attributes:
-        boxes: Corners (x1, y1, x2, y2) in pixels [B, M, 4]; of padding, anything.
-        labels: Classes from 1; 0 is padding [B, M], int64.
+        boxes: Corners (x1, y1, x2, y2) in pixels `[B, M, 4]`; rows of padding are ignored.
+        labels: Classes `[B, M]`, int64, numbered from 1; 0 is padding.
     """
 
     boxes: Tensor
@@ -35,7 +34,13 @@ class Targets:
 
 
 def pair_iou(boxes: Tensor, others: Tensor) -> Tensor:
-    """Intersection over union of boxes [..., M, 4] with others [..., N, 4]: [..., M, N]."""
+    """Intersection over union of boxes `[..., M, 4]` with others `[..., N, 4]`: `[..., M, N]`.
+
+        IoU(a, b) = |a ∩ b| / |a ∪ b|
+
+    >>> pair_iou(torch.tensor([[0.0, 0, 2, 2]]), torch.tensor([[1.0, 0, 3, 2]]))
+    tensor([[0.3333]])
+    """
     one, other = boxes[..., :, None, :], others[..., None, :, :]
     sides = one[..., 2:].minimum(other[..., 2:]) - one[..., :2].maximum(other[..., :2])
     shared = sides.clamp(min=0).prod(-1)
@@ -44,16 +49,26 @@ def pair_iou(boxes: Tensor, others: Tensor) -> Tensor:
 
 
 def assign(targets: Targets, default_boxes: Tensor, threshold: float = 0.5) -> Tensor:
-    """Which of its image's boxes each default box stands for: [B, A], -1 for the background.
+    """Assign a box of the image to each default box: index `[B, A]`, or -1 for the background.
 
-    The one that it overlaps most, if by `threshold` or more; and each box gets the default box that
-    overlaps it most in any case (of boxes that want the same one, the last in order gets it).
+    A default box is assigned the box with the largest IoU, provided that it is at least
+    `threshold`. In addition, each box is assigned to the default box that overlaps it most. If
+    several boxes compete for a default box, the last one wins.
+
+    >>> targets = Targets(torch.tensor([[[0.0, 0, 10, 10]]]), torch.tensor([[1]]))
+    >>> assign(targets, torch.tensor([[0.0, 0, 10, 9], [20, 20, 30, 30]]))
+    tensor([[ 0, -1]])
+
+    Args:
+        targets: Boxes and labels of the batch.
+        default_boxes: Corners in pixels `[A, 4]`.
+        threshold: Smallest IoU.
     """
     present = targets.labels > 0
     iou = pair_iou(targets.boxes, default_boxes[None]).masked_fill(~present[..., None], -1.0)
     best, chosen = iou.max(1)
     chosen = chosen.masked_fill(best < threshold, -1)
-    # Scattering a maximum, because the order of plain writes to one place is open.
+    # `amax` is deterministic; the order of plain writes to one index is undefined.
     numbers = torch.arange(iou.shape[1], device=iou.device).expand_as(present)
     numbers = numbers.masked_fill(~present, -1)
     forced = torch.full_like(chosen, -1).scatter_reduce(1, iou.argmax(2), numbers, "amax")
@@ -61,7 +76,15 @@ def assign(targets: Targets, default_boxes: Tensor, threshold: float = 0.5) -> T
 
 
 def encode_boxes(boxes: Tensor, default_boxes: Tensor) -> Tensor:
-    """Offsets [..., A, 4] of boxes from default boxes: centre, and logarithm of the size."""
+    """Offsets `[..., A, 4]` of boxes from default boxes; the inverse of `decode_boxes`.
+
+        t_xy = (centre - default centre) / (0.1 · default size)
+        t_wh = log(size / default size) / 0.2
+
+    >>> box = torch.tensor([[1.0, 0, 11, 10]])
+    >>> encode_boxes(box, torch.tensor([[0.0, 0, 10, 10]]))
+    tensor([[1., 0., 0., 0.]])
+    """
     centre, size = _centre_and_size(boxes)
     default_centre, default_size = _centre_and_size(default_boxes)
     shift = (centre - default_centre) / default_size / CENTRE_UNIT
@@ -69,7 +92,7 @@ def encode_boxes(boxes: Tensor, default_boxes: Tensor) -> Tensor:
 
 
 def decode_boxes(offsets: Tensor, default_boxes: Tensor) -> Tensor:
-    """Corners [..., A, 4] of the boxes that `offsets` stand for."""
+    """Corners `[..., A, 4]` of the boxes that `offsets` describe; see `encode_boxes`."""
     default_centre, default_size = _centre_and_size(default_boxes)
     centre = offsets[..., :2] * CENTRE_UNIT * default_size + default_centre
     half = (offsets[..., 2:] * SIZE_UNIT).clamp(max=MOST_GROWTH).exp() * default_size / 2
@@ -84,18 +107,30 @@ def detection_loss(
     *,
     negatives: float = 3.0,
 ) -> tuple[Tensor, Tensor]:
-    """SSD's losses of boxes and of classes, each over the number of assigned default boxes.
+    """The box loss and the class loss of SSD.
 
-        boxes = Σ_assigned smooth_l1(offsets - true offsets) / N
-        classes = Σ_{assigned and hard} cross_entropy(logits, class) / N
+        box_loss = 1/N · Σ_{assigned} smooth_l1(offsets - true offsets)
+        class_loss = 1/N · Σ_{assigned and hard} cross_entropy(logits, class)
 
-    Hard are, in each image, the background boxes of the largest loss, `negatives` times as many as
-    the assigned ones. (Where there are not so many, torchvision counts assigned boxes twice.)
+    N is the number of assigned default boxes in the batch. The hard boxes of an image are the
+    background boxes with the largest loss, `negatives` times as many as its assigned boxes. (If an
+    image has fewer background boxes, torchvision counts assigned boxes twice; this function does
+    not.)
+
+    >>> default_boxes = torch.tensor([[0.0, 0, 10, 10], [20, 20, 30, 30]])
+    >>> targets = Targets(torch.tensor([[[0.0, 0, 10, 10]]]), torch.tensor([[1]]))
+    >>> detection_loss(torch.zeros(1, 2, 4), torch.zeros(1, 2, 2), targets, default_boxes)
+    (tensor(0.), tensor(1.3863))
 
     Args:
-        offsets: [B, A, 4].
-        logits: [B, A, 1 + classes], the background first.
-        default_boxes: Corners in pixels [A, 4].
+        offsets: Predicted offsets `[B, A, 4]`.
+        logits: Predicted logits `[B, A, 1 + classes]`, the background first.
+        targets: Boxes and labels of the batch.
+        default_boxes: Corners in pixels `[A, 4]`.
+        negatives: Number of hard boxes per assigned box.
+
+    Returns:
+        The two losses.
     """
     if not targets.labels.shape[1]:
         targets = _padded(targets)
@@ -104,7 +139,7 @@ def detection_loss(
     place = assigned.clamp(min=0)
     labels = targets.labels.gather(1, place).masked_fill(~found, 0)
     boxes = targets.boxes.gather(1, place[..., None].expand(-1, -1, 4))
-    # Padding may have no size, whose logarithm would spoil the gradient even times 0.
+    # A box of padding may have size 0; its infinite logarithm times 0 would be NaN.
     boxes = torch.where(found[..., None], boxes, default_boxes)
     count = found.sum().clamp(min=1)
     distance = functional.smooth_l1_loss(
@@ -119,11 +154,12 @@ def detection_loss(
 
 
 def _padded(targets: Targets) -> Targets:
-    """Of a batch without boxes: one row of padding, as reductions need one."""
+    """Add one row of padding to targets without boxes, because a maximum needs an element."""
     count = len(targets.labels)
     return Targets(targets.boxes.new_zeros(count, 1, 4), targets.labels.new_zeros(count, 1))
 
 
 def _centre_and_size(boxes: Tensor) -> tuple[Tensor, Tensor]:
+    """Centres and sizes `[..., 2]` of boxes `[..., 4]`."""
     size = boxes[..., 2:] - boxes[..., :2]
     return boxes[..., :2] + size / 2, size

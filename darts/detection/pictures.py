@@ -1,4 +1,4 @@
-"""Images with what was found in them, for the eye."""
+"""Draw detections into images."""
 
 from __future__ import annotations
 
@@ -13,14 +13,21 @@ from darts.detection.average_precision import Result
 from darts.detection.loader import read_image
 from darts.files import atomic_write
 
-SHOWN = 0.3  # Weaker detections count for AP, but would cover the picture.
-SIDE, GAP, COLUMNS = 320, 8, 4
+SHOWN = 0.3  # Smallest score that is drawn; weaker detections would cover the picture.
+SIDE, GAP, COLUMNS = 320, 8, 4  # Tiles, in pixels, and their number in a row.
 
 
 def draw_detections(
     part: Annotations, results: Sequence[Result], indices: Sequence[int], path: Path
 ) -> None:
-    """Write a PNG of some images: true boxes in thin white, detections coloured by class."""
+    """Write a PNG file that shows images with true boxes (white) and detections (by class).
+
+    Args:
+        part: Images and true boxes.
+        results: Detections in COCO's result format.
+        indices: Indices of the images to show.
+        path: The PNG file.
+    """
     tiles = []
     for index in indices:
         image = part.pictures[index].id
@@ -38,7 +45,7 @@ def draw_detections(
 
 
 def _tile(part: Annotations, index: int, results: Sequence[Result]) -> Image.Image:
-    """An image of at most SIDE x SIDE in the middle of a grey square."""
+    """Draw one image, scaled to `SIDE` pixels and centred on a grey square."""
     image = read_image(part.path(index))
     scale = SIDE / max(image.size)
     image = image.resize((round(image.width * scale) or 1, round(image.height * scale) or 1))
@@ -61,6 +68,6 @@ def _tile(part: Annotations, index: int, results: Sequence[Result]) -> Image.Ima
 
 
 def _colour(label: int) -> tuple[int, int, int]:
-    """Hues as far apart as golden sections of the circle are."""
+    """Colour of a class; golden-ratio steps keep the hues of neighbouring classes far apart."""
     red, green, blue = colorsys.hsv_to_rgb(label * 0.618 % 1, 0.65, 1.0)
     return round(255 * red), round(255 * green), round(255 * blue)

@@ -1,8 +1,8 @@
-"""A set of drawn shapes in COCO's format, for trying a detector without any data.
+"""A synthetic data set of shapes in COCO's format, to try a detector without other data.
 
-Each image shows one to four circles, squares and triangles of any colour on a blotched background;
-a shape covers at most a quarter of the box of another. Drawn from a seed, the same everywhere but
-for Pillow's own rounding.
+Each image shows one to four circles, squares and triangles of random colours on a noisy background.
+Two boxes overlap by at most a quarter of the smaller one. The images depend only on the seed, up to
+rounding in Pillow.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from darts.system.randomness import RandomStreams
 
 SHAPE_NAMES = ("circle", "square", "triangle")
 MOST_SHAPES = 4
-SMALLEST, LARGEST = 0.15, 0.45  # Side of a shape over that of the image.
+SMALLEST, LARGEST = 0.15, 0.45  # Side of a shape relative to the image.
 MOST_COVERED = 0.25
 
 Box = tuple[int, int, int, int]
@@ -30,27 +30,37 @@ Box = tuple[int, int, int, int]
 def draw_shapes(
     folder: Path | str, *, train: int = 400, val: int = 100, size: int = 96, seed: int = 0
 ) -> Path:
-    """Draw a set into `folder`, unless it is there already: train/, val/, annotations/.
+    """Draw a data set into `folder` (train/, val/, annotations/), unless it is there already.
+
+    Args:
+        folder: Folder of the data set.
+        train: Number of training images.
+        val: Number of validation images.
+        size: Side of the images in pixels.
+        seed: Seed of the images.
+
+    Returns:
+        The folder.
 
     Raises:
-        UserError: The folder holds another set, or images so small that nothing can be seen.
+        UserError: The folder contains another set of shapes, or `size` is too small.
     """
     folder = Path(folder).expanduser()
     if size < 32:
         raise UserError(f"Shapes need images of at least 32 pixels, not {size}.")
-    card = {"train": train, "val": val, "size": size, "seed": seed}
+    settings = {"train": train, "val": val, "size": size, "seed": seed}
     mark = folder / "shapes.json"
     if mark.is_file():
-        if json.loads(mark.read_text(encoding="utf-8")) != card:
-            raise UserError(f"{folder} holds other drawn shapes; choose another --data-dir.")
+        if json.loads(mark.read_text(encoding="utf-8")) != settings:
+            raise UserError(f"{folder} contains another set of shapes; choose another --data-dir.")
         return folder
     streams = RandomStreams(seed, ("train", "val"))
     for part, count in (("train", train), ("val", val)):
         record = _draw_part(folder / part, count, size, streams[part])
         with atomic_write(folder / "annotations" / f"{part}.json") as stream:
             json.dump(record, stream)
-    with atomic_write(mark) as stream:  # Last: with it the set is whole.
-        json.dump(card, stream)
+    with atomic_write(mark) as stream:  # Written last: it marks a complete data set.
+        json.dump(settings, stream)
     return folder
 
 
@@ -84,8 +94,8 @@ def _draw_image(size: int, generator: torch.Generator) -> tuple[Image.Image, lis
     def uniform(*shape: int) -> torch.Tensor:
         return torch.rand(shape, generator=generator)
 
-    blotches = (80 + 96 * uniform(4, 4, 3)).byte().numpy()
-    picture = Image.fromarray(blotches).resize((size, size), Image.Resampling.BICUBIC)
+    background = (80 + 96 * uniform(4, 4, 3)).byte().numpy()
+    picture = Image.fromarray(background).resize((size, size), Image.Resampling.BICUBIC)
     pen = ImageDraw.Draw(picture)
     count = 1 + int(torch.randint(MOST_SHAPES, (), generator=generator))
     found: list[tuple[str, Box]] = []
@@ -103,7 +113,8 @@ def _draw_image(size: int, generator: torch.Generator) -> tuple[Image.Image, lis
 
 
 def _draw_shape(pen: ImageDraw.ImageDraw, kind: str, box: Box, colour: Sequence[int]) -> None:
-    left, top, right, bottom = box[0], box[1], box[2] - 1, box[3] - 1  # Pillow draws the last one.
+    # Pillow includes the last pixel.
+    left, top, right, bottom = box[0], box[1], box[2] - 1, box[3] - 1
     fill = (colour[0], colour[1], colour[2])
     if kind == "circle":
         pen.ellipse((left, top, right, bottom), fill=fill)
@@ -114,7 +125,7 @@ def _draw_shape(pen: ImageDraw.ImageDraw, kind: str, box: Box, colour: Sequence[
 
 
 def _covered(box: Box, other: Box) -> float:
-    """Largest share of one of two boxes that the other covers."""
+    """Intersection of two boxes as a share of the smaller box."""
     width = min(box[2], other[2]) - max(box[0], other[0])
     height = min(box[3], other[3]) - max(box[1], other[1])
     areas = [(b[2] - b[0]) * (b[3] - b[1]) for b in (box, other)]

@@ -1,4 +1,4 @@
-"""From the options to the annotations of both parts."""
+"""Open the annotations that the options name."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ LAYOUT = (
 
 
 def open_parts(options: DetectionOptions) -> tuple[Annotations, Annotations]:
-    """Annotations of training and of validation, with the same categories.
+    """Open the annotations for training and validation.
 
     Raises:
-        UserError: They are absent or faulty, or do not belong together.
+        UserError: A file is missing or faulty, or the two have different categories.
     """
     train, val = open_part(options, "train").with_boxes(), open_part(options, "val")
     check_same_categories(train, val)
@@ -28,10 +28,10 @@ def open_parts(options: DetectionOptions) -> tuple[Annotations, Annotations]:
 
 
 def open_part(options: DetectionOptions, part: str) -> Annotations:
-    """Annotations of one part, "train" or "val".
+    """Open the annotations of one part, "train" or "val".
 
     Raises:
-        UserError: They are absent or faulty.
+        UserError: A file is missing or faulty.
     """
     images = getattr(options, f"{part}_images")
     annotations = getattr(options, f"{part}_annotations")
@@ -45,10 +45,10 @@ def open_part(options: DetectionOptions, part: str) -> Annotations:
 
 
 def _folder(options: DetectionOptions) -> Path:
-    """The folder of the data set.
+    """Find the folder of the data set; draw it for `--dataset shapes`.
 
     Raises:
-        UserError: There is none; the message says what is needed.
+        UserError: There is no such folder; the message says what is needed.
     """
     base = data_directory(options.data_dir)
     if options.dataset == "shapes":
@@ -58,12 +58,13 @@ def _folder(options: DetectionOptions) -> Path:
             return folder
     raise UserError(
         f"There are no annotated images in {base} or {base / 'coco'}. --data-dir takes {LAYOUT}. "
-        "Data that lie elsewhere: --train-images, --train-annotations, --val-images and "
-        "--val-annotations. Without any: --dataset shapes."
+        "For data in another layout, give --train-images, --train-annotations, --val-images and "
+        "--val-annotations. To try a detector without data, use --dataset shapes."
     )
 
 
 def _first(folder: Path, names: list[str], what: str) -> Path:
+    """The first of `names` that exists in `folder`."""
     for name in names:
         if (folder / name).exists():
             return folder / name

@@ -1,4 +1,4 @@
-"""What is about to be trained, in a few lines that need no data."""
+"""Describe a detector in a few lines, without data."""
 
 from __future__ import annotations
 
@@ -16,18 +16,23 @@ SHAPES_CLASSES = 3
 
 
 def summarise_detector(options: DetectionOptions, num_classes: int | None = None) -> str:
-    """The detector's maps and its cost for one image.
+    """Describe the detector that the options create: its maps and its cost for one image.
+
+    >>> options = DetectionOptions(genotype="pcdarts_imagenet", image_size=320)
+    >>> print(summarise_detector(options).splitlines()[0])
+    detector        ssd on maps of 40x40, 20x20, 10x10, 5x5, 3x3, 2x2, 1x1
 
     Args:
-        num_classes: By default those of the data set's name.
+        options: Options of the detector.
+        num_classes: Number of classes; by default that of the data set (80 for COCO).
 
     Raises:
-        UserError: No backbone is named, or it cannot take such images.
+        UserError: No backbone is given, or it does not accept the image size.
     """
     if num_classes is None:
         num_classes = SHAPES_CLASSES if options.dataset == "shapes" else COCO_CLASSES
     with torch.device("meta"):
-        # Only the names in the run count here, not its weights.
+        # The cost does not depend on pretrained weights.
         backbone = create_backbone(replace(options, pretrained=None))
         detector = Detector(
             backbone.maps,
@@ -40,7 +45,7 @@ def summarise_detector(options: DetectionOptions, num_classes: int | None = None
 
 
 def describe_detector(detector: Detector) -> str:
-    """The maps and the cost of a detector."""
+    """Describe the maps and the cost of a detector."""
     size = detector.image_size
     whole, own = count(detector, size), count(detector.backbone, size)
     sides = ", ".join(f"{side}x{side}" for side in detector.sides)

@@ -57,7 +57,7 @@ def test_images_without_boxes_are_left_out_aloud(folder: Path, capsys: Any) -> N
     part = read_annotations(folder / "all.json", folder).with_boxes()
     assert [picture.file for picture in part.pictures] == ["a.png", "b.png"]
     assert part.of(1)[0].tolist() == [[2, 3, 12, 14]]
-    assert "left out 1 images without boxes" in capsys.readouterr().err
+    assert "dropped 1 images without boxes" in capsys.readouterr().err
 
 
 def test_boxes_without_area_are_dropped_and_others_cut_off(folder: Path, capsys: Any) -> None:
@@ -69,23 +69,23 @@ def test_boxes_without_area_are_dropped_and_others_cut_off(folder: Path, capsys:
     part = read_annotations(folder / "all.json", folder)
     assert part.of(0)[0].tolist()[1:] == [[30, 20, 40, 30], [38.5, 0, 40, 9]]
     said = capsys.readouterr().err
-    assert "left out 2 boxes that have no area" in said
-    assert "cut off 1 boxes" in said  # Half a pixel is rounding.
+    assert "dropped 2 boxes without area" in said
+    assert "clipped 1 boxes" in said  # Half a pixel is rounding.
 
 
 WRONG: list[tuple[str, Callable[[Any], Any]]] = [
     (r"1 of 3 images .*: none\.png", lambda c: c["images"][0].update(file_name="none.png")),
     (r"no list 'categories'", lambda c: c.pop("categories")),
-    (r"annotation 1 is of image 44", lambda c: c["annotations"][0].update(image_id=44)),
+    (r"annotation 1 belongs to image 44", lambda c: c["annotations"][0].update(image_id=44)),
     (r"annotation 2 has category 6", lambda c: c["annotations"][1].update(category_id=6)),
-    (r"annotation 1: bbox is", lambda c: c["annotations"][0].update(bbox=[1, 2, 3])),
-    (r"annotation 1: bbox is", lambda c: c["annotations"][0].update(bbox=[1, 2, 3, float("nan")])),
+    (r"annotation 1: bbox must be", lambda c: c["annotations"][0].update(bbox=[1, 2, 3])),
+    (r"annotation 1: bbox must be", lambda c: c["annotations"][0].update(bbox=[1, 2, 3, float("nan")])),
     (r"annotation 1 needs", lambda c: c["annotations"][0].update(bbox=["x", 2, 3, 4])),
     (r"annotation 1 needs", lambda c: c["annotations"].insert(0, "box")),
     (r"no usable box", lambda c: c["annotations"].clear()),
     (r"lists no images", lambda c: c["images"].clear()),
     (r"an image needs id", lambda c: c["images"][0].pop("width")),
-    (r"outside of the folder", lambda c: c["images"][0].update(file_name="../a.png")),
+    (r"outside the folder", lambda c: c["images"][0].update(file_name="../a.png")),
     (r"two images have the same id", lambda c: c["images"][0].update(id=3)),
     (r"two have the same id", lambda c: c["categories"][0].update(id=5)),
 ]  # fmt: skip
@@ -103,7 +103,7 @@ def test_files_that_are_no_annotations(folder: Path) -> None:
         read_annotations(folder / "none.json", folder)
     with pytest.raises(UserError, match="no folder of images"):
         read_annotations(folder / "all.json", folder / "none")
-    for text, message in (("{", "is no JSON"), ("[]", "not in COCO's format")):
+    for text, message in (("{", "is not a JSON file"), ("[]", "not in COCO's detection format")):
         (folder / "all.json").write_text(text)
         with pytest.raises(UserError, match=message):
             read_annotations(folder / "all.json", folder)

@@ -84,7 +84,7 @@ def test_descriptions_rebuild_detectors(detector: Detector) -> None:
     assert again.default_boxes.equal(detector.default_boxes)
     images = torch.rand(1, 3, 64, 64)
     assert again.eval()(images)[1].equal(detector.eval()(images)[1])
-    with pytest.raises(UserError, match="not one of a detector"):
+    with pytest.raises(UserError, match="not that of a detector"):
         detector_from_description({})
 
 
@@ -132,11 +132,11 @@ def test_a_sure_prediction_is_found_where_it_is(detector: Detector, monkeypatch:
 
 
 def test_backbones_that_cannot_be(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="Which backbone"):
+    with pytest.raises(UserError, match="No backbone is given"):
         create_backbone(DetectionOptions())
-    with pytest.raises(UserError, match="one of the two"):
+    with pytest.raises(UserError, match="only one of the two"):
         create_backbone(DetectionOptions(genotype="pcdarts_cifar10", model="resnet50"))
-    with pytest.raises(UserError, match="only networks of genotypes"):
+    with pytest.raises(UserError, match="only to networks of genotypes"):
         create_backbone(detection_options(tmp_path, channels=8))
     with pytest.raises(UserError, match="multiples of 32"):
         summarise_detector(DetectionOptions(genotype="pcdarts_imagenet", image_size=300))

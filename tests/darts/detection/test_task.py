@@ -187,7 +187,7 @@ def test_shapes_are_the_same_everywhere(tmp_path: Path) -> None:
     stamp = (one / "train/00001.png").stat().st_mtime_ns
     draw_shapes(one, train=5, val=2, size=64)
     assert (one / "train/00001.png").stat().st_mtime_ns == stamp
-    with pytest.raises(UserError, match="other drawn shapes"):
+    with pytest.raises(UserError, match="another set of shapes"):
         draw_shapes(one, train=6, val=2, size=64)
 
 
