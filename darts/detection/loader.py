@@ -1,4 +1,4 @@
-"""Batches for a detector: views cut by workers, colours changed on the device."""
+"""Load batches for a detector: workers crop and resize images, the device changes colours."""
 
 from __future__ import annotations
 
@@ -26,31 +26,35 @@ from darts.errors import UserError
 from darts.system.randomness import stream_seed
 
 Plan = list[tuple[int, int]]
-"""Numbers of a batch's images, and their places in the epoch's order."""
+"""The images of a batch: for each, its index and its position in the order of the epoch."""
 
 DetectionBatch = tuple[Tensor, Tensor, Tensor]
-"""Pixels [B, S, S, 3] uint8, boxes [B, M, 4] and labels [B, M] with 0 as padding."""
+"""Pixels `[B, S, S, 3]` uint8, boxes `[B, M, 4]` and labels `[B, M]`, where 0 is padding."""
 
 _BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
-# Of SSD (§3.6), as in torchvision: each change is made with probability 1/2.
+# Strengths of SSD's photometric distortion (§3.6) as in torchvision; each has probability 1/2.
 BRIGHTNESS, CONTRAST, SATURATION, HUE = 0.125, 0.5, 0.5, 0.05
 
 
 class ViewLoader:
-    """Endless batches of random views of a part's images, in a new order each epoch.
+    """Endless batches of random views of images, in a new order each epoch.
 
-    An epoch's order and the seed of its views are drawn when its first batch is asked for. A view
-    comes from that seed and the place in the order alone: so the number of workers changes nothing,
-    and a run can go on from any step.
+    The order of an epoch and a seed are sampled with its first batch. Each view depends only on
+    that seed and on its position in the order. The number of workers therefore does not change the
+    batches, and a run can continue from any step.
 
     Args:
-        part: Images that all have boxes.
-        order: Generator of the epochs' orders and seeds; saved by the caller, as is `noise`.
-        noise: Generator of the colours.
-        mean, std: Of the channels, in 0..1.
+        part: Images, each with at least one box.
+        options: Options of the detector.
+        device: Device of the batches.
+        order: Random stream of orders and seeds; the caller saves it, like `noise`.
+        noise: Random stream of the colours.
+        mean: Mean of each colour channel, in 0..1.
+        std: Standard deviation of each colour channel, in 0..1.
+        dtype: Floating-point type of the batches.
 
     Raises:
-        UserError: There are fewer images than a batch needs.
+        UserError: There are fewer images than one batch needs.
     """
 
     def __init__(
@@ -67,8 +71,8 @@ class ViewLoader:
     ) -> None:
         if len(part) < options.batch_size:
             raise UserError(
-                f"{len(part)} images with boxes are fewer than one batch of {options.batch_size}: "
-                "take a smaller --batch-size."
+                f"{len(part)} images with boxes are fewer than one batch of {options.batch_size}. "
+                "Use a smaller --batch-size."
             )
         self.part, self.options, self.device, self.dtype = part, options, device, dtype
         self.mean, self.std = mean, std
@@ -78,7 +82,7 @@ class ViewLoader:
         self.permutation, self.seed, self.position = torch.empty(0, dtype=torch.int64), 0, 0
 
     def next_batch(self) -> tuple[Tensor, Targets]:
-        """Normalised images [B, 3, S, S] and what is in them, on the device."""
+        """Return normalised images `[B, 3, S, S]` and their objects, on the device."""
         if not len(self.permutation) or self.position == self.steps_per_epoch:
             self.permutation = torch.randperm(len(self.part), generator=self._order)
             self.seed = int(torch.randint(2**62, (), generator=self._order))
@@ -94,7 +98,7 @@ class ViewLoader:
         return normalised(images, self.mean, self.std), Targets(boxes, labels)
 
     def _ahead(self) -> Iterator[DetectionBatch]:
-        """The rest of the epoch."""
+        """Batches of the rest of the epoch."""
         count = self.options.batch_size
         plans = [
             [(int(self.permutation[at]), at) for at in range(step * count, (step + 1) * count)]
@@ -104,19 +108,19 @@ class ViewLoader:
         return seen_batches(work, plans, self.options.workers)
 
     def state_dict(self) -> dict[str, Any]:
-        """The order and the seed of the epoch under way and the position in it."""
+        """Order and seed of the current epoch, and the position in it."""
         return {"order": self.permutation.clone(), "seed": self.seed, "position": self.position}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on where a loader over the same images stood.
+        """Continue from the saved position.
 
         Raises:
-            UserError: The saved order is of another number of images.
+            UserError: The saved order has another number of images.
         """
         if len(state["order"]) not in (0, len(self.part)):
             raise UserError(
-                f"The checkpoint is of a run over {len(state['order']):,} images, but there are "
-                f"{len(self.part):,} with boxes now: the data have changed since."
+                f"The checkpoint belongs to a run with {len(state['order']):,} images, but there "
+                f"are now {len(self.part):,} with boxes: the data have changed."
             )
         self.permutation = state["order"].clone()
         self.seed, self.position, self._batches = state["seed"], state["position"], None
@@ -124,9 +128,15 @@ class ViewLoader:
 
 @dataclass(frozen=True)
 class Views:
-    """What a worker does: a plan's batch, or the error that stopped it.
+    """Map of a plan to its batch, or to the error that occurred; runs in the workers.
 
-    The error travels as a value, because the loader would bury its message in a traceback.
+    The error is returned as a value, because the loader would hide its message in a traceback.
+
+    Attributes:
+        part: Images and boxes.
+        size: Side of the views in pixels.
+        augment: Kind of random views.
+        seed: Seed of the views.
     """
 
     part: Annotations
@@ -135,7 +145,7 @@ class Views:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        # Workers may be started with a copy of all this; what only AP needs stays here.
+        # Workers may receive a copy of this object; they do not need the record for AP.
         object.__setattr__(self, "part", replace(self.part, record={}))
 
     def __getitem__(self, plan: Plan) -> DetectionBatch | UserError:
@@ -156,17 +166,17 @@ class Views:
         if image.size != (picture.width, picture.height):
             raise UserError(
                 f"{path} has {image.width}x{image.height} pixels, but {self.part.source} says "
-                f"{picture.width}x{picture.height}: its boxes would be wrong."
+                f"{picture.width}x{picture.height}, so its boxes would be wrong."
             )
         seen, kept = boxes_in(view, boxes, self.size)
         return render_view(image, view, self.size), seen, labels[kept]
 
 
 def seen_batches(work: Views, plans: Sequence[Plan], workers: int) -> Iterator[DetectionBatch]:
-    """The batch of each plan, in order.
+    """Yield the batch of each plan, in order.
 
     Raises:
-        UserError: A file cannot be read as an image, or is not of the size that is written.
+        UserError: A file cannot be read as an image, or its size differs from the annotations.
     """
     for batch in in_workers(work, plans, workers):
         if isinstance(batch, UserError):
@@ -177,7 +187,7 @@ def seen_batches(work: Views, plans: Sequence[Plan], workers: int) -> Iterator[D
 def whole_batches(
     part: Annotations, options: DetectionOptions
 ) -> Iterator[tuple[list[int], Tensor]]:
-    """Numbers of images and the whole images [B, S, S, 3] uint8, all of them, in order."""
+    """Yield indices and uncropped images `[B, S, S, 3]` uint8 of a whole part, in order."""
     batch, count = options.batch_size, len(part)
     plans = [[(i, i) for i in range(at, min(at + batch, count))] for at in range(0, count, batch)]
     batches = seen_batches(Views(part, options.image_size, "none"), plans, options.workers)
@@ -186,21 +196,21 @@ def whole_batches(
 
 
 def to_device(raw: Tensor, device: torch.device, dtype: torch.dtype) -> Tensor:
-    """[B, S, S, 3] uint8 as images [B, 3, S, S] in 0..1."""
+    """Move pixels `[B, S, S, 3]` uint8 to a device as images `[B, 3, S, S]` in 0..1."""
     return raw.to(device, non_blocking=True).permute(0, 3, 1, 2).to(dtype) / 255
 
 
 def normalised(images: Tensor, mean: Channels, std: Channels) -> Tensor:
-    """(images - mean) / std of images [B, 3, S, S] in 0..1, in place, laid out for convolutions."""
+    """Normalise images `[B, 3, S, S]` in 0..1 in place: (images - mean) / std, channels last."""
     images = normalise(images.mul_(255), mean, std)
     return images.contiguous(memory_format=torch.channels_last)
 
 
 def read_image(path: Path) -> Image.Image:
-    """An image file in RGB, as it is stored: COCO's boxes know nothing of cameras held upright.
+    """Read an image file as RGB, ignoring its EXIF orientation as COCO's boxes do.
 
     Raises:
-        UserError: The file cannot be read as an image; it is named.
+        UserError: The file cannot be read as an image.
     """
     try:
         with Image.open(path) as image:
@@ -210,11 +220,14 @@ def read_image(path: Path) -> Image.Image:
 
 
 def change_colours(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Photometric distortion of images [B, 3, S, S] in 0..1, each by its own draws."""
+    """Photometric distortion of images `[B, 3, S, S]` in 0..1 (SSD, §3.6).
+
+    Each image has its own strengths of brightness, contrast, saturation and hue.
+    """
     strengths = torch.tensor([BRIGHTNESS, CONTRAST, SATURATION, HUE])[:, None]
     drawn = torch.rand(2, 4, len(images), generator=generator)
     changes = (2 * drawn[0] - 1) * strengths * (drawn[1] < 0.5)
     first = bool(torch.rand((), generator=generator) < 0.5)
-    # Contrast before or after the others, the same for a batch.
+    # Contrast comes before or after saturation and hue, for the whole batch.
     order = (0, 1, 2, 3) if first else (0, 2, 3, 1)
     return jitter(images, changes.to(images.device, images.dtype), order)

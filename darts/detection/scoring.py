@@ -1,4 +1,4 @@
-"""What a trained detector finds, and its average precision."""
+"""Run a trained detector on images and compute its average precision."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ DETECTIONS, PICTURES = "detections.json", "detections.png"
 
 
 def score_detector(options: DetectionOptions) -> Precision:
-    """Judge the detector in `options.checkpoint` on the validation images; writes nothing.
+    """Compute the AP of the detector in `options.checkpoint` on the validation images.
 
     Raises:
-        UserError: There is no such checkpoint, or the data are absent or of other categories.
+        UserError: There is no such checkpoint, or the data are missing or have other categories.
     """
     if options.checkpoint is None:
-        raise UserError("--test-only needs --checkpoint: a checkpoint.pt or a run directory.")
+        raise UserError("--test-only needs --checkpoint, a checkpoint.pt or a run directory.")
     check_detection_options(options)
     check_pycocotools()
     device = resolve_device(options.device)
@@ -51,22 +51,29 @@ def score_detector(options: DetectionOptions) -> Precision:
 def load_detector(
     checkpoint: Path | str, part: Annotations | None = None
 ) -> tuple[Detector, Channels, Channels]:
-    """The detector of a checkpoint, or of its run directory; mean and deviation of its channels.
+    """Load a detector from a checkpoint or a run directory.
 
     Args:
-        part: Data that it must tell apart the categories of.
+        checkpoint: The file or the directory.
+        part: Data whose categories the detector must have.
+
+    Returns:
+        The detector, and the mean and standard deviation of the colour channels of its images.
 
     Raises:
-        UserError: The file is missing, damaged, not of a detector, or of other categories.
+        UserError: The file is missing or damaged, is not that of a detector, or has other
+            categories.
     """
     state = load_checkpoint_file(checkpoint, ("task",))["task"]
     if "detector" not in state:
-        raise UserError(f"{checkpoint} is not a detector's: give a run of python -m darts detect.")
+        raise UserError(
+            f"{checkpoint} does not contain a detector: give a run of python -m darts detect."
+        )
     data = state["data"]
     known = [(number, name) for number, name in data["categories"]]
     if part is not None and known != list(part.categories):
         raise UserError(
-            f"{checkpoint} tells apart {len(known)} categories ({_names(known)}), but "
+            f"{checkpoint} was trained for {len(known)} categories ({_names(known)}), but "
             f"{part.source} has {len(part.categories)} ({_names(part.categories)})."
         )
     detector = detector_from_description(state["description"])
@@ -77,7 +84,18 @@ def load_detector(
 def find_all(
     detector: Detector, part: Annotations, options: DetectionOptions, mean: Channels, std: Channels
 ) -> list[Result]:
-    """What the detector finds in all images of `part`, in their own pixels."""
+    """Detect objects in all images of `part`.
+
+    Args:
+        detector: The detector.
+        part: The images.
+        options: Batch size, workers, precision and thresholds.
+        mean: Mean of each colour channel, in 0..1.
+        std: Standard deviation of each colour channel, in 0..1.
+
+    Returns:
+        The detections in pixels of the original images, in COCO's result format.
+    """
     was_training = detector.training
     detector.eval()
     device, dtype = detector.default_boxes.device, detector.default_boxes.dtype
@@ -114,7 +132,14 @@ def find_all(
 def write_results(
     part: Annotations, results: Sequence[Result], directory: Path, pictures: int
 ) -> None:
-    """Write detections in COCO's format of results, and the first images with what was found."""
+    """Write `detections.json` in COCO's result format, and a picture of the first images.
+
+    Args:
+        part: Images and true boxes.
+        results: The detections.
+        directory: Directory of the files.
+        pictures: Number of images in the picture; 0 for no picture.
+    """
     with atomic_write(directory / DETECTIONS) as stream:
         json.dump(results, stream)
     if pictures:
@@ -122,4 +147,5 @@ def write_results(
 
 
 def _names(categories: Sequence[tuple[int, str]]) -> str:
+    """The first names of a list of categories."""
     return ", ".join(name for _, name in categories[:3]) + (", …" if len(categories) > 3 else "")

@@ -1,4 +1,4 @@
-"""Training of a detector, judged after the last epoch."""
+"""Train a detector and evaluate it after the last epoch."""
 
 from __future__ import annotations
 
@@ -48,7 +48,14 @@ _STREAMS = ("weights", "order", "colours")
 
 @dataclass(frozen=True)
 class DetectionResult:
-    """What a detector's training ends with; the figures are those of the last epoch."""
+    """Result of the training of a detector.
+
+    Attributes:
+        precision: Metrics after the last epoch.
+        run_dir: Run directory.
+        seconds: Time of the training.
+        peak_memory: Largest memory in bytes.
+    """
 
     precision: Precision
     run_dir: Path
@@ -57,7 +64,14 @@ class DetectionResult:
 
 
 class DetectionTask:
-    """One training of a detector as a task of `darts.runs.loop.Loop`."""
+    """The training of a detector as a task of `darts.runs.loop.Loop`.
+
+    Args:
+        options: Options of the detector.
+
+    Raises:
+        UserError: An option or the data are wrong.
+    """
 
     title = "detection"
     learning_rate: float
@@ -101,7 +115,7 @@ class DetectionTask:
 
     def _create(self, options: DetectionOptions) -> tuple[Detector, Channels, Channels]:
         if options.resume is not None:
-            # The checkpoint's own: files of models may have changed since, or be gone.
+            # From the checkpoint, because the file of the model may have changed.
             return load_detector(options.resume, self.val)
         backbone = create_backbone(options, self.streams["weights"])
         detector = Detector(
@@ -115,6 +129,7 @@ class DetectionTask:
         return detector, backbone.mean, backbone.std
 
     def begin_epoch(self, epoch: int) -> None:
+        """Prepare an epoch, counted from 0."""
         self.epoch = epoch
         self._set_learning_rate()
         self.detector.train()
@@ -127,6 +142,7 @@ class DetectionTask:
         set_learning_rate(self.optimiser, self.learning_rate)
 
     def step(self) -> Mapping[str, Tensor]:
+        """Take one step of the optimiser and return its losses."""
         self._set_learning_rate()
         images, targets = self.training.next_batch()
         self.optimiser.zero_grad(set_to_none=True)
@@ -150,6 +166,7 @@ class DetectionTask:
     def end_epoch(
         self, run: RunDirectory, tracker: Tracker, epoch: int, step: int
     ) -> Mapping[str, Any]:
+        """Evaluate the detector if the options ask for it, and return the metrics."""
         every = self.options.test_every
         if epoch + 1 < self.epochs and not (every and (epoch + 1) % every == 0):
             return {}
@@ -159,7 +176,7 @@ class DetectionTask:
         return precision.as_dict()
 
     def test(self, directory: Path) -> Precision:
-        """Judge the detector, and write what it found and pictures of it into `directory`."""
+        """Evaluate the detector on the validation images; write its detections into `directory`."""
         results = find_all(self.detector, self.val, self.options, self.mean, self.std)
         self.precision = average_precision(self.val, results)
         write_results(self.val, results, directory, self.options.pictures)
@@ -167,9 +184,11 @@ class DetectionTask:
 
     @property
     def modules(self) -> tuple[nn.Module, ...]:
+        """Modules with parameters."""
         return (self.detector,)
 
     def memory_advice(self) -> str:
+        """How to need less memory, after the device ran out of it."""
         detector = detector_from_description(self.detector.description).train()
         size, batch = self.options.image_size, self.options.batch_size
         box = torch.tensor([[[0.0, 0.0, size, size]]]).expand(SAMPLE, 1, 4)
@@ -186,15 +205,17 @@ class DetectionTask:
         return advice(batch, present, [smaller])
 
     def is_finite(self) -> bool:
+        """Whether all parameters are finite."""
         return all_finite(self.detector.parameters())
 
     def state_dict(self) -> dict[str, Any]:
+        """Everything that a checkpoint needs."""
         return {
             "detector": self.detector.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "training": self.training.state_dict(),
             "streams": self.streams.state_dict(),
-            # With these two a checkpoint explains itself.
+            # These two make a checkpoint usable without its options.
             "description": self.detector.description,
             "data": {
                 "categories": [list(category) for category in self.train.categories],
@@ -204,6 +225,7 @@ class DetectionTask:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Restore the state of a checkpoint."""
         self.detector.load_state_dict(state["detector"])
         restore(self.optimiser, state["optimiser"])
         self.training.load_state_dict(state["training"])
@@ -211,15 +233,15 @@ class DetectionTask:
 
 
 def train_detector(options: DetectionOptions) -> DetectionResult:
-    """Train a detector, or go on with the run in `options.resume`.
+    """Train a detector, or continue the run in `options.resume`.
 
     Raises:
-        UserError: A setting, the data or the run directory is wrong, or the loss diverged.
-        Interrupted: SIGINT or SIGTERM came; the checkpoint is written.
+        UserError: An option, the data or the run directory is wrong, or the loss diverged.
+        Interrupted: SIGINT or SIGTERM was received; the checkpoint is written.
     """
     task = DetectionTask(options)
     run, loop = run_task(task, "detect", options)
-    precision = task.precision or task.test(run.path)  # The run had ended before it was resumed.
+    precision = task.precision or task.test(run.path)  # The resumed run was already finished.
     result = DetectionResult(precision, run.path, loop.seconds, peak_memory(task.device))
     cost = count(task.detector, task.detector.image_size)
     run.write_result(

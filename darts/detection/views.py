@@ -1,12 +1,13 @@
-"""What of an image a detector gets to see: a rectangle, mirrored or not, and the boxes in it.
+"""Random views of an image: a rectangle, possibly mirrored, and the boxes in it.
 
-A view is drawn from the annotations alone, not from pixels. Zooming out, cropping and resizing are
-one resampling of the original image.
+A view is sampled from the annotations, not from pixels. Zooming out, cropping and resizing are then
+a single resampling of the original image.
 
-Source: SSD (arXiv 1512.02325, §2.2 and §3.6), with torchvision's numbers: with probability 1/2 the
-image is laid onto a canvas of 1 to 4 times its sides; then a crop is taken of 0.3 to 1 times the
-sides, whose shape is between 1/2 and 2, that holds some box's centre and overlaps such a box by one
-of several least shares, drawn at random, or the whole is left; mirrored with probability 1/2.
+Source: SSD (arXiv 1512.02325, §2.2 and §3.6), with torchvision's parameters. With probability 1/2
+the image is placed on a canvas of 1 to 4 times its sides. Then a crop is taken whose sides are 0.3
+to 1 times those of the canvas and whose aspect ratio is between 1/2 and 2. The crop contains the
+centre of a box and overlaps such a box with at least a randomly chosen IoU; one of the choices is
+not to crop. Finally the view is mirrored with probability 1/2.
 """
 
 from __future__ import annotations
@@ -22,19 +23,22 @@ from torch import Tensor
 from darts.detection.matching import pair_iou
 
 Augment = Literal["ssd", "flip", "none"]
-LEAST_OVERLAPS = (0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0)  # The last leaves the image whole.
-TRIALS, ATTEMPTS = 40, 50
+LEAST_OVERLAPS = (0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0)  # Smallest IoU; 1.0 means no crop.
+TRIALS, ATTEMPTS = 40, 50  # Crops per choice of the IoU; number of choices.
 LARGEST_CANVAS = 4.0
 SMALLEST_CROP = 0.3
-FILL = (124, 116, 104)  # About the mean of ImageNet, as on SSD's canvas.
+FILL = (124, 116, 104)  # Colour of the canvas, about the mean of ImageNet.
 
 
 @dataclass(frozen=True)
 class View:
-    """A rectangle in an image's pixels, which may reach beyond the image.
+    """A rectangle in the pixels of an image; it may reach beyond the image.
 
     Attributes:
-        left, top, right, bottom: Its edges.
+        left: Left edge.
+        top: Top edge.
+        right: Right edge.
+        bottom: Bottom edge.
         mirrored: Whether left and right are exchanged.
     """
 
@@ -46,13 +50,26 @@ class View:
 
     @classmethod
     def whole(cls, width: float, height: float) -> View:
+        """The view that shows the whole image."""
         return cls(0.0, 0.0, width, height)
 
 
 def draw_view(
     width: int, height: int, boxes: Tensor, augment: Augment, generator: torch.Generator
 ) -> View:
-    """A random view of an image of this size, in which the centre of a box of `boxes` [N, 4] is."""
+    """Sample a random view that contains the centre of at least one box.
+
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> draw_view(100, 80, torch.tensor([[10.0, 10, 50, 50]]), "none", generator)
+    View(left=0.0, top=0.0, right=100, bottom=80, mirrored=False)
+
+    Args:
+        width: Width of the image.
+        height: Height of the image.
+        boxes: Corners of the boxes `[N, 4]`.
+        augment: "ssd" zooms out, crops and mirrors; "flip" only mirrors; "none" does nothing.
+        generator: Random stream.
+    """
     if augment == "none":
         return View.whole(width, height)
     zooms, mirrored, scale, x, y = torch.rand(5, generator=generator).tolist()
@@ -66,13 +83,14 @@ def draw_view(
 
 
 def _zoomed_out(width: int, height: int, ratio: float, x: float, y: float) -> View:
+    """The view of a canvas of `ratio` times the sides, with the image at (x, y) in 0..1."""
     canvas_width, canvas_height = ratio * width, ratio * height
     left, top = -x * (canvas_width - width), -y * (canvas_height - height)
     return View(left, top, left + canvas_width, top + canvas_height)
 
 
 def _cropped(view: View, boxes: Tensor, generator: torch.Generator) -> View:
-    """A part of `view` that keeps the rules above; the whole where none turns up."""
+    """A crop of `view` by the rules above, or `view` itself if no crop fulfils them."""
     size = torch.tensor([view.right - view.left, view.bottom - view.top], dtype=boxes.dtype)
     corner = torch.tensor([view.left, view.top], dtype=boxes.dtype)
     centres = (boxes[:, :2] + boxes[:, 2:]) / 2
@@ -95,16 +113,26 @@ def _cropped(view: View, boxes: Tensor, generator: torch.Generator) -> View:
 
 
 def _contains(crops: Tensor, points: Tensor) -> Tensor:
-    """Whether each of `crops` [M, 4] holds each of `points` [N, 2]: [M, N]."""
+    """Return whether each of `crops` `[M, 4]` contains each of `points` `[N, 2]`: `[M, N]`."""
     low, high = crops[:, None, :2], crops[:, None, 2:]
     return ((points > low) & (points < high)).all(-1)
 
 
 def boxes_in(view: View, boxes: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    """Boxes [N, 4] as they are seen in a view of size x size pixels.
+    """Convert boxes of an image to the coordinates of a view.
+
+    >>> boxes = torch.tensor([[10.0, 10, 30, 30], [80, 10, 90, 20]])
+    >>> boxes_in(View(0, 0, 50, 50), boxes, size=100)
+    (tensor([[20., 20., 60., 60.]]), tensor([0]))
+
+    Args:
+        view: The view.
+        boxes: Corners in pixels of the image `[N, 4]`.
+        size: Side of the view in pixels.
 
     Returns:
-        The boxes whose centres lie in the view, cut off at its edges [M, 4], and their numbers [M].
+        The boxes whose centres lie inside the view, clipped at its edges `[M, 4]`, and their
+        indices `[M]`.
     """
     edges = torch.tensor([view.left, view.top, view.right, view.bottom], dtype=boxes.dtype)
     kept = _contains(edges[None], (boxes[:, :2] + boxes[:, 2:]) / 2)[0].nonzero().flatten()
@@ -116,7 +144,10 @@ def boxes_in(view: View, boxes: Tensor, size: int) -> tuple[Tensor, Tensor]:
 
 
 def render_view(image: Image.Image, view: View, size: int) -> np.ndarray:
-    """The view of an RGB image as [size, size, 3] uint8; what lies beyond the image is `FILL`."""
+    """Resample a view of an RGB image as `[size, size, 3]` uint8.
+
+    Pixels beyond the image have the colour `FILL`.
+    """
     across, down = size / (view.right - view.left), size / (view.bottom - view.top)
     box = (
         max(view.left, 0.0),
