@@ -28,7 +28,8 @@ from darts.data.augmentation import Augmentation
 from darts.data.dataset import ImageTensor
 from darts.data.loader import BatchLoader
 from darts.methods.architecture import Architecture
-from darts.searching.steps import ArchitectureStep, Batch, WeightStep
+from darts.methods.gradient import Bilevel, LabelledBatch
+from darts.searching.steps import ArchitectureStep, WeightStep
 from darts.searching.supernet import Supernet
 from darts.system.device import device_name, resolve_device, synchronise
 from darts.system.torchvision_compat import torchvision
@@ -98,15 +99,14 @@ def bilevel_milliseconds(batch: int, device: torch.device) -> float:
     generator = torch.Generator().manual_seed(0)
     topology = Topology(4)
     architecture = Architecture(topology, generator=generator).to(device)
-    supernet = Supernet(topology, SPACES["darts"], channels=16, layers=8, k=4)
+    supernet = Supernet(topology, SPACES["darts"].operations, channels=16, layers=8, k=4)
     supernet.to(device).to(memory_format=torch.channels_last)
     weights = torch.optim.SGD(supernet.parameters(), lr=0.01, momentum=0.9)
     adam = torch.optim.Adam(architecture.parameters(), lr=6e-4)
-    criterion = functional.cross_entropy
-    step = WeightStep(supernet, architecture, weights, criterion, 5.0)
-    search = ArchitectureStep(supernet, architecture, adam, weights, criterion)
+    problem = Bilevel(supernet, architecture, weights, functional.cross_entropy)
+    step, search = WeightStep(problem, 5.0), ArchitectureStep(problem, adam)
     images = torch.randn(batch, 3, 32, 32, device=device).to(memory_format=torch.channels_last)
-    data = Batch(images, torch.zeros(batch, dtype=torch.int64, device=device))
+    data = LabelledBatch(images, torch.zeros(batch, dtype=torch.int64, device=device))
 
     def iteration() -> None:
         search(data, data)

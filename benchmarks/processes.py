@@ -23,7 +23,8 @@ from torch.nn import functional
 
 from cells.topology import Topology
 from darts.methods.architecture import Architecture
-from darts.searching.steps import ArchitectureStep, Batch, Iteration, WeightStep
+from darts.methods.gradient import Bilevel, LabelledBatch
+from darts.searching.steps import ArchitectureStep, BilevelIteration, WeightStep
 from darts.searching.supernet import Supernet
 from darts.system import distributed
 from darts.system.device import device_name
@@ -40,7 +41,7 @@ def seconds_of_steps(arguments: argparse.Namespace) -> list[float]:
     synchronised = arguments.sync_norm and distributed.world() > 1
     supernet = Supernet(
         Topology(4),
-        SPACES["darts"],
+        SPACES["darts"].operations,
         channels=arguments.channels,
         layers=arguments.layers,
         k=arguments.k,
@@ -51,14 +52,13 @@ def seconds_of_steps(arguments: argparse.Namespace) -> list[float]:
         synchronise_norms(supernet)
     sgd = torch.optim.SGD(supernet.parameters(), lr=0.1, momentum=0.9, weight_decay=3e-4)
     adam = torch.optim.Adam(architecture.parameters(), lr=6e-4, betas=(0.5, 0.999))
-    criterion = functional.cross_entropy
-    iteration = Iteration(
-        ArchitectureStep(supernet, architecture, adam, sgd, criterion, reduce=distributed.average),
-        WeightStep(supernet, architecture, sgd, criterion, 5.0, reduce=distributed.average),
+    problem = Bilevel(
+        supernet, architecture, sgd, functional.cross_entropy, reduce=distributed.average
     )
+    iteration = BilevelIteration(ArchitectureStep(problem, adam), WeightStep(problem, 5.0))
     images = torch.randn(arguments.batch // distributed.world(), 3, 32, 32, generator=generator)
     images = images.contiguous(memory_format=torch.channels_last)
-    batch = Batch(images, torch.zeros(len(images), dtype=torch.int64))
+    batch = LabelledBatch(images, torch.zeros(len(images), dtype=torch.int64))
     seconds = []
     for _ in range(1 + arguments.steps):
         distributed.barrier()

@@ -109,7 +109,7 @@ def parts(options: argparse.Namespace) -> dict[str, tuple[float, float]]:
         macs = 0
         for edge in topology.edges:
             stride = topology.stride(edge.source, place.reduction)
-            for name in SPACES["darts"]:
+            for name in SPACES["darts"].operations:
                 cost = operation_cost(
                     name, channels // options.k, stride, smaller * stride, searching=True
                 )

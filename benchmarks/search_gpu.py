@@ -40,9 +40,10 @@ from darts.data.augmentation import Augmentation
 from darts.data.dataset import ImageTensor
 from darts.data.loader import BatchLoader
 from darts.methods.architecture import Architecture
+from darts.methods.gradient import Bilevel, LabelledBatch, StepOutcome
 from darts.runs.optimisers import create_adam, create_sgd
 from darts.searching.recording import WARM_UP, CudaGraphs, RecordedIteration, Step
-from darts.searching.steps import ArchitectureStep, Batch, Iteration, Outcome, WeightStep
+from darts.searching.steps import ArchitectureStep, BilevelIteration, WeightStep
 from darts.searching.supernet import Supernet
 from darts.system.device import precision_context
 from genotypes import SPACES
@@ -77,14 +78,14 @@ class LiteralArchitectureStep:
         self.supernet, self.architecture = supernet, architecture
         self.optimiser, self.context = optimiser, context
 
-    def __call__(self, validation: Batch, training: Batch) -> Outcome:
+    def __call__(self, validation: LabelledBatch, training: LabelledBatch) -> StepOutcome:
         self.optimiser.zero_grad()
         with self.context():
             logits = self.supernet(validation.images, self.architecture.tables())
             loss = functional.cross_entropy(logits, validation.labels)
         loss.backward()
         self.optimiser.step()
-        return Outcome(loss.detach(), logits.detach())
+        return StepOutcome(loss.detach(), logits.detach())
 
 
 def build(form: str, literal: ReferenceSupernet, options: argparse.Namespace) -> nn.Module:
@@ -97,7 +98,7 @@ def build(form: str, literal: ReferenceSupernet, options: argparse.Namespace) ->
     else:
         supernet = Supernet(
             Topology(options.nodes),
-            SPACES["darts"],
+            SPACES["darts"].operations,
             channels=options.channels,
             layers=options.layers,
             k=options.k,
@@ -123,13 +124,12 @@ def create_iteration(form: str, supernet: nn.Module, options: argparse.Namespace
         device=CUDA,
     )
     context = partial(precision_context, options.precision, CUDA)
-    criterion = functional.cross_entropy
-    weight_step = WeightStep(supernet, architecture, sgd, criterion, 5.0, context)
+    problem = Bilevel(supernet, architecture, sgd, functional.cross_entropy, context)
+    weight_step = WeightStep(problem, 5.0)
     if form == "literal":
         step = LiteralArchitectureStep(supernet, architecture, adam, context)
-        return Iteration(step, weight_step)  # type: ignore[arg-type]
-    step = ArchitectureStep(supernet, architecture, adam, sgd, criterion, context=context)
-    iteration = Iteration(step, weight_step)
+        return BilevelIteration(step, weight_step)  # type: ignore[arg-type]
+    iteration = BilevelIteration(ArchitectureStep(problem, adam), weight_step)
     return (
         RecordedIteration(iteration, CudaGraphs(CUDA), insist=True)
         if form.endswith("graphs")
@@ -137,12 +137,12 @@ def create_iteration(form: str, supernet: nn.Module, options: argparse.Namespace
     )
 
 
-def random_batch(options: argparse.Namespace, size: int | None = None) -> Batch:
+def random_batch(options: argparse.Namespace, size: int | None = None) -> LabelledBatch:
     generator = torch.Generator().manual_seed(1)
     shape = (size or options.batch, 3, options.size, options.size)
     images = torch.randn(shape, generator=generator).to(CUDA)
     labels = torch.randint(10, shape[:1], generator=generator).to(CUDA)
-    return Batch(images.contiguous(memory_format=torch.channels_last), labels)
+    return LabelledBatch(images.contiguous(memory_format=torch.channels_last), labels)
 
 
 def measure(form: str, literal: ReferenceSupernet, options: argparse.Namespace) -> dict:
@@ -178,7 +178,7 @@ def measure(form: str, literal: ReferenceSupernet, options: argparse.Namespace) 
     return report
 
 
-def launches(iteration: Step, batch: Batch) -> int:
+def launches(iteration: Step, batch: LabelledBatch) -> int:
     """Kernels that the host launches in one bilevel iteration; a graph counts as one."""
     # The calls of CUDA's run time are seen only beside the device's activity.
     kinds = [torch.profiler.ProfilerActivity.CPU, torch.profiler.ProfilerActivity.CUDA]

@@ -32,8 +32,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from cells.topology import Topology
 from darts.methods.architecture import Architecture
+from darts.methods.gradient import Bilevel, LabelledBatch
 from darts.runs.optimisers import create_sgd
-from darts.searching.steps import ArchitectureStep, Batch, WeightStep
+from darts.searching.steps import ArchitectureStep, WeightStep
 from darts.searching.supernet import Supernet
 from darts.system.device import keep_memory
 from genotypes import SPACES
@@ -61,16 +62,14 @@ class Form:
             else create_sgd(supernet.parameters(), learning_rate=0.1, device=cpu, **settings)
         )
         self.adam = torch.optim.Adam(self.architecture.parameters(), 6e-4, betas=(0.5, 0.999))
-        criterion = functional.cross_entropy
-        self._weights = WeightStep(supernet, self.architecture, weights, criterion, 5.0)
-        self._architecture = ArchitectureStep(
-            supernet, self.architecture, self.adam, weights, criterion
-        )
+        problem = Bilevel(supernet, self.architecture, weights, functional.cross_entropy)
+        self._weights = WeightStep(problem, 5.0)
+        self._architecture = ArchitectureStep(problem, self.adam)
 
-    def weight_step(self, batch: Batch) -> None:
+    def weight_step(self, batch: LabelledBatch) -> None:
         self._weights(batch)
 
-    def architecture_step(self, batch: Batch) -> None:
+    def architecture_step(self, batch: LabelledBatch) -> None:
         if not self.literal:
             self._architecture(batch, batch)
             return
@@ -79,8 +78,8 @@ class Form:
         functional.cross_entropy(logits, batch.labels).backward()
         self.adam.step()
 
-    def seconds(self, step: str, batch: Batch) -> float:
-        parts: dict[str, list[Callable[[Batch], None]]] = {
+    def seconds(self, step: str, batch: LabelledBatch) -> float:
+        parts: dict[str, list[Callable[[LabelledBatch], None]]] = {
             "weight step": [self.weight_step],
             "architecture step": [self.architecture_step],
             "bilevel iteration": [self.architecture_step, self.weight_step],
@@ -96,7 +95,7 @@ def build(form: str, options: argparse.Namespace) -> nn.Module:
         return ReferenceSupernet(options.channels, options.layers, options.nodes, options.k)
     return Supernet(
         Topology(options.nodes),
-        SPACES["darts"],
+        SPACES["darts"].operations,
         channels=options.channels,
         layers=options.layers,
         k=options.k,
@@ -104,12 +103,12 @@ def build(form: str, options: argparse.Namespace) -> nn.Module:
     ).to(memory_format=torch.channels_last)
 
 
-def random_batch(options: argparse.Namespace, channels_last: bool) -> Batch:
+def random_batch(options: argparse.Namespace, channels_last: bool) -> LabelledBatch:
     generator = torch.Generator().manual_seed(1)
     images = torch.randn(options.batch, 3, options.size, options.size, generator=generator)
     labels = torch.randint(10, (options.batch,), generator=generator)
     layout = torch.channels_last if channels_last else torch.contiguous_format
-    return Batch(images.contiguous(memory_format=layout), labels)
+    return LabelledBatch(images.contiguous(memory_format=layout), labels)
 
 
 def peak_memory(form: str, channels_last: bool, options: argparse.Namespace) -> float:

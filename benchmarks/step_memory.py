@@ -21,8 +21,9 @@ from torch.nn import functional
 
 from cells.topology import Topology
 from darts.methods.architecture import Architecture
+from darts.methods.gradient import Bilevel, LabelledBatch
 from darts.models.derived import create_network
-from darts.searching.steps import Batch, WeightStep
+from darts.searching.steps import WeightStep
 from darts.searching.supernet import Supernet
 from darts.system.device import device_name, peak_memory
 from genotypes import SPACES
@@ -36,23 +37,24 @@ FORMS = {
 }
 
 
-def search_step(parts: int, recompute: bool) -> Callable[[Batch], object]:
+def search_step(parts: int, recompute: bool) -> Callable[[LabelledBatch], object]:
     generator = torch.Generator().manual_seed(0)
     architecture = Architecture(Topology(4), generator=generator)
-    supernet = Supernet(Topology(4), SPACES["darts"], backend="torch")
+    supernet = Supernet(Topology(4), SPACES["darts"].operations, backend="torch")
     supernet.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     supernet.recompute = recompute
     sgd = torch.optim.SGD(supernet.parameters(), lr=0.1, momentum=0.9)
-    return WeightStep(supernet, architecture, sgd, functional.cross_entropy, 5.0, parts=parts)
+    problem = Bilevel(supernet, architecture, sgd, functional.cross_entropy, parts=parts)
+    return WeightStep(problem, 5.0)
 
 
-def retraining_step(parts: int, recompute: bool) -> Callable[[Batch], object]:
+def retraining_step(parts: int, recompute: bool) -> Callable[[LabelledBatch], object]:
     network = create_network("pcdarts_cifar10").to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     network.recompute = recompute
     sgd = torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9)
     generator = torch.Generator().manual_seed(0)
 
-    def step(batch: Batch) -> None:
+    def step(batch: LabelledBatch) -> None:
         sgd.zero_grad()
         for images, labels in batch.split(parts):
             logits, _ = network(images, 0.2, generator)
@@ -71,7 +73,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, float]:
     size = arguments.size
     images = torch.randn(arguments.batch, 3, size, size)
     images = images.contiguous(memory_format=torch.channels_last)
-    batch = Batch(images, torch.zeros(arguments.batch, dtype=torch.int64))
+    batch = LabelledBatch(images, torch.zeros(arguments.batch, dtype=torch.int64))
     cpu = torch.device("cpu")
     before = peak_memory(cpu)
     step(batch)

@@ -7,14 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from darts.compare.options import CompareOptions
 from darts.errors import UserError
-from darts.searching.options import METHODS, SearchOptions
-from darts.searching.options import PRESETS as SEARCH_PRESETS
+from darts.searching.options import SearchOptions, search_overlay
 from darts.settings.parsing import options_from
-from darts.settings.recipes import config_path
+from darts.settings.recipes import read_recipe
 from darts.training.options import PRESETS as TRAINING_PRESETS
 from darts.training.options import TrainingOptions
 from genotypes import Genotype, load_genotype
@@ -26,17 +23,9 @@ if TYPE_CHECKING:
     from darts.detection.options import DetectionOptions
     from darts.detection.task import DetectionResult
     from darts.models.registry import Model
-    from darts.runs.directory import RunDirectory
-    from darts.runs.tracking import Tracker
-    from darts.searching.task import SearchResult
+    from darts.searching.task import CellSearchResult
     from darts.training.scoring import Scores
     from darts.training.task import TrainingResult
-
-
-def search_overlay(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """What a search's method, data set and preset imply."""
-    recipe = _recipe("search_imagenet") if settings["dataset"] == "imagenet" else {}
-    return {**recipe, **METHODS[settings["method"]], **SEARCH_PRESETS[settings["preset"]]}
 
 
 def training_overlay(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -45,15 +34,11 @@ def training_overlay(settings: Mapping[str, Any]) -> dict[str, Any]:
     if dataset is None and settings["genotype"] is not None:
         dataset = load_genotype(settings["genotype"]).provenance.get("searched_on")
     dataset = dataset or "cifar10"
-    recipe = _recipe("evaluate_imagenet") if dataset == "imagenet" else {}
+    recipe = read_recipe("evaluate_imagenet") if dataset == "imagenet" else {}
     return {**recipe, **TRAINING_PRESETS[settings["preset"]], "dataset": dataset}
 
 
-def _recipe(name: str) -> dict[str, Any]:
-    return yaml.safe_load(config_path(name).read_text(encoding="utf-8"))
-
-
-def search(**settings: Any) -> SearchResult:
+def search(**settings: Any) -> CellSearchResult:
     """Search a cell; settings are those of `python search.py --help`, with underscores.
 
     >>> result = search(dataset="digits", preset="smoke")  # doctest: +SKIP
@@ -66,30 +51,17 @@ def search(**settings: Any) -> SearchResult:
     return run_search(options_from(SearchOptions, settings, search_overlay))
 
 
-def run_search(options: SearchOptions) -> SearchResult:
+def run_search(options: SearchOptions) -> CellSearchResult:
     """Search with these options, drawing the cells of every epoch and reporting at the end."""
     from darts.report.page import write_report
-    from darts.searching import task
+    from darts.searching.task import draw_epoch, search_cells
     from darts.system.distributed import is_main, joined
 
     with joined():
-        result = task.run_search(options, on_epoch=draw_epoch)
+        result = search_cells(options, on_epoch=draw_epoch)
         if is_main():
             write_report(result.run_dir)
     return result
-
-
-def draw_epoch(
-    run: RunDirectory, tracker: Tracker, epoch: int, step: int, genotype: Genotype
-) -> None:
-    """Keep a drawing of both cells of an epoch, in the run and in TensorBoard."""
-    from darts.report.draw import draw_genotype
-
-    draw_genotype(genotype, run.cells, formats=("svg", "png"))
-    for kind in ("normal", "reduce"):
-        kept = run.epoch_cell(epoch, kind)
-        kept.write_bytes((run.cells / f"{kind}.svg").read_bytes())
-        tracker.image(f"cells/{kind}", run.cells / f"{kind}.png", step)
 
 
 def evaluate(**settings: Any) -> TrainingResult:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from genotypes.genotype import Genotype, Node
-from genotypes.spaces import NONE, SPACES
+from genotypes.genotype import KINDS, Genotype, Node
+from genotypes.search_space import SPACES
 
 if TYPE_CHECKING:
     import torch
@@ -14,29 +14,39 @@ if TYPE_CHECKING:
 def random_genotype(
     nodes: int, generator: torch.Generator, name: str, space: str = "darts"
 ) -> Genotype:
-    """Draw a genotype uniformly.
+    """Sample a genotype uniformly.
 
-    Every node gets two distinct sources among the states before it and, independently, an
-    operation for each among all but `none`; all inner nodes are concatenated.
+    Each node gets distinct sources among the states before it, as many as the space keeps, and an
+    independent operation for each source, never the zero operation.
+
+    >>> import torch
+    >>> genotype = random_genotype(4, torch.Generator().manual_seed(0), "random")
+    >>> [source for _, source in genotype.normal[0]]
+    [0, 1]
 
     Args:
-        nodes: Inner nodes of a cell, at least 1.
-        generator: Source of all random draws, on the CPU.
+        nodes: Number of inner nodes of a cell, at least 1.
+        generator: The source of all random numbers, on the CPU.
         name: Name of the genotype.
-        space: Search space, a key of `SPACES`.
+        space: Name of the search space, a key of `SPACES`.
     """
     import torch
 
-    operations = [operation for operation in SPACES[space] if operation != NONE]
+    rules = SPACES[space]
 
-    def node(states: int) -> Node:
-        sources = torch.randperm(states, generator=generator)[:2].sort().values.tolist()
-        choices = torch.randint(len(operations), (2,), generator=generator).tolist()
-        return tuple(
-            (operations[choice], source) for choice, source in zip(choices, sources, strict=True)
-        )
+    def node(kind: str, target: int) -> Node:
+        kept = rules.kept_edges(target)
+        sources = torch.randperm(target, generator=generator)[:kept].sort().values.tolist()
+        pairs = []
+        for source in sources:
+            choices = rules.choices(kind, source, target)
+            column = int(torch.randint(len(choices), (1,), generator=generator))
+            pairs.append((choices[column], source))
+        return tuple(pairs)
 
-    cells = [tuple(node(2 + number) for number in range(nodes)) for _ in range(2)]
-    concat = tuple(range(2, 2 + nodes))
+    normal, reduce = (
+        tuple(node(kind, target) for target in rules.inner_states(nodes)) for kind in KINDS
+    )
+    concat = rules.output_states(nodes)
     provenance = {"source": "drawn uniformly at random"}
-    return Genotype(name, cells[0], cells[1], concat, concat, space, provenance)
+    return Genotype(name, normal, reduce, concat, concat, space, provenance)

@@ -1,16 +1,14 @@
-"""The rules that every genotype keeps, each with a message that names file, key and choices."""
+"""The rules that every genotype obeys. Each error message names file, key and choices."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from genotypes.spaces import NONE, SPACES
+from genotypes.search_space import SPACES, SearchSpace
 
 _REQUIRED = ("name", "normal", "normal_concat", "reduce", "reduce_concat")
 _OPTIONAL = ("space", "provenance")
-_CELL_INPUTS = 2
-_NODE_INPUTS = 2
 
 
 class GenotypeError(ValueError):
@@ -18,24 +16,37 @@ class GenotypeError(ValueError):
 
 
 def check_genotype(value: Any, where: str) -> None:
-    """Raise GenotypeError unless `value` is a genotype in plain form (see `Genotype.as_dict`).
+    """Check that `value` is a genotype in plain form (see `Genotype.as_dict`).
 
-    Beside types and ranges: each node has two inputs from states before it; `none` is no operation
-    of a genotype; both cells have equally many nodes; a concat list names inner nodes, each once.
-    Two inputs of a node may share their source only outside the space `darts`, whose derivation
-    always keeps two distinct edges.
+    Apart from types and ranges, the rules are those of the genotype's search space: the number of
+    inputs of a node, their sources, and the operations. Both cells have the same number of nodes,
+    and a concat list names inner nodes, each once.
+
+    >>> check_genotype({"name": "empty"}, "x.yaml")
+    Traceback (most recent call last):
+        ...
+    genotypes.validation.GenotypeError: x.yaml: missing key 'normal', 'normal_concat', 'reduce', \
+'reduce_concat'
+
+    Args:
+        value: The plain form, e.g. a parsed YAML file.
+        where: Name of the source for error messages.
+
+    Raises:
+        GenotypeError: A rule is broken.
     """
     if not isinstance(value, Mapping):
         raise GenotypeError(f"{where}: a genotype is a mapping of keys, not {_kind(value)}")
     _check_keys(value, where)
     if not isinstance(value["name"], str) or not value["name"].strip():
         raise GenotypeError(f"{where}: name: must be a text that is not empty")
-    space = value.get("space", "darts")
-    if not isinstance(space, str) or space not in SPACES:
-        raise GenotypeError(f"{where}: space: unknown space {space!r} {_choices(SPACES)}")
+    name = value.get("space", "darts")
+    if not isinstance(name, str) or name not in SPACES:
+        raise GenotypeError(f"{where}: space: unknown space {name!r} {_choices(SPACES)}")
+    space = SPACES[name]
     for kind in ("normal", "reduce"):
-        _check_nodes(value[kind], space, f"{where}: {kind}")
-        _check_concat(value[f"{kind}_concat"], len(value[kind]), f"{where}: {kind}_concat")
+        _check_nodes(value[kind], space, kind, f"{where}: {kind}")
+        _check_concat(value[f"{kind}_concat"], len(value[kind]), space, f"{where}: {kind}_concat")
     if len(value["normal"]) != len(value["reduce"]):
         counts = f"{len(value['normal'])} and {len(value['reduce'])}"
         raise GenotypeError(f"{where}: normal and reduce need equally many nodes, not {counts}")
@@ -54,60 +65,81 @@ def _check_keys(mapping: Mapping[Any, Any], where: str) -> None:
         raise GenotypeError(f"{where}: missing key {', '.join(map(repr, missing))}")
 
 
-def _check_nodes(nodes: Any, space: str, where: str) -> None:
+def _check_nodes(nodes: Any, space: SearchSpace, kind: str, where: str) -> None:
     if not _is_list(nodes) or not nodes:
         raise GenotypeError(f"{where}: must be a list of at least one node, not {_kind(nodes)}")
+    if space.nodes not in (None, len(nodes)):
+        raise GenotypeError(
+            f"{where}: a cell of the space {space.name!r} has {space.nodes} nodes, not {len(nodes)}"
+        )
     for number, node in enumerate(nodes):
-        _check_node(node, number, space, f"{where}, node {number}")
+        _check_node(node, number, space, kind, f"{where}, node {number}")
 
 
-def _check_node(node: Any, number: int, space: str, where: str) -> None:
+def _check_node(node: Any, number: int, space: SearchSpace, kind: str, where: str) -> None:
     if not _is_list(node):
         raise GenotypeError(f"{where}: must be a list of inputs, not {_kind(node)}")
-    if len(node) != _NODE_INPUTS:
-        raise GenotypeError(f"{where}: needs {_NODE_INPUTS} inputs, not {len(node)}")
+    target = space.inputs + number
+    if len(node) != space.kept_edges(target):
+        raise GenotypeError(f"{where}: needs {space.kept_edges(target)} inputs, not {len(node)}")
     for pair in node:
         if not _is_list(pair) or len(pair) != 2:
             raise GenotypeError(f"{where}: an input is a pair [operation, source], not {pair!r}")
-        _check_operation(pair[0], space, where)
-        _check_source(pair[1], number, where)
-    (_, first), (_, second) = node
-    if space == "darts" and first == second:
+        _check_source(pair[1], number, space, where)
+        _check_operation(pair[0], space.choices(kind, pair[1], target), space, where)
+    sources = [source for _, source in node]
+    repeated = [source for source in sources if sources.count(source) > 1]
+    if space.distinct_sources and repeated:
         raise GenotypeError(
-            f"{where}: both inputs come from source {first}; cells of the space 'darts' take two "
-            "distinct sources a node (the space 'nasnet' allows one source twice)"
+            f"{where}: two inputs come from source {repeated[0]}; the inputs of a node in the "
+            f"space {space.name!r} must have different sources{_lenient_spaces()}"
         )
 
 
-def _check_operation(operation: Any, space: str, where: str) -> None:
-    choices = [name for name in SPACES[space] if name != NONE]
-    if operation == NONE:
-        raise GenotypeError(f"{where}: 'none' is an absent edge and cannot stand in a genotype")
+def _check_operation(
+    operation: Any, choices: Sequence[str], space: SearchSpace, where: str
+) -> None:
+    if space.zero is not None and operation == space.zero:
+        raise GenotypeError(
+            f"{where}: {space.zero!r} is an absent edge and cannot be part of a genotype"
+        )
     if operation not in choices:
         raise GenotypeError(f"{where}: unknown operation {operation!r} {_choices(choices)}")
 
 
-def _check_source(source: Any, number: int, where: str) -> None:
+def _lenient_spaces() -> str:
+    names = [repr(name) for name, space in SPACES.items() if not space.distinct_sources]
+    return f" (spaces that allow one source twice: {', '.join(names)})" if names else ""
+
+
+def _check_source(source: Any, number: int, space: SearchSpace, where: str) -> None:
     if not _is_integer(source):
         raise GenotypeError(f"{where}: a source is a state number, not {source!r}")
-    if not 0 <= source < _CELL_INPUTS + number:
+    before = space.inputs + number
+    if not 0 <= source < before:
         raise GenotypeError(
             f"{where}: source {source} does not come before the node; the states 0 to "
-            f"{number + 1} do (0 and 1 are the cell's inputs, 2 is node 0)"
+            f"{before - 1} do ({_input_states(space)}, {space.inputs} is node 0)"
         )
 
 
-def _check_concat(concat: Any, nodes: int, where: str) -> None:
+def _input_states(space: SearchSpace) -> str:
+    if space.inputs == 1:
+        return "0 is the cell's input"
+    return f"{' and '.join(map(str, range(space.inputs)))} are the cell's inputs"
+
+
+def _check_concat(concat: Any, nodes: int, space: SearchSpace, where: str) -> None:
     if not _is_list(concat) or not concat:
         raise GenotypeError(f"{where}: must be a list of at least one state, not {_kind(concat)}")
+    inner = space.inner_states(nodes)
     for state in concat:
-        if not _is_integer(state) or not _CELL_INPUTS <= state < _CELL_INPUTS + nodes:
-            last = _CELL_INPUTS + nodes - 1
+        if not _is_integer(state) or state not in inner:
             raise GenotypeError(
-                f"{where}: {state!r} is no inner node; their states are {_CELL_INPUTS} to {last}"
+                f"{where}: {state!r} is no inner node; their states are {inner[0]} to {inner[-1]}"
             )
     if len(set(concat)) != len(concat):
-        raise GenotypeError(f"{where}: a state stands twice in {list(concat)}")
+        raise GenotypeError(f"{where}: a state is listed twice in {list(concat)}")
 
 
 def _choices(names: Iterable[str]) -> str:

@@ -15,9 +15,9 @@ from darts.settings.parsing import parse_options
 @by_all_processes
 def search(arguments: Sequence[str], prog: str) -> None:
     from darts import api
-    from darts.searching.options import SearchOptions
+    from darts.searching.options import SearchOptions, search_overlay
 
-    options = parse_options(SearchOptions, arguments, prog=prog, overlay=api.search_overlay)
+    options = parse_options(SearchOptions, arguments, prog=prog, overlay=search_overlay)
     result = api.run_search(options)
     print_hint()
     print(f"genotype             {RunFiles(result.run_dir).genotype}")

@@ -15,7 +15,7 @@ from darts.compare.candidates import Baseline, ComparedNetwork, baseline, conten
 from darts.compare.describe import recipe_words, setting_notes
 from darts.compare.options import CompareOptions
 from darts.compare.outcome import Comparison, Contender, judge_contender
-from darts.costs.latency import measure
+from darts.costs.latency import measure_latency
 from darts.data.transforms import training_transform
 from darts.design_space.population import Population
 from darts.errors import UserError
@@ -192,7 +192,10 @@ def _latencies(
     shape = (options.latency_batch, 3, images.resolution, images.resolution)
     # In turns: a machine that is slow for a while should be so for all of them.
     times = np.median(
-        [[measure(one, shape, device, repeats=3) for one in networks] for _ in range(_TURNS)],
+        [
+            [measure_latency(one, shape, device, repeats=3) for one in networks]
+            for _ in range(_TURNS)
+        ],
         axis=0,
     )
     return {

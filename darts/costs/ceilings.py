@@ -11,25 +11,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from cells.topology import Topology
 from darts.costs.constrained import strongest_cells
-from darts.costs.expected import expected_cost, keeping_probabilities, kept_operations
-from darts.costs.latency import measure
+from darts.costs.expected import derived_operations, expected_cost, keeping_probabilities
+from darts.costs.latency import measure_latency
 from darts.costs.latency_table import Latencies, measure_latencies, read_latencies
 from darts.costs.options import CostOptions
 from darts.costs.tables import Target, chosen, counted_tables
 from darts.errors import UserError
-from darts.methods.architecture import KINDS, Architecture
+from darts.methods.architecture import Architecture
 from darts.runs.directory import RunDirectory
 from darts.settings.quantities import format_count, format_seconds, parse_count, parse_seconds
 from darts.system.distributed import from_main
-from genotypes import Genotype
-from genotypes.spaces import NONE
+from genotypes import KINDS, Genotype, SearchSpace
 from ops.partial import ChannelError
 
 # What a multiplier would end at if the cost stayed at e times its ceiling all through the search.
@@ -103,7 +102,6 @@ class CostAwareness:
         self.multipliers = {name: torch.zeros((), **self._like) for name in self.ceilings}
         self._device = device
         self._rate = GAIN / max(steps, 1)
-        self._none = operations.index(NONE) if NONE in operations else None
         self._place_tables()
         if measured:
             self._check_feasible()
@@ -143,27 +141,33 @@ class CostAwareness:
     def penalises(self) -> bool:
         return bool(self.ceilings or self.options.cost_weight)
 
-    def expected(self) -> dict[str, Tensor]:
+    def expected(self, architecture: Architecture) -> dict[str, Tensor]:
         """The expected cost by name, differentiable in alpha and beta."""
         return self._sums(
-            lambda scores, topology, none: keeping_probabilities(
-                scores, topology, none, self.options.cost_temperature
-            )
+            architecture,
+            lambda scores, topology, space: keeping_probabilities(
+                scores, topology, space, self.options.cost_temperature
+            ),
         )
 
-    def _sums(self, share: Callable[[Tensor, Topology, int | None], Tensor]) -> dict[str, Tensor]:
-        topology, none = self.architecture.topology, self._none
+    def _sums(
+        self,
+        architecture: Architecture,
+        share: Callable[[Tensor, Topology, SearchSpace], Tensor],
+    ) -> dict[str, Tensor]:
         shares = {
-            kind: share(self.architecture.log_strengths(kind), topology, none) for kind in KINDS
+            kind: share(architecture.log_strengths(kind), architecture.topology, architecture.space)
+            for kind in KINDS
         }
         return {
             name: expected_cost(shares, self._placed[name], table.base)
             for name, table in self.tables.items()
         }
 
-    def penalty(self) -> Tensor:
-        """What joins the architecture's loss; each call is one step of the dual ascent."""
-        expected, derived = self.expected(), self._sums(kept_operations)
+    def penalty(self, architecture: Architecture) -> Tensor:
+        """The term of the architecture's loss; each call is one step of the dual ascent."""
+        expected = self.expected(architecture)
+        derived = self._sums(architecture, derived_operations)
         total = torch.zeros((), **self._like)
         if self.options.cost_weight:
             total = total + self.options.cost_weight * expected[self.options.cost].log()
@@ -186,8 +190,9 @@ class CostAwareness:
         with torch.no_grad():
             scores = {kind: self.architecture.log_strengths(kind) for kind in KINDS}
         ceilings = [(self.tables[name], ceiling) for name, ceiling in self.ceilings.items()]
-        topology, operations = self.architecture.topology, self.architecture.operations
-        return strongest_cells(scores, topology, operations, ceilings)
+        return strongest_cells(
+            scores, self.architecture.topology, self.architecture.space, ceilings
+        )
 
     def fits(self, genotype: Genotype) -> bool:
         """Whether the network of a genotype keeps all ceilings."""
@@ -203,7 +208,9 @@ class CostAwareness:
     def metrics(self, genotype: Genotype) -> dict[str, float]:
         """An epoch's figures: costs of the derived network, expected costs, weights."""
         with torch.no_grad():
-            expected = {name: value.item() for name, value in self.expected().items()}
+            expected = {
+                name: value.item() for name, value in self.expected(self.architecture).items()
+            }
         figures = {f"derived_{name}": value for name, value in self.of(genotype).items()}
         if self.penalises:
             figures |= {f"expected_{name}": value for name, value in expected.items()}
@@ -236,7 +243,7 @@ class CostAwareness:
     def measured(self, genotype: Genotype) -> float:
         """Seconds for one image, by the whole network, which its table only approximates."""
         size = self.target.resolution
-        return measure(self.target.network(genotype), (1, 3, size, size), self._device)
+        return measure_latency(self.target.network(genotype), (1, 3, size, size), self._device)
 
     def note(self, genotype: Genotype) -> str:
         """The derived network's cost in a few words."""
@@ -258,6 +265,24 @@ class CostAwareness:
         if state["latencies"] is not None:
             self._set_latencies(Latencies.from_dict(state["latencies"], "checkpoint"))
             self._place_tables()
+
+
+class CostPenalty:
+    """The penalty on the expected cost, as a regulariser of the search.
+
+        sum over costs c of lambda_c · log E[c],   lambda_c fixed, or a multiplier that is updated
+
+    See the module for the formula of the multipliers.
+    """
+
+    # All of its tensors live on the device, at fixed addresses.
+    recordable: ClassVar[bool] = True
+
+    def __init__(self, costs: CostAwareness) -> None:
+        self.costs = costs
+
+    def __call__(self, architecture: Architecture) -> Tensor:
+        return self.costs.penalty(architecture)
 
 
 def words(name: str, value: float) -> str:

@@ -16,21 +16,18 @@ from torch import Tensor
 
 from cells.topology import Topology
 from darts.costs.tables import CostTable
-from darts.methods.architecture import KINDS
-from genotypes import Node
-from genotypes.spaces import NONE
+from genotypes import KINDS, Node, SearchSpace
 
-ATTEMPTS = 100
-FloatArray = NDArray[np.float64]
-Cells = Mapping[str, tuple[Node, ...]]
+_ATTEMPTS = 100
+_FloatArray = NDArray[np.float64]
 
 
 def strongest_cells(
     log_strengths: Mapping[str, Tensor],
     topology: Topology,
-    operations: tuple[str, ...],
+    space: SearchSpace,
     ceilings: Sequence[tuple[CostTable, float]],
-) -> Cells | None:
+) -> dict[str, tuple[Node, ...]] | None:
     """The nodes of both kinds of cell with the largest sum of log strengths under all ceilings.
 
     Args:
@@ -40,25 +37,37 @@ def strongest_cells(
     Returns:
         Nodes as in a `Genotype`, stronger edge first; None where no cell fits.
     """
-    values = _stacked(log_strengths)
+    allowed = _allowed(topology, space)
+    values = np.where(allowed, _stacked(log_strengths), 0.0)
     costs = np.stack([_stacked(table.operations) for table, _ in ceilings])
     room = np.array([ceiling - table.base for table, ceiling in ceilings])
-    allowed = np.array([name != NONE for name in operations])
-    kept = _solve(values, costs, room, topology, np.broadcast_to(allowed, values.shape))
-    return None if kept is None else _nodes(kept, values, topology, operations)
+    numbers = [space.kept_edges(len(topology.incoming(node))) for node in topology.inner]
+    kept = _solve(values, costs, room, topology, allowed, numbers)
+    return None if kept is None else _nodes(kept, values, topology, space.operations)
 
 
-def _stacked(tables: Mapping[str, Tensor]) -> FloatArray:
+def _allowed(topology: Topology, space: SearchSpace) -> NDArray[np.bool_]:
+    """`[2, E, O]`: which operations a genotype may have on which edge."""
+    rows = [
+        [name in space.choices(kind, edge.source, edge.target) for name in space.operations]
+        for kind in KINDS
+        for edge in topology.edges
+    ]
+    return np.array(rows).reshape(2, len(topology.edges), len(space.operations))
+
+
+def _stacked(tables: Mapping[str, Tensor]) -> _FloatArray:
     """`[2, E, O]`, the normal cell first."""
     return np.stack([tables[kind].detach().double().cpu().numpy() for kind in KINDS])
 
 
 def _solve(
-    values: FloatArray,
-    costs: FloatArray,
-    room: FloatArray,
+    values: _FloatArray,
+    costs: _FloatArray,
+    room: _FloatArray,
     topology: Topology,
     allowed: NDArray[np.bool_],
+    numbers: list[int],
 ) -> NDArray[np.bool_] | None:
     """Which of `[2, E, O]` to keep: maximal values, costs `[M, 2, E, O]` within `room` `[M]`."""
     # Imported here, because it takes a second and most searches have no ceiling.
@@ -81,14 +90,14 @@ def _solve(
 
     structure = [
         LinearConstraint(sums(groups), -np.inf, 1),
-        LinearConstraint(sums(nodes), 2, 2),
+        LinearConstraint(sums(nodes), 2 * numbers, 2 * numbers),
     ]
     # The solver keeps constraints and finds the optimum up to 1e-6: numbers are made large.
     costs = costs.reshape(len(costs), -1)
     scale = 1e4 / np.maximum(np.abs(room), costs.max(axis=1))
     within = LinearConstraint(costs * scale[:, None], -np.inf, room * scale)
     constraints = [*structure, within]
-    for _ in range(ATTEMPTS):
+    for _ in range(_ATTEMPTS):
         answer = milp(
             -1e3 * values.ravel(),
             integrality=np.ones(values.size),
@@ -107,7 +116,7 @@ def _solve(
 
 
 def _nodes(
-    kept: NDArray[np.bool_], values: FloatArray, topology: Topology, operations: tuple[str, ...]
+    kept: NDArray[np.bool_], values: _FloatArray, topology: Topology, operations: tuple[str, ...]
 ) -> dict[str, tuple[Node, ...]]:
     cells = {}
     for number, kind in enumerate(KINDS):

@@ -13,7 +13,7 @@ from darts.system.device import synchronise
 
 
 @torch.no_grad()
-def measure(
+def measure_latency(
     module: nn.Module,
     shape: Sequence[int],
     device: torch.device | str = "cpu",

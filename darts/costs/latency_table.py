@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from cells.topology import Topology
-from darts.costs.latency import measure
+from darts.costs.latency import measure_latency
 from darts.costs.tables import CostTable, Target, places, reference_genotype, table_of
 from darts.errors import UserError
 from darts.system.device import device_name
@@ -120,10 +120,12 @@ def measure_latencies(
         name, channels, stride, size = shape
         module = create_operation(name, channels, stride, affine=True)
         free = isinstance(module, nn.Identity)
-        operations[shape] = 0.0 if free else measure(module, (1, channels, size, size), device)
+        operations[shape] = (
+            0.0 if free else measure_latency(module, (1, channels, size, size), device)
+        )
     reference = reference_genotype(topology, columns)
     size = target.resolution
-    whole = measure(target.network(reference), (1, 3, size, size), device)
+    whole = measure_latency(target.network(reference), (1, 3, size, size), device)
     words = f"{device_name(device)}, torch {torch.__version__}, Python {platform.python_version()}"
     if device.type == "cpu":
         words += f", {torch.get_num_threads()} threads"

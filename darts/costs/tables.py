@@ -23,7 +23,7 @@ from darts.models.derived import SETTINGS, Network
 from darts.models.stems import STEMS
 from genotypes import Genotype
 from genotypes.genotype import KINDS
-from genotypes.spaces import NONE
+from genotypes.search_space import NONE
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +16,7 @@ from darts.data.source import Source
 from darts.data.splits import balanced_subset, proportional_subset, split_halves
 from darts.data.streaming import ImageFiles
 from darts.errors import UserError
+from darts.system.randomness import subset_generator
 
 
 def draw_subset(source: Source, options: DataOptions, seed: int) -> Source:
@@ -29,12 +29,12 @@ def draw_subset(source: Source, options: DataOptions, seed: int) -> Source:
         UserError: There are fewer classes or images than asked for.
     """
     if options.classes is not None:
-        source = _some_classes(source, options, _generator(seed, "classes"))
+        source = _some_classes(source, options, subset_generator(seed, "classes"))
     train, test = source.train, source.test
     if options.train_images is not None:
         train = _some_images(train, options.train_images, options, seed, "train_images")
     elif options.train_fraction is not None:
-        generator = _generator(seed, "train_images")
+        generator = subset_generator(seed, "train_images")
         try:
             chosen = proportional_subset(train.labels, options.train_fraction, generator)
         except UserError as error:
@@ -120,9 +120,4 @@ def _some_images(
 ) -> ImageSet:
     if not 0 < count <= len(images):
         raise UserError(f"{what} {count}: {options.dataset} has {len(images)} such images")
-    return images.subset(balanced_subset(images.labels, count, _generator(seed, what)))
-
-
-def _generator(seed: int, what: str) -> torch.Generator:
-    digest = hashlib.sha256(f"{seed} {what}".encode()).digest()
-    return torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
+    return images.subset(balanced_subset(images.labels, count, subset_generator(seed, what)))

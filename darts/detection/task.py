@@ -31,16 +31,12 @@ from darts.runs.schedules import cosine
 from darts.runs.tracking import Tracker
 from darts.system.device import (
     all_finite,
-    check_precision,
     dtype_of,
-    keep_memory,
     peak_memory,
     precision_context,
-    resolve_device,
-    set_threads,
 )
 from darts.system.memory import SAMPLE, Remedy, advice, kept_bytes
-from darts.system.randomness import RandomStreams
+from darts.system.preparation import prepare_task
 from darts.training.optimisers import create_optimiser
 
 _STREAMS = ("weights", "order", "colours")
@@ -81,12 +77,8 @@ class DetectionTask:
         check_detection_options(options)
         check_pycocotools()
         self.options = options
-        self.device = resolve_device(options.device)
-        check_precision(options.precision, self.device)
-        set_threads(options.threads)
-        keep_memory()
+        self.device, self.streams = prepare_task(options, _STREAMS)
         self.epochs, self.images_per_step = options.epochs, options.batch_size
-        self.streams = RandomStreams(options.seed, _STREAMS)
         self.train, self.val = open_parts(options)
         self.detector, self.mean, self.std = self._create(options)
         dtype = dtype_of(options.precision)

@@ -1,4 +1,4 @@
-"""Architecture parameters: alpha, beta, their relaxation, and the genotype they stand for."""
+"""The architecture parameters alpha and beta, and the genotype that they describe."""
 
 from __future__ import annotations
 
@@ -6,116 +6,112 @@ import torch
 from torch import Tensor, nn
 
 from cells.topology import EdgeWeights, Topology
-from genotypes import SPACES, Genotype
-
-KINDS = ("normal", "reduce")
+from darts.methods.relaxation import Relaxation, Softmax
+from darts.methods.selection import Selection, StrongestEdges
+from genotypes import KINDS, Genotype, SearchSpace
+from genotypes.search_space import DARTS
 
 
 class Architecture(nn.Module):
     """alpha `[E, O]` and beta `[E]` of the normal and the reduction cell.
 
-    They are kept apart from the supernet, whose forward pass takes the tables made here; so neither
-    optimiser, weight decay nor gradient clipping of one can touch the other.
+    They are separate from the supernet, whose forward pass takes the tables made here: so the
+    optimiser, weight decay and gradient clipping of one cannot touch the other.
+
+    Source: DARTS, §2.2 (alpha); PC-DARTS, §3.3 (beta). The initial values are 1e-3 · N(0, 1), as
+    in the authors' code.
+
+    >>> import torch
+    >>> architecture = Architecture(Topology(4), generator=torch.Generator().manual_seed(0))
+    >>> architecture.alpha["normal"].shape, architecture.beta["normal"].shape
+    (torch.Size([14, 8]), torch.Size([14]))
+    >>> architecture.derive("example").normal_concat
+    (2, 3, 4, 5)
 
     Args:
         topology: Nodes and edges of the cells.
-        space: Name of the search space; it names the candidate operations.
-        edge_normalisation: Whether beta exists (PC-DARTS, §3.3).
-        generator: Draws the initial values, 1e-3·N(0, 1) as in the authors' code.
+        space: The search space; it names the candidate operations.
+        relaxation: How alpha and beta become weights, and whether beta exists.
+        selection: How the genotype is chosen.
+        generator: The source of the initial values.
     """
 
     def __init__(
         self,
         topology: Topology,
         *,
-        space: str = "darts",
-        edge_normalisation: bool = True,
+        space: SearchSpace = DARTS,
+        relaxation: Relaxation = Softmax(),
+        selection: Selection = StrongestEdges(),
         generator: torch.Generator,
     ) -> None:
         super().__init__()
         self.topology, self.space = topology, space
-        self.operations = SPACES[space]
+        self.relaxation, self.selection = relaxation, selection
         edges = len(topology.edges)
 
         def draw(*shape: int) -> nn.Parameter:
             return nn.Parameter(1e-3 * torch.randn(shape, generator=generator))
 
         self.alpha = nn.ParameterDict({kind: draw(edges, len(self.operations)) for kind in KINDS})
-        self.beta = nn.ParameterDict({kind: draw(edges) for kind in KINDS if edge_normalisation})
+        self.beta = nn.ParameterDict(
+            {kind: draw(edges) for kind in KINDS if relaxation.edge_normalisation}
+        )
+        if space.restricted:
+            for kind in KINDS:
+                self.register_buffer(f"_excluded_{kind}", self._excluded(kind), persistent=False)
+
+    @property
+    def operations(self) -> tuple[str, ...]:
+        """Names of the candidate operations, in the order of alpha's columns."""
+        return self.space.operations
+
+    def _excluded(self, kind: str) -> Tensor:
+        """`[E, O]`: True for candidates that the space does not allow on an edge."""
+        rows = []
+        for edge in self.topology.edges:
+            candidates = self.space.candidates(kind, edge.source, edge.target)
+            rows.append([name not in candidates for name in self.operations])
+        return torch.tensor(rows)
+
+    def _parameters_of(self, kind: str) -> tuple[Tensor, Tensor | None]:
+        alpha: Tensor = self.alpha[kind]
+        if self.space.restricted:
+            alpha = alpha.masked_fill(self.get_buffer(f"_excluded_{kind}"), -torch.inf)
+        return alpha, self.beta[kind] if self.relaxation.edge_normalisation else None
 
     def weights(self, kind: str) -> EdgeWeights:
-        """The relaxed choice for one kind of cell: softmax of alpha, softmax of beta by node."""
-        operations = self.alpha[kind].softmax(dim=1)
-        if kind not in self.beta:
-            return EdgeWeights(operations, None)
-        return EdgeWeights(operations, normalise_edges(self.beta[kind], self.topology))
+        """The relaxed choice of operations and edges for one kind of cell."""
+        return self.relaxation.weights(*self._parameters_of(kind), self.topology)
 
     def tables(self) -> dict[str, EdgeWeights]:
-        """The weights of both kinds of cell: computed once a step, not once a cell."""
+        """The weights of both kinds of cell: computed once per step, not once per cell."""
         return {kind: self.weights(kind) for kind in KINDS}
 
     def fixed_tables(self) -> dict[str, EdgeWeights]:
-        """The same, cut off from alpha and beta."""
+        """The same weights, cut off from alpha and beta."""
         with torch.no_grad():
             return self.tables()
 
     def strengths(self, kind: str) -> Tensor:
-        """`[E, O]`: softmax of alpha times softmax of beta, or the former alone without beta."""
-        operations, edges = self.weights(kind)
-        return operations if edges is None else operations * edges.unsqueeze(1)
+        """`[E, O]`: weight of the operation times weight of the edge."""
+        return self.weights(kind).strengths()
 
     def log_strengths(self, kind: str) -> Tensor:
-        """`[E, O]`: their logarithms, finite where a softmax rounds to 0."""
-        operations = self.alpha[kind].log_softmax(dim=1)
-        if kind not in self.beta:
-            return operations
-        sizes = [len(self.topology.incoming(node)) for node in self.topology.inner]
-        edges = torch.cat([part.log_softmax(dim=0) for part in self.beta[kind].split(sizes)])
-        return operations + edges.unsqueeze(1)
+        """`[E, O]`: the logarithms of the strengths, finite even where a softmax rounds to 0."""
+        return self.relaxation.log_strengths(*self._parameters_of(kind), self.topology)
 
     @torch.no_grad()
     def derive(self, name: str) -> Genotype:
-        """The genotype that alpha and beta stand for now (PC-DARTS, §3.3; DARTS, §2.4)."""
-        normal, reduce = (
-            derive_cell(self.strengths(kind), self.topology, self.operations) for kind in KINDS
-        )
-        concat = tuple(self.topology.inner)
+        """The genotype that alpha and beta describe now (DARTS, §2.4; PC-DARTS, §3.3)."""
+        strengths = {kind: self.strengths(kind) for kind in KINDS}
+        cells = self.selection(strengths, self.topology, self.space)
+        concat = self.space.output_states(self.topology.nodes)
         return Genotype(
             name=name,
-            normal=normal,
-            reduce=reduce,
+            normal=cells["normal"],
+            reduce=cells["reduce"],
             normal_concat=concat,
             reduce_concat=concat,
-            space=self.space,
+            space=self.space.name,
         )
-
-
-def normalise_edges(beta: Tensor, topology: Topology) -> Tensor:
-    """Softmax of beta `[E]` over the incoming edges of each node (PC-DARTS, Eq. 3)."""
-    sizes = [len(topology.incoming(node)) for node in topology.inner]
-    return torch.cat([part.softmax(dim=0) for part in beta.split(sizes)])
-
-
-def derive_cell(
-    strengths: Tensor, topology: Topology, operations: tuple[str, ...]
-) -> tuple[tuple[tuple[str, int], ...], ...]:
-    """Keep each node's two strongest edges, each with its strongest operation.
-
-    An edge is as strong as its best operation besides `none`. The stronger edge comes first; equal
-    edges and equal operations go to the lower index, as in the authors' code.
-
-    Args:
-        strengths: `[E, O]`.
-    """
-    choices = [column for column, name in enumerate(operations) if name != "none"]
-    table = strengths.detach().double().cpu()[:, choices]
-    # argmax and topk leave ties open; a stable sort does not.
-    best = table.argsort(dim=1, descending=True, stable=True)[:, 0]
-    strongest = table.gather(1, best.unsqueeze(1)).squeeze(1).tolist()
-    nodes = []
-    for node in topology.inner:
-        kept = sorted(topology.incoming(node), key=lambda edge: -strongest[edge.index])[:2]
-        nodes.append(
-            tuple((operations[choices[int(best[edge.index])]], edge.source) for edge in kept)
-        )
-    return tuple(nodes)

@@ -23,7 +23,7 @@ from darts.report.style import (
     state_name,
 )
 from genotypes.genotype import Genotype
-from genotypes.spaces import NONE
+from genotypes.search_space import NONE
 
 _Entry = tuple[str, str, Literal["-", ":"]]
 

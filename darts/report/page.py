@@ -132,7 +132,7 @@ def _architecture_plots(record: RunRecord) -> Iterator[tuple[str, Any]]:
             tables = [line["architecture"][kind]["operations"] for line in lines]
             edges = [line["architecture"][kind].get("edges") for line in lines]
             if tables:
-                names = SPACES[space]
+                names = SPACES[space].operations
                 plot = curves.plot_operations(epochs, tables, names, record.genotype, kind, frozen)
                 yield f"Operations of the {cell_title(kind)}: softmax of alpha", plot
             if tables and all(edges):

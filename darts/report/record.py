@@ -144,7 +144,7 @@ def strengths(genotype: Genotype, kind: str, line: LogLine) -> list[list[float]]
             row = []
             for operation, source in node:
                 edge = index[target, source]
-                column = SPACES[genotype.space].index(operation)
+                column = SPACES[genotype.space].operations.index(operation)
                 weight = 1.0 if edges is None else float(edges[edge])
                 row.append(float(operations[edge][column]) * weight)  # type: ignore[index]
             rows.append(row)

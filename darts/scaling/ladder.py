@@ -11,7 +11,7 @@ import torch
 import yaml
 from torch import nn
 
-from darts.costs.latency import measure
+from darts.costs.latency import measure_latency
 from darts.files import atomic_write
 from darts.models.registry import create_network, save_model
 from darts.scaling.bases import Base, Rung
@@ -52,7 +52,9 @@ class Latency:
         if key not in self._measured:
             shape = (self.batch_size, 3, rung.resolution, rung.resolution)
             network = build(rung, self.num_classes)
-            self._measured[key] = measure(network, shape, self.device, repeats=20, budget=2.0)
+            self._measured[key] = measure_latency(
+                network, shape, self.device, repeats=20, budget=2.0
+            )
         return self._measured[key]
 
 

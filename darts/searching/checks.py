@@ -9,7 +9,7 @@ from darts.system import distributed
 from ops.partial import ChannelError, partial_size
 
 
-def check_options(options: SearchOptions) -> None:
+def check_search(options: SearchOptions) -> None:
     """Refuse settings that cannot work, before anything is read or written.
 
     Raises:

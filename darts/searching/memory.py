@@ -26,7 +26,9 @@ from darts.system.memory import (
 from ops.partial import ChannelError
 
 
-def memory_advice(options: SearchOptions, architecture: Architecture, dataset: Dataset) -> str:
+def search_memory_advice(
+    options: SearchOptions, architecture: Architecture, dataset: Dataset
+) -> str:
     """Which settings to change, and about how much each would save."""
     images = options.batch_size // distributed.world() // options.accumulate
     present = _image_bytes(options, architecture, dataset, options.k, options.recompute_cells)

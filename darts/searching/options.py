@@ -8,7 +8,9 @@ from typing import Any, Literal
 
 from darts.costs.options import CostOptions
 from darts.data.options import DataOptions
+from darts.methods.catalogue import CATALOGUE, MethodName
 from darts.settings.options import RunOptions
+from darts.settings.recipes import read_recipe
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +51,7 @@ class SearchOptions(CostOptions, DataOptions, RunOptions):
     """
 
     dataset: str = "cifar10"
-    method: Literal["pc-darts", "darts"] = "pc-darts"
+    method: MethodName = "pc-darts"
     k: int = 4
     edge_normalisation: bool = True
     sampling: Literal["first", "random"] = "first"
@@ -77,12 +79,7 @@ class SearchOptions(CostOptions, DataOptions, RunOptions):
     validate_every: int = 0
 
 
-METHODS: Mapping[str, Mapping[str, Any]] = {
-    "pc-darts": {},
-    "darts": {"k": 1, "edge_normalisation": False},
-}
-
-PRESETS: Mapping[str, Mapping[str, Any]] = {
+SEARCH_PRESETS: Mapping[str, Mapping[str, Any]] = {
     "paper": {},
     "quick": {
         "log_every": 10,
@@ -105,3 +102,10 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "test_images": 100,
     },
 }
+
+
+def search_overlay(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that the data set, the method and the preset imply."""
+    recipe = read_recipe("search_imagenet") if settings["dataset"] == "imagenet" else {}
+    implied = CATALOGUE[settings["method"]].settings
+    return {**recipe, **implied, **SEARCH_PRESETS[settings["preset"]]}

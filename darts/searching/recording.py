@@ -21,13 +21,13 @@ import torch
 from torch import Tensor
 
 from darts.errors import UserError
-from darts.searching.steps import Batch
+from darts.methods.gradient import LabelledBatch
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 Scalars = Mapping[str, Tensor]
-Work = Callable[[], Scalars]
-Step = Callable[[Batch, Batch | None], Scalars]
+Recordable = Callable[[], Scalars]
+Step = Callable[[LabelledBatch, LabelledBatch | None], Scalars]
 
 WARM_UP = 3
 """Iterations of a kind before it is recorded."""
@@ -41,7 +41,7 @@ class CudaGraphs:
         # One for all, because what a stream has allocated serves no other stream.
         self._stream: torch.cuda.Stream | None = None
 
-    def warm_up(self, work: Work) -> Scalars:
+    def warm_up(self, work: Recordable) -> Scalars:
         """Do the work on another stream than the usual one, as recording will."""
         if self._stream is None:
             self._stream = torch.cuda.Stream(self.device)
@@ -52,7 +52,7 @@ class CudaGraphs:
         usual.wait_stream(self._stream)
         return scalars
 
-    def record(self, work: Work) -> tuple[Callable[[], None], Scalars]:
+    def record(self, work: Recordable) -> tuple[Callable[[], None], Scalars]:
         """What replays the work, and the scalars that each replay fills anew."""
         # Streams belong to a device: work on another than the present one would not be recorded.
         with torch.cuda.device(self.device):
@@ -76,7 +76,7 @@ class RecordedIteration:
     All batches of a kind must have one shape.
 
     Args:
-        iteration: `darts.searching.steps.Iteration`.
+        iteration: `darts.searching.steps.BilevelIteration`.
         recorder: Warms up and records; `CudaGraphs` of the device that the work is on.
         insist: Whether work that cannot be recorded is an error, and not a line in the log.
     """
@@ -90,11 +90,11 @@ class RecordedIteration:
         """Drop the graph; the next iterations warm up for another one."""
         self._bilevel: bool | None = None
         self._steps = 0
-        self._batches: list[Batch] = []
+        self._batches: list[LabelledBatch] = []
         self._replay: Callable[[], None] | None = None
         self._scalars: Scalars = {}
 
-    def __call__(self, training: Batch, validation: Batch | None = None) -> Scalars:
+    def __call__(self, training: LabelledBatch, validation: LabelledBatch | None = None) -> Scalars:
         if not self.recordable:
             return self.iteration(training, validation)
         if self._bilevel != (validation is not None):
@@ -113,8 +113,8 @@ class RecordedIteration:
         self._replay()
         return {name: value.clone() for name, value in self._scalars.items()}
 
-    def _record(self, batches: list[Batch]) -> bool:
-        self._batches = [Batch(*map(torch.empty_like, batch)) for batch in batches]
+    def _record(self, batches: list[LabelledBatch]) -> bool:
+        self._batches = [LabelledBatch(*map(torch.empty_like, batch)) for batch in batches]
         try:
             self._replay, self._scalars = self.recorder.record(
                 lambda: self.iteration(*self._batches)
@@ -125,23 +125,25 @@ class RecordedIteration:
                     f"--cuda-graphs always: the iteration cannot be recorded here ({error}). "
                     "--cuda-graphs never runs it kernel by kernel."
                 ) from error
-            log.warning("Iterations run kernel by kernel, without a CUDA graph: %s", error)
+            _log.warning("Iterations run kernel by kernel, without a CUDA graph: %s", error)
             self.recordable = False
             return False
         return True
 
 
 def wants_graphs(
-    wish: Literal["auto", "always", "never"], device: torch.device, order: int
+    wish: Literal["auto", "always", "never"], device: torch.device, recordable: bool
 ) -> bool:
-    """Whether to record iterations: on CUDA, and of themselves only those of first order.
+    """Whether to record iterations; by default only on CUDA, and only recordable methods.
 
-    The second order works on substituted weights, several copies at a time; recording it has never
-    been tried on a GPU.
+    Args:
+        wish: The option `--cuda-graphs`.
+        device: Where the search computes.
+        recordable: Whether all parts of the method can be recorded; see `Method.recordable`.
 
     Raises:
-        UserError: They are wanted where there are none.
+        UserError: They are wanted on a device without CUDA graphs.
     """
     if wish == "always" and device.type != "cuda":
         raise UserError(f"--cuda-graphs always: needs a CUDA device, and the run is on {device}.")
-    return wish == "always" or (wish == "auto" and device.type == "cuda" and order == 1)
+    return wish == "always" or (wish == "auto" and device.type == "cuda" and recordable)

@@ -1,55 +1,39 @@
-"""The search: data in two halves, the supernet, the bilevel step, a genotype every epoch."""
+"""The search as a task: data in two halves, one iteration per step, a genotype after each epoch."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from cells.topology import Topology
-from darts.costs.ceilings import CostAwareness
-from darts.costs.tables import target_of
 from darts.data.loader import BatchLoader, evaluation_batches
 from darts.data.sources import open_dataset
 from darts.data.statistics import measured_on
 from darts.data.subsets import search_halves, write_manifest
 from darts.data.transforms import evaluation_transform, training_transform
-from darts.methods.architecture import KINDS, Architecture
-from darts.models.stems import check_image_size, choose_stem
+from darts.methods.gradient import LabelledBatch
+from darts.models.stems import choose_stem
+from darts.report.draw import draw_genotype
 from darts.runs.directory import RunDirectory
+from darts.runs.evaluation import loss_sum, number_correct, sums_over_batches
 from darts.runs.loop import run_task
-from darts.runs.optimisers import create_adam, create_sgd, restore, set_learning_rate
+from darts.runs.optimisers import restore, set_learning_rate
 from darts.runs.schedules import cosine, warm_up
 from darts.runs.tracking import Tracker
-from darts.searching.checks import check_options
-from darts.searching.memory import memory_advice
+from darts.searching.assembly import assemble
+from darts.searching.checks import check_search
+from darts.searching.memory import search_memory_advice
 from darts.searching.options import SearchOptions
-from darts.searching.recording import CudaGraphs, RecordedIteration, Step, wants_graphs
-from darts.searching.steps import ArchitectureStep, Batch, Iteration, WeightStep
-from darts.searching.supernet import Supernet
+from darts.searching.recording import RecordedIteration
 from darts.system import distributed
-from darts.system.device import (
-    all_finite,
-    check_precision,
-    dtype_of,
-    keep_memory,
-    peak_memory,
-    precision_context,
-    resolve_device,
-    set_threads,
-)
-from darts.system.randomness import RandomStreams
-from genotypes import Genotype, save_genotype
-from ops.initialise import initialise
-from ops.sync_norm import synchronise_norms
+from darts.system.device import all_finite, dtype_of, peak_memory, precision_context
+from darts.system.preparation import prepare_task
+from genotypes import KINDS, Genotype, save_genotype
 
-STREAMS = (
+SEARCH_STREAMS = (
     "weights",
     "architecture",
     "split",
@@ -59,22 +43,24 @@ STREAMS = (
     "validation noise",
     "channels",
 )
+"""Names of the random streams of a search."""
 
 EpochHook = Callable[[RunDirectory, Tracker, int, int, Genotype], None]
 """Called after each epoch with the run, its tracker, the epoch, the step and the genotype."""
 
 
 @dataclass(frozen=True)
-class SearchResult:
-    """What a search ends with.
+class CellSearchResult:
+    """The result of a search.
 
-    Args:
-        genotype: That of the last epoch, as in the authors' experiments.
-        run_dir: Where everything about the search is kept.
-        validation_accuracy: Of the supernet on the architecture's images after the last epoch, %.
-        seconds: Time of the loop, all parts of a resumed run together.
+    Attributes:
+        genotype: The genotype after the last epoch, as in the authors' experiments.
+        run_dir: The run directory.
+        validation_accuracy: Accuracy (%) of the supernet after the last epoch, on the half of the
+            images that trains the architecture.
+        seconds: Time of the loop; the parts of a resumed run are added up.
         peak_memory: Bytes; see `darts.system.device.peak_memory`.
-        derived: What the derived network costs; see `CostAwareness.result`.
+        derived: Cost of the derived network; see `CostAwareness.result`.
     """
 
     genotype: Genotype
@@ -86,19 +72,35 @@ class SearchResult:
 
 
 class SearchTask:
-    """One search as a task of `darts.runs.loop.Loop`."""
+    """One search as a task of `darts.runs.loop.Loop`.
 
-    title: str
+    Args:
+        options: All settings of the search.
+        on_epoch: Called by the main process after each epoch.
+    """
+
     learning_rate: float
 
     def __init__(self, options: SearchOptions, on_epoch: EpochHook | None = None) -> None:
-        self.options, self.on_epoch = options, on_epoch
-        self.device = resolve_device(options.device, distributed.local_rank())
-        check_precision(options.precision, self.device)
-        set_threads(options.threads)
-        keep_memory()
+        self.on_epoch = on_epoch
+        self.device, self.streams = prepare_task(options, SEARCH_STREAMS)
         self.epochs, self.images_per_step = options.epochs, options.batch_size
-        self.streams = RandomStreams(options.seed, STREAMS)
+        self._open_images(options)
+        parts = assemble(
+            options,
+            self.dataset,
+            self.device,
+            self.streams,
+            steps_per_epoch=self.steps_per_epoch,
+        )
+        self.options, self.title = parts.options, parts.title
+        self.architecture, self.supernet = parts.architecture, parts.supernet
+        self.weight_optimiser = parts.weight_optimiser
+        self.architecture_optimiser = parts.architecture_optimiser
+        self.costs, self.iteration = parts.costs, parts.iteration
+
+    def _open_images(self, options: SearchOptions) -> None:
+        """Open the data set; one half of its images is for the weights, one for alpha and beta."""
         with distributed.one_first():
             dataset = open_dataset(
                 options, options.seed, self.device, run=options.resume, test=False
@@ -108,13 +110,25 @@ class SearchTask:
         )
         self.dataset = measured_on(dataset, ours)
         self.weight_indices, self.validation_indices = ours, theirs
-        self.training = self._loader(ours, "training")
-        self.validation = self._loader(theirs, "validation")
+        self.training = self._loader(options, ours, "training")
+        self.validation = self._loader(options, theirs, "validation")
         self.steps_per_epoch = self.training.steps_per_epoch
-        self._build_networks()
+
+    def _loader(self, options: SearchOptions, indices: Tensor, name: str) -> BatchLoader:
+        return BatchLoader(
+            self.dataset.train,
+            indices,
+            options.batch_size,
+            self.device,
+            training_transform(self.dataset, options),
+            self.streams[f"{name} order"],
+            self.streams[f"{name} noise"],
+            dtype=dtype_of(options.precision),
+            share=distributed.share(),
+        )
 
     def record_images(self, run: RunDirectory) -> None:
-        """Write down which files serve the weights and which the architecture."""
+        """Write down which image files train the weights, and which the architecture."""
         write_manifest(
             self.dataset,
             run.images,
@@ -122,123 +136,6 @@ class SearchTask:
             weights=self.weight_indices,
             architecture=self.validation_indices,
         )
-
-    def _loader(self, indices: Tensor, name: str) -> BatchLoader:
-        return BatchLoader(
-            self.dataset.train,
-            indices,
-            self.options.batch_size,
-            self.device,
-            training_transform(self.dataset, self.options),
-            self.streams[f"{name} order"],
-            self.streams[f"{name} noise"],
-            dtype=dtype_of(self.options.precision),
-            share=distributed.share(),
-        )
-
-    def _build_networks(self) -> None:
-        options = self.options
-        stem = choose_stem(options.stem, self.dataset.image_size)
-        topology = Topology(options.nodes)
-        self.architecture = Architecture(
-            topology,
-            edge_normalisation=options.edge_normalisation,
-            generator=self.streams["architecture"],
-        )
-        with distributed.one_first():
-            self.supernet = Supernet(
-                topology,
-                self.architecture.operations,
-                channels=options.channels,
-                layers=options.layers,
-                k=options.k,
-                num_classes=self.dataset.num_classes,
-                stem=stem,
-                sampling=options.sampling,
-                backend=self._backend(),
-                device=self.device.type,
-            )
-        # As it was resolved, so that a resumed run computes in the same way.
-        self.options = options = replace(options, backend=self.supernet.backend)
-        self.title = f"search ({options.backend})"
-        size = self.dataset.image_size
-        check_image_size(size, size, self.supernet.image_multiple)
-        initialise(self.supernet, self.streams["weights"])
-        self.supernet.recompute = options.recompute_cells
-        if options.sync_norm and distributed.world() > 1:
-            synchronise_norms(self.supernet)
-        dtype = dtype_of(options.precision)
-        self.supernet.to(self.device, dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.architecture.to(self.device, dtype)
-        self.weight_optimiser = create_sgd(
-            self.supernet.parameters(),
-            learning_rate=options.learning_rate,
-            momentum=options.momentum,
-            weight_decay=options.weight_decay,
-            device=self.device,
-        )
-        self.architecture_optimiser = create_adam(
-            self.architecture.parameters(),
-            learning_rate=options.arch_learning_rate,
-            betas=options.arch_betas,
-            weight_decay=options.arch_weight_decay,
-            device=self.device,
-        )
-
-        def criterion(logits: Tensor, labels: Tensor) -> Tensor:
-            return functional.cross_entropy(logits, labels)
-
-        searching = max(options.epochs - options.arch_warmup_epochs, 0)
-        self.costs = CostAwareness(
-            options,
-            self.architecture,
-            target_of(options, stem, self.dataset),
-            device=self.device,
-            steps=searching * self.steps_per_epoch,
-            measured=not options.resume,
-        )
-        context = partial(precision_context, options.precision, self.device)
-        weight_step = WeightStep(
-            self.supernet,
-            self.architecture,
-            self.weight_optimiser,
-            criterion,
-            options.grad_clip or None,
-            context,
-            distributed.average,
-            options.accumulate,
-        )
-        architecture_step = ArchitectureStep(
-            self.supernet,
-            self.architecture,
-            self.architecture_optimiser,
-            self.weight_optimiser,
-            criterion,
-            order=options.order,
-            clip=options.arch_grad_clip or None,
-            context=context,
-            penalty=self.costs.penalty if self.costs.penalises else None,
-            reduce=distributed.average,
-            parts=options.accumulate,
-        )
-        self.iteration: Step = Iteration(architecture_step, weight_step)
-        # No graph holds what processes exchange.
-        alone = distributed.world() == 1
-        if alone and wants_graphs(options.cuda_graphs, self.device, options.order):
-            self.iteration = RecordedIteration(
-                self.iteration,
-                CudaGraphs(self.device),
-                insist=options.cuda_graphs == "always",
-            )
-            self.title = f"search ({options.backend}, CUDA graphs)"
-
-    def _backend(self) -> str:
-        """The back end to ask for; PyTorch for "auto" where native kernels could not serve."""
-        options = self.options
-        if options.sync_norm and distributed.world() > 1:
-            return "torch"  # The only one that asks each norm itself for its statistics.
-        autocast = self.device.type == "cpu" and options.precision == "bf16"
-        return "torch" if options.backend == "auto" and autocast else options.backend
 
     def begin_epoch(self, epoch: int) -> None:
         options = self.options
@@ -248,13 +145,13 @@ class SearchTask:
         self.learning_rate = rate
         self.searching = epoch >= options.arch_warmup_epochs
         self.supernet.train()
-        # Shown from here on: what the last epoch's genotype costs.
+        # The progress line of this epoch shows the cost of the last epoch's genotype.
         self.notes = {"derived network": self.costs.note(self.costs.derive("present"))}
 
     def step(self) -> Mapping[str, Tensor]:
-        training = Batch(*self.training.next_batch())
+        training = LabelledBatch(*self.training.next_batch())
         self.supernet.sample_channels(self.streams["channels"])
-        validation = Batch(*self.validation.next_batch()) if self.searching else None
+        validation = LabelledBatch(*self.validation.next_batch()) if self.searching else None
         return self.iteration(training, validation)
 
     def end_epoch(
@@ -270,17 +167,7 @@ class SearchTask:
         genotype = self.derive(run, epoch + 1)
         save_genotype(genotype, run.epoch_genotype(epoch + 1))
         save_genotype(genotype, run.genotype)
-        tables = self.architecture.fixed_tables()
-        histograms = {}
-        described: dict[str, Any] = {}
-        for kind in KINDS:
-            table = tables[kind]
-            histograms[f"alpha/{kind}"] = table.operations
-            described[kind] = {"operations": table.operations.tolist()}
-            if table.edges is not None:
-                histograms[f"beta/{kind}"] = table.edges
-                described[kind]["edges"] = table.edges.tolist()
-        tracker.histograms(histograms, step)
+        described = self._describe_architecture(tracker, step)
         costs = self.costs.metrics(genotype)
         tracker.scalars({f"cost/{name}": value for name, value in costs.items()}, step)
         self.costs.write(run)
@@ -288,8 +175,20 @@ class SearchTask:
             self.on_epoch(run, tracker, epoch + 1, step, genotype)
         return {**metrics, **costs, "architecture": described, "genotype": genotype.as_dict()}
 
+    def _describe_architecture(self, tracker: Tracker, step: int) -> dict[str, Any]:
+        """The weights of all edges as plain numbers; the tracker gets them as histograms."""
+        histograms, described = {}, {}
+        for kind, table in self.architecture.fixed_tables().items():
+            histograms[f"alpha/{kind}"] = table.operations
+            described[kind] = {"operations": table.operations.tolist()}
+            if table.edges is not None:
+                histograms[f"beta/{kind}"] = table.edges
+                described[kind]["edges"] = table.edges.tolist()
+        tracker.histograms(histograms, step)
+        return described
+
     def derive(self, run: RunDirectory, epochs: int) -> Genotype:
-        """The genotype after so many epochs, with its provenance."""
+        """The genotype after `epochs` epochs, with its provenance."""
         options = self.options
         provenance = {
             "source": f"searched by {options.method}, order {options.order}, K = {options.k}",
@@ -300,27 +199,25 @@ class SearchTask:
         }
         return replace(self.costs.derive(run.path.name), provenance=provenance)
 
-    @torch.no_grad()
     def validate(self) -> dict[str, float]:
         """Loss and accuracy (%) of the supernet on the architecture's images, not augmented."""
-        self.supernet.eval()
-        tables = self.architecture.tables()
-        loss = correct = 0.0
-        own = self.validation_indices[distributed.rank() :: distributed.world()]
-        for images, labels in evaluation_batches(
+        tables = self.architecture.fixed_tables()
+
+        def forward(images: Tensor) -> Tensor:
+            with precision_context(self.options.precision, self.device):
+                return self.supernet(images, tables)
+
+        batches = evaluation_batches(
             self.dataset.train,
             max(1, self.options.batch_size // distributed.world()),
             self.device,
             evaluation_transform(self.dataset),
-            indices=own,
+            indices=self.validation_indices[distributed.rank() :: distributed.world()],
             dtype=dtype_of(self.options.precision),
-        ):
-            with precision_context(self.options.precision, self.device):
-                logits = self.supernet(images, tables)
-            loss += functional.cross_entropy(logits, labels, reduction="sum").item()
-            correct += (logits.argmax(1) == labels).sum().item()
-        self.supernet.train()
-        loss, correct = distributed.total([loss, correct])
+        )
+        loss, correct = sums_over_batches(
+            self.supernet, batches, forward, [loss_sum, number_correct]
+        )
         total = len(self.validation_indices)
         return {"validation_loss": loss / total, "validation_accuracy": 100 * correct / total}
 
@@ -329,7 +226,7 @@ class SearchTask:
         return self.supernet, self.architecture
 
     def memory_advice(self) -> str:
-        return memory_advice(self.options, self.architecture, self.dataset)
+        return search_memory_advice(self.options, self.architecture, self.dataset)
 
     def is_finite(self) -> bool:
         return all_finite((*self.supernet.parameters(), *self.architecture.parameters()))
@@ -355,25 +252,25 @@ class SearchTask:
             else:
                 getattr(self, part).load_state_dict(state[part])
         if isinstance(self.iteration, RecordedIteration):
-            self.iteration.forget()  # Its graph knows the old state's addresses.
+            self.iteration.forget()  # Its graph knows the addresses of the old state.
 
 
-def run_search(options: SearchOptions, on_epoch: EpochHook | None = None) -> SearchResult:
-    """Search a cell; with `options.resume`, go on with the search in that run directory.
+def search_cells(options: SearchOptions, on_epoch: EpochHook | None = None) -> CellSearchResult:
+    """Search a cell, or continue the search in the run directory `options.resume`.
 
-    `options` of a resumed run must be those that its `config.yaml` holds.
+    The `options` of a resumed run must be those in its `config.yaml`.
 
     Raises:
         UserError: A setting, the data or the run directory is wrong, or the loss diverged.
         Interrupted: SIGINT or SIGTERM came; the checkpoint is written.
     """
-    check_options(options)
+    check_search(options)
     # Before anything is written: wrong settings or data leave no run directory behind.
     task = SearchTask(options, on_epoch)
     run, loop = run_task(task, "search", task.options, prepare=task.record_images)
     genotype = task.derive(run, options.epochs)
     accuracy = distributed.from_main(lambda: run.read_metrics()[-1]["validation_accuracy"])
-    result = SearchResult(
+    result = CellSearchResult(
         genotype=genotype,
         run_dir=run.path,
         validation_accuracy=accuracy,
@@ -397,3 +294,13 @@ def run_search(options: SearchOptions, on_epoch: EpochHook | None = None) -> Sea
         }
     )
     return result
+
+
+def draw_epoch(
+    run: RunDirectory, tracker: Tracker, epoch: int, step: int, genotype: Genotype
+) -> None:
+    """An `EpochHook`: keep a drawing of both cells, in the run and in TensorBoard."""
+    draw_genotype(genotype, run.cells, formats=("svg", "png"))
+    for kind in KINDS:
+        run.epoch_cell(epoch, kind).write_bytes((run.cells / f"{kind}.svg").read_bytes())
+        tracker.image(f"cells/{kind}", run.cells / f"{kind}.png", step)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from darts.errors import UserError
 
@@ -31,6 +34,15 @@ def config_path(name_or_path: str | Path) -> Path:
         f"No recipe {str(name_or_path)!r}: it is neither a file nor one of "
         f"{', '.join(list_configs()) or '(none)'}. Give a path or one of these names."
     )
+
+
+def read_recipe(name_or_path: str | Path) -> dict[str, Any]:
+    """The settings of a recipe.
+
+    Raises:
+        UserError: There is no such recipe.
+    """
+    return yaml.safe_load(config_path(name_or_path).read_text(encoding="utf-8"))
 
 
 def _shipped() -> list[Path]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import torch
-from torch import nn
-from torch.nn import functional
+from torch import Tensor, nn
 
 from darts.data.dataset import Dataset
 from darts.data.loader import evaluation_batches
 from darts.data.transforms import evaluation_transform
+from darts.runs.evaluation import Measure, loss_sum, sums_over_batches
 from darts.system import distributed
 from darts.system.device import dtype_of, precision_context
 
@@ -31,7 +32,6 @@ class Scores:
         }
 
 
-@torch.no_grad()
 def score(
     network: nn.Module,
     dataset: Dataset,
@@ -44,25 +44,31 @@ def score(
 
     Several processes test a part each; the scores are those of all images.
     """
-    was_training = network.training
-    network.eval()
-    loss = correct = among_five = 0.0
-    for images, labels in evaluation_batches(
+
+    def forward(images: Tensor) -> Tensor:
+        with precision_context(precision, device):
+            logits, _ = network(images)
+        return logits.float()
+
+    batches = evaluation_batches(
         dataset.test,
         max(1, batch_size // distributed.world()),
         device,
         evaluation_transform(dataset),
         indices=torch.arange(distributed.rank(), len(dataset.test), distributed.world()),
         dtype=dtype_of(precision),
-    ):
-        with precision_context(precision, device):
-            logits, _ = network(images)
-        logits = logits.float()
-        loss += functional.cross_entropy(logits, labels, reduction="sum").item()
-        guesses = logits.topk(min(5, logits.shape[1]), dim=1).indices == labels[:, None]
-        correct += guesses[:, 0].sum().item()
-        among_five += guesses.any(dim=1).sum().item()
-    network.train(was_training)
-    loss, correct, among_five = distributed.total([loss, correct, among_five])
+    )
+    measures: list[Measure] = [
+        loss_sum,
+        partial(_number_among, best=1),
+        partial(_number_among, best=5),
+    ]
+    loss, correct, among_five = sums_over_batches(network, batches, forward, measures)
     total = len(dataset.test)
     return Scores(loss / total, 100 * correct / total, 100 * among_five / total)
+
+
+def _number_among(logits: Tensor, labels: Tensor, best: int) -> Tensor:
+    """Number of images whose label is among the `best` (up to 5) largest logits."""
+    guesses = logits.topk(min(5, logits.shape[1]), dim=1).indices == labels[:, None]
+    return guesses[:, :best].any(dim=1).sum()

@@ -31,15 +31,11 @@ from darts.runs.tracking import Tracker
 from darts.system import distributed
 from darts.system.device import (
     all_finite,
-    check_precision,
     dtype_of,
-    keep_memory,
     peak_memory,
     precision_context,
-    resolve_device,
-    set_threads,
 )
-from darts.system.randomness import RandomStreams
+from darts.system.preparation import prepare_task
 from darts.training.compiled import Forward, compiled, wants_compiling
 from darts.training.distillation import Teacher
 from darts.training.ema import create_average, decay_of, stale_words
@@ -90,12 +86,8 @@ class TrainingTask:
     ) -> None:
         check_recipe(options)
         self.options = options
-        self.device = resolve_device(options.device, distributed.local_rank())
-        check_precision(options.precision, self.device)
-        set_threads(options.threads)
-        keep_memory()
+        self.device, self.streams = prepare_task(options, STREAMS)
         self.epochs, self.images_per_step = options.epochs, options.batch_size
-        self.streams = RandomStreams(options.seed, STREAMS)
         if dataset is None:
             with distributed.one_first():
                 dataset = open_dataset(options, options.seed, self.device, run=options.resume)

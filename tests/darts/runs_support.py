@@ -10,7 +10,7 @@ import torch
 
 from darts import api
 from darts.runs.checkpoints import load_checkpoint
-from darts.searching.options import SearchOptions
+from darts.searching.options import SearchOptions, search_overlay
 from darts.settings.parsing import options_from
 from darts.training.options import TrainingOptions
 
@@ -28,7 +28,7 @@ SMALL = {
 def search_options(run_dir: Path, **settings: Any) -> SearchOptions:
     """A search of two or three seconds: 3 cells, 3 nodes, 10 steps."""
     settings = {**SMALL, "run_dir": str(run_dir), **settings}
-    return options_from(SearchOptions, settings, api.search_overlay)
+    return options_from(SearchOptions, settings, search_overlay)
 
 
 def training_options(run_dir: Path, **settings: Any) -> TrainingOptions:

@@ -84,7 +84,7 @@ MESSAGES = [
     ),
     (
         with_normal_node(2, [["none", 0], ["skip_connect", 1]]),
-        "x.yaml: normal, node 2: 'none' is an absent edge and cannot stand in a genotype",
+        "x.yaml: normal, node 2: 'none' is an absent edge and cannot be part of a genotype",
     ),
     (
         with_normal_node(1, [["skip_connect", 3], ["skip_connect", 1]]),
@@ -107,7 +107,7 @@ MESSAGES = [
     ),
     (
         with_normal_node(1, [["skip_connect", 2], ["sep_conv_3x3", 2]]),
-        "x.yaml: normal, node 1: both inputs come from source 2; cells of the space 'darts'",
+        "x.yaml: normal, node 1: two inputs come from source 2; the inputs of a node in the space",
     ),
     (
         broken(normal_concat=[]),
@@ -120,7 +120,10 @@ MESSAGES = [
     ),
     (broken(reduce_concat=[1, 2]), "x.yaml: reduce_concat: 1 is no inner node"),
     (broken(reduce_concat=[2, 2.0]), "x.yaml: reduce_concat: 2.0 is no inner node"),
-    (broken(reduce_concat=[3, 2, 3]), "x.yaml: reduce_concat: a state stands twice in [3, 2, 3]"),
+    (
+        broken(reduce_concat=[3, 2, 3]),
+        "x.yaml: reduce_concat: a state is listed twice in [3, 2, 3]",
+    ),
     (
         broken(reduce=PLAIN["reduce"][:3], reduce_concat=[2]),
         "x.yaml: normal and reduce need equally many nodes, not 4 and 3",
@@ -172,7 +175,7 @@ def test_cell_returns_nodes_and_concat_of_its_kind() -> None:
 
 
 def test_columns_of_alpha() -> None:
-    assert SPACES["darts"] == (
+    assert SPACES["darts"].operations == (
         "none",
         "max_pool_3x3",
         "avg_pool_3x3",
@@ -182,7 +185,8 @@ def test_columns_of_alpha() -> None:
         "dil_conv_3x3",
         "dil_conv_5x5",
     )
-    assert SPACES["nasnet"] == (*SPACES["darts"], "sep_conv_7x7", "conv_7x1_1x7")
+    extra = ("sep_conv_7x7", "conv_7x1_1x7")
+    assert SPACES["nasnet"].operations == SPACES["darts"].operations + extra
 
 
 def test_the_defaults_are_the_space_of_darts_and_no_provenance() -> None:

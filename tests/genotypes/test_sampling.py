@@ -45,7 +45,7 @@ def test_operations_and_sources_are_uniform(space: str) -> None:
         for node in genotype.normal + genotype.reduce
         for operation, _ in node
     )
-    choices = SPACES[space][1:]
+    choices = SPACES[space].operations[1:]
     assert set(operations) == set(choices)
     expected = draws * 16 / len(choices)
     assert all(abs(count - expected) < 5 * expected**0.5 for count in operations.values())

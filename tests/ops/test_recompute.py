@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from cells.topology import Topology
 from darts.methods.architecture import Architecture
+from darts.methods.gradient import Bilevel, LabelledBatch, Unrolled
 from darts.models.derived import Network, create_network
-from darts.searching.steps import Batch, second_order
 from darts.searching.supernet import Supernet
 from darts.system.memory import kept_bytes
 from genotypes import SPACES
@@ -29,7 +29,9 @@ def images(size: int = 8) -> Tensor:
 def supernet(backend: str, recompute: bool) -> tuple[Supernet, Architecture]:
     generator = torch.Generator().manual_seed(1)
     architecture = Architecture(Topology(2), generator=generator).double()
-    made = Supernet(Topology(2), SPACES["darts"], channels=8, layers=3, k=2, backend=backend)
+    made = Supernet(
+        Topology(2), SPACES["darts"].operations, channels=8, layers=3, k=2, backend=backend
+    )
     initialise(made, generator)
     made.recompute = recompute
     return made.double().to(memory_format=torch.channels_last), architecture  # type: ignore[call-overload]
@@ -83,11 +85,9 @@ def test_substituted_weights_stay_substituted() -> None:
     for recompute in (False, True):
         made, architecture = supernet("torch", recompute)
         optimiser = torch.optim.SGD(made.parameters(), lr=0.1, momentum=0.9)
-        batch = Batch(images(), torch.arange(4))
-        outcome = second_order(
-            made, architecture, nn.functional.cross_entropy, batch, batch, optimiser
-        )
-        found.append([*outcome, dict(made.named_buffers())])
+        batch = LabelledBatch(images(), torch.arange(4))
+        problem = Bilevel(made, architecture, optimiser, nn.functional.cross_entropy)
+        found.append([*Unrolled()(problem, batch, batch), dict(made.named_buffers())])
     torch.testing.assert_close(*found, rtol=0, atol=1e-14)
 
 

@@ -20,7 +20,7 @@ from darts.costs.tables import Target
 from darts.errors import UserError
 from darts.methods.architecture import Architecture
 from darts.models.derived import create_network
-from darts.searching.task import SearchTask, run_search
+from darts.searching.task import SearchTask, search_cells
 from genotypes import load_genotype
 from tests.darts.runs_support import search_options
 
@@ -68,14 +68,14 @@ def test_the_weight_of_a_ceiling_finds_itself() -> None:
     macs = awareness(made).of(made.derive("x"))["macs"]
     above = awareness(made, steps=10, max_macs=0.8 * macs)
     excess = math.log(macs / int(0.8 * macs))
-    first = above.penalty().item()
-    expected = math.log(above.expected()["macs"].item())
+    first = above.penalty(made).item()
+    expected = math.log(above.expected(made)["macs"].item())
     assert first == pytest.approx(excess * expected, rel=1e-5)
     assert above.multipliers["macs"].item() == pytest.approx(GAIN / 10 * excess, rel=1e-5)
-    above.penalty()
+    above.penalty(made)
     assert above.multipliers["macs"].item() == pytest.approx(2 * GAIN / 10 * excess, rel=1e-5)
     below = awareness(made, max_macs=1.2 * macs)
-    assert below.penalty().item() == 0.0
+    assert below.penalty(made).item() == 0.0
     assert below.multipliers["macs"].item() == 0.0
 
 
@@ -86,7 +86,7 @@ def test_following_the_penalty_brings_the_plain_derivation_under_the_ceiling() -
     optimiser = torch.optim.Adam(made.parameters(), lr=0.02)
     for _ in range(200):
         optimiser.zero_grad()
-        aware.penalty().backward()
+        aware.penalty(made).backward()
         optimiser.step()
     assert aware.fits(made.derive("x"))
 
@@ -94,8 +94,8 @@ def test_following_the_penalty_brings_the_plain_derivation_under_the_ceiling() -
 def test_a_fixed_weight_is_of_the_logarithm_of_one_cost() -> None:
     made = random_architecture(torch.Generator().manual_seed(6))
     aware = awareness(made, cost_weight=0.5, cost="params", cost_temperature=1.0)
-    value = aware.expected()["params"]
-    assert aware.penalty().item() == pytest.approx(0.5 * math.log(value.item()), rel=1e-6)
+    value = aware.expected(made)["params"]
+    assert aware.penalty(made).item() == pytest.approx(0.5 * math.log(value.item()), rel=1e-6)
     assert awareness(made).penalises is False
 
 
@@ -131,7 +131,7 @@ def test_a_small_search_ends_under_its_ceilings_and_tells_the_cost(tmp_path: Pat
         target_layers=5,
         target_channels=16,
     )
-    result = run_search(options)
+    result = search_cells(options)
     run = tmp_path / "run"
     network = create_network(
         load_genotype(run / "genotype.yaml"), stem="cifar", channels=16, layers=5
@@ -160,7 +160,7 @@ def test_every_search_tells_the_cost_and_a_resumed_one_measures_nothing(
     plain = SearchTask(search_options(tmp_path / "a"))
     plain.begin_epoch(0)
     assert plain.notes["derived network"].endswith("parameters")
-    assert plain.iteration.architecture_step.penalty is None
+    assert plain.iteration.architecture_step.regularisers == ()
 
     limited = SearchTask(search_options(tmp_path / "b", max_latency="10s"))
     state = limited.state_dict()
@@ -176,5 +176,5 @@ def test_every_search_tells_the_cost_and_a_resumed_one_measures_nothing(
 
 def test_an_impossible_ceiling_leaves_no_run_directory(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="--max-macs"):
-        run_search(search_options(tmp_path / "run", max_macs="10k"))
+        search_cells(search_options(tmp_path / "run", max_macs="10k"))
     assert not (tmp_path / "run").exists()

@@ -11,9 +11,11 @@ import torch
 from cells.topology import Topology
 from darts.costs.constrained import strongest_cells
 from darts.costs.tables import CostTable
-from darts.methods.architecture import KINDS, derive_cell
+from darts.methods.selection import derive_cell
+from genotypes import KINDS, SearchSpace
 
 OPERATIONS = ("none", "skip_connect", "sep_conv_3x3")
+SPACE = SearchSpace(name="three", operations=OPERATIONS)
 
 
 def tables(topology: Topology, generator: torch.Generator, highest: int = 20) -> CostTable:
@@ -52,9 +54,7 @@ def test_it_equals_the_best_of_all_cells(seed: int, count: int) -> None:
     for share in (0.0, 0.2, 0.5, 0.9):
         ceilings = [float(np.quantile(s, share, method="lower")) for s in spent]
         fits = np.all([s <= ceiling for s, ceiling in zip(spent, ceilings, strict=True)], axis=0)
-        found = strongest_cells(
-            scores, topology, OPERATIONS, list(zip(costs, ceilings, strict=True))
-        )
+        found = strongest_cells(scores, topology, SPACE, list(zip(costs, ceilings, strict=True)))
         if not fits.any():
             assert found is None
             continue
@@ -80,10 +80,10 @@ def test_without_need_it_is_the_papers_derivation() -> None:
     topology, generator = Topology(4), torch.Generator().manual_seed(7)
     strengths = {kind: torch.rand(14, 3, generator=generator).double() for kind in KINDS}
     logs = {kind: table.log() for kind, table in strengths.items()}
-    found = strongest_cells(logs, topology, OPERATIONS, [(tables(topology, generator), 1e9)])
+    found = strongest_cells(logs, topology, SPACE, [(tables(topology, generator), 1e9)])
     assert found is not None
     for kind in KINDS:
-        assert found[kind] == derive_cell(strengths[kind], topology, OPERATIONS)
+        assert found[kind] == derive_cell(strengths[kind], topology, SPACE, kind)
 
 
 def test_a_ceiling_is_kept_to_the_unit_where_the_solver_is_tolerant() -> None:
@@ -95,7 +95,7 @@ def test_a_ceiling_is_kept_to_the_unit_where_the_solver_is_tolerant() -> None:
     scores["normal"][0, 2] = 1.0
     table = CostTable("macs", 0.0, costs)
     for ceiling, name in ((8e8 + 1, "sep_conv_3x3"), (8e8, "skip_connect")):
-        found = strongest_cells(scores, topology, OPERATIONS, [(table, ceiling)])
+        found = strongest_cells(scores, topology, SPACE, [(table, ceiling)])
         assert found is not None
         assert (name, 0) in found["normal"][0]
-    assert strongest_cells(scores, topology, OPERATIONS, [(table, 8e8 - 1)]) is None
+    assert strongest_cells(scores, topology, SPACE, [(table, 8e8 - 1)]) is None

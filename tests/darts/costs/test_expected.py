@@ -10,13 +10,14 @@ from torch import Tensor
 
 from cells.topology import Topology
 from darts.costs.count import count
-from darts.costs.expected import expected_cost, keeping_probabilities, kept_operations
+from darts.costs.expected import derived_operations, expected_cost, keeping_probabilities
 from darts.costs.tables import CostTable, Target, chosen, counted_tables
-from darts.methods.architecture import KINDS, Architecture, derive_cell
-from genotypes import SPACES, random_genotype
+from darts.methods.architecture import Architecture
+from darts.methods.selection import derive_cell
+from genotypes import KINDS, SearchSpace, random_genotype
+from genotypes.search_space import DARTS
 
-OPERATIONS = SPACES["darts"]
-NONE = 0
+OPERATIONS = DARTS.operations
 DOUBLE = torch.float64
 CIFAR = Target(channels=36, layers=20, stem="cifar", resolution=32, num_classes=10)
 IMAGENET = Target(channels=48, layers=14, stem="imagenet", resolution=224, num_classes=1000)
@@ -33,7 +34,7 @@ def architecture(nodes: int, seed: int, spread: float = 1.0) -> Architecture:
 
 def expected(made: Architecture, table: CostTable, temperature: float = 1.0) -> Tensor:
     shares = {
-        kind: keeping_probabilities(made.log_strengths(kind), made.topology, NONE, temperature)
+        kind: keeping_probabilities(made.log_strengths(kind), made.topology, DARTS, temperature)
         for kind in KINDS
     }
     return expected_cost(shares, table.operations, table.base)
@@ -73,11 +74,11 @@ def test_it_is_the_mean_over_derivations_from_strengths_with_gumbel_noise() -> N
         uniform = torch.rand(scores.shape, generator=generator, dtype=DOUBLE)
         noisy = scores - temperature * torch.log(-torch.log(uniform))
         # Derivation asks only for the order of the strengths.
-        nodes = derive_cell(noisy, topology, OPERATIONS)
+        nodes = derive_cell(noisy, topology, DARTS)
         for target, node in zip(topology.inner, nodes, strict=True):
             for name, source in node:
                 counts[rows[source, target], OPERATIONS.index(name)] += 1
-    probabilities = keeping_probabilities(scores, topology, NONE, temperature)
+    probabilities = keeping_probabilities(scores, topology, DARTS, temperature)
     deviation = (probabilities * (1 - probabilities) / draws).sqrt() + 1e-3
     assert ((counts / draws - probabilities).abs() < 4.5 * deviation).all()
     sampled = (counts / draws * table.operations["normal"]).sum()
@@ -89,7 +90,8 @@ def test_two_of_three_by_hand() -> None:
     """Weights 1/2, 1/3, 1/6; the last inner node of two has three edges, the first one two."""
     topology = Topology(2)
     weights = torch.tensor([0.9, 0.1, 1 / 2, 1 / 3, 1 / 6], dtype=DOUBLE)
-    kept = keeping_probabilities(weights.log().unsqueeze(1), topology, None).squeeze(1)
+    space = SearchSpace(name="one", operations=("skip_connect",), zero=None)
+    kept = keeping_probabilities(weights.log().unsqueeze(1), topology, space).squeeze(1)
     first = 1 / 2 + 1 / 3 * (1 / 2) / (2 / 3) + 1 / 6 * (1 / 2) / (5 / 6)
     second = 1 / 3 + 1 / 2 * (1 / 3) / (1 / 2) + 1 / 6 * (1 / 3) / (5 / 6)
     assert kept.tolist() == pytest.approx([1, 1, first, second, 2 - first - second], rel=1e-12)
@@ -99,8 +101,8 @@ def test_two_of_three_by_hand() -> None:
 def test_probabilities_are_a_derived_cells(nodes: int) -> None:
     made = architecture(nodes, seed=nodes, spread=5.0)
     topology = made.topology
-    shares = keeping_probabilities(made.log_strengths("normal"), topology, NONE, 0.05)
-    assert (shares[:, NONE] == 0).all()
+    shares = keeping_probabilities(made.log_strengths("normal"), topology, DARTS, 0.05)
+    assert (shares[:, DARTS.zero_column] == 0).all()
     assert (shares >= 0).all()
     assert (shares.sum(dim=1) <= 1 + 1e-12).all()
     for node in topology.inner:
@@ -115,7 +117,8 @@ def test_little_noise_leaves_the_derived_cell(seed: int) -> None:
     for table in counted_tables(CIFAR, made.topology, OPERATIONS):
         exact = table.of(genotype, made.topology, OPERATIONS)
         shares = {
-            kind: kept_operations(made.log_strengths(kind), made.topology, NONE) for kind in KINDS
+            kind: derived_operations(made.log_strengths(kind), made.topology, DARTS)
+            for kind in KINDS
         }
         assert expected_cost(shares, table.operations, table.base).item() == exact
         assert expected(made, table, 1e-4).item() == pytest.approx(exact, rel=1e-6)
@@ -135,7 +138,7 @@ def test_gradients_against_finite_differences(temperature: float) -> None:
             beta = stand_in[f"beta.{kind}"].split([2, 3, 4])
             edges = torch.cat([part.log_softmax(0) for part in beta])
             scores = stand_in[f"alpha.{kind}"].log_softmax(1) + edges.unsqueeze(1)
-            shares[kind] = keeping_probabilities(scores, made.topology, NONE, temperature)
+            shares[kind] = keeping_probabilities(scores, made.topology, DARTS, temperature)
         return expected_cost(shares, table.operations, table.base).log()
 
     assert torch.autograd.gradcheck(cost, [value.detach().requires_grad_() for value in values])

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from darts.costs.latency import measure
+from darts.costs.latency import measure_latency
 
 
 class Sleeper(nn.Module):
@@ -28,12 +28,12 @@ class Sleeper(nn.Module):
 
 def test_it_is_the_time_of_a_pass() -> None:
     module = Sleeper(0.01)
-    assert 0.01 <= measure(module, (1, 2, 4, 4), repeats=5) < 0.05
+    assert 0.01 <= measure_latency(module, (1, 2, 4, 4), repeats=5) < 0.05
     assert module.calls == 8
 
 
 def test_slow_modules_are_timed_less_often() -> None:
     module = Sleeper(0.03)
-    measure(module, (1, 2, 4, 4), repeats=100, budget=0.05)
+    measure_latency(module, (1, 2, 4, 4), repeats=100, budget=0.05)
     assert module.calls == 6
-    assert measure(nn.Identity(), (1, 2, 4, 4)) == pytest.approx(0, abs=0.01)
+    assert measure_latency(nn.Identity(), (1, 2, 4, 4)) == pytest.approx(0, abs=0.01)

@@ -12,7 +12,7 @@ from darts.costs.tables import Target, counted_tables, places
 from darts.errors import UserError
 from genotypes import SPACES, load_genotype, random_genotype
 
-OPERATIONS = SPACES["darts"]
+OPERATIONS = SPACES["darts"].operations
 CIFAR = Target(channels=36, layers=20, stem="cifar", resolution=32, num_classes=10)
 IMAGENET = Target(channels=48, layers=14, stem="imagenet", resolution=224, num_classes=1000)
 SMALL = Target(channels=4, layers=4, stem="cifar", resolution=8, num_classes=3)

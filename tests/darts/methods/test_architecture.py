@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from cells.topology import Topology
-from darts.methods.architecture import KINDS, Architecture, normalise_edges
-from genotypes import SPACES
+from darts.methods.architecture import Architecture
+from darts.methods.relaxation import Softmax, normalise_edges
+from genotypes import KINDS, SPACES
 from tests.reference.derivation import derive
 
 EDGES = 14
@@ -18,7 +19,7 @@ EDGES = 14
 def architecture(edge_normalisation: bool = True, nodes: int = 4) -> Architecture:
     generator = torch.Generator().manual_seed(0)
     return Architecture(
-        Topology(nodes), edge_normalisation=edge_normalisation, generator=generator
+        Topology(nodes), relaxation=Softmax(edge_normalisation), generator=generator
     ).double()
 
 
@@ -145,5 +146,5 @@ def test_initial_values_are_small_normal_draws_from_the_given_stream() -> None:
 
 
 def test_the_space_names_the_columns() -> None:
-    assert architecture().operations == SPACES["darts"]
+    assert architecture().operations == SPACES["darts"].operations
     assert math.prod(architecture().alpha["normal"].shape) == EDGES * 8

@@ -28,7 +28,7 @@ from tests.darts.runs_support import assert_same_run, search_options, training_o
 
 
 def run_search(options: SearchOptions) -> None:
-    searcher.run_search(options)
+    searcher.search_cells(options)
 
 
 def run_training(options: TrainingOptions) -> None:

@@ -14,7 +14,7 @@ from darts.data.manifest import Manifest
 from darts.errors import UserError
 from darts.runs.checkpoints import load_checkpoint
 from darts.searching.options import SearchOptions
-from darts.searching.task import SearchTask, run_search
+from darts.searching.task import SearchTask, search_cells
 from tests.darts.runs_support import search_options
 
 
@@ -50,7 +50,7 @@ def used(task: SearchTask) -> list[list[str]]:
 
 
 def test_a_search_lists_its_images_and_others_use_the_same(tmp_path: Path, folder: Path) -> None:
-    run_search(options(tmp_path, folder))
+    search_cells(options(tmp_path, folder))
     manifest = Manifest.read(tmp_path / "run")
     listed = [
         [str(folder / entry.path) for entry in manifest.entries if entry.part == part]

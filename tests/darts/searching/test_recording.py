@@ -12,16 +12,16 @@ import torch
 from torch import Tensor
 
 from darts.errors import UserError
+from darts.methods.gradient import LabelledBatch
 from darts.searching.recording import (
     WARM_UP,
     CudaGraphs,
+    Recordable,
     RecordedIteration,
     Scalars,
-    Work,
     wants_graphs,
 )
-from darts.searching.steps import Batch
-from darts.searching.task import SearchTask, run_search
+from darts.searching.task import SearchTask, search_cells
 from tests.darts.runs_support import assert_same, search_options
 
 
@@ -31,11 +31,11 @@ class Tape:
     def __init__(self) -> None:
         self.warmed = self.recorded = self.replayed = 0
 
-    def warm_up(self, work: Work) -> Scalars:
+    def warm_up(self, work: Recordable) -> Scalars:
         self.warmed += 1
         return work()
 
-    def record(self, work: Work) -> tuple[Callable[[], None], Scalars]:
+    def record(self, work: Recordable) -> tuple[Callable[[], None], Scalars]:
         self.recorded += 1
         scalars: dict[str, Tensor] = {}
 
@@ -47,11 +47,11 @@ class Tape:
         return replay, scalars
 
 
-def batches(number: int) -> Batch:
-    return Batch(torch.full((2, 3), float(number)), torch.full((2,), number))
+def batches(number: int) -> LabelledBatch:
+    return LabelledBatch(torch.full((2, 3), float(number)), torch.full((2,), number))
 
 
-def total(training: Batch, validation: Batch | None = None) -> Scalars:
+def total(training: LabelledBatch, validation: LabelledBatch | None = None) -> Scalars:
     scalars = {"loss": training.images.sum() + training.labels.sum()}
     if validation is not None:
         scalars["architecture_loss"] = validation.images.sum()
@@ -78,7 +78,7 @@ def test_what_a_replay_gave_survives_the_next_one() -> None:
 
 
 class Unrecordable(Tape):
-    def record(self, work: Work) -> tuple[Callable[[], None], Scalars]:
+    def record(self, work: Recordable) -> tuple[Callable[[], None], Scalars]:
         raise RuntimeError("operation not permitted when stream is capturing")
 
 
@@ -97,22 +97,22 @@ def test_what_cannot_be_recorded_runs_as_it_is_with_one_line_in_the_log(
         insistent(batches(0))
 
 
-def test_graphs_are_for_cuda_and_of_themselves_for_the_first_order() -> None:
+def test_graphs_are_for_cuda_and_by_default_for_recordable_methods() -> None:
     cuda, cpu = torch.device("cuda"), torch.device("cpu")
-    assert wants_graphs("auto", cuda, 1)
-    assert wants_graphs("always", cuda, 2)
-    assert not wants_graphs("auto", cuda, 2)
-    assert not wants_graphs("never", cuda, 1)
-    assert not wants_graphs("auto", cpu, 1)
+    assert wants_graphs("auto", cuda, recordable=True)
+    assert wants_graphs("always", cuda, recordable=False)
+    assert not wants_graphs("auto", cuda, recordable=False)
+    assert not wants_graphs("never", cuda, recordable=True)
+    assert not wants_graphs("auto", cpu, recordable=True)
     with pytest.raises(UserError, match="needs a CUDA device"):
-        wants_graphs("always", cpu, 1)
+        wants_graphs("always", cpu, recordable=True)
 
 
 @pytest.fixture
 def tape(monkeypatch: pytest.MonkeyPatch) -> Tape:
     made = Tape()
-    monkeypatch.setattr("darts.searching.task.CudaGraphs", lambda device: made)
-    monkeypatch.setattr("darts.searching.task.wants_graphs", lambda *_: True)
+    monkeypatch.setattr("darts.searching.assembly.CudaGraphs", lambda device: made)
+    monkeypatch.setattr("darts.searching.assembly.wants_graphs", lambda *_: True)
     return made
 
 
@@ -141,7 +141,7 @@ def test_the_title_of_a_run_tells_of_graphs(tape: Tape, tmp_path: Path) -> None:
 
 def test_graphs_without_cuda_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="--cuda-graphs always: needs a CUDA device"):
-        run_search(search_options(tmp_path / "run", cuda_graphs="always"))
+        search_cells(search_options(tmp_path / "run", cuda_graphs="always"))
     assert not (tmp_path / "run").exists()
 
 

@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from cells.topology import Topology
 from darts.methods.architecture import Architecture
+from darts.methods.relaxation import Softmax
 from darts.searching.supernet import Supernet
 from genotypes import SPACES
 from ops.initialise import initialise
@@ -40,7 +41,7 @@ class Twins:
         self.architectures = []
         for _ in range(2):
             architecture = Architecture(
-                topology, edge_normalisation=edge_normalisation, generator=generator
+                topology, relaxation=Softmax(edge_normalisation), generator=generator
             ).double()
             self.architectures.append(architecture)
         ours, theirs = self.architectures
@@ -55,7 +56,7 @@ class Twins:
         initialise(self.literal, generator)
         self.fused = Supernet(
             topology,
-            SPACES["darts"],
+            SPACES["darts"].operations,
             channels=channels,
             layers=layers,
             k=k,
@@ -170,22 +171,24 @@ def test_sampling_draws_anew_each_time_and_repeats_from_a_seed() -> None:
 )
 def test_published_numbers_of_parameters(k: int, stem: str, classes: int, parameters: int) -> None:
     with torch.device("meta"):
-        supernet = Supernet(Topology(4), SPACES["darts"], k=k, stem=stem, num_classes=classes)
+        supernet = Supernet(
+            Topology(4), SPACES["darts"].operations, k=k, stem=stem, num_classes=classes
+        )
     assert sum(parameter.numel() for parameter in supernet.parameters()) == parameters
 
 
 def test_a_wrong_k_names_the_valid_ones() -> None:
     with pytest.raises(ChannelError, match=r"K = 3 .* valid K: 1, 2, 4, 8\."):
-        Supernet(Topology(4), SPACES["darts"], channels=16, k=3)
+        Supernet(Topology(4), SPACES["darts"].operations, channels=16, k=3)
 
 
 def test_an_operation_without_a_fused_form_falls_back_to_one_module_an_edge() -> None:
     generator = torch.Generator().manual_seed(0)
-    operations = SPACES["nasnet"]
+    operations = SPACES["nasnet"].operations
     supernet = Supernet(Topology(3), operations, channels=8, layers=3, k=2).double()
     names = {name for cell in supernet.cells for fan in cell.fan_outs for name in fan.separate}
     assert names == {"conv_7x1_1x7"}
-    architecture = Architecture(Topology(3), space="nasnet", generator=generator).double()
+    architecture = Architecture(Topology(3), space=SPACES["nasnet"], generator=generator).double()
     images = torch.randn(2, 3, 8, 8, generator=generator, dtype=torch.float64)
     supernet(images, architecture.tables()).sum().backward()
     column = operations.index("conv_7x1_1x7")

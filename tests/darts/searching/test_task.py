@@ -11,7 +11,7 @@ import yaml
 
 from darts.errors import UserError
 from darts.runs.checkpoints import load_checkpoint
-from darts.searching.task import STREAMS, SearchTask, run_search
+from darts.searching.task import SEARCH_STREAMS, SearchTask, search_cells
 from genotypes import load_genotype
 from tests.darts.runs_support import assert_same, search_options
 
@@ -19,7 +19,7 @@ from tests.darts.runs_support import assert_same, search_options
 def test_a_search_writes_what_the_run_directory_promises(tmp_path: Path) -> None:
     seen = []
     options = search_options(tmp_path / "run", validate_every=1)
-    result = run_search(options, on_epoch=lambda *call: seen.append(call[2:]))
+    result = search_cells(options, on_epoch=lambda *call: seen.append(call[2:]))
     run = tmp_path / "run"
     names = {path.name for path in run.iterdir()}
     assert names == {
@@ -83,7 +83,7 @@ def test_both_halves_are_disjoint_and_hold_all_training_images(tmp_path: Path) -
 def test_the_same_seed_gives_the_same_search_and_another_seed_another(tmp_path: Path) -> None:
     states = []
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
-        run_search(search_options(tmp_path / name, seed=seed, epochs=1, arch_warmup_epochs=0))
+        search_cells(search_options(tmp_path / name, seed=seed, epochs=1, arch_warmup_epochs=0))
         states.append(load_checkpoint(tmp_path / name)["task"])
     assert_same(states[0], states[1])
     for one, other in zip(
@@ -94,12 +94,12 @@ def test_the_same_seed_gives_the_same_search_and_another_seed_another(tmp_path: 
 
 def test_no_draw_touches_the_global_generator(tmp_path: Path) -> None:
     torch.manual_seed(5)
-    run_search(search_options(tmp_path / "a", epochs=1, arch_warmup_epochs=0, sampling="random"))
+    search_cells(search_options(tmp_path / "a", epochs=1, arch_warmup_epochs=0, sampling="random"))
     torch.manual_seed(6)
-    run_search(search_options(tmp_path / "b", epochs=1, arch_warmup_epochs=0, sampling="random"))
+    search_cells(search_options(tmp_path / "b", epochs=1, arch_warmup_epochs=0, sampling="random"))
     states = [load_checkpoint(tmp_path / name)["task"] for name in "ab"]
     assert_same(*states)
-    assert set(states[0]["streams"]) == set(STREAMS)
+    assert set(states[0]["streams"]) == set(SEARCH_STREAMS)
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_no_draw_touches_the_global_generator(tmp_path: Path) -> None:
     ids=str,
 )
 def test_variants_run(settings: dict, tmp_path: Path) -> None:
-    run_search(search_options(tmp_path / "run", epochs=1, arch_warmup_epochs=0, **settings))
+    search_cells(search_options(tmp_path / "run", epochs=1, arch_warmup_epochs=0, **settings))
 
 
 def test_a_diverging_search_says_where_and_keeps_the_last_good_checkpoint(tmp_path: Path) -> None:
@@ -122,7 +122,7 @@ def test_a_diverging_search_says_where_and_keeps_the_last_good_checkpoint(tmp_pa
         tmp_path / "run", learning_rate=1e30, grad_clip=0.0, checkpoint_every=1
     )
     with pytest.raises(UserError, match=r"Step \d+ \(epoch 1\): .*last good checkpoint is .*run"):
-        run_search(options)
+        search_cells(options)
     state = load_checkpoint(tmp_path / "run")
     assert all(value.isfinite().all() for value in state["task"]["architecture"].values())
     assert all(value.isfinite().all() for value in state["task"]["supernet"].values())
@@ -143,23 +143,23 @@ def test_wrong_settings_leave_no_run_directory(
     settings: dict, message: str, tmp_path: Path
 ) -> None:
     with pytest.raises(UserError, match=message):
-        run_search(search_options(tmp_path / "run", **settings))
+        search_cells(search_options(tmp_path / "run", **settings))
     assert not (tmp_path / "run").exists()
 
 
 def test_the_run_keeps_the_back_end_that_auto_became(tmp_path: Path) -> None:
-    run_search(search_options(tmp_path / "run", epochs=1))
+    search_cells(search_options(tmp_path / "run", epochs=1))
     kept = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())["backend"]
     assert kept in ("torch", "native")
-    run_search(search_options(tmp_path / "bf16", epochs=1, precision="bf16"))
+    search_cells(search_options(tmp_path / "bf16", epochs=1, precision="bf16"))
     assert yaml.safe_load((tmp_path / "bf16" / "config.yaml").read_text())["backend"] == "torch"
 
 
 def test_both_back_ends_give_the_same_search(tmp_path: Path) -> None:
     """In float64, over ten steps of both kinds; bit for bit is not to be had."""
     settings = {"precision": "fp64", "arch_warmup_epochs": 0}
-    run_search(search_options(tmp_path / "auto", **settings))
-    run_search(search_options(tmp_path / "torch", backend="torch", **settings))
+    search_cells(search_options(tmp_path / "auto", **settings))
+    search_cells(search_options(tmp_path / "torch", backend="torch", **settings))
     ours, theirs = (
         load_checkpoint(tmp_path / name)["task"]["architecture"] for name in ("auto", "torch")
     )

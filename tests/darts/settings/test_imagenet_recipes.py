@@ -10,14 +10,14 @@ from darts import api
 from darts.data.augmentation import stored_size
 from darts.data.manifest import Manifest
 from darts.runs.schedules import cosine, linear, warm_up
-from darts.searching.options import SearchOptions
-from darts.searching.task import run_search
+from darts.searching.options import SearchOptions, search_overlay
+from darts.searching.task import search_cells
 from darts.settings.parsing import options_from
 from darts.training.options import TrainingOptions
 
 
 def search_recipe(**settings: object) -> SearchOptions:
-    return options_from(SearchOptions, {"dataset": "imagenet", **settings}, api.search_overlay)
+    return options_from(SearchOptions, {"dataset": "imagenet", **settings}, search_overlay)
 
 
 def test_the_search_is_the_papers() -> None:
@@ -80,7 +80,7 @@ def test_photographs_are_searched_on(size: int, stored: int, shared: Path, tmp_p
         batch_size=6, channels=4, layers=3, nodes=2, epochs=1, arch_warmup_epochs=0, workers=1,
         device="cpu", threads=1, memory=0.0, run_dir=str(tmp_path / "run"), backend="torch",
     )  # fmt: skip
-    result = run_search(options)
+    result = search_cells(options)
     assert stored_size(size, "imagenet") == stored
     parts = [entry.part for entry in Manifest.read(tmp_path / "run").entries]
     assert (parts.count("weights"), parts.count("architecture")) == (18, 18)

@@ -12,14 +12,14 @@ from darts.compare.options import CompareOptions
 from darts.design_space.options import PopulationOptions
 from darts.errors import UserError
 from darts.joint.options import JointOptions
-from darts.searching.options import SearchOptions
+from darts.searching.options import SearchOptions, search_overlay
 from darts.settings.parsing import options_from
 from darts.training.options import TrainingOptions
 
 
 def test_settings_win_over_the_preset_and_the_preset_over_defaults() -> None:
     options = options_from(
-        SearchOptions, {"preset": "smoke", "epochs": 5, "dataset": "digits"}, api.search_overlay
+        SearchOptions, {"preset": "smoke", "epochs": 5, "dataset": "digits"}, search_overlay
     )
     assert (options.epochs, options.layers, options.k) == (5, 3, 4)
     assert options.arch_betas == (0.5, 0.999)
@@ -56,7 +56,7 @@ def test_wrong_settings_are_named(settings: dict, message: str) -> None:
 def test_broken_settings_of_a_run_are_named(text: bytes, tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_bytes(text)
     with pytest.raises(UserError, match=r"config\.yaml"):
-        options_from(SearchOptions, {"resume": str(tmp_path)}, api.search_overlay)
+        options_from(SearchOptions, {"resume": str(tmp_path)}, search_overlay)
 
 
 @pytest.mark.parametrize(

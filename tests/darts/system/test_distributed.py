@@ -25,7 +25,7 @@ from darts.runs.checkpoints import load_checkpoint
 from darts.runs.interrupt import Interrupted
 from darts.searching.options import SearchOptions
 from darts.searching.supernet import Supernet
-from darts.searching.task import SearchTask, run_search
+from darts.searching.task import SearchTask, search_cells
 from darts.system import distributed
 from darts.training import task as trainer
 from darts.training.options import TrainingOptions
@@ -86,10 +86,10 @@ def epochs(run: Path) -> list[dict[str, Any]]:
 
 
 RUNS: dict[str, tuple[Callable, Callable, dict[str, Any]]] = {
-    "search": (search_options, run_search, {}),
+    "search": (search_options, search_cells, {}),
     "second-order search": (
         search_options,
-        run_search,
+        search_cells,
         {"epochs": 1, "arch_warmup_epochs": 0, "order": 2, "sampling": "random"},
     ),
     "retraining": (training_options, run_training, {"drop_path": 0.3}),
@@ -123,7 +123,7 @@ def search_with_frozen_statistics(options: Any, trace: Path) -> None:
         return scalars
 
     SearchTask.step = traced  # type: ignore[method-assign]
-    run_search(options)
+    search_cells(options)
     (trace / f"{distributed.rank()}.json").write_text(json.dumps(digests))
 
 
@@ -157,7 +157,7 @@ def search_stopped_in_process_one(options: Any, after: int) -> None:
 
     SearchTask.step = interrupting  # type: ignore[method-assign]
     try:
-        run_search(options)
+        search_cells(options)
     except Interrupted:
         return
     raise AssertionError("not interrupted")
@@ -166,14 +166,14 @@ def search_stopped_in_process_one(options: Any, after: int) -> None:
 def test_stopped_by_any_process_and_resumed_by_another_number(tmp_path: Path) -> None:
     settings = EXACT
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    run_search(search_options(whole, **settings))
+    search_cells(search_options(whole, **settings))
     options = search_options(broken, **settings)
     resumed = replace(options, run_dir=None, resume=str(broken))
     together(tmp_path / "a", search_stopped_in_process_one, options, 2)
     assert load_checkpoint(broken)["step"] == 2
     together(tmp_path / "b", search_stopped_in_process_one, resumed, 2, processes=1)
     assert load_checkpoint(broken)["step"] == 4
-    together(tmp_path / "c", run_search, resumed)
+    together(tmp_path / "c", search_cells, resumed)
     assert distance(*states(whole, broken)) < 1e-10
 
 
@@ -187,7 +187,7 @@ def search_with_a_stray_alpha(options: Any) -> None:
                 self.architecture.alpha["normal"][3, 2] += 1e-7
 
     SearchTask.begin_epoch = stray  # type: ignore[method-assign]
-    run_search(options)
+    search_cells(options)
 
 
 def test_different_architectures_end_the_job(tmp_path: Path) -> None:
@@ -213,7 +213,7 @@ def search_losing(options: Any, number: int) -> None:
         return step(self)
 
     SearchTask.step = losing  # type: ignore[method-assign]
-    run_search(options)
+    search_cells(options)
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])

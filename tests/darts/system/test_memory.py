@@ -12,7 +12,7 @@ from torch import nn
 
 from darts.errors import UserError
 from darts.runs.checkpoints import load_checkpoint
-from darts.searching.task import SearchTask, run_search
+from darts.searching.task import SearchTask, search_cells
 from darts.system.memory import Remedy, advice, common_remedies, kept_bytes
 from darts.training.task import TrainingTask, run_training
 from genotypes import load_genotype
@@ -49,7 +49,7 @@ def test_a_search_says_what_to_change(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(SearchTask, "step", failing)
     options = search_options(tmp_path / "run", k=1, batch_size=80, backend="torch")
     with pytest.raises(UserError, match="out of memory in step 1") as caught:
-        run_search(options)
+        search_cells(options)
     message = str(caught.value)
     assert "--accumulate 2 " in message
     assert "--batch-size 40 " in message

@@ -192,7 +192,7 @@ def test_on_and_off_are_what_yaml_takes_them_for(tmp_path: Path) -> None:
 def test_a_resumed_run_may_be_compiled_or_not(tmp_path: Path) -> None:
     from darts import api
     from darts.errors import UserError
-    from darts.searching.options import SearchOptions
+    from darts.searching.options import SearchOptions, search_overlay
     from darts.settings.parsing import parse_options
     from darts.training.options import TrainingOptions
 
@@ -204,7 +204,5 @@ def test_a_resumed_run_may_be_compiled_or_not(tmp_path: Path) -> None:
         )
         assert options.compile is expected
     with pytest.raises(UserError, match="only --device, --threads") as refused:
-        parse_options(
-            SearchOptions, [*resume, "--compile", "off"], prog="", overlay=api.search_overlay
-        )
+        parse_options(SearchOptions, [*resume, "--compile", "off"], prog="", overlay=search_overlay)
     assert refused.value.args[0].count("--compile") == 1

@@ -91,9 +91,9 @@ def test_another_network_is_refused(run: Path, settings: dict, message: str) -> 
 
 
 def test_a_search_has_no_such_weights(tmp_path: Path) -> None:
-    from darts.searching.task import run_search
+    from darts.searching.task import search_cells
 
-    run_search(search_options(tmp_path / "run", epochs=1))
+    search_cells(search_options(tmp_path / "run", epochs=1))
     with pytest.raises(UserError, match="of a search"):
         load_pretrained(network(), tmp_path / "run")
 

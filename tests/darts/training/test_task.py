@@ -123,9 +123,9 @@ def test_predict_sees_what_the_test_saw(tmp_path: Path) -> None:
 
 
 def test_a_checkpoint_of_a_search_is_no_trained_network(tmp_path: Path) -> None:
-    from darts.searching.task import run_search
+    from darts.searching.task import search_cells
 
-    run_search(search_options(tmp_path / "run", epochs=1))
+    search_cells(search_options(tmp_path / "run", epochs=1))
     with pytest.raises(UserError, match="of a search"):
         load_trained(tmp_path / "run", CPU)
 

@@ -59,7 +59,7 @@ def test_factorized_reduction_reads_complementary_pixels() -> None:
 
 
 def test_weights_are_linear_and_none_counts_nothing(generator: torch.Generator) -> None:
-    operations = SPACES["darts"]
+    operations = SPACES["darts"].operations
     fan = FanOut(operations, 4, EDGES, stride=1).double()
     x = torch.randn(2, 4, 6, 6, generator=generator, dtype=torch.float64)
 
@@ -74,7 +74,7 @@ def test_weights_are_linear_and_none_counts_nothing(generator: torch.Generator) 
 
 
 def test_each_edge_is_weighed_by_its_own_row(generator: torch.Generator) -> None:
-    operations = SPACES["darts"]
+    operations = SPACES["darts"].operations
     fan = FanOut(operations, 4, EDGES, stride=1).double()
     x = torch.randn(2, 4, 6, 6, generator=generator, dtype=torch.float64)
     weights = torch.zeros(EDGES, 8, dtype=torch.float64)

@@ -92,7 +92,7 @@ def test_equals_the_literal_form_in_evaluation(native: list[bool]) -> None:
 
 def search_cell(reduction: bool, k: int, space: str = "darts") -> SearchCell:
     place = CellPlace(0, reduction, reduction, 12, 8, 8, 1)
-    made = SearchCell(Topology(3), SPACES[space], place, k=k).double()
+    made = SearchCell(Topology(3), SPACES[space].operations, place, k=k).double()
     initialise(made, torch.Generator().manual_seed(5))
     return made
 
@@ -104,7 +104,9 @@ def run(
     generator = torch.Generator().manual_seed(6)
     factor = 2 if made.place.reduction else 1
     weights = EdgeWeights(
-        torch.rand(9, len(SPACES[space]), generator=generator, dtype=DOUBLE).requires_grad_(),
+        torch.rand(
+            9, len(SPACES[space].operations), generator=generator, dtype=DOUBLE
+        ).requires_grad_(),
         torch.rand(9, generator=generator, dtype=DOUBLE).requires_grad_(),
     )
     before = torch.randn(
@@ -200,7 +202,9 @@ def test_single_precision(native: list[bool]) -> None:
     generator = torch.Generator().manual_seed(0)
     architecture = Architecture(Topology(3), generator=generator)
     supernet, exact = (
-        Supernet(Topology(3), SPACES["darts"], channels=8, layers=3, k=2, backend=backend)
+        Supernet(
+            Topology(3), SPACES["darts"].operations, channels=8, layers=3, k=2, backend=backend
+        )
         for backend in ("native", "torch")
     )
     initialise(supernet, generator)

@@ -60,7 +60,7 @@ def test_a_supernet_equals_the_literal_form(launched: list[bool]) -> None:
 
 def search_cell(reduction: bool, k: int, space: str = "darts") -> SearchCell:
     place = CellPlace(0, reduction, False, 8, 8, 8, 1)
-    made = SearchCell(Topology(2), SPACES[space], place, k=k)
+    made = SearchCell(Topology(2), SPACES[space].operations, place, k=k)
     initialise(made, torch.Generator().manual_seed(5))
     return made.to(DEVICE, DOUBLE)
 

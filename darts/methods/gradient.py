@@ -1,0 +1,290 @@
+"""Gradients of the validation loss with respect to alpha and beta.
+
+The search is a bilevel problem (DARTS, §2.3, Eq. 3 and 4):
+
+    min over A of L_val(w*(A), A)   with   w*(A) = argmin over w of L_train(w, A)
+
+The gradients here differ in what they take for w*(A): the weights as they are, or the weights one
+virtual step of SGD ahead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from cells.topology import EdgeWeights
+from darts.methods.architecture import Architecture
+
+Criterion = Callable[[Tensor, Tensor], Tensor]
+"""(logits, labels) -> loss, the mean over a batch."""
+Context = Callable[[], AbstractContextManager[object]]
+"""Makes the context of a forward pass, such as autocast."""
+Reduce = Callable[[Sequence[Tensor]], None]
+"""Averages gradients over the processes that share a batch, in place."""
+
+
+def no_reduction(gradients: Sequence[Tensor]) -> None:
+    """The average over a single process: leaves the gradients as they are."""
+
+
+class LabelledBatch(NamedTuple):
+    """A batch of labelled images.
+
+    Attributes:
+        images: `[B, 3, H, W]`, normalised.
+        labels: `[B]`.
+    """
+
+    images: Tensor
+    labels: Tensor
+
+    def split(self, parts: int) -> list[LabelledBatch]:
+        """Equal parts, in order; `parts` must divide B."""
+        pieces = zip(self.images.chunk(parts), self.labels.chunk(parts), strict=True)
+        return [LabelledBatch(*piece) for piece in pieces]
+
+
+class StepOutcome(NamedTuple):
+    """What a step saw before it changed anything.
+
+    Attributes:
+        loss: A scalar, detached.
+        logits: `[B, classes]`, detached.
+    """
+
+    loss: Tensor
+    logits: Tensor
+
+    @classmethod
+    def of_parts(cls, parts: Sequence[StepOutcome]) -> StepOutcome:
+        """The outcome of a batch, given the outcomes of its equal parts."""
+        if len(parts) == 1:
+            return parts[0]
+        losses, logits = zip(*parts, strict=True)
+        return cls(torch.stack(losses).mean(), torch.cat(logits))
+
+
+@dataclass(frozen=True)
+class Bilevel:
+    """The bilevel problem: everything that both steps of an iteration share.
+
+    >>> from cells.topology import Topology
+    >>> class Net(nn.Linear):
+    ...     def forward(self, images, tables):
+    ...         mixed = tables["normal"].strengths()[0] + tables["reduce"].strengths()[1]
+    ...         return super().forward(images.flatten(1)) * mixed
+    >>> net, batch = Net(12, 8), LabelledBatch(torch.randn(4, 3, 2, 2), torch.arange(4))
+    >>> architecture = Architecture(Topology(1), generator=torch.Generator())
+    >>> sgd = torch.optim.SGD(net.parameters(), lr=0.1)
+    >>> problem = Bilevel(net, architecture, sgd, nn.functional.cross_entropy)
+    >>> outcome, gradients = FirstOrder()(problem, validation=batch, training=batch)
+    >>> outcome.logits.shape, [tuple(gradient.shape) for gradient in gradients]
+    (torch.Size([4, 8]), [(2, 8), (2, 8), (2,), (2,)])
+
+    Attributes:
+        supernet: `supernet(images, tables)` returns the logits `[B, classes]`.
+        architecture: alpha and beta; makes the tables.
+        weight_optimiser: The SGD of the weights, with one parameter group for all of them.
+        criterion: The loss of a batch.
+        context: Context of each forward pass.
+        reduce: Averages gradients over processes.
+        parts: Number of equal parts that a batch is split into, one after the other, to save
+            memory.
+    """
+
+    supernet: nn.Module
+    architecture: Architecture
+    weight_optimiser: torch.optim.SGD
+    criterion: Criterion
+    context: Context = nullcontext
+    reduce: Reduce = no_reduction
+    parts: int = 1
+
+
+class Gradient(Protocol):
+    """Computes the gradient of the validation loss with respect to alpha and beta.
+
+    Attributes:
+        recordable: Whether a CUDA graph can record it.
+    """
+
+    @property
+    def recordable(self) -> bool: ...
+
+    def __call__(
+        self, problem: Bilevel, validation: LabelledBatch, training: LabelledBatch
+    ) -> tuple[StepOutcome, tuple[Tensor, ...]]:
+        """The outcome on the validation batch, and the gradient.
+
+        The gradient is in the order of `architecture.parameters()`. It is not yet averaged over
+        processes: the caller does that.
+        """
+
+
+@dataclass(frozen=True)
+class FirstOrder:
+    """The gradient at the present weights: dL_val(w, A)/dA.
+
+    The running statistics of the supernet's batch norms are updated, as in the authors' code.
+
+    Source: DARTS, §2.3 (xi = 0); PC-DARTS uses no other.
+
+    >>> FirstOrder().recordable  # An example of a call is in `Bilevel`.
+    True
+    """
+
+    recordable: ClassVar[bool] = True
+
+    def __call__(
+        self, problem: Bilevel, validation: LabelledBatch, training: LabelledBatch
+    ) -> tuple[StepOutcome, tuple[Tensor, ...]]:
+        architecture = problem.architecture
+
+        def evaluate(batch: LabelledBatch) -> StepOutcome:
+            with problem.context():
+                logits = problem.supernet(batch.images, architecture.tables())
+                return StepOutcome(problem.criterion(logits, batch.labels), logits)
+
+        with _Frozen(problem.supernet):
+            return _differentiate(
+                evaluate, validation.split(problem.parts), list(architecture.parameters())
+            )
+
+
+@dataclass(frozen=True)
+class Unrolled:
+    """The gradient through one virtual step of SGD: dL_val(w'(A), A)/dA.
+
+        w' = w - xi · (m·v + dL_train/dw + lambda·w)
+        dL_val(w', A)/dA - xi · d2L_train(w, A)/dA dw · dL_val(w', A)/dw'
+
+    with learning rate xi, momentum m, momentum buffer v and weight decay lambda of the weights'
+    optimiser. The product of the mixed derivative and u = dL_val/dw' is a central difference of
+    dL_train/dA at w ± eps·u, with eps = 0.01 / |u|. All virtual networks are evaluated by
+    substitution: the weights and running statistics of the supernet stay as they are.
+
+    Source: DARTS, §2.3, Eq. 7 and 8.
+
+    >>> Unrolled().recordable  # An example of a call is in `Bilevel`.
+    False
+    """
+
+    # It works on several copies of the weights. Recording it has never been tried on a GPU.
+    recordable: ClassVar[bool] = False
+
+    def __call__(
+        self, problem: Bilevel, validation: LabelledBatch, training: LabelledBatch
+    ) -> tuple[StepOutcome, tuple[Tensor, ...]]:
+        architecture = problem.architecture
+        weights = [parameter.detach() for parameter in problem.supernet.parameters()]
+        rate = problem.weight_optimiser.param_groups[0]["lr"]
+        unknowns = list(architecture.parameters())
+
+        virtual = _virtual_step(problem, weights, training)
+        outcome, derivatives = _differentiate_at(
+            problem, virtual, validation, architecture.tables, [*unknowns, *virtual]
+        )
+        direct, vector = derivatives[: len(unknowns)], derivatives[len(unknowns) :]
+        # The result is not linear in this vector, so it is averaged here.
+        problem.reduce(vector)
+
+        norms = torch.stack([torch.linalg.vector_norm(part) for part in vector])
+        norm = torch.linalg.vector_norm(norms)
+        # At an exact minimum of the validation loss the second term vanishes; eps must not be
+        # infinite there. A branch on the norm would make the host wait for it.
+        eps = 0.01 / norm.clamp_min(torch.finfo(norm.dtype).tiny)
+
+        def gradient_at(sign: int) -> tuple[Tensor, ...]:
+            moved = [
+                weight + sign * eps * direction
+                for weight, direction in zip(weights, vector, strict=True)
+            ]
+            return _differentiate_at(problem, moved, training, architecture.tables, unknowns)[1]
+
+        ahead, behind = gradient_at(+1), gradient_at(-1)
+        total = tuple(
+            first - rate * (plus - minus) / (2 * eps)
+            for first, plus, minus in zip(direct, ahead, behind, strict=True)
+        )
+        return outcome, total
+
+
+def _virtual_step(
+    problem: Bilevel, weights: Sequence[Tensor], training: LabelledBatch
+) -> list[Tensor]:
+    """The weights after one step of SGD on the training batch, as leaves that need gradients."""
+    optimiser = problem.weight_optimiser
+    group = optimiser.param_groups[0]
+    leaves = [weight.clone().requires_grad_() for weight in weights]
+    _, gradients = _differentiate_at(
+        problem, leaves, training, problem.architecture.fixed_tables, leaves
+    )
+    problem.reduce(gradients)
+    virtual = []
+    for parameter, gradient in zip(problem.supernet.parameters(), gradients, strict=True):
+        step = gradient + group["weight_decay"] * parameter.detach()
+        buffer = optimiser.state.get(parameter, {}).get("momentum_buffer")
+        if buffer is not None:
+            step = step + group["momentum"] * buffer
+        virtual.append((parameter.detach() - group["lr"] * step).requires_grad_())
+    return virtual
+
+
+def _differentiate_at(
+    problem: Bilevel,
+    weights: Sequence[Tensor],
+    batch: LabelledBatch,
+    tables: Callable[[], Mapping[str, EdgeWeights]],
+    unknowns: Sequence[Tensor],
+) -> tuple[StepOutcome, tuple[Tensor, ...]]:
+    """Outcome and gradient of the supernet with other weights than its own."""
+    supernet = problem.supernet
+    names = [name for name, _ in supernet.named_parameters()]
+    # Statistics of virtual weights must not enter the real running statistics.
+    buffers = {name: buffer.clone() for name, buffer in supernet.named_buffers()}
+    substitute = {**dict(zip(names, weights, strict=True)), **buffers}
+
+    def evaluate(part: LabelledBatch) -> StepOutcome:
+        with problem.context():
+            logits = functional_call(supernet, substitute, (part.images, tables()))
+            return StepOutcome(problem.criterion(logits, part.labels), logits)
+
+    return _differentiate(evaluate, batch.split(problem.parts), unknowns)
+
+
+def _differentiate(
+    evaluate: Callable[[LabelledBatch], StepOutcome],
+    parts: Sequence[LabelledBatch],
+    unknowns: Sequence[Tensor],
+) -> tuple[StepOutcome, tuple[Tensor, ...]]:
+    """Outcome of a batch in equal parts, detached, and the gradient of its mean loss."""
+    outcomes, total = [], None
+    for part in parts:
+        loss, logits = evaluate(part)
+        gradients = torch.autograd.grad(loss / len(parts), unknowns)
+        outcomes.append(StepOutcome(loss.detach(), logits.detach()))
+        total = gradients if total is None else tuple(map(torch.add, total, gradients))
+    assert total is not None
+    return StepOutcome.of_parts(outcomes), total
+
+
+class _Frozen:
+    """Inside the block, no gradients of the module's parameters are computed."""
+
+    def __init__(self, module: nn.Module) -> None:
+        self.parameters = [p for p in module.parameters() if p.requires_grad]
+
+    def __enter__(self) -> None:
+        for parameter in self.parameters:
+            parameter.requires_grad_(False)
+
+    def __exit__(self, *_: object) -> None:
+        for parameter in self.parameters:
+            parameter.requires_grad_(True)

@@ -1,0 +1,50 @@
+"""A search method: the parts that make one method differ from another, joined."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from darts.methods.gradient import Gradient
+from darts.methods.regularisers import Regulariser
+from darts.methods.relaxation import Relaxation
+from darts.methods.selection import Selection
+
+
+@dataclass(frozen=True, kw_only=True)
+class Method:
+    """A differentiable search method.
+
+    Parts see tensors, a topology, a space and callables: no data, run, model or back end. Most
+    methods only change the table of weights that the supernet reads once per step, so the fast
+    back ends serve them all.
+
+    >>> from darts.methods.catalogue import create_method
+    >>> method = create_method("pc-darts", edge_normalisation=True, order=1)
+    >>> method.relaxation, method.gradient, method.recordable
+    (Softmax(edge_normalisation=True), FirstOrder(), True)
+
+    Attributes:
+        name: Name of the method in the catalogue.
+        relaxation: alpha and beta -> weights of the edges.
+        gradient: The gradient of the validation loss with respect to alpha and beta.
+        selection: Strengths of the edges -> genotype.
+        regularisers: Terms that are added to the validation loss.
+        perturbation: Changes the weights of the edges for the weight step. No method has one yet.
+        stopping: Ends a search early. No method has one yet.
+        stages: Parts of a progressive search. No method has any yet.
+    """
+
+    name: str
+    relaxation: Relaxation
+    gradient: Gradient
+    selection: Selection
+    regularisers: tuple[Regulariser, ...] = ()
+    perturbation: None = None
+    stopping: None = None
+    stages: tuple[()] = ()
+
+    @property
+    def recordable(self) -> bool:
+        """Whether a CUDA graph can record an iteration: whether all parts allow it."""
+        regularisers = all(part.recordable for part in self.regularisers)
+        return self.relaxation.recordable and self.gradient.recordable and regularisers

@@ -1,0 +1,90 @@
+"""Relaxations: how alpha and beta become the weights that a supernet mixes its operations by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+import torch
+from torch import Tensor
+
+from cells.topology import EdgeWeights, Topology
+
+
+class Relaxation(Protocol):
+    """Maps the parameters of one kind of cell to the weights of its edges.
+
+    Columns of alpha that are -inf belong to operations that the search space does not allow on
+    that edge: their weight has to be 0.
+
+    Attributes:
+        edge_normalisation: Whether the relaxation uses beta; without it, beta does not exist.
+        recordable: Whether a CUDA graph can record it: fixed shapes, no random numbers from a host
+            generator, no decision that depends on a value on the device.
+    """
+
+    @property
+    def edge_normalisation(self) -> bool: ...
+
+    @property
+    def recordable(self) -> bool: ...
+
+    def weights(self, alpha: Tensor, beta: Tensor | None, topology: Topology) -> EdgeWeights:
+        """The weights of alpha `[E, O]` and beta `[E]`, differentiable in both."""
+
+    def log_strengths(self, alpha: Tensor, beta: Tensor | None, topology: Topology) -> Tensor:
+        """`[E, O]`: log of `weights(…).strengths()`, finite even where a weight rounds to 0."""
+
+
+@dataclass(frozen=True)
+class Softmax:
+    """The continuous relaxation of DARTS, with PC-DARTS's edge normalisation.
+
+        w[e, o] = exp(alpha[e, o]) / sum over o' of exp(alpha[e, o'])
+        v[e]    = exp(beta[e]) / sum over e' into the same node of exp(beta[e'])
+
+    Source: DARTS, §2.2, Eq. 2; PC-DARTS, §3.3, Eq. 3. The supernet multiplies w and v.
+
+    >>> import torch
+    >>> weights = Softmax().weights(torch.zeros(5, 4), torch.zeros(5), Topology(2))
+    >>> weights.operations[0].tolist(), weights.edges[0].item()
+    ([0.25, 0.25, 0.25, 0.25], 0.5)
+
+    Attributes:
+        edge_normalisation: Whether edges are weighted by a softmax of beta (PC-DARTS). Otherwise
+            all edges have weight 1 (DARTS).
+    """
+
+    edge_normalisation: bool = True
+    recordable: ClassVar[bool] = True
+
+    def weights(self, alpha: Tensor, beta: Tensor | None, topology: Topology) -> EdgeWeights:
+        edges = None if beta is None else normalise_edges(beta, topology)
+        return EdgeWeights(alpha.softmax(dim=1), edges)
+
+    def log_strengths(self, alpha: Tensor, beta: Tensor | None, topology: Topology) -> Tensor:
+        operations = alpha.log_softmax(dim=1)
+        if beta is None:
+            return operations
+        parts = [part.log_softmax(dim=0) for part in split_by_node(beta, topology)]
+        return operations + torch.cat(parts).unsqueeze(1)
+
+
+def split_by_node(values: Tensor, topology: Topology) -> tuple[Tensor, ...]:
+    """Split `[E, …]` into one tensor per inner node: the rows of its incoming edges.
+
+    >>> import torch
+    >>> [part.tolist() for part in split_by_node(torch.arange(5), Topology(2))]
+    [[0, 1], [2, 3, 4]]
+    """
+    return values.split([len(topology.incoming(node)) for node in topology.inner])
+
+
+def normalise_edges(beta: Tensor, topology: Topology) -> Tensor:
+    """Softmax of beta `[E]` over the incoming edges of each node (PC-DARTS, §3.3, Eq. 3).
+
+    >>> import torch
+    >>> normalise_edges(torch.zeros(5), Topology(2))[:2].tolist()
+    [0.5, 0.5]
+    """
+    return torch.cat([part.softmax(dim=0) for part in split_by_node(beta, topology)])

@@ -1,0 +1,228 @@
+"""Assembly of a search: the one place that joins method, search space, supernet and back end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+
+import torch
+from torch.nn import functional
+
+from cells.topology import INPUTS, Topology
+from darts.costs.ceilings import CostAwareness, CostPenalty
+from darts.costs.tables import target_of
+from darts.data.dataset import Dataset
+from darts.errors import UserError
+from darts.methods.architecture import Architecture
+from darts.methods.catalogue import create_method
+from darts.methods.gradient import Bilevel
+from darts.methods.method import Method
+from darts.models.stems import check_image_size, choose_stem
+from darts.runs.optimisers import create_adam, create_sgd
+from darts.searching.options import SearchOptions
+from darts.searching.recording import CudaGraphs, RecordedIteration, Step, wants_graphs
+from darts.searching.steps import ArchitectureStep, BilevelIteration, WeightStep
+from darts.searching.supernet import Supernet
+from darts.system import distributed
+from darts.system.device import dtype_of, precision_context
+from darts.system.randomness import RandomStreams
+from genotypes.search_space import DARTS, SearchSpace
+from ops.initialise import initialise
+from ops.sync_norm import synchronise_norms
+
+
+@dataclass(frozen=True)
+class Assembled:
+    """The parts of a search, ready for its first step.
+
+    Attributes:
+        options: The options, with the back end that was chosen.
+        architecture: alpha and beta.
+        supernet: The network whose weights all derived networks share.
+        weight_optimiser: SGD on the supernet's weights.
+        architecture_optimiser: Adam on alpha and beta.
+        costs: Cost of the derived network.
+        iteration: One iteration: (training batch, validation batch or None) -> scalars.
+    """
+
+    options: SearchOptions
+    architecture: Architecture
+    supernet: Supernet
+    weight_optimiser: torch.optim.SGD
+    architecture_optimiser: torch.optim.Optimizer
+    costs: CostAwareness
+    iteration: Step
+
+    @property
+    def title(self) -> str:
+        """Kind of the run, for the progress line."""
+        graphs = ", CUDA graphs" if isinstance(self.iteration, RecordedIteration) else ""
+        return f"search ({self.options.backend}{graphs})"
+
+
+def assemble(
+    options: SearchOptions,
+    dataset: Dataset,
+    device: torch.device,
+    streams: RandomStreams,
+    *,
+    steps_per_epoch: int,
+    space: SearchSpace = DARTS,
+) -> Assembled:
+    """Build everything that a search trains.
+
+    Args:
+        options: Method, sizes, optimisers, costs, back end.
+        dataset: Gives the image size and the number of classes.
+        device: Where the search computes.
+        streams: `architecture` and `weights` are the sources of the initial values.
+        steps_per_epoch: Sets the pace of the dual ascent towards a ceiling of costs.
+        space: The cells that are searched.
+
+    Raises:
+        UserError: The space has cells that the supernet cannot build, the images do not suit the
+            supernet, or no network satisfies a ceiling.
+    """
+    _check_space(space, options)
+    method = create_method(
+        options.method, edge_normalisation=options.edge_normalisation, order=options.order
+    )
+    architecture = Architecture(
+        Topology(options.nodes),
+        space=space,
+        relaxation=method.relaxation,
+        selection=method.selection,
+        generator=streams["architecture"],
+    )
+    supernet = _create_supernet(options, architecture, dataset, device, streams["weights"])
+    architecture.to(device, dtype_of(options.precision))
+    # A resumed run must compute in the same way.
+    options = replace(options, backend=supernet.backend)
+    weight_optimiser, architecture_optimiser = _create_optimisers(
+        options, supernet, architecture, device
+    )
+    searched_epochs = max(options.epochs - options.arch_warmup_epochs, 0)
+    costs = CostAwareness(
+        options,
+        architecture,
+        target_of(options, choose_stem(options.stem, dataset.image_size), dataset),
+        device=device,
+        steps=searched_epochs * steps_per_epoch,
+        measured=not options.resume,
+    )
+    if costs.penalises:
+        regularisers = (*method.regularisers, CostPenalty(costs))
+        method = replace(method, regularisers=regularisers)
+    problem = Bilevel(
+        supernet,
+        architecture,
+        weight_optimiser,
+        functional.cross_entropy,
+        context=partial(precision_context, options.precision, device),
+        reduce=distributed.average,
+        parts=options.accumulate,
+    )
+    return Assembled(
+        options,
+        architecture,
+        supernet,
+        weight_optimiser,
+        architecture_optimiser,
+        costs,
+        _create_iteration(options, method, problem, architecture_optimiser, device),
+    )
+
+
+def _check_space(space: SearchSpace, options: SearchOptions) -> None:
+    if space.inputs != INPUTS:
+        raise UserError(
+            f"Search space {space.name!r}: its cells have {space.inputs} inputs; "
+            f"a supernet can only be built from cells with {INPUTS}."
+        )
+    if space.nodes not in (None, options.nodes):
+        raise UserError(
+            f"--nodes {options.nodes}: cells of the search space {space.name!r} have "
+            f"{space.nodes} inner nodes."
+        )
+
+
+def _create_supernet(
+    options: SearchOptions,
+    architecture: Architecture,
+    dataset: Dataset,
+    device: torch.device,
+    generator: torch.Generator,
+) -> Supernet:
+    """The supernet with initial weights, on its device."""
+    with distributed.one_first():  # The native back end may have to be compiled.
+        supernet = Supernet(
+            architecture.topology,
+            architecture.operations,
+            channels=options.channels,
+            layers=options.layers,
+            k=options.k,
+            num_classes=dataset.num_classes,
+            stem=choose_stem(options.stem, dataset.image_size),
+            sampling=options.sampling,
+            backend=_backend(options, device),
+            device=device.type,
+        )
+    check_image_size(dataset.image_size, dataset.image_size, supernet.image_multiple)
+    initialise(supernet, generator)
+    supernet.recompute = options.recompute_cells
+    if options.sync_norm and distributed.world() > 1:
+        synchronise_norms(supernet)
+    return supernet.to(device, dtype_of(options.precision)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def _backend(options: SearchOptions, device: torch.device) -> str:
+    """The back end to ask for; PyTorch instead of "auto" where native kernels cannot work."""
+    if options.sync_norm and distributed.world() > 1:
+        return "torch"  # The only one that asks each batch norm for its statistics.
+    autocast = device.type == "cpu" and options.precision == "bf16"
+    return "torch" if options.backend == "auto" and autocast else options.backend
+
+
+def _create_optimisers(
+    options: SearchOptions, supernet: Supernet, architecture: Architecture, device: torch.device
+) -> tuple[torch.optim.SGD, torch.optim.Optimizer]:
+    sgd = create_sgd(
+        supernet.parameters(),
+        learning_rate=options.learning_rate,
+        momentum=options.momentum,
+        weight_decay=options.weight_decay,
+        device=device,
+    )
+    adam = create_adam(
+        architecture.parameters(),
+        learning_rate=options.arch_learning_rate,
+        betas=options.arch_betas,
+        weight_decay=options.arch_weight_decay,
+        device=device,
+    )
+    return sgd, adam
+
+
+def _create_iteration(
+    options: SearchOptions,
+    method: Method,
+    problem: Bilevel,
+    architecture_optimiser: torch.optim.Optimizer,
+    device: torch.device,
+) -> Step:
+    """Both steps of an iteration, recorded as a CUDA graph where that is wanted and possible."""
+    architecture_step = ArchitectureStep(
+        problem,
+        architecture_optimiser,
+        method.gradient,
+        clip=options.arch_grad_clip or None,
+        regularisers=method.regularisers,
+    )
+    weight_step = WeightStep(problem, options.grad_clip or None)
+    iteration = BilevelIteration(architecture_step, weight_step)
+    # A graph cannot record what processes exchange.
+    alone = distributed.world() == 1
+    if alone and wants_graphs(options.cuda_graphs, device, method.recordable):
+        insist = options.cuda_graphs == "always"
+        return RecordedIteration(iteration, CudaGraphs(device), insist=insist)
+    return iteration
