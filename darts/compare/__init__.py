@@ -1,1 +1,1 @@
-"""A genotype's network against populations of networks of the same cost, trained alike."""
+"""A genotype's network, compared to populations of the same cost that are trained alike."""

@@ -1,6 +1,6 @@
-"""Which networks a comparison trains: the one that is judged, and those of its cost.
+"""The networks that a comparison trains: the judged one, and populations of the same cost.
 
-Costs are those of one image of the data's own resolution.
+Costs are for one image at the resolution of the data.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from darts.settings.quantities import parse_count
 from darts.system.randomness import RandomStreams
 from genotypes import Genotype, random_genotype
 
-# Genotypes drawn for each that is wanted, before those farthest from the budget are taken too.
+# Genotypes sampled for each one needed, before genotypes outside the tolerance are accepted.
 _DRAWS = 20
-# Networks drawn from a design space before it is given up: a few seconds.
+# Networks sampled from a design space before it is given up; takes a few seconds.
 _SPACE_DRAWS = 1_000_000
 
 
@@ -38,10 +38,11 @@ class ComparedNetwork:
     """A network to be trained.
 
     Attributes:
-        label: What it is called in tables.
+        label: Its name in tables.
         model: Its genotype or config.
-        properties: Its params, macs, activations, and what else is known of it.
-        channels, layers: Of a genotype's network.
+        properties: Its params, macs, activations, and further properties.
+        channels: Channels of the first cell of a genotype's network.
+        layers: Number of cells of a genotype's network.
     """
 
     label: str
@@ -51,7 +52,7 @@ class ComparedNetwork:
     layers: int | None = None
 
     def network(self, images: ImageSpec, generator: torch.Generator | None = None) -> Any:
-        """The network itself, with fresh weights and without an auxiliary head."""
+        """The network with new weights and without an auxiliary head."""
         return create_network(
             self.model,
             num_classes=images.num_classes,
@@ -65,10 +66,10 @@ class ComparedNetwork:
 def contender(
     options: CompareOptions, name: str, model: Model, images: ImageSpec
 ) -> ComparedNetwork:
-    """The network that is judged, kept as the options say or scaled to `options.macs`.
+    """The judged network, of the size that the options say or scaled to `options.macs`.
 
     Raises:
-        UserError: Another network than a genotype's is to be scaled.
+        UserError: `options.macs` is given, but the network is not a genotype's.
     """
     channels = layers = None
     if isinstance(model, Genotype):
@@ -79,7 +80,9 @@ def contender(
             macs = parse_count(options.macs, "--macs")
             channels = _nearest_channels(model, macs, layers, images)
     elif options.macs is not None:
-        raise UserError("--macs scales the network of a genotype by its channels; leave it out.")
+        raise UserError(
+            "--macs scales only networks of genotypes, by their channels; leave it out."
+        )
     plain = ComparedNetwork(
         label=name, model=model, properties={}, channels=channels, layers=layers
     )
@@ -97,9 +100,9 @@ class Baseline:
     """A population to compare with, not yet trained.
 
     Attributes:
-        name: Of the space.
+        name: Name of the space.
         candidates: Its networks.
-        notes: What to keep in mind about them.
+        notes: Caveats for the reader.
     """
 
     name: str
@@ -110,7 +113,13 @@ class Baseline:
 def baseline(
     name: str, options: CompareOptions, judged: ComparedNetwork, images: ImageSpec
 ) -> Baseline:
-    """The networks of one baseline, within the tolerance of the judged one's multiply-adds.
+    """Sample one baseline, within the tolerance of the judged network's multiply-adds.
+
+    Args:
+        name: A design space, or random-cells.
+        options: Size and tolerance of the population, and the seed.
+        judged: The judged network.
+        images: What the networks classify.
 
     Raises:
         UserError: There is no such space, or it has too few networks of this cost.
@@ -150,12 +159,12 @@ def baseline(
 def _random_cells(
     options: CompareOptions, judged: ComparedNetwork, images: ImageSpec, generator: torch.Generator
 ) -> Baseline:
-    """Random genotypes of the judged one's space, as deep as it, and as wide as its cost asks.
+    """Random genotypes of the judged genotype's space, with its depth, scaled to its cost.
 
-    Drawn until enough can be brought within the tolerance, as networks of design spaces are.
+    Sampled until enough networks are within the tolerance, as networks of design spaces are.
     """
     if not isinstance(judged.model, Genotype) or judged.layers is None:
-        raise UserError(f"--baseline {RANDOM_CELLS} compares cells; this network has none.")
+        raise UserError(f"--baseline {RANDOM_CELLS} compares cells, but this network has none.")
     macs, found = judged.properties["macs"], []
     for number in range(_DRAWS * options.population):
         genotype = random_genotype(
@@ -181,9 +190,9 @@ def _random_cells(
         name=RANDOM_CELLS,
         candidates=tuple(nearest),
         notes=(
-            f"{RANDOM_CELLS}: channels come in steps of two; only {len(within)} of {len(found)} "
-            f"genotypes can be brought within {options.tolerance:.0%} of the multiply-adds, so "
-            f"that some differ by up to {farthest:.0%}.",
+            f"{RANDOM_CELLS}: channels change in steps of two, so that only {len(within)} of "
+            f"{len(found)} genotypes can be scaled to within {options.tolerance:.0%} of the "
+            f"multiply-adds; some differ by up to {farthest:.0%}.",
         ),
     )
 
@@ -193,12 +202,12 @@ def _distance(candidate: ComparedNetwork, macs: float) -> float:
 
 
 def _nearest_channels(genotype: Genotype, macs: float, layers: int, images: ImageSpec) -> int:
-    """The even number of channels whose network costs nearest to `macs`."""
+    """The even number of channels whose network is closest to `macs` multiply-adds."""
 
     def difference(channels: int) -> float:
         return abs(_cells_cost(genotype, channels, layers, images).macs / macs - 1)
 
-    # Multiply-adds grow with the channels nearly by their square.
+    # Multiply-adds grow roughly with the square of the channels.
     start = 16
     for _ in range(3):
         ratio = macs / _cells_cost(genotype, start, layers, images).macs

@@ -1,4 +1,4 @@
-"""A comparison's recipe and reservations in words."""
+"""The recipe and the caveats of a comparison, in sentences."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from darts.compare.options import CompareOptions
 from darts.design_space.population import Population
 from darts.training.options import TrainingOptions
 
-# With fewer networks the interval of a percentile spans most of the scale.
+# With fewer networks, the interval of a percentile covers most of the scale.
 _FEW = 20
 _OPTIMISERS = {"sgd": "SGD", "rmsprop": "RMSProp", "adamw": "AdamW"}
-# What a recipe mentions only where it is not the default.
+# Options that are mentioned only if they differ from their defaults.
 _SELDOM = frozenset(
     (
         *("lr_decay", "lr_decay_epochs", "lr_warmup_epochs", "decay_norms", "label_smoothing"),
@@ -25,11 +25,11 @@ _SELDOM = frozenset(
 
 
 def recipe_words(options: CompareOptions, judged: ComparedNetwork) -> str:
-    """How all networks were trained, in one sentence."""
+    """One sentence on how all networks were trained."""
     extras = [
         f"cutout {options.cutout}" if options.cutout else "no cutout",
         f"drop path {options.drop_path:g}" if options.drop_path else "no drop path",
-        "auxiliary head of cells" if options.auxiliary else "no auxiliary head",
+        "auxiliary head for cells" if options.auxiliary else "no auxiliary head",
     ]
     extras += [
         f"{field.name.replace('_', ' ')} {value}"
@@ -37,7 +37,7 @@ def recipe_words(options: CompareOptions, judged: ComparedNetwork) -> str:
         if field.name in _SELDOM and (value := getattr(options, field.name)) != field.default
     ]
     images = f"{options.train_images:,} images of " if options.train_images else ""
-    repeats = f"a seed of its own for each training, drawn from {options.seed}"
+    repeats = f"each training has its own seed, derived from {options.seed}"
     if options.seeds > 1:
         repeats += f" ({judged.label}: {options.seeds} trainings)"
     return (
@@ -45,7 +45,7 @@ def recipe_words(options: CompareOptions, judged: ComparedNetwork) -> str:
         f"{images}{options.dataset}, {_OPTIMISERS[options.optimiser]}, batch {options.batch_size}, "
         f"learning rate {options.learning_rate:g} ({options.schedule}), "
         f"momentum {options.momentum:g}, weight decay {options.weight_decay:g}, "
-        f"{', '.join(extras)}; the same images for all, {repeats}; test error of the last epoch."
+        f"{', '.join(extras)}; the same images for all; {repeats}; test errors of the last epoch."
     )
 
 
@@ -55,17 +55,18 @@ def setting_notes(
     test_images: int,
     populations: Sequence[Population],
 ) -> list[str]:
-    """What to keep in mind when reading the outcome."""
+    """Caveats for the reader of the outcome."""
     notes = []
     if options.seeds == 1:
         notes.append(
-            f"{judged.label} was trained once: how much its error changes from seed to seed is not "
-            f"known. The intervals count only the chance in drawing {test_images:,} test images; "
-            "--seeds 3 tells more."
+            f"{judged.label} was trained once: how much its error varies between seeds is not "
+            f"known. The intervals cover only the chance in the choice of {test_images:,} test "
+            "images; use --seeds 3 to measure the variation."
         )
     if options.auxiliary or options.drop_path:
         notes.append(
-            "The recipe is not neutral: drop path and auxiliary heads were made for searched cells."
+            "The recipe is not neutral: drop path and auxiliary heads were designed for searched "
+            "cells."
         )
     for population in populations:
         if population.missing:
@@ -79,7 +80,7 @@ def setting_notes(
                 "random RegNets are needed to find a good one (arXiv 2003.13678, Fig. 9)."
             )
     notes.append(
-        "The best network of a population is the best of many on the same test images, which "
-        "flatters it."
+        "The best network of a population was selected among many on the same test images, so "
+        "that its error is optimistic."
     )
     return notes

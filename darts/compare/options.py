@@ -13,22 +13,25 @@ RANDOM_CELLS = "random-cells"
 
 @dataclass(frozen=True, kw_only=True)
 class CompareOptions(TrainingOptions, TrialOptions):
-    """A genotype's network against others of its cost; all are trained from scratch alike.
+    """A genotype's network, compared to others of its cost; all are trained alike from scratch.
 
     Args:
         baseline: Populations to compare with, separated by spaces: design spaces (regnetx, regnety,
             anynetx_a to anynetx_e …) and random-cells, random genotypes of the same cell space.
-        population: Networks of each baseline, at least 2; 32 find a good RegNet.
-        seeds: Trainings of the genotype's network; a baseline's networks are trained once each.
-        macs: Scale the genotype's network by its channels to about so many multiply-adds: 40M.
-        tolerance: By how much the baselines' multiply-adds may differ from the genotype's.
-        stem_width: Channels of the stem of design spaces' networks.
-        latency_batch: Images of a batch whose time is measured; 0 measures none.
-        auxiliary: Train a genotype's network with its auxiliary head; RegNets have none.
-        drop_path: Probability of dropping a path at the end; for all networks.
+        population: Number of networks of each baseline, at least 2; 32 suffice to find a good
+            RegNet.
+        seeds: Number of trainings of the genotype's network; each network of a baseline is trained
+            once.
+        macs: Scale the network's channels to about this many multiply-adds, e.g. 40M.
+        tolerance: Largest relative difference between the multiply-adds of the baselines and those
+            of the genotype's network.
+        stem_width: Channels of the stem in networks of design spaces.
+        latency_batch: Batch size of the latency measurement; 0: do not measure.
+        auxiliary: Train networks of cells with their auxiliary head; RegNets have none.
+        drop_path: Probability of dropping a path in the last epoch, for all networks.
     """
 
-    # What a comparison settles itself, or has no use for.
+    # Options that a comparison sets itself or does not use.
     fixed = frozenset(
         {"pretrained", "checkpoint", "test_only", "averaged", "log_every", "checkpoint_every"}
     )
@@ -49,12 +52,20 @@ class CompareOptions(TrainingOptions, TrialOptions):
         return tuple(dict.fromkeys(self.baseline.replace(",", " ").split()))
 
     def check(self) -> None:
-        """Raise UserError for options that make no comparison."""
+        """Check the options.
+
+        Raises:
+            UserError: No comparison is possible with them.
+        """
         if not self.baselines:
-            raise UserError("--baseline: compare with what? For example regnetx.")
+            raise UserError("--baseline names no population: give one such as regnetx.")
         for name, least in (("population", 2), ("seeds", 1), ("latency_batch", 0)):
             if (value := getattr(self, name)) < least:
                 flag = name.replace("_", "-")
-                raise UserError(f"--{flag} is a whole number of at least {least}, not {value}.")
+                raise UserError(
+                    f"--{flag} must be a whole number of at least {least}, not {value}."
+                )
         if not 0 < self.tolerance < 1:
-            raise UserError(f"--tolerance is a share such as 0.05, not {self.tolerance}.")
+            raise UserError(
+                f"--tolerance must be between 0 and 1, such as 0.05, not {self.tolerance}."
+            )

@@ -1,6 +1,6 @@
-"""What a comparison ends with: where a network stands in populations, in figures and in words.
+"""The outcome of a comparison: the rank of a network in populations, in numbers and sentences.
 
-Pure statistics of errors and costs: how they were measured is of no account here.
+Statistics of errors and costs, regardless of how they were measured.
 """
 
 from __future__ import annotations
@@ -17,19 +17,23 @@ from darts.design_space.statistics import REPEATS, Interval
 from darts.models.anynet.config import FloatArray
 
 ComparisonVerdict = Literal["wins", "loses", "undecided"]
-# Two-sided 95 % of a normal distribution.
+# Two-sided 95 % quantile of the normal distribution.
 _QUANTILE = 1.96
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Contender:
-    """The network that is judged.
+    """The judged network.
 
     Attributes:
-        name: Of the genotype.
-        errors: Test errors (%) of its trainings, one a seed.
-        properties: Its params, macs, activations, latency … as far as known.
-        test_images: Number of images behind each error.
+        name: Name of the genotype.
+        errors: Test errors (%) of its trainings, one per seed, `[S]`.
+        properties: Its params, macs, activations, latency …, as far as known.
+        test_images: Number of test images.
+
+    >>> one = Contender(name="cell", errors=np.array([4.0, 5.0]), properties={}, test_images=10_000)
+    >>> one.error, round(one.deviation, 3)
+    (4.5, 0.707)
     """
 
     name: str
@@ -44,10 +48,10 @@ class Contender:
 
     @property
     def deviation(self) -> float:
-        """Standard deviation (points) of one training's error.
+        """Standard deviation (percentage points) of the error of one training.
 
-        Between seeds; with one seed that is unknown, and the deviation that chance in the choice of
-        test images alone would give stands for it.
+        With several seeds, the standard deviation between them. With one seed it is unknown; its
+        substitute is the binomial one of the choice of test images, 100·sqrt(p(1 - p)/images).
         """
         if len(self.errors) > 1:
             return float(np.std(self.errors, ddof=1))
@@ -55,8 +59,10 @@ class Contender:
         return 100 * float(np.sqrt(share * (1 - share) / self.test_images))
 
     def redrawn(self, generator: np.random.Generator, repeats: int = REPEATS) -> FloatArray:
-        """Mean errors as they might have come out, [repeats]: seeds resampled, or (with one seed)
-        as many test images drawn again.
+        """Resampled mean errors, `[repeats]`.
+
+        With several seeds, the seeds are resampled with replacement; with one seed, the number of
+        wrong test images is sampled from a binomial distribution.
         """
         count = len(self.errors)
         if count > 1:
@@ -68,13 +74,13 @@ class Contender:
 
 @dataclass(frozen=True)
 class Standing:
-    """Where a value stands among those of a population.
+    """The rank of a value in a population.
 
     Attributes:
         value: The value.
-        median: The population's.
-        percentile: Share (%) of the population with a smaller value, equal ones counting half, and
-            its 95 % interval; see `stand`.
+        median: Median of the population.
+        percentile: Share (%) of the population with a smaller value, where equal values count half,
+            and its 95 % interval; see `stand`.
     """
 
     value: float
@@ -93,22 +99,36 @@ class Standing:
 def stand(
     value: float, redrawn: ArrayLike, population: ArrayLike, generator: np.random.Generator
 ) -> Standing:
-    """Where `value` stands.
+    """The rank of `value` in a population, with a 95 % interval.
 
-    The interval counts chance on both sides. For each resampled value x in `redrawn`, k of the N
-    networks are smaller; the share in all that might have been drawn lies between draws from
-    Beta(k, N - k + 1) and Beta(k + 1, N - k), whose quantiles are the exact binomial bounds of
-    Clopper and Pearson. (Resampling the networks as well would know no doubt where k is 0 or N.)
+    The interval covers chance in the value and in the population. For each resampled value x, k of
+    the N networks have a smaller value. The share p of smaller values in the entire space is then
+    bounded by samples
+
+        lower ~ Beta(k, N - k + 1),  upper ~ Beta(k + 1, N - k)
+
+    whose quantiles are the exact binomial bounds of Clopper and Pearson (1934). A bootstrap of the
+    networks would give zero width at k = 0 or N.
+
+    Args:
+        value: The value.
+        redrawn: Resampled values, or one value `[1]` without uncertainty.
+        population: Values of the population, `[N]`.
+        generator: Source of randomness.
+
+    >>> found = stand(2.5, [2.5], range(10), np.random.default_rng(0))
+    >>> found.median, found.percentile.middle
+    (4.5, 30.0)
     """
     known = np.sort(np.asarray(population, np.float64))
     drawn = np.broadcast_to(np.asarray(redrawn, np.float64), REPEATS)
 
     def smaller(x: ArrayLike) -> FloatArray:
-        # Each equal one counts half.
+        # Equal values count half.
         return (np.searchsorted(known, x, "left") + np.searchsorted(known, x, "right")) / 2
 
     below = smaller(drawn)
-    # No distribution has a parameter of 0: the next to nothing stands for it.
+    # Parameters of a beta distribution must be positive: clamp to the smallest float.
     least = np.finfo(np.float32).tiny
     lower = generator.beta(np.maximum(below, least), len(known) - below + 1)
     upper = generator.beta(below + 1, np.maximum(len(known) - below, least))
@@ -125,14 +145,15 @@ def stand(
 
 @dataclass(frozen=True, kw_only=True)
 class Judgement:
-    """The contender against one population.
+    """The contender, compared to one population.
 
     Attributes:
-        error: Where its error stands: a percentile of 10 means that 10 % are better.
-        properties: Where its costs stand.
+        population: The population.
+        error: Rank of its error: a percentile of 10 means that 10 % are better.
+        properties: Ranks of its costs.
         best: Index of the best network of the population.
-        verdict: Against a typical network of the population: whether the interval of the
-            percentile lies on one side of 50 %.
+        verdict: Whether it beats a typical network of the population: undecided unless the
+            interval of the percentile is on one side of 50 %.
     """
 
     population: Population
@@ -148,12 +169,14 @@ class Judgement:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """The contender against all populations.
+    """The contender, compared to all populations.
 
     Attributes:
-        recipe: In words: how all were trained.
-        notes: What to keep in mind.
-        setting: Plain values: data, resolution, device, seeds …
+        contender: The judged network.
+        judgements: One for each population.
+        recipe: How all networks were trained, in a sentence.
+        notes: Caveats for the reader.
+        setting: Plain values: data, resolution, device …
     """
 
     contender: Contender
@@ -197,7 +220,7 @@ class Comparison:
 def judge_contender(
     contender: Contender, populations: Sequence[Population], seed: int
 ) -> tuple[Judgement, ...]:
-    """Where the contender stands in each population; `seed` is that of the resampling."""
+    """Compare the contender to each population; `seed` is the seed of the resampling."""
     generator = np.random.default_rng(seed)
     redrawn = contender.redrawn(generator)
     judgements = []
@@ -227,27 +250,27 @@ def _verdict(percentile: Interval) -> ComparisonVerdict:
 
 
 def sentence(contender: Contender, one: Judgement) -> str:
-    """The outcome against one population, plainly."""
+    """The outcome of one population, in two sentences."""
     name, space = contender.name, one.population.name
     heads = {
         "wins": f"{name} is better than a typical network of {space}",
         "loses": f"{name} is worse than a typical network of {space}",
-        "undecided": f"No difference of {name} and a typical network of {space} can be told",
+        "undecided": f"{name} and a typical network of {space} cannot be told apart",
     }
     share = one.error.percentile
     better = int((one.population.errors < contender.error).sum())
     return (
         f"{heads[one.verdict]}: its test error is {one.error.value:.2f} %, their median "
-        f"{one.error.median:.2f} %; {better} of {len(one.population)} networks of about "
+        f"{one.error.median:.2f} %; {better} of {len(one.population)} networks with about "
         f"the same multiply-adds are better ({share.middle:.0f} % [{share.low:.0f}, "
         f"{share.high:.0f}]). " + _about_the_best(contender, one)
     )
 
 
 def _about_the_best(contender: Contender, one: Judgement) -> str:
-    """The best network of a population, which is the best of many on the same test images."""
+    """Compare to the best network of the population, selected on the same test images."""
     gap = contender.error - one.best_error
-    # The mean of the contender's trainings against a single training of the other.
+    # The mean of the contender's trainings, compared to a single training of the other network.
     noise = _QUANTILE * contender.deviation * np.sqrt(1 + 1 / len(contender.errors))
     words = (
         f"{gap:.2f} points better than {contender.name}"
@@ -259,5 +282,5 @@ def _about_the_best(contender: Contender, one: Judgement) -> str:
     size = "more" if abs(gap) > noise else "no more"
     return (
         f"The best of them, {one.population.label(one.best)}, has {one.best_error:.2f} %: {words}, "
-        f"{size} than the {noise:.2f} points that chance alone may make."
+        f"{size} than the {noise:.2f} points that chance alone can explain."
     )

@@ -1,4 +1,4 @@
-"""A comparison on paper: its outcome in sentences, tables, plots, and one page with them all."""
+"""The report of a comparison: sentences, tables, plots, and one page with all of them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _WORDS = {
     "activations": "activations",
     "latency": "latency (ms)",
 }
-# Published models that cost so many times more or less stand beside a comparison on ImageNet.
+# Published models within this factor of the cost are shown beside a comparison on ImageNet.
 _NEAR = 2.0
 
 
@@ -36,8 +36,8 @@ def write_comparison_report(comparison: Comparison, directory: Path) -> Path:
         Plot(
             "distributions",
             "Share of networks with error below e",
-            "Curves further to the left and up are better. In brackets: smallest | mean error. "
-            f"Dashed: {contender.name}; bands: 95 %.",
+            "Curves further left and up are better. In brackets: smallest | mean error. "
+            f"Dashed line: {contender.name}. Bands: 95 % intervals.",
             plot_distributions(populations, [mark]),
         )
     ]
@@ -48,8 +48,8 @@ def write_comparison_report(comparison: Comparison, directory: Path) -> Path:
     ]
     if known:
         figure = plot_costs(populations, contender.name, error, contender.properties, known)
-        note = "Further down is better; all networks have about the same multiply-adds."
-        plots.append(Plot("costs", "Error over costs", note, figure))
+        note = "Lower is better; all networks have about the same multiply-adds."
+        plots.append(Plot("costs", "Error over cost", note, figure))
     with atomic_write(directory / "comparison.txt") as stream:
         stream.write(comparison_text(comparison))
     return render_page(
@@ -69,12 +69,12 @@ def write_comparison_report(comparison: Comparison, directory: Path) -> Path:
 
 
 def sentences(comparison: Comparison) -> list[str]:
-    """The outcome, a sentence or two a population."""
+    """The outcome, as text for each population."""
     return [sentence(comparison.contender, one) for one in comparison.judgements]
 
 
 def comparison_text(comparison: Comparison) -> str:
-    """Outcome, tables and notes for a terminal."""
+    """Outcome, tables and notes as plain text."""
     parts = ["\n".join(sentences(comparison)), comparison.recipe]
     parts += ["\n".join([title, *aligned(rows)]) for title, rows in comparison_tables(comparison)]
     parts += [f"Note. {note}" for note in comparison.notes]
@@ -82,7 +82,7 @@ def comparison_text(comparison: Comparison) -> str:
 
 
 def comparison_tables(comparison: Comparison) -> list[tuple[str, list[Row]]]:
-    """Titles and rows, the first of which is the head."""
+    """Titles and rows of all tables; the first row is the head."""
     found = [("Test error (%)", _error_rows(comparison))]
     for one in comparison.judgements:
         title = f"{comparison.contender.name} among {one.population.name}"
@@ -145,7 +145,7 @@ def _figure(value: float) -> str:
 
 
 def _published_rows(comparison: Comparison) -> Sequence[Row]:
-    """The paper's models of about this cost; only beside a comparison on the same images."""
+    """The published models of about this cost, if the comparison is on ImageNet, too."""
     if comparison.setting.get("dataset") != "imagenet":
         return ()
     macs = comparison.contender.properties["macs"]

@@ -1,4 +1,4 @@
-"""A comparison from its options to its outcome; whatever is trained already is kept."""
+"""Run a comparison from its options to its outcome; finished trainings are kept."""
 
 from __future__ import annotations
 
@@ -35,31 +35,41 @@ from darts.trials.store import Trial, TrialStore
 from genotypes import Genotype
 
 RESULT = "comparison.json"
-# Where and how fast is trained may change from one call to the next, and the size of the judged
-# network stands in its own trials.
+# Options that may change between two calls: where and how fast networks are trained. The size of
+# the judged network is part of its own trials.
 _OF_NO_ACCOUNT = frozenset(
     (
         *("preset", "run_dir", "resume", "genotype", "model", "channels", "layers"),
         *WHERE,
     )
 )
-# How often the latency of every network is measured.
+# How often the latency of each network is measured.
 _TURNS = 3
 
 
 @dataclass(frozen=True)
 class FinishedComparison:
-    """A finished comparison and its directory."""
+    """A finished comparison.
+
+    Attributes:
+        comparison: Its outcome.
+        path: Its directory.
+    """
 
     comparison: Comparison
     path: Path
 
 
 def train_and_compare(options: CompareOptions, model: Model) -> FinishedComparison:
-    """Train what is not yet trained, measure, judge, and write `comparison.json`.
+    """Train the missing networks, measure latencies, compare, and write `comparison.json`.
+
+    Args:
+        options: The settings of the comparison.
+        model: The judged genotype or network.
 
     Raises:
-        UserError: An option is wrong, no networks of this cost exist, or too few could be trained.
+        UserError: An option is wrong, there are no networks of this cost, or too few could be
+            trained.
         Interrupted: SIGINT or SIGTERM came; finished trainings are kept.
     """
     options.check()
@@ -67,7 +77,7 @@ def train_and_compare(options: CompareOptions, model: Model) -> FinishedComparis
     set_threads(options.threads)
     data = opened_dataset(options, None if options.executor == "in-process" else "cpu")
     images = ImageSpec.of(data.image_size, data.num_classes, options.stem)
-    training_transform(data, options)  # Raises for what no training could do.
+    training_transform(data, options)  # Raises if no training is possible.
     name = model.name if isinstance(model, Genotype) else Path(str(options.model)).stem
     judged = contender(options, name, model, images)
     baselines = [baseline(one, options, judged, images) for one in options.baselines]
@@ -105,7 +115,7 @@ def train_and_compare(options: CompareOptions, model: Model) -> FinishedComparis
 
 
 def _directory(options: CompareOptions) -> RunDirectory:
-    """A new directory, or that of a comparison to go on with."""
+    """A new directory, or that of the comparison to continue."""
     given = options.resume or options.run_dir
     if options.resume or (given and (Path(given) / TRIALS_FILE).is_file()):
         return RunDirectory.open(Path(str(given)))
@@ -115,7 +125,7 @@ def _directory(options: CompareOptions) -> RunDirectory:
 
 
 def _keys(judged: ComparedNetwork, options: CompareOptions) -> list[str]:
-    """The keys of the judged network's trainings."""
+    """Keys of the trainings of the judged network."""
     return [f"{judged.label}, training {number + 1}" for number in range(options.seeds)]
 
 
@@ -125,11 +135,11 @@ def _trained(
     judged: ComparedNetwork,
     baselines: Sequence[Baseline],
 ) -> Mapping[str, Trial]:
-    """Every trial by its key, done or failed.
+    """Run all missing trainings; return every trial, done or failed, by its key.
 
-    Each training has a seed of its own, drawn from that of the comparison and its key: errors are
-    independent draws then. All see the same images. The judged network comes first, because
-    without its error the others are of no use.
+    Each training has its own seed, derived from the seed of the comparison and the key, so that
+    errors are independent samples. All networks are trained on the same images. The judged network
+    comes first, because without its error the others are useless.
     """
 
     def settings(key: str, one: ComparedNetwork) -> dict[str, Any]:
@@ -158,7 +168,7 @@ def _trained(
 
 
 def common_recipe(options: CompareOptions) -> dict[str, Any]:
-    """What all trainings have in common and no later call may change."""
+    """The settings that all trainings share and that no later call may change."""
     names = {field.name for field in fields(TrainingOptions)} - _OF_NO_ACCOUNT - options.fixed
     return {name: getattr(options, name) for name in sorted(names)}
 
@@ -184,13 +194,13 @@ def _latencies(
     images: ImageSpec,
     device: Any,
 ) -> Mapping[str, Mapping[str, float]]:
-    """Seconds a batch takes, by label; nothing where none is wanted."""
+    """Seconds per batch of each network, by label; empty if they are not to be measured."""
     candidates = [judged, *(one for group in baselines for one in group.candidates)]
     if not options.latency_batch:
         return {one.label: {} for one in candidates}
     networks = [one.network(images) for one in candidates]
     shape = (options.latency_batch, 3, images.resolution, images.resolution)
-    # In turns: a machine that is slow for a while should be so for all of them.
+    # In turns, so that a temporarily slow machine affects all networks.
     times = np.median(
         [
             [measure_latency(one, shape, device, repeats=3) for one in networks]

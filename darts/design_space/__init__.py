@@ -1,1 +1,1 @@
-"""Network design spaces (RegNet, arXiv 2003.13678): AnyNet, RegNet, their costs, and sampling."""
+"""Network design spaces (RegNet, arXiv 2003.13678): their populations, trained and analysed."""

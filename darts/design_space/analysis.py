@@ -1,4 +1,4 @@
-"""Everything that can be said of one or more trained populations, as plain values."""
+"""The analysis of one or more trained populations, as plain values."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ from darts.design_space.trends import by_trend, with_structure
 from darts.errors import UserError
 from darts.models.anynet.config import FloatArray
 
-# What is a population's own: not how it was trained. Two seeds tell of other images, if not all are
-# taken.
+# Settings that define the population rather than its training. The seed is not one of them: it also
+# selects the images if not all are used.
 _OWN = frozenset(
     ("space", "stages", "macs", "like", "max_params", "max_activations", "channels", "layers")
 )
-# Populations whose mean multiply-adds differ by less than this factor are of one cost.
+# Populations whose mean multiply-adds differ by less than this factor have the same cost.
 _SAME_COST = 1.1
 
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """One population.
+    """The analysis of one population.
 
     Attributes:
-        population: With the properties that its configs imply.
+        population: The population, with the properties that follow from its configs.
         best_values: Most likely best value of each property; empty for too few networks.
-        trends: For widths and depths of the stages, the mean error and number of the networks
-            whose stages grow, stay, fall, or do neither.
+        trends: For "width" and "depth": mean error and number of networks by trend of the stages
+            (growing, constant, falling, mixed).
     """
 
     population: Population
@@ -76,7 +76,14 @@ class Summary:
 
 @dataclass(frozen=True, kw_only=True)
 class Analysis:
-    """Several populations, all pairs of them, and what to keep in mind when reading it."""
+    """The analysis of several populations.
+
+    Attributes:
+        summaries: One for each population.
+        differences: One for each pair of populations.
+        notes: Caveats for the reader.
+        seed: Seed of the resampling.
+    """
 
     summaries: tuple[Summary, ...]
     differences: tuple[Difference, ...]
@@ -109,13 +116,18 @@ class Analysis:
 
 
 def analyse(populations: Sequence[Population], seed: int = 0) -> Analysis:
-    """Summaries of populations and comparisons of all pairs.
+    """Summarise populations and compare all pairs.
 
     Args:
-        seed: Of all resampling.
+        populations: One or more populations.
+        seed: Seed of the resampling.
 
     Raises:
-        UserError: There is none, or one of them has fewer than two networks.
+        UserError: There is no population, or one has fewer than two networks.
+
+    >>> found = analyse([Population(name="a", errors=np.array([9.0, 8.0, 7.0]))])
+    >>> found.summaries[0].as_dict()["median"]
+    8.0
     """
     if not populations:
         raise UserError("An analysis needs at least one population.")
@@ -140,7 +152,7 @@ def analyse(populations: Sequence[Population], seed: int = 0) -> Analysis:
 
 
 def _distinct(populations: Sequence[Population]) -> list[Population]:
-    """The populations, with numbers behind names that several of them have."""
+    """The populations, with numbers appended to names that occur several times."""
     names = [population.name for population in populations]
     return [
         replace(one, name=f"{one.name} ({names[: index + 1].count(one.name)})")
@@ -175,8 +187,8 @@ def _notes(populations: Sequence[Population]) -> list[str]:
             notes.append(
                 f"{population.name}: {population.missing} of "
                 f"{population.missing + len(population)} trials have no result (failed or not "
-                "finished) and are left out. If networks that train badly fail more often, the "
-                "distribution looks better than it is."
+                "finished) and are left out. If bad networks fail more often, the distribution "
+                "looks better than it is."
             )
         if len(population) < SMALLEST:
             notes.append(
@@ -190,19 +202,19 @@ def _notes(populations: Sequence[Population]) -> list[str]:
     if differing:
         notes.append(
             f"The populations were not trained alike: {', '.join(differing)} differ. Their errors "
-            "are compared all the same."
+            "are compared nevertheless."
         )
     costs = mean_costs(populations)
     if len(costs) == len(populations) and max(costs) > _SAME_COST * min(costs):
         notes.append(
-            f"The populations do not cost the same: {_millions(min(costs))} to "
+            f"The populations differ in cost: {_millions(min(costs))} to "
             f"{_millions(max(costs))} multiply-adds on average."
         )
     return notes
 
 
 def mean_costs(populations: Sequence[Population]) -> list[float]:
-    """Mean multiply-adds of each population that knows them."""
+    """Mean multiply-adds of each population, where known."""
     costs = [_mean(population.properties.get("macs")) for population in populations]
     return [cost for cost in costs if cost is not None]
 

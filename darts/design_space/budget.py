@@ -22,13 +22,17 @@ MACS_TOLERANCE = 0.05
 
 @dataclass(frozen=True, kw_only=True)
 class Budget:
-    """What a network may cost; bounds are allowed themselves.
+    """What a network may cost; the bounds are inclusive.
 
     Attributes:
         min_macs: Fewest multiply-adds.
         max_macs: Most multiply-adds.
         max_params: Most parameters.
         max_activations: Most output elements of convolutions.
+
+    >>> budget = Budget.around(400e6, 0.05)
+    >>> budget.min_macs, budget.max_macs
+    (380000000.0, 420000000.0)
     """
 
     min_macs: float = 0
@@ -38,21 +42,25 @@ class Budget:
 
     @classmethod
     def around(cls, macs: float, tolerance: float = 0.05) -> Budget:
-        """Within a relative tolerance of so many multiply-adds."""
+        """Budget of `macs` ± `tolerance`, a share of `macs`."""
         return cls(min_macs=macs * (1 - tolerance), max_macs=macs * (1 + tolerance))
 
     def admits(self, cost: AnyNetCost) -> np.ndarray:
-        """Whether the costs keep within it: one answer, or [N] for the costs of N networks."""
+        """Whether costs are within the budget: a bool, or `[N]` for the costs of N networks."""
         within = (self.min_macs <= cost.macs) & (cost.macs <= self.max_macs)
         within &= cost.params <= self.max_params
         return np.asarray(within & (cost.activations <= self.max_activations))
 
 
 def suggested_caps(macs: float) -> tuple[float, float]:
-    """Caps on parameters and activations for networks of up to so many multiply-adds.
+    """Upper limits of parameters and activations for networks of up to `macs` multiply-adds.
 
-    For F = macs / 1e9: 3 + 5.5·F million parameters and 6.5·sqrt(F) million activations, the hint
-    in pycls' sweep/config.py; the paper (§4) caps both by trends whose values it does not give.
+    With F = macs / 1e9: 3 + 5.5·F million parameters and 6.5·sqrt(F) million activations, as
+    suggested in sweep/config.py of the RegNet authors' code (facebookresearch/pycls). The paper
+    (§4) limits both by trends, but does not give their values.
+
+    >>> suggested_caps(4e9)
+    (25000000.0, 13000000.0)
     """
     return 1e6 * (3 + 5.5 * macs / 1e9), 1e6 * 6.5 * math.sqrt(macs / 1e9)
 
@@ -64,13 +72,20 @@ def budget_of(
     channels: int | None = None,
     layers: int | None = None,
 ) -> Budget:
-    """What a network of the population may cost.
+    """The budget of the networks of a population.
+
+    Args:
+        options: The population; `options.like` or `options.macs` says what a network costs.
+        images: What the networks classify.
+        channels: Channels of the genotype of `options.like`.
+        layers: Number of cells of that genotype.
 
     Raises:
-        UserError, GenotypeError: See `draw_networks`.
+        UserError: An amount or a window cannot be read.
+        GenotypeError: There is no genotype `options.like`.
     """
     if options.macs is not None and options.like is not None:
-        raise UserError("--macs and --like: one of the two says what a network may cost.")
+        raise UserError("Give --macs or --like, not both: each says what a network may cost.")
     low, high = 0.0, float("inf")
     if options.macs is not None:
         low, high = parse_window(options.macs)
@@ -86,20 +101,20 @@ def budget_of(
 
 
 def parse_window(text: str | float) -> tuple[float, float]:
-    """A window of multiply-adds: "360M-400M", or one number, 5 % less to 5 % more.
+    """A window of multiply-adds such as "360M-400M"; one number means ± 5 %.
+
+    Raises:
+        UserError: The text is not a window, or the window is empty.
 
     >>> parse_window("360M-400M"), parse_window("1.2G")
     ((360000000, 400000000), (1140000000.0, 1260000000.0))
-
-    Raises:
-        UserError: It is no such window, or an empty one.
     """
     low, dash, high = str(text).partition("-")
     if not dash:
         return _around(parse_count(text, "--macs"))
     window = parse_count(low, "--macs"), parse_count(high, "--macs")
     if window[0] > window[1]:
-        raise UserError(f"--macs {text}: the window ends below its beginning.")
+        raise UserError(f"--macs {text}: the upper end is below the lower end.")
     return window
 
 
@@ -108,9 +123,15 @@ def genotype_macs(
 ) -> int:
     """Multiply-adds of a genotype's network for one image.
 
+    Args:
+        genotype: Name or file.
+        images: What the network classifies.
+        channels: Channels of the first cell; by default those of the stem's usual network.
+        layers: Number of cells, likewise.
+
     Raises:
         GenotypeError: There is no such genotype.
-        UserError: Its network takes no such images.
+        UserError: Its network does not accept such images.
     """
     with torch.device("meta"):
         network = create_network(

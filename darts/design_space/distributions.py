@@ -1,7 +1,7 @@
-"""What a parameter of a design space may be, and how likely: given by quantile functions.
+"""Distributions of the parameters of a design space, given by their quantile functions.
 
-The quantile function turns a number uniform in [0, 1) into a value, so that samples come from any
-generator, many at a time.
+A quantile function maps numbers uniform in [0, 1) to values, so that any generator can be used, for
+many samples at a time.
 """
 
 from __future__ import annotations
@@ -18,22 +18,33 @@ Generator: TypeAlias = np.random.Generator | torch.Generator
 
 
 class Distribution(Protocol):
-    """A distribution over finitely many values."""
+    """A distribution over a finite set of values."""
 
     @property
     def levels(self) -> int:
         """Number of values."""
 
     def quantile(self, uniform: FloatArray) -> FloatArray:
-        """Values that belong to numbers in [0, 1), of any shape."""
+        """The values for `uniform`, numbers in [0, 1), of the same shape."""
 
 
 @dataclass(frozen=True)
 class LogUniform:
-    """Multiples of `step` from `low` to `high`, each as likely as its logarithmic interval.
+    """Log-uniform over the multiples of `step` from `low` to `high`.
 
-    A value v stands for (v - step, v], as in pycls; the lowest one for (low - min(step, low / 2),
-    low]. `low` and `high` are multiples of `step`.
+    A continuous log-uniform number in (low - min(step, low / 2), high] is rounded up to a multiple
+    of `step`, as in the RegNet authors' code (facebookresearch/pycls):
+
+        P(v) ∝ log(v) - log(v - step), for the lowest value log(low) - log(low - min(step, low / 2))
+
+    Attributes:
+        low: Smallest value, a multiple of `step`.
+        high: Largest value, a multiple of `step`.
+        step: Distance of neighbouring values.
+
+    >>> widths = LogUniform(8, 1024, 8)
+    >>> widths.levels, widths.quantile(np.array([0.0, 0.5, 0.999])).tolist()
+    (128, [8.0, 64.0, 1024.0])
     """
 
     low: float
@@ -47,14 +58,18 @@ class LogUniform:
     def quantile(self, uniform: FloatArray) -> FloatArray:
         start = np.log(self.low - min(self.step, self.low / 2))
         drawn = np.exp(start + (np.log(self.high) - start) * uniform)
-        # A step such as 0.1 is no binary number: 36.400000000000006 is meant as 36.4.
+        # A step such as 0.1 is not a binary fraction: turn 36.400000000000006 into 36.4.
         values = np.round(np.ceil(drawn / self.step) * self.step, 9)
         return np.clip(values, self.low, self.high)
 
 
 @dataclass(frozen=True)
 class Choice:
-    """One of some values, all equally likely."""
+    """One of several values, all equally likely.
+
+    >>> Choice((1, 2, 4)).quantile(np.array([0.1, 0.5, 0.9])).tolist()
+    [1.0, 2.0, 4.0]
+    """
 
     values: tuple[float, ...]
 
@@ -67,7 +82,7 @@ class Choice:
 
 
 def uniforms(generator: Generator, *shape: int) -> FloatArray:
-    """Numbers uniform in [0, 1) of a generator of numpy or torch."""
+    """Numbers uniform in [0, 1), float64 of this shape, from a NumPy or torch generator."""
     if isinstance(generator, np.random.Generator):
         return generator.random(shape)
     drawn = torch.rand(shape, generator=generator, dtype=torch.float64, device=generator.device)

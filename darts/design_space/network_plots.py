@@ -1,4 +1,4 @@
-"""Pictures of AnyNets: widths block by block, with groups and bottlenecks, or with a fitted line.
+"""Plots of single AnyNets: the widths of the blocks, with groups and bottlenecks or a fitted line.
 
 As in RegNet (arXiv 2003.13678, Figs 8, 12 and 15).
 """
@@ -23,7 +23,7 @@ _WIDTH, _INNER, _LINE = CURVES[0], "#9cc7e4", CURVES[1]
 
 
 def chosen_networks(population: Population, each: int = 3) -> tuple[tuple[str, int], ...]:
-    """Some networks worth a picture: the best, the middle and the worst ones, with their rank."""
+    """The best, middle and worst networks, up to `each` of them: (rank in words, index)."""
     order = np.argsort(population.errors, kind="stable")
     count = min(each, len(order) // 3) or 1
     middle = (len(order) - count) // 2
@@ -37,12 +37,13 @@ def chosen_networks(population: Population, each: int = 3) -> tuple[tuple[str, i
 
 
 def plot_networks(population: Population, chosen: Sequence[tuple[str, int]]) -> Figure:
-    """Networks as bars, one a block: its width, and inside it that of the bottleneck.
+    """Plot networks as bars, one per block: its width, and inside it that of the bottleneck.
 
-    Under each stage stands what its blocks have in common: depth, width, group width, bottleneck.
+    The label below names depth, width, group width and bottleneck ratio of each stage.
 
     Args:
-        chosen: Words for the title and index of each network; see `chosen_networks`.
+        population: Has the networks.
+        chosen: Title and index of each network; see `chosen_networks`.
     """
 
     def draw(axes: Axes, index: int) -> None:
@@ -62,7 +63,7 @@ def plot_networks(population: Population, chosen: Sequence[tuple[str, int]]) -> 
 
 
 def plot_fits(population: Population, chosen: Sequence[tuple[str, int]]) -> Figure:
-    """Width of each block, the quantised line nearest to it, and the line before quantisation."""
+    """Plot the width of each block, the nearest quantised line, and that line unquantised."""
     fits = dict(
         zip(
             (index for _, index in chosen),
@@ -89,10 +90,15 @@ def plot_fits(population: Population, chosen: Sequence[tuple[str, int]]) -> Figu
 
 
 def plot_best_widths(population: Population, best: int = 20) -> tuple[Figure, float]:
-    """Widths of the best networks, and the line a·(j + 1) through all of them (§3.3).
+    """Plot the widths of the best networks, and the line a·(j + 1) fitted to them (§3.3).
+
+    Args:
+        population: Has the networks.
+        best: Number of networks.
 
     Returns:
-        The figure, and a (the paper finds 48 for AnyNetX_E at 400 M multiply-adds).
+        The figure, and a by least squares (the paper finds 48 for AnyNetX_E at 400 M
+        multiply-adds).
     """
     order = np.argsort(population.errors, kind="stable")[:best]
     widths = [block_widths(population.configs[index]) for index in order]
@@ -152,7 +158,7 @@ def _draw_network(axes: Axes, config: AnyNetConfig) -> None:
             axes.axvline(start - 0.5, color=LINE, linewidth=0.8, linestyle=":")
         start += stage.depth
     axes.set_xlim(-0.7, start - 0.3)
-    # Words under narrow stages would overlap: they stand together below, two stages a line.
+    # Labels under narrow stages would overlap: they are below all stages, two per line.
     axes.set_xticks([])
     words = [stage_words(config, index) for index in range(len(config.stages))]
     lines = [",  ".join(words[start : start + 2]) for start in range(0, len(words), 2)]
@@ -160,7 +166,7 @@ def _draw_network(axes: Axes, config: AnyNetConfig) -> None:
 
 
 def stage_words(config: AnyNetConfig, index: int) -> str:
-    """A stage in short: "4×152 g8" is 4 blocks of width 152 in groups of 8, "b2" a bottleneck."""
+    """A stage in short: "4×152 g8 b2" has 4 blocks of width 152, group width 8, bottleneck 2."""
     stage = config.stages[index]
     words = f"{stage.depth}×{stage.width}"
     if config.block == "x":

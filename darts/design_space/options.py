@@ -18,15 +18,15 @@ class SpaceOptions:
     """Which networks a population has.
 
     Args:
-        space: anynetx_a to anynetx_e, regnetx, or the same of other blocks (regnety, anynetv_a …).
+        space: anynetx_a to anynetx_e, regnetx, or another block type (regnety, anynetv_a …).
         n: Number of networks.
-        macs: Multiply-adds of each network: a window such as 360M-400M, or one number, such as
-            400M, which means 5 % less to 5 % more.
-        like: Instead of --macs, a genotype (name or file): as many multiply-adds as its network has
-            with --channels and --layers, 5 % less to 5 % more.
-        max_params: Most parameters of each network, such as 5.2M.
-        max_activations: Most activations (outputs of convolutions) of each network.
-        stages: Stages of each network.
+        macs: Multiply-adds of each network: a window such as 360M-400M, or one number such as 400M,
+            which means 400M ± 5 %.
+        like: Instead of --macs, a genotype (name or file): each network has as many multiply-adds
+            as the genotype's network with --channels and --layers, ± 5 %.
+        max_params: Maximum number of parameters of each network, such as 5.2M.
+        max_activations: Maximum number of activations (outputs of convolutions) of each network.
+        stages: Number of stages of each network.
         stem_width: Channels of the stem.
     """
 
@@ -42,20 +42,20 @@ class SpaceOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class PopulationOptions(TrainingOptions, SpaceOptions, TrialOptions):
-    """A population trained from scratch; the recipe is RegNet's for populations (§3, footnote 5).
+    """A population trained from scratch with RegNet's recipe for populations (§3, footnote 5).
 
-    Nothing regularises but weight decay, which is the paper's; the last epoch counts.
+    The only regularisation is the paper's weight decay; errors are those of the last epoch.
 
     Args:
-        out: Directory of the population; the same command goes on with what stands in it.
+        out: Directory of the population; the same command continues an unfinished one.
         dataset: Images to train and test on.
         channels: With --like: channels of the genotype's first cell.
-        layers: With --like: number of its cells.
-        stem: cifar keeps the resolution, imagenet divides it by 2, auto goes by the image size.
-        seed: Draws the networks, and the seed of each one's training.
+        layers: With --like: number of the genotype's cells.
+        stem: cifar keeps the resolution, imagenet halves it, auto decides by the image size.
+        seed: Seed of the sampled networks and of their trainings.
     """
 
-    # What a population settles itself, or has no use for.
+    # Options that a population sets itself or does not use.
     fixed = frozenset(
         {
             "genotype",
@@ -90,23 +90,23 @@ class PopulationOptions(TrainingOptions, SpaceOptions, TrialOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.n < 1:
-            raise UserError(f"--n: a population has at least one network, not {self.n}.")
+            raise UserError(f"--n must be at least 1, not {self.n}.")
         if self.epochs < 1:
-            raise UserError(f"--epochs: at least one is needed, not {self.epochs}.")
+            raise UserError(f"--epochs must be at least 1, not {self.epochs}.")
 
 
-# Where and how fast a population is trained may change from one call to the next, and so may how
-# many networks it has; how they are trained may not.
+# Between two calls, the number of networks and where and how fast they are trained may change, but
+# not how they are trained.
 _CHANGEABLE = ("out", "n", *WHERE, *(field.name for field in fields(TrialOptions)))
 
 
 def recipe_of(options: PopulationOptions) -> dict[str, Any]:
-    """What all networks of a population have in common, as plain values."""
+    """The settings that all networks of a population share, as plain values."""
     left_out = {*_CHANGEABLE, *options.fixed}
     names = (field.name for field in fields(options) if field.name not in left_out)
     return {name: getattr(options, name) for name in names}
 
 
 def no_overlay(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """A population's defaults follow from nothing else."""
+    """Population defaults do not depend on other settings."""
     return {}

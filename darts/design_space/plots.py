@@ -1,6 +1,6 @@
-"""Plots of trained populations: error distributions, and properties of networks over their error.
+"""Plots of trained populations: error distributions, and errors over properties of networks.
 
-The plots of RegNet (arXiv 2003.13678, Figs 2, 5, 9, 11).
+As in RegNet (arXiv 2003.13678, Figs 2, 5, 9 and 11).
 """
 
 from __future__ import annotations
@@ -40,17 +40,24 @@ _LABELS = {
     **{f"d{stage}": f"depth of stage {stage}" for stage in range(1, 10)},
 }
 _SCALES = {"latency": 1e3}
-# Values that differ by more than this factor stand on a logarithmic axis.
+# If values differ by more than this factor, their axis is logarithmic.
 _WIDE = 8
-# So many dots weigh less as pixels than as drawing.
+# More dots than this take less space in the file as pixels than as vectors.
 _MANY = 200
-# More bands than these are too much for the eye, unless they are faint.
+# More bands than this are fainter, to stay legible.
 _LEGIBLE = 3
 
 
 @dataclass(frozen=True)
 class Mark:
-    """A single network in a plot of distributions: its error, and bounds where it has some."""
+    """A single network in a plot of distributions.
+
+    Attributes:
+        label: Entry of the legend.
+        error: Test error (%).
+        low: Lower bound of the error, if known.
+        high: Upper bound of the error, if known.
+    """
 
     label: str
     error: float
@@ -64,20 +71,21 @@ def property_label(name: str) -> str:
 
 
 def legend_entry(population: Population) -> str:
-    """Name, [min | mean] of the errors, and number of networks."""
+    """Legend entry of a population: name, [min | mean] of the errors, number of networks."""
     errors = population.errors
     name = plain_text(population.name)
     return f"{name}  [{errors.min():.1f} | {errors.mean():.1f}]  n = {len(errors)}"
 
 
 def shown_range(errors: Sequence[FloatArray]) -> tuple[float, float]:
-    """The part of the error axis that is worth showing: stragglers are cut off.
+    """Limits of the error axis that leave out very bad networks.
 
-    Four times as far above the median as the best one is below it, counted in all populations.
+    The upper limit is m + 4·(m - min), with the smallest error of all populations and the largest
+    of their medians m.
     """
     low = min(values.min() for values in errors)
     high = max(values.max() for values in errors)
-    # The worst of the medians: no curve may end in its lower half.
+    # The largest median, so that each curve shows at least its lower half.
     middle = max(float(np.median(values)) for values in errors)
     high = min(high, middle + 4 * max(middle - low, 0.5))
     room = 0.03 * max(high - low, 0.1)
@@ -85,8 +93,8 @@ def shown_range(errors: Sequence[FloatArray]) -> tuple[float, float]:
 
 
 def plot_distributions(populations: Sequence[Population], marks: Sequence[Mark] = ()) -> Figure:
-    """Empirical distribution functions with pointwise 95 % bands, and marks as vertical lines."""
-    # A row of the legend below the axes for each entry, at most two in a row.
+    """Plot distribution functions with pointwise 95 % bands, and marks as vertical lines."""
+    # Room for one row of the legend per entry.
     entries = len(populations) + len(marks)
     figure = Figure(figsize=(6.6, 3.9 + 0.22 * entries), layout="constrained")
     axes = figure.add_subplot()
@@ -98,7 +106,7 @@ def plot_distributions(populations: Sequence[Population], marks: Sequence[Mark] 
         errors = np.sort(population.errors)
         beyond += int((errors > high).sum())
         steps = np.concatenate([[low], errors, [high]])
-        # F is the share strictly below e: just above its error, a network counts.
+        # F counts errors strictly below e, so each step is just above an error.
         after = np.concatenate([errors[1:], [math.inf]])
         share = np.concatenate([[0], np.arange(1, len(errors) + 1) / len(errors), [1]])
         axes.plot(
@@ -134,11 +142,15 @@ def plot_properties(
     colour: str = CURVES[0],
     columns: int = 4,
 ) -> Figure:
-    """Error over each of some properties: a dot a network, most likely best value and its band.
+    """Plot error over properties: one dot per network, and the most likely best value.
 
     Args:
-        intervals: See `darts.design_space.statistics.best_values`; a property without one has
-            neither line nor band.
+        population: Has the networks.
+        names: Names of the properties.
+        intervals: Most likely best values and their intervals, drawn as line and band; see
+            `darts.design_space.statistics.best_values`. May lack properties.
+        colour: Colour of the plot.
+        columns: Number of panels in a row.
     """
     rows = -(-len(names) // columns)
     columns = min(columns, len(names))
@@ -170,11 +182,14 @@ def plot_costs(
     properties: Mapping[str, float],
     names: Sequence[str],
 ) -> Figure:
-    """Error over what networks cost: a dot a network, and a star for one that is judged.
+    """Plot error over costs: one dot per network, and a star for the network under comparison.
 
     Args:
-        name, error, properties: Of the star.
-        names: Which costs.
+        populations: Have the networks.
+        name: Name of the star.
+        error: Its test error (%).
+        properties: Its costs.
+        names: Names of the costs.
     """
     figure = Figure(
         figsize=(0.6 + 2.9 * len(names), 2.9 + 0.22 * len(populations)), layout="constrained"
@@ -215,7 +230,7 @@ def _scatter(axes: Axes, values: FloatArray, errors: FloatArray, colour: str) ->
 
 
 def _scale(axes: Axes, values: FloatArray) -> None:
-    """A horizontal axis for such values: logarithmic where they differ much, with 200k for 2e5."""
+    """Scale the horizontal axis: logarithmic if values differ much; 2e5 is written 200k."""
     if len(values) and values.min() > 0 and values.max() / values.min() > _WIDE:
         axes.set_xscale("log")
         decades = math.log10(values.max() / values.min())
@@ -228,7 +243,7 @@ def _scale(axes: Axes, values: FloatArray) -> None:
 
 
 def _number_ticks(axis: Axis, values: FloatArray) -> None:
-    """200k for 2e5; small numbers as they are."""
+    """Write 2e5 as 200k, and small numbers in full."""
     large = len(values) > 0 and values.max() >= 1000
     axis.set_major_formatter(EngFormatter(sep="") if large else "{x:g}")
 
@@ -236,11 +251,12 @@ def _number_ticks(axis: Axis, values: FloatArray) -> None:
 def plot_trends(
     costs: Sequence[float], intervals: Sequence[Mapping[str, Interval]], names: Sequence[str]
 ) -> Figure:
-    """Most likely best value of each property over the multiply-adds of several populations (§4).
+    """Plot the most likely best value of properties over the cost of several populations (§4).
 
     Args:
         costs: Mean multiply-adds of each population.
-        intervals: Of each population.
+        intervals: Most likely best values of each population, by property.
+        names: Names of the properties.
     """
     columns = min(4, len(names))
     rows = -(-len(names) // columns)

@@ -1,6 +1,6 @@
-"""A trained population: the errors of many networks of one space and what they have in common.
+"""A trained population: errors and properties of many networks of one space, as plain arrays.
 
-Plain arrays, so that statistics know nothing of how and where the networks were trained.
+Statistics of it do not depend on how and where the networks were trained.
 """
 
 from __future__ import annotations
@@ -18,21 +18,24 @@ from darts.models.anynet.config import AnyNetConfig, FloatArray
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Population:
-    """N networks of one space, trained by one recipe; only those whose training ended.
+    """N networks of one space that were trained with one recipe.
 
     Attributes:
-        name: Of the space or of the experiment, for legends.
-        errors: Test errors (%) after the last epoch, [N].
-        properties: Whatever else is known of each network, by name, each [N]: params, macs,
-            activations, depth, w0, wa, wm, group_width, bottleneck, seconds, latency …; NaN where
-            it is not known.
-        configs: The networks themselves, N of them, or none where they are no AnyNets.
-        labels: What the networks are called (keys of trials), N of them, or none.
+        name: Name of the space or the experiment, for legends.
+        errors: Test errors (%) after the last epoch, `[N]`.
+        properties: Further properties by name, each `[N]`: params, macs, activations, depth, w0,
+            wa, wm, group_width, bottleneck, seconds, latency …; NaN where unknown.
+        configs: The N networks, or none if they are not AnyNets.
+        labels: Names of the N networks (keys of their trials), or none.
         recipe: How they were trained, as plain values: data set, epochs, learning rate …
-        missing: Trials without a result (failed, or not yet finished).
+        missing: Number of trials without a result (failed or unfinished).
 
     Raises:
-        UserError: The numbers do not fit together, or an error is no percentage.
+        UserError: The lengths differ, or an error is not a percentage.
+
+    >>> population = Population(name="regnetx", errors=np.array([8.0, 6.0, 7.0]))
+    >>> len(population), population.select([1, 2]).errors.tolist()
+    (3, [6.0, 7.0])
     """
 
     name: str
@@ -47,10 +50,10 @@ class Population:
         errors = np.asarray(self.errors, np.float64)
         object.__setattr__(self, "errors", errors)
         if errors.ndim != 1:
-            raise UserError(f"Population {self.name}: errors are one number a network.")
-        # A comparison with NaN is false: that is caught as well.
+            raise UserError(f"Population {self.name}: errors must be one number per network.")
+        # This also catches NaN, which compares as false.
         if not ((errors >= 0) & (errors <= 100)).all():
-            raise UserError(f"Population {self.name}: errors lie between 0 and 100 %.")
+            raise UserError(f"Population {self.name}: errors must lie between 0 and 100 %.")
         values = {name: np.asarray(v, np.float64) for name, v in self.properties.items()}
         object.__setattr__(self, "properties", values)
         for what, count in (
@@ -67,11 +70,11 @@ class Population:
         return len(self.errors)
 
     def label(self, index: int) -> str:
-        """What to call one network."""
+        """Name of one network."""
         return self.labels[index] if self.labels else f"{self.name} {index}"
 
     def select(self, chosen: ArrayLike, name: str | None = None) -> Population:
-        """Those of the networks whose indices, or whose places in a mask, are given."""
+        """The networks with the given indices, or where a mask `[N]` is true."""
         indices = np.arange(len(self))[np.asarray(chosen)]
         return replace(
             self,

@@ -1,4 +1,4 @@
-"""The analysis of populations on paper: plots, tables, JSON, and one page with them all."""
+"""The report of an analysis of populations: plots, tables, JSON, text, and one page."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ from darts.report.render import render_page
 from darts.report.style import CURVES
 from darts.report.tables import Row, aligned
 
-# A part of a population with fewer networks gets no curve of its own.
+# Parts of a population with fewer networks are not plotted.
 _SMALLEST_PART = 5
-# Populations whose costs differ by this factor show how the best networks grow.
+# If the costs of populations differ by this factor, their best values are plotted over cost.
 _OTHER_COST = 1.2
 _SIGNIFICANT = 0.05
 _STAGE = re.compile(r"[wd][1-9]$")
@@ -58,7 +58,7 @@ def write_analysis(analysis: Analysis, directory: Path) -> Path:
 
 
 def analysis_text(analysis: Analysis) -> str:
-    """Tables, conclusions and notes for a terminal."""
+    """Tables, conclusions and notes as plain text."""
     parts = []
     for title, rows in analysis_tables(analysis):
         parts.append("\n".join([title, *aligned(rows)]))
@@ -68,7 +68,7 @@ def analysis_text(analysis: Analysis) -> str:
 
 
 def analysis_tables(analysis: Analysis) -> list[tuple[str, list[Row]]]:
-    """Titles and rows, the first of which is the head."""
+    """Titles and rows of all tables; the first row is the head."""
     found = [("Test error (%)", _error_rows(analysis))]
     if analysis.differences:
         found.append(("Pairs", _pair_rows(analysis.differences)))
@@ -76,12 +76,12 @@ def analysis_tables(analysis: Analysis) -> list[tuple[str, list[Row]]]:
         title = "Most likely best values, with 95 % intervals"
         found.append((title, _best_rows(analysis.summaries)))
     if any(summary.trends for summary in analysis.summaries):
-        found.append(("Mean error (%) by how stages run", _trend_rows(analysis.summaries)))
+        found.append(("Mean error (%) by trend of the stages", _trend_rows(analysis.summaries)))
     return found
 
 
 def conclusions(analysis: Analysis) -> list[str]:
-    """What each pair says, in a sentence."""
+    """One sentence about each pair."""
     return [_sentence(one) for one in analysis.differences]
 
 
@@ -93,15 +93,15 @@ def _sentence(one: Difference) -> str:
     else:
         gap = Interval(-gap.high, -gap.middle, -gap.low)
     figures = (
-        f"mean error {gap.middle:.2f} points lower [{gap.low:.2f}, {gap.high:.2f}], one network "
-        f"of it better than one of the other with probability {wins.middle:.2f} "
+        f"mean error {gap.middle:.2f} points lower [{gap.low:.2f}, {gap.high:.2f}], a random "
+        f"network better than one of the other with probability {wins.middle:.2f} "
         f"[{wins.low:.2f}, {wins.high:.2f}], Kolmogorov-Smirnov p = {one.adjusted:.2g}"
     )
     if one.adjusted >= _SIGNIFICANT:
-        return f"No difference of {better} and {worse} can be told ({better}: {figures})."
+        return f"{better} and {worse} cannot be told apart ({better}: {figures})."
     if gap.low <= 0:
         return (
-            f"The distributions of {better} and {worse} differ, but not for certain their means "
+            f"The distributions of {better} and {worse} differ, but their means may be equal "
             f"({better}: {figures})."
         )
     return f"{better} is better than {worse}: {figures}."
@@ -160,7 +160,7 @@ def _best_rows(summaries: Sequence[Summary]) -> list[Row]:
 
 
 def _trend_rows(summaries: Sequence[Summary]) -> list[Row]:
-    rows: list[Row] = [("space", "of", "growing", "constant", "falling", "mixed")]
+    rows: list[Row] = [("space", "axis", "growing", "constant", "falling", "mixed")]
     for summary in summaries:
         for axis, parts in summary.trends.items():
             cells = [
@@ -182,8 +182,8 @@ def _comparing_plots(analysis: Analysis) -> Iterator[Plot]:
     yield Plot(
         "distributions",
         "Share of networks with error below e",
-        "Further to the left and up is better. In brackets: smallest | mean error. Bands: "
-        "pointwise 95 % intervals of the bootstrap.",
+        "Curves further left and up are better. In brackets: smallest | mean error. Bands: "
+        "pointwise 95 % bootstrap intervals.",
         plot_distributions(populations),
     )
     costs = mean_costs(populations)
@@ -213,10 +213,11 @@ def _population_plots(summary: Summary, colour: str) -> Iterator[Plot]:
     ):
         if chosen:
             figure = plot_properties(population, chosen, summary.best_values, colour)
-            note = "A dot a network. Line and band: the value of the best networks, and its 95 % "
-            yield Plot(
-                f"{slug}-{group}", title, f"{note}interval, by the bootstrap (25 %).", figure
+            note = (
+                "Each dot is a network. Line and band: the most likely best value and its 95 % "
+                "interval, by bootstrap with resamples of 25 % of the networks."
             )
+            yield Plot(f"{slug}-{group}", title, note, figure)
     if not population.configs:
         return
     axes: tuple[Literal["width", "depth"], ...] = ("width", "depth")
@@ -225,28 +226,32 @@ def _population_plots(summary: Summary, colour: str) -> Iterator[Plot]:
         if len(parts) > 1:
             yield Plot(
                 f"{slug}-{axis}s-run",
-                f"By how the {axis}s of the stages run",
-                "Growing: no stage has a smaller value than the one before it.",
+                f"Errors by trend of the stages' {axis}s",
+                "Growing: no stage has a smaller value than the previous one.",
                 plot_distributions(parts),
             )
     picked = chosen_networks(population)
     yield Plot(
         f"{slug}-networks",
         "The best, middle and worst networks",
-        "A bar a block. Below: depth × width, group width g, bottleneck ratio b of each stage.",
+        "Each bar is a block. Below: depth × width, group width g and bottleneck ratio b of each "
+        "stage.",
         plot_networks(population, picked),
     )
     yield Plot(
         f"{slug}-fits",
-        "Their widths and the nearest quantised line",
+        "The widths of these networks and the nearest quantised lines",
         "e_fit: mean |log(predicted width / width)| over the blocks.",
         plot_fits(population, picked),
     )
     yield Plot(
-        f"{slug}-widths", "Widths of the best networks", "Block by block.", _widths(population)
+        f"{slug}-widths",
+        "Widths of the best networks",
+        "Widths of the blocks.",
+        _widths(population),
     )
 
 
 def _widths(population: Population) -> Figure:
-    # The paper shows 20 of 500; of a small population not more than a quarter is best.
+    # The paper shows 20 of 500; of a small population, at most a quarter.
     return plot_best_widths(population, min(20, max(1, len(population) // 4)))[0]

@@ -1,7 +1,8 @@
-"""Random networks of a space that keep within a budget, by their costs in closed form.
+"""Sample networks of a space within a budget.
 
-Rejection as in the RegNet paper (§3.2): draw until enough networks lie in the window. Costs are
-computed for thousands of draws at once, without building a network.
+Rejection sampling as in the RegNet paper (arXiv 2003.13678, §3.2): sample until enough networks are
+within the budget. Costs are computed in closed form for thousands of samples at once, without
+building a network.
 """
 
 from __future__ import annotations
@@ -22,14 +23,20 @@ from darts.models.anynet.regnet import RegNet
 from darts.models.image_spec import ImageSpec
 from darts.system.randomness import RandomStreams
 
-# Draws at a time. It is the same for every number of networks that is asked for, so that the first
-# ones of a seed stay the first ones when more are asked for.
+# Networks sampled at a time. It does not depend on the number of networks requested, so that with
+# the same seed, more networks begin with the same ones.
 BATCH = 4096
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """A network drawn from a space, its cost, and its parameters if it is a RegNet."""
+    """A sampled network.
+
+    Attributes:
+        config: The network.
+        cost: Its cost.
+        regnet: Its parameters if it is a RegNet, else None.
+    """
 
     config: AnyNetConfig
     cost: AnyNetCost[int]
@@ -46,16 +53,25 @@ def sample(
     num_classes: int = 1000,
     max_draws: int = 4_000_000,
 ) -> tuple[Sample, ...]:
-    """So many networks of `space` within `budget`, in the order of drawing; one may come twice.
+    """Sample `count` networks of `space` within `budget`; a network may occur twice.
 
     Args:
-        generator: Of numpy or torch; it moves on by whole batches of draws.
-        budget: By default any cost.
-        resolution: Side of the images whose cost counts.
-        max_draws: When to give up.
+        space: The design space.
+        count: Number of networks.
+        generator: A NumPy or torch generator; it advances by batches of 4096 networks.
+        budget: By default, any cost.
+        resolution: Side of the images for which costs are computed.
+        num_classes: Number of classes.
+        max_draws: Number of sampled networks after which the search gives up.
 
     Raises:
-        UserError: So many draws do not give enough networks, or these do not take such images.
+        UserError: Too few of `max_draws` networks are within the budget, or the networks do not
+            accept such images.
+
+    >>> (network,) = sample(create_space("regnetx"), 1, np.random.default_rng(0),
+    ...                     budget=Budget.around(400e6))
+    >>> 380e6 <= network.cost.macs <= 420e6
+    True
     """
     budget = budget or Budget()
     samples: list[Sample] = []
@@ -70,10 +86,10 @@ def sample(
         if len(samples) == count:
             return tuple(samples)
     raise UserError(
-        f"Of {max_draws:,} networks drawn, {len(samples)} keep within the budget, not {count}: "
+        f"Of {max_draws:,} sampled networks, {len(samples)} are within the budget, not {count}: "
         f"{budget.min_macs:,.0f} to {budget.max_macs:,.0f} multiply-adds, at most "
         f"{budget.max_params:,.0f} parameters and {budget.max_activations:,.0f} activations, at "
-        f"{resolution} pixels. Widen it, or take another space or resolution."
+        f"{resolution} pixels. Widen the budget, or choose another space or resolution."
     )
 
 
@@ -85,14 +101,20 @@ def sample_population(
     channels: int | None = None,
     layers: int | None = None,
 ) -> tuple[Sample, ...]:
-    """The networks of a population; the first ones of a seed are the same for any number of them.
+    """Sample the networks of a population.
+
+    With the same seed, a larger population begins with the networks of a smaller one.
 
     Args:
-        channels, layers: Of the network of `options.like`.
+        options: The space, the budget and the number of networks.
+        images: What the networks classify.
+        seed: Seed of the sampling.
+        channels: Channels of the genotype of `options.like`.
+        layers: Number of cells of that genotype.
 
     Raises:
-        UserError: There is no such space, no amount or window can be read from an option, or the
-            space has too few networks within it.
+        UserError: There is no such space, an amount or a window cannot be read, or the space has
+            too few networks within the budget.
         GenotypeError: There is no genotype `options.like`.
     """
     stem: Stem = "cifar" if images.stem == "cifar" else "simple"

@@ -1,7 +1,7 @@
 """Design spaces: AnyNetX A to E and RegNet, as ranges and constraints that compose.
 
-Source: RegNet (arXiv 2003.13678, §3.2, §3.3, Table 1). A space says which networks exist in it and
-draws them at random; what they may cost is asked of `darts.design_space.sampling`.
+Source: RegNet (arXiv 2003.13678, §3.2, §3.3, Table 1). A space defines a set of networks and
+samples from it; `darts.design_space.sampling` restricts samples to a budget.
 
 >>> space = AnyNetSpace() & Shared("bottleneck") & Nondecreasing("width")
 >>> space.dimensions
@@ -29,7 +29,8 @@ from darts.models.anynet.table import AnyNetTable
 Axis = Literal["depth", "width", "bottleneck", "group_width"]
 AXES: tuple[Axis, ...] = ("depth", "width", "bottleneck", "group_width")
 
-# Ranges of AnyNetX (§3.2) and RegNet (§3.3); the quanta of w_a and w_m are those of pycls.
+# Ranges of AnyNetX (§3.2) and RegNet (§3.3); the steps of w_a and w_m are those of the authors'
+# code (facebookresearch/pycls).
 DEPTHS = LogUniform(1, 16)
 WIDTHS = LogUniform(8, 1024, 8)
 BOTTLENECKS = Choice((1, 2, 4))
@@ -38,28 +39,36 @@ TOTAL_DEPTHS = LogUniform(1, 63)
 INITIAL_WIDTHS = LogUniform(8, 248, 8)
 SLOPES = LogUniform(8, 255.9, 0.1)
 WIDTH_RATIOS = LogUniform(1.5, 3, 0.001)
-# Table 1 counts about so many values of each of a RegNet's d, w_0, w_a and w_m.
+# Table 1 counts about this many values for each of d, w_0, w_a and w_m of a RegNet.
 REGNET_LEVELS = 64
 SQUEEZE_EXCITE_RATIO = 0.25
 
 
 @dataclass(frozen=True)
 class Shared:
-    """All stages have the same value."""
+    """Constraint: all stages have the same value."""
 
     axis: Axis
 
 
 @dataclass(frozen=True)
 class Nondecreasing:
-    """No stage has a smaller value than the one before: an unordered draw, sorted."""
+    """Constraint: no stage has a smaller value than the previous one; samples are sorted."""
 
     axis: Axis
 
 
 @dataclass(frozen=True, kw_only=True)
 class Macro:
-    """What all networks of a space have in common."""
+    """What all networks of a space have in common.
+
+    Attributes:
+        block: Type of the blocks: see `darts.models.anynet.config`.
+        se_ratio: Squeeze-and-excitation ratio; 0: none.
+        stages: Number of stages.
+        stem: "simple" halves the resolution, "cifar" keeps it.
+        stem_width: Channels of the stem.
+    """
 
     block: Block = "x"
     se_ratio: float = 0.0
@@ -70,13 +79,18 @@ class Macro:
 
 @dataclass(frozen=True, kw_only=True)
 class Draws:
-    """Networks drawn from a space, and the parameters of RegNets by name, each [N]."""
+    """N sampled networks.
+
+    Attributes:
+        table: The networks.
+        parameters: The parameters of RegNets by name, each `[N]`; None for other networks.
+    """
 
     table: AnyNetTable
     parameters: Mapping[str, NDArray] | None = None
 
     def regnet(self, index: int) -> RegNet | None:
-        """The parameters behind one network, if it is a RegNet."""
+        """The parameters of one network if it is a RegNet, else None."""
         if self.parameters is None:
             return None
         return RegNet(**{name: column[index].item() for name, column in self.parameters.items()})
@@ -87,25 +101,37 @@ class DesignSpace(Protocol):
 
     @property
     def macro(self) -> Macro:
-        """What all its networks have in common."""
+        """What all networks of the space have in common."""
 
     @property
     def dimensions(self) -> int:
-        """Number of parameters that can be chosen."""
+        """Number of free parameters."""
 
     @property
     def size(self) -> int:
-        """Number of choices, counted as in Table 1."""
+        """Number of networks, counted as in Table 1."""
 
     def draw(self, generator: Generator, attempts: int) -> Draws:
-        """Draw so many times; attempts that give no network of the space are left out."""
+        """Sample `attempts` times; attempts that give no network of the space are left out."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class AnyNetSpace:
-    """Each stage has its own depth, width, bottleneck ratio and group width, but for constraints.
+    """Each stage has its own depth, width, bottleneck ratio and group width (§3.2).
 
-    The default is AnyNetX_A. `space & constraint` is the space with one constraint more.
+    The default is AnyNetX_A. `space & constraint` adds a constraint.
+
+    Attributes:
+        depth: Distribution of the number of blocks of a stage.
+        width: Distribution of the width of a stage.
+        bottleneck: Distribution of the bottleneck ratio of a stage.
+        group_width: Distribution of the group width of a stage.
+        constraints: Constraints on the stages.
+        macro: What all networks have in common.
+
+    >>> space = AnyNetSpace() & Shared("bottleneck") & Shared("group_width")
+    >>> space.draw(np.random.default_rng(0), 2).table.config(0).depth
+    9
     """
 
     depth: Distribution = DEPTHS
@@ -130,14 +156,14 @@ class AnyNetSpace:
 
     @property
     def size(self) -> int:
-        """As in Table 1, where an order of S stages divides the number of choices by S!."""
+        """As in Table 1: ordering S stages divides the number of choices by S!."""
         choices = math.prod(self._levels(axis) ** self._free_stages(axis) for axis in AXES)
         ordered = sum(Nondecreasing(axis) in self.constraints for axis in AXES)
         return choices // math.factorial(self.macro.stages) ** ordered
 
     @property
     def exact_size(self) -> int:
-        """Number of choices; Table 1 underestimates the ordered ones, in which values may tie."""
+        """Exact number of choices: unlike Table 1, it counts ordered stages with equal values."""
         size = 1
         for axis in AXES:
             levels, free = self._levels(axis), self._free_stages(axis)
@@ -162,9 +188,20 @@ class AnyNetSpace:
 
 @dataclass(frozen=True, kw_only=True)
 class RegNetSpace:
-    """RegNets of a fixed number of stages; ranges as in the paper's §3.3 by default.
+    """RegNets with a fixed number of stages; the default ranges are those of §3.3.
 
-    `wa` None ties w_a to w_0 (Fig. 9).
+    Attributes:
+        depth: Distribution of the number of blocks d.
+        w0: Distribution of the initial width w_0.
+        wa: Distribution of the slope w_a; None: w_a = w_0 (Fig. 9).
+        wm: Distribution of the width ratio w_m.
+        bottleneck: Distribution of the bottleneck ratio, shared by all stages.
+        group_width: Distribution of the group width, shared by all stages.
+        macro: What all networks have in common.
+
+    >>> draws = RegNetSpace().draw(np.random.default_rng(0), 100)
+    >>> draws.regnet(0).config() == draws.table.config(0)
+    True
     """
 
     depth: Distribution = TOTAL_DEPTHS
@@ -185,11 +222,11 @@ class RegNetSpace:
 
     @property
     def size(self) -> int:
-        """As in Table 1, which counts about 64 values of each parameter of the line."""
+        """As in Table 1, which counts about 64 values for each of d, w_0, w_a and w_m."""
         return REGNET_LEVELS ** len(self._line) * self.bottleneck.levels * self.group_width.levels
 
     def constrained(self) -> RegNetSpace:
-        """The part of it where the good models are (§4): b = 1, d at most 40, w_m at least 2."""
+        """The part with the good models (§4): b = 1, d <= 40, w_m >= 2."""
         depth, wm = LogUniform(1, 40), LogUniform(2, 3, 0.001)
         return replace(self, depth=depth, wm=wm, bottleneck=Choice((1,)))
 
@@ -225,7 +262,7 @@ class RegNetSpace:
 def _table(
     macro: Macro, *, depth: NDArray, width: NDArray, bottleneck: NDArray, group_width: NDArray
 ) -> AnyNetTable:
-    """Networks of a space, with widths and groups made to fit each other."""
+    """Networks of a space, with widths and group widths adapted to each other."""
     widths, groups = compatible_widths(width, bottleneck, group_width)
     return AnyNetTable(
         depths=depth.astype(np.int64),
@@ -260,7 +297,7 @@ _BLOCKS: Mapping[str, Block] = MappingProxyType(
 
 
 def list_spaces() -> tuple[str, ...]:
-    """Names that `create_space` knows: anynetx_a to anynetx_e and regnetx, also of other blocks."""
+    """Names for `create_space`: anynetx_a to anynetx_e and regnetx, also with other blocks."""
     return tuple(
         name
         for block in _BLOCKS
@@ -276,8 +313,14 @@ def create_space(
 ) -> AnyNetSpace | RegNetSpace:
     """A space of the paper, such as "anynetx_c", "regnety" or "regnetvr".
 
-    Blocks without groups (R, V, VR) have no group width to choose, those without a bottleneck
-    (V, VR) no ratio.
+    With blocks R, V and VR, which have no groups, the group width is not a parameter; with V and
+    VR, which have no bottleneck, neither is the bottleneck ratio.
+
+    Args:
+        name: One of `list_spaces`.
+        stages: Number of stages.
+        stem: "simple" halves the resolution, "cifar" keeps it.
+        stem_width: Channels of the stem.
 
     Raises:
         UserError: There is no such space.

@@ -1,7 +1,7 @@
-"""Statistics of trained populations: distributions of errors, what the best have in common.
+"""Statistics of trained populations: error distributions, and properties of the best networks.
 
-Source: RegNet (arXiv 2003.13678, Eq. 1, footnote 4). All randomness comes from generators that are
-passed in, so that an analysis repeats to the last digit.
+Source: RegNet (arXiv 2003.13678, Eq. 1, footnote 4). All randomness comes from generators that the
+caller passes, so that an analysis is reproducible to the last digit.
 """
 
 from __future__ import annotations
@@ -17,14 +17,20 @@ from darts.errors import UserError
 from darts.models.anynet.config import FloatArray, IntArray
 
 FRACTION, REPEATS, CONFIDENCE = 0.25, 10_000, 0.95
-# The best of two networks is hardly a best one: a quarter of this many is three.
+# A resample has a quarter of the networks, and the best of fewer than three means little.
 SMALLEST = 12
 _CHUNK = 2_000_000
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A value and the bounds that hold a share (95 % unless said otherwise) of its resamples."""
+    """A value and the bounds of its confidence interval (95 % by default).
+
+    Attributes:
+        low: Lower bound.
+        middle: The value.
+        high: Upper bound.
+    """
 
     low: float
     middle: float
@@ -32,7 +38,11 @@ class Interval:
 
     @classmethod
     def of(cls, values: FloatArray, confidence: float = CONFIDENCE) -> Interval:
-        """Median and percentiles of resampled values."""
+        """Median and percentile interval of resampled values `[repeats]`.
+
+        >>> Interval.of(np.arange(5.0), confidence=0.5)
+        Interval(low=1.0, middle=2.0, high=3.0)
+        """
         tail = (1 - confidence) / 2
         return cls(*(float(v) for v in np.quantile(values, (tail, 0.5, 1 - tail))))
 
@@ -42,7 +52,16 @@ class Interval:
 
 
 def distribution(errors: ArrayLike, at: ArrayLike) -> FloatArray:
-    """F(e): the share of networks whose error is strictly below e (Eq. 1), for each e in `at`.
+    """Error distribution (Eq. 1): the share of networks with an error strictly below e.
+
+        F(e) = 1/N · sum over i of 1[e_i < e]
+
+    Args:
+        errors: Errors of the networks, `[N]`.
+        at: Values of e, of any shape.
+
+    Returns:
+        F(e), of the shape of `at`.
 
     >>> distribution([30, 10, 20, 20], [10, 20, 20.5])
     array([0.  , 0.25, 0.75])
@@ -54,11 +73,26 @@ def distribution(errors: ArrayLike, at: ArrayLike) -> FloatArray:
 def distribution_band(
     errors: ArrayLike, at: ArrayLike, confidence: float = CONFIDENCE
 ) -> tuple[FloatArray, FloatArray]:
-    """Bounds of F(e) for each e in `at`, by the percentiles of its bootstrap.
+    """Pointwise bootstrap interval of F(e) for each e in `at`.
 
-    In a resample of N networks the number of those below e is binomial with probability F(e): its
-    quantiles are the limit of infinitely many resamples. Each e stands for itself; the chance that
-    a whole curve stays inside is smaller. Where F is 0 or 1, resampling knows no doubt.
+    In a resample of N networks, the number of errors below e is binomial:
+
+        k ~ Binomial(N, F(e)),  bounds = quantiles of k / N
+
+    which is the limit of infinitely many resamples. The confidence holds for each e separately, not
+    for the entire curve. The band has zero width where F is 0 or 1.
+
+    Args:
+        errors: Errors of the networks, `[N]`.
+        at: Values of e, of any shape.
+        confidence: Share of the resamples within the bounds.
+
+    Returns:
+        Lower and upper bound, of the shape of `at`.
+
+    >>> low, high = distribution_band(range(100), [50])
+    >>> low.tolist(), high.tolist()
+    ([0.4], [0.6])
     """
     share, count = distribution(errors, at), np.size(errors)
     tail = (1 - confidence) / 2
@@ -73,19 +107,32 @@ def resample_best(
     fraction: float = FRACTION,
     repeats: int = REPEATS,
 ) -> IntArray:
-    """Indices of the best network of each resample, [repeats]: the paper's empirical bootstrap.
+    """Index of the best network in each resample: the paper's empirical bootstrap (footnote 4).
 
-    Each resample draws `fraction` of the N networks with replacement (footnote 4; rounded, at least
-    one). Among equal errors the one drawn first counts, so that none is preferred.
+    Each resample takes a share `fraction` of the N networks with replacement (rounded, at least
+    one). Among equal errors the network that was sampled first counts, so that none is preferred.
+
+    Args:
+        errors: Errors of the networks, `[N]`.
+        generator: Source of randomness.
+        fraction: Share of the networks in a resample.
+        repeats: Number of resamples.
+
+    Returns:
+        Indices into `errors`, `[repeats]`.
 
     Raises:
-        UserError: There are too few networks for a best one to mean anything.
+        UserError: There are fewer than 12 networks.
+
+    >>> best = resample_best(range(20), np.random.default_rng(0), repeats=1000)
+    >>> best.shape, int(best.min())
+    ((1000,), 0)
     """
     known = np.asarray(errors, np.float64)
     if len(known) < SMALLEST:
         raise UserError(
-            f"A bootstrap of {len(known)} networks is no result: a resample takes a quarter of "
-            f"them, and the best of fewer than 3 says nothing. Train at least {SMALLEST}."
+            f"A bootstrap of {len(known)} networks means nothing: a resample takes a quarter of "
+            f"them, and at least 3 are needed to speak of a best one. Train at least {SMALLEST}."
         )
     size = max(1, round(fraction * len(known)))
     best = np.empty(repeats, np.int64)
@@ -106,14 +153,26 @@ def best_values(
     fraction: float = FRACTION,
     repeats: int = REPEATS,
 ) -> dict[str, Interval]:
-    """For each property, its most likely best value (the median) and a 95 % interval.
+    """Most likely best value of each property (§3.2), with a 95 % interval.
 
-    The value x of the best network of each resample, see `resample_best`; all properties share the
-    resamples. Networks that lack a property are left out of its resamples, and a property that
-    fewer than 12 networks have is left out.
+    It is the median, over resamples, of the property of the best network (see `resample_best`). All
+    properties share the resamples. Networks without a property (NaN) are left out for this
+    property; a property of fewer than 12 networks is left out.
+
+    Args:
+        errors: Errors of the networks, `[N]`.
+        properties: Values by name, each `[N]`.
+        generator: Source of randomness.
+        fraction: Share of the networks in a resample.
+        repeats: Number of resamples.
 
     Raises:
-        UserError: There are too few networks.
+        UserError: There are fewer than 12 networks.
+
+    >>> errors = np.arange(40.0)
+    >>> best = best_values(errors, {"depth": 10 + errors}, np.random.default_rng(0))
+    >>> best["depth"].low, best["depth"].middle
+    (10.0, 12.0)
     """
     known = np.asarray(errors, np.float64)
     everywhere = resample_best(known, generator, fraction=fraction, repeats=repeats)
@@ -133,13 +192,14 @@ class Difference:
     """How the errors of two populations differ.
 
     Attributes:
-        first, second: Names.
-        statistic: Largest distance of the two distributions (Kolmogorov-Smirnov).
-        p_value: Probability of such a distance between samples of one distribution, two-sided.
-        adjusted: The same after Holm's correction for the number of pairs that are compared.
+        first: Name of the first population.
+        second: Name of the second population.
+        statistic: Kolmogorov-Smirnov statistic, max over e of |F_first(e) - F_second(e)|.
+        p_value: Two-sided p-value of the Kolmogorov-Smirnov test.
+        adjusted: The p-value after Holm's correction for the number of pairs.
         mean: Mean error of the first minus that of the second, with a bootstrap interval.
-        superiority: Probability that a network of the first has the smaller error than one of the
-            second, equal errors counting half; with a bootstrap interval.
+        superiority: P(e_first < e_second) + P(e_first = e_second) / 2 for a random network of each,
+            with a bootstrap interval.
     """
 
     first: str
@@ -154,15 +214,27 @@ class Difference:
 def compare_populations(
     errors: Mapping[str, ArrayLike], generator: np.random.Generator, *, repeats: int = 2000
 ) -> tuple[Difference, ...]:
-    """All pairs of two or more populations, by name.
+    """Compare all pairs of populations.
+
+    Args:
+        errors: Errors of each population by name, each `[N]`.
+        generator: Source of randomness.
+        repeats: Number of resamples of the bootstrap intervals.
 
     Raises:
         UserError: A population has fewer than two networks.
+
+    >>> generator = np.random.default_rng(0)
+    >>> (pair,) = compare_populations({"a": range(30), "b": range(20, 50)}, generator)
+    >>> round(pair.statistic, 3), pair.mean.middle
+    (0.667, -20.0)
     """
     known = {name: np.asarray(values, np.float64) for name, values in errors.items()}
     for name, values in known.items():
         if len(values) < 2:
-            raise UserError(f"Population {name} has {len(values)} networks; a comparison needs 2.")
+            raise UserError(
+                f"Population {name} has {len(values)} networks; a comparison needs at least 2."
+            )
     names = list(known)
     pairs = [(a, b) for index, a in enumerate(names) for b in names[index + 1 :]]
     tests = [stats.ks_2samp(known[a], known[b]) for a, b in pairs]
@@ -182,7 +254,9 @@ def compare_populations(
 
 
 def holm(p_values: list[float]) -> list[float]:
-    """p-values of several tests, corrected by Holm's method: still in order, at most 1.
+    """p-values of m tests, corrected by Holm's step-down method (Holm, 1979).
+
+    With p_0 <= p_1 <= …, p_k becomes max over i <= k of min(1, (m - i)·p_i).
 
     >>> holm([0.01, 0.04, 0.03])
     [0.03, 0.06, 0.06]
@@ -208,9 +282,9 @@ def _mean_difference(
 def _superiority(
     first: FloatArray, second: FloatArray, generator: np.random.Generator, repeats: int
 ) -> Interval:
-    """P(a < b) + P(a = b) / 2, resampled in both populations."""
-    # Wins of each network of the first against each of the second, weighted by how often a resample
-    # holds them.
+    """P(a < b) + P(a = b) / 2, with a bootstrap interval over both populations."""
+    # Wins of each network of the first against each of the second; in a resample they are weighted
+    # by how often it contains both.
     wins = (first[:, None] < second) + 0.5 * (first[:, None] == second)
     counts = [
         generator.multinomial(len(values), np.full(len(values), 1 / len(values)), repeats)

@@ -1,4 +1,4 @@
-"""A trained population as arrays, read from its directory; it may still be growing."""
+"""Read a population from its directory, also while it is being trained."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from darts.models.anynet.config import AnyNetConfig, FloatArray
 from darts.trials.store import Trial, TrialStore
 
 POPULATION_FILE = "population.sqlite"
-# Parameters of a RegNet that its stages do not tell.
+# Parameters of a RegNet that do not follow from its stages.
 _REGNET = ("w0", "wa", "wm")
 _COSTS = ("params", "macs", "activations")
 
 
 def open_population(directory: Path | str) -> TrialStore:
-    """The experiment in a population's directory, for reading.
+    """Open the trials of a population for reading.
 
     Raises:
-        UserError: There is none.
+        UserError: The directory holds no population.
     """
     path = Path(directory)
     if not (path / POPULATION_FILE).is_file():
@@ -33,22 +33,23 @@ def open_population(directory: Path | str) -> TrialStore:
 
 
 def load_population(directory: Path | str, name: str | None = None) -> Population:
-    """The population of `python -m darts space train --out DIRECTORY`, without trials that failed.
+    """The finished networks of `python -m darts space train --out DIRECTORY`.
 
-    Its properties are params, macs, activations, seconds (of training and testing), and w0, wa, wm
-    of RegNets; what else the configs imply adds `darts.design_space.trends.with_structure`.
+    Their properties are params, macs, activations, seconds (of training and testing), and for
+    RegNets w0, wa and wm; `darts.design_space.trends.with_structure` adds those of the configs.
 
     Args:
-        name: By default that of the space.
+        directory: The directory of the population.
+        name: By default the name of the space.
 
     Raises:
-        UserError: The directory holds no population, or none whose training ended.
+        UserError: The directory holds no population, or no training has finished.
     """
     with open_population(directory) as store:
         configuration, trials = store.configuration, store.rows()
     done = [trial for trial in trials if trial.result is not None]
     if not done:
-        raise UserError(f"{directory}: no network of this population is trained yet.")
+        raise UserError(f"{directory}: no network of this population has been trained yet.")
     return Population(
         name=name or configuration["space"],
         errors=np.array([_result(trial)["test_error"] for trial in done]),
@@ -65,7 +66,7 @@ def load_population(directory: Path | str, name: str | None = None) -> Populatio
 
 
 def config_of(trial: Trial) -> AnyNetConfig:
-    """The network of a population's trial."""
+    """The network that a trial of a population trains."""
     return AnyNetConfig.from_dict(trial.settings["model"]["anynet"])
 
 

@@ -1,4 +1,4 @@
-"""Train a population: each network one trial of a durable experiment."""
+"""Train a population: each network is one trial of a durable experiment."""
 
 from __future__ import annotations
 
@@ -23,25 +23,28 @@ from darts.trials.store import TrialStore
 
 
 def train_missing(options: PopulationOptions) -> dict[Status, int]:
-    """Train what `options.out` still lacks of the population; the numbers of trials by status.
+    """Train the networks of the population that `options.out` still lacks.
 
-    Each network has a training seed of its own, drawn from the population's seed and its number:
-    errors are then independent draws, as bootstrap and Kolmogorov-Smirnov test take them to be. All
-    see the same images.
+    Each network has its own training seed, derived from the population's seed and its number, so
+    that errors are independent samples, as the bootstrap and the Kolmogorov-Smirnov test assume.
+    All networks are trained on the same images.
+
+    Returns:
+        Number of trials by status.
 
     Raises:
         UserError: A setting or the data are wrong, `options.out` holds another experiment or is in
             use, or the executor does not start.
-        TrialsInterrupted: SIGINT or SIGTERM came; what is done is kept.
+        TrialsInterrupted: SIGINT or SIGTERM came; finished trainings are kept.
     """
     if options.out is None:
-        raise UserError("--out: which directory shall hold the population?")
+        raise UserError("--out is missing: give the directory of the population.")
     if options.macs is None and options.like is None:
-        raise UserError("--macs or --like: what may a network of the population cost?")
+        raise UserError("--macs or --like is needed: what may a network of the population cost?")
     check_recipe(options)
     find_executor(options.executor)
     here = options.executor == "in-process"
-    # Other processes have their own device; this one only needs to know what the images are.
+    # Worker processes use their own device; this one only needs to know the images.
     dataset = opened_dataset(options, None if here else "cpu")
     images = ImageSpec.of(dataset.image_size, dataset.num_classes, options.stem)
     drawn = sample_population(
@@ -50,7 +53,9 @@ def train_missing(options: PopulationOptions) -> dict[Status, int]:
     with TrialStore(Path(options.out) / POPULATION_FILE) as store:
         store.configure({**recipe_of(options), "images": _described(dataset, images)})
         if (held := len(store.rows())) > options.n:
-            raise UserError(f"{options.out} holds a population of {held}: --n is at least that.")
+            raise UserError(
+                f"{options.out} holds a population of {held} networks: --n must be at least {held}."
+            )
         store.add_all(_trials(options, drawn))
         if options.retry_failed:
             store.retry_failed()
@@ -80,7 +85,7 @@ def _trials(options: PopulationOptions, drawn: Sequence[Sample]) -> dict[str, di
 
 
 def _described(dataset: Dataset, images: ImageSpec) -> dict[str, Any]:
-    """What the images are, so that a data set that changed is noticed."""
+    """Properties of the data, so that a changed data set is noticed."""
     return {
         "resolution": images.resolution,
         "stem": images.stem,

@@ -1,6 +1,6 @@
-"""What the shape of a network has to do with its error: properties of configs, trends of stages.
+"""The shape of networks: properties that follow from their configs, and trends of the stages.
 
-Source: RegNet (arXiv 2003.13678, §3.2): in good networks widths, and depths, grow from stage to
+Source: RegNet (arXiv 2003.13678, §3.2): in good networks, widths and depths grow from stage to
 stage.
 """
 
@@ -20,10 +20,10 @@ TRENDS = ("growing", "constant", "falling", "mixed")
 
 
 def with_structure(population: Population) -> Population:
-    """The population with the properties that its configs imply; those it has are kept.
+    """The population with the properties that follow from its configs; present ones are kept.
 
-    depth, bottleneck and group_width (means over the stages), w1, w2, … and d1, d2, … (widths and
-    depths of the stages), fit_error (e_fit, see `darts.design_space.linear_fit`).
+    They are depth, bottleneck and group_width (means over the stages), w1, w2, … and d1, d2, …
+    (widths and depths of the stages), and fit_error (e_fit, see `darts.design_space.linear_fit`).
     """
     if not population.configs:
         return population
@@ -53,7 +53,7 @@ def _structure(configs: tuple[AnyNetConfig, ...]) -> dict[str, FloatArray]:
 
 
 def trend_of(config: AnyNetConfig, axis: Literal["width", "depth"]) -> str:
-    """How the stages' widths or depths run: one of `TRENDS`; growing means never falling."""
+    """The trend of the stages' widths or depths, one of `TRENDS`; growing: never falling."""
     steps = np.diff([getattr(stage, axis) for stage in config.stages])
     if not steps.any():
         return "constant"
@@ -61,7 +61,7 @@ def trend_of(config: AnyNetConfig, axis: Literal["width", "depth"]) -> str:
 
 
 def by_trend(population: Population, axis: Literal["width", "depth"]) -> Mapping[str, Population]:
-    """The parts of a population with one trend each, in the order of `TRENDS`, where not empty."""
+    """The non-empty parts of a population with the same trend, in the order of `TRENDS`."""
     trends = np.array([trend_of(config, axis) for config in population.configs])
     return {
         trend: population.select(trends == trend, f"{axis} {trend}")

@@ -40,7 +40,7 @@ def test_the_genotype_scaled() -> None:
     assert narrower.properties["macs"] < 40e6 < wider.properties["macs"]
     gaps = [abs(one.properties["macs"] - 40e6) for one in (narrower, scaled, wider)]
     assert min(gaps) == gaps[1]
-    with pytest.raises(UserError, match="--macs scales the network of a genotype"):
+    with pytest.raises(UserError, match="--macs scales only networks of genotypes"):
         contender(options(macs=40e6), "net", find_model("regnetx_200mf"), SETTING)
 
 
@@ -68,7 +68,7 @@ def test_baselines_cost_what_the_genotype_costs(name: str, judged: ComparedNetwo
 def test_random_cells_where_few_fit(judged: ComparedNetwork) -> None:
     found = baseline("random-cells", options(tolerance=1e-4), judged, SETTING)
     assert len(found.candidates) == 3
-    assert "of 60 genotypes can be brought within 0%" in found.notes[0]
+    assert "of 60 genotypes can be scaled to within 0%" in found.notes[0]
 
 
 def test_refusals(judged: ComparedNetwork) -> None:
@@ -84,10 +84,10 @@ def test_refusals(judged: ComparedNetwork) -> None:
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"baseline": " "}, "--baseline: compare with what"),
-        ({"population": 1}, "--population is a whole number of at least 2"),
-        ({"seeds": 0}, "--seeds is a whole number of at least 1"),
-        ({"tolerance": 5.0}, "--tolerance is a share"),
+        ({"baseline": " "}, "--baseline names no population"),
+        ({"population": 1}, "--population must be a whole number of at least 2"),
+        ({"seeds": 0}, "--seeds must be a whole number of at least 1"),
+        ({"tolerance": 5.0}, "--tolerance must be between"),
         ({"latency_batch": -1}, "--latency-batch"),
     ],
 )
@@ -107,5 +107,5 @@ def test_a_space_without_such_networks(
     judged: ComparedNetwork, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("darts.compare.candidates._SPACE_DRAWS", 4096)
-    with pytest.raises(UserError, match=r"--baseline regnetx: Of 4,096 networks .*--stem-width"):
+    with pytest.raises(UserError, match=r"regnetx: Of 4,096 sampled networks.*--stem-width"):
         baseline("regnetx", options(stem_width=512), judged, SETTING)

@@ -67,7 +67,7 @@ def test_redrawn_errors() -> None:
     [
         (30.2, "wins", "cell is better than a typical network of regnetx: its test error is 30.20"),
         (49.0, "loses", "cell is worse than a typical network of regnetx"),
-        (39.9, "undecided", "No difference of cell and a typical network of regnetx can be told"),
+        (39.9, "undecided", "cell and a typical network of regnetx cannot be told apart"),
     ],
 )
 def test_verdicts(error: float, verdict: str, words: str) -> None:
@@ -89,7 +89,7 @@ def test_sentence_names_the_best_and_the_noise() -> None:
     judged = contender(33.0)
     (found,) = judge_contender(judged, [population(SPREAD)], 0)
     words = sentence(judged, found)
-    assert "6 of 40 networks of about the same multiply-adds are better (16 % [" in words
+    assert "6 of 40 networks with about the same multiply-adds are better (16 % [" in words
     assert "The best of them, regnetx 0," in words
     # 1.96 · sqrt(2) · sqrt(0.33 · 0.67 / 10000) = 1.30 points.
     assert "has 30.00 %: 3.00 points better than cell, more than the 1.30 points" in words

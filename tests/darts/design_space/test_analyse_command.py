@@ -54,7 +54,7 @@ def test_two_populations(
 
 @pytest.mark.parametrize(
     ("networks", "failed", "message"),
-    [(2, 2, "no network of this population is trained yet"), (3, 2, "needs at least 2")],
+    [(2, 2, "no network of this population has been trained yet"), (3, 2, "needs at least 2")],
 )
 def test_too_little(
     networks: int, failed: int, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -56,7 +56,7 @@ def test_sample(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (["space", "show", "nowhere"], "nowhere holds no population"),
         (["space", "sample", "--macs", "much"], "--macs: a number such as"),
         (["space", "sample", "--like", "nobody"], "nobody"),
-        (["space", "train", "--macs", "1M"], "--out: which directory"),
+        (["space", "train", "--macs", "1M"], "--out is missing"),
         (["space", "train", "--genotype", "darts_v1"], "--genotype"),
         (["space", "train", "--resume", "somewhere"], "--resume"),
         (["space", "train", "--executer", "ray"], "did you mean --executor?"),

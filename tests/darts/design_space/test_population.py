@@ -34,7 +34,7 @@ def test_selection_keeps_everything_together() -> None:
     [
         ({"errors": [1.0, np.nan]}, "between 0 and 100"),
         ({"errors": [1.0, 101.0]}, "between 0 and 100"),
-        ({"errors": [[1.0], [2.0]]}, "one number a network"),
+        ({"errors": [[1.0], [2.0]]}, "one number per network"),
         ({"properties": {"depth": [1, 2, 3]}}, "depth has 3 entries for 2"),
         ({"configs": CONFIGS}, "configs has 3 entries for 2"),
         ({"labels": ("a",)}, "labels has 1 entries for 2"),

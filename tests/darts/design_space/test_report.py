@@ -48,7 +48,7 @@ def test_json_and_text_agree(directory: Path) -> None:
 
 def test_page(directory: Path) -> None:
     page = (directory / "analysis.html").read_text()
-    assert page.count("<svg") == 1 + 5 + page.count('aria-label="By how')
+    assert page.count("<svg") == 1 + 5 + page.count('aria-label="Errors by trend')
     assert "&lt;b&gt;A &amp; B&lt;/b&gt;" in page
     assert "<b>A" not in page
     # Nothing is fetched from elsewhere.
@@ -136,7 +136,7 @@ def test_sentences() -> None:
 
     assert sentence(low + 8, low).startswith("b is better than a: mean error 8.00 points lower")
     assert sentence(low, low + 8).startswith("a is better than b: mean error 8.00 points lower")
-    assert sentence(low, low + 0.1).startswith("No difference of a and b can be told")
+    assert sentence(low, low + 0.1).startswith("a and b cannot be told apart")
     spread = np.concatenate([low - 30 + 25, low + 5])
     assert sentence(np.full(80, 15.0), spread).startswith("The distributions of")
     alone = analysis_text(analyse([Population(name="a", errors=low)]))

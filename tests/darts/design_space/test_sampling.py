@@ -96,7 +96,7 @@ def test_bounds_are_allowed() -> None:
 
 
 def test_gives_up() -> None:
-    with pytest.raises(UserError, match=r"0 keep within the budget, not 2.*1 to 2 multiply"):
+    with pytest.raises(UserError, match=r"0 are within the budget, not 2.*1 to 2 multiply"):
         sample(
             create_space("regnetx"),
             2,

@@ -92,7 +92,7 @@ def test_resampling_repeats_from_its_seed_and_chunks_do_not_matter(monkeypatch) 
 
 
 def test_too_few_networks_give_no_bootstrap() -> None:
-    with pytest.raises(UserError, match="bootstrap of 3 networks is no result"):
+    with pytest.raises(UserError, match="bootstrap of 3 networks means nothing"):
         resample_best([1.0, 2.0, 3.0], generator())
 
 

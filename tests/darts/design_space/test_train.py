@@ -24,7 +24,7 @@ from tests.darts.design_space.support import SMALL, options, outcomes
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A population that nothing disturbed."""
     out = tmp_path_factory.mktemp("whole")
-    counts = train.train_population(options(out))
+    counts = train.train_missing(options(out))
     assert counts == {"pending": 0, "running": 0, "done": 4, "failed": 0}
     return out
 
@@ -66,40 +66,40 @@ def test_it_is_read_as_arrays(whole: Path) -> None:
 def test_the_same_call_again_trains_nothing(whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(train, "train_trial", pytest.fail)
     before = outcomes(whole)
-    assert train.train_population(options(whole))["done"] == 4
+    assert train.train_missing(options(whole))["done"] == 4
     assert outcomes(whole) == before
 
 
 def test_a_larger_population_begins_with_the_smaller_one(whole: Path, tmp_path: Path) -> None:
-    train.train_population(options(tmp_path, n=2))
+    train.train_missing(options(tmp_path, n=2))
     assert outcomes(tmp_path) == outcomes(whole)[:2]
     population = api.train_population(**{**SMALL, "n": 3}, out=str(tmp_path))
     assert len(population) == 3
     assert outcomes(tmp_path) == outcomes(whole)[:3]
-    with pytest.raises(UserError, match="holds a population of 3: --n is at least that"):
-        train.train_population(options(tmp_path, n=2))
+    with pytest.raises(UserError, match="holds a population of 3 networks: --n must be at least 3"):
+        train.train_missing(options(tmp_path, n=2))
 
 
 def test_other_settings_are_refused_and_named(whole: Path) -> None:
     with pytest.raises(UserError, match=r'epochs is 2 there and 3 now; space is .* and "regnety"'):
-        train.train_population(options(whole, epochs=3, space="regnety"))
+        train.train_missing(options(whole, epochs=3, space="regnety"))
     with pytest.raises(UserError, match=r'images is .*"test_images": 50'):
-        train.train_population(options(whole, test_images=40))
+        train.train_missing(options(whole, test_images=40))
 
 
 def test_processes_give_the_same_bits(whole: Path, tmp_path: Path) -> None:
-    train.train_population(options(tmp_path, executor="processes", parallel=1))
+    train.train_missing(options(tmp_path, executor="processes", parallel=1))
     assert outcomes(tmp_path) == outcomes(whole)
 
 
 def test_a_diverging_network_does_not_end_the_population(tmp_path: Path) -> None:
-    counts = train.train_population(options(tmp_path, n=2, learning_rate=1e18))
+    counts = train.train_missing(options(tmp_path, n=2, learning_rate=1e18))
     assert counts["failed"] == 2
     with open_population(tmp_path) as store:
         for trial in store.rows():
             assert trial.error is not None
             assert trial.error.startswith("The loss became infinite or not a number in epoch")
-    with pytest.raises(UserError, match="no network of this population is trained yet"):
+    with pytest.raises(UserError, match="no network of this population has been trained yet"):
         load_population(tmp_path)
 
 
@@ -114,12 +114,12 @@ def test_failed_trials_are_trained_again_on_request(
         return real(options, settings, report)
 
     monkeypatch.setattr(train, "train_trial", fails_at_one)
-    assert train.train_population(options(tmp_path))["failed"] == 1
+    assert train.train_missing(options(tmp_path))["failed"] == 1
     population = load_population(tmp_path)
     assert (len(population), population.missing) == (3, 1)
     monkeypatch.setattr(train, "train_trial", real)
-    assert train.train_population(options(tmp_path))["failed"] == 1
-    assert train.train_population(options(tmp_path, retry_failed=True))["done"] == 4
+    assert train.train_missing(options(tmp_path))["failed"] == 1
+    assert train.train_missing(options(tmp_path, retry_failed=True))["done"] == 4
     assert outcomes(tmp_path) == outcomes(whole)
 
 
@@ -128,7 +128,7 @@ def test_killed_at_ten_random_moments(whole: Path, tmp_path: Path) -> None:
     context.set_forkserver_preload(["tests.darts.design_space.preload"])
     chance, pace = random.Random(0), np.mean(load_population(whole).properties["seconds"])
     for kill in range(10):
-        process = context.Process(target=train.train_population, args=(options(tmp_path),))
+        process = context.Process(target=train.train_missing, args=(options(tmp_path),))
         process.start()
         if kill % 3:  # Else also while the file is made or opened.
             while process.is_alive() and not running(tmp_path):
@@ -136,7 +136,7 @@ def test_killed_at_ten_random_moments(whole: Path, tmp_path: Path) -> None:
         process.join(chance.uniform(0, 1.2 * pace))
         process.kill()
         process.join()
-    train.train_population(options(tmp_path))
+    train.train_missing(options(tmp_path))
     assert outcomes(tmp_path) == outcomes(whole)
     with open_population(tmp_path) as store:
         assert sum(trial.attempts for trial in store.rows()) > 4  # Some were cut off.
@@ -153,13 +153,13 @@ def running(out: Path) -> int:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"macs": None}, "--macs or --like: what may a network"),
-        ({"like": "darts_v1"}, "--macs and --like: one of the two"),
-        ({"macs": "60k-20k"}, "ends below its beginning"),
+        ({"macs": None}, "--macs or --like is needed: what may a network"),
+        ({"like": "darts_v1"}, "Give --macs or --like, not both"),
+        ({"macs": "60k-20k"}, "the upper end is below the lower end"),
         ({"macs": "much"}, "--macs: a number such as"),
         ({"space": "regnetz"}, "There is no design space 'regnetz'"),
-        ({"n": 0}, "at least one network"),
-        ({"epochs": 0}, "--epochs: at least one"),
+        ({"n": 0}, "--n must be at least 1"),
+        ({"epochs": 0}, "--epochs must be at least 1"),
         ({"label_smoothing": 2}, "--label-smoothing: from 0 to below 1"),
         ({"dataset": "array:nowhere.npz"}, "nowhere.npz"),
         ({"genotype": "darts_v1"}, "Unknown setting genotype"),
@@ -168,5 +168,5 @@ def running(out: Path) -> int:
 )
 def test_wrong_settings(settings: dict[str, Any], message: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=message):
-        train.train_population(options(tmp_path / "out", **settings))
+        train.train_missing(options(tmp_path / "out", **settings))
     assert not (tmp_path / "out").exists()
