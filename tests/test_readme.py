@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from darts.cli import COMMANDS
+from darts.commands.table import COMMANDS
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -11,7 +11,7 @@ from darts.settings.parsing import parse_options
 from darts.trials.schema import TRIALS_FILE
 
 
-def compare(arguments: Sequence[str], prog: str) -> None:
+def compare_command(arguments: Sequence[str], prog: str) -> None:
     from darts import api
 
     options = parse_options(

@@ -10,7 +10,7 @@ from darts.errors import UserError
 from darts.settings.parsing import parse_options
 
 
-def detect(arguments: Sequence[str], prog: str) -> None:
+def detect_command(arguments: Sequence[str], prog: str) -> None:
     options = parse_options(DetectionOptions, arguments, prog=prog, overlay=detection_overlay)
     if os.environ.get("WORLD_SIZE", "1") != "1":
         raise UserError("A detector is trained by one process; start it without torchrun.")

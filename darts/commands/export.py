@@ -10,7 +10,7 @@ from darts.commands.shared import Arguments
 from darts.errors import UserError
 
 
-def export(arguments: Sequence[str], prog: str) -> None:
+def export_command(arguments: Sequence[str], prog: str) -> None:
     parser = Arguments(
         prog=prog, description="Write a network as ONNX or as a torch.export archive, and check it."
     )

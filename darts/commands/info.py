@@ -10,7 +10,7 @@ from pathlib import Path
 from darts.commands.shared import Arguments, print_hint, print_table
 
 
-def genotypes(arguments: Sequence[str], prog: str) -> None:
+def genotypes_command(arguments: Sequence[str], prog: str) -> None:
     parser = Arguments(prog=prog, description="List the zoo, or draw random genotypes.")
     parser.add_argument("--random", type=int, metavar="N", help="write N random genotypes instead")
     parser.add_argument("--nodes", type=int, default=4, help="inner nodes of a random one")
@@ -44,7 +44,7 @@ def _write_random(count: int, nodes: int, seed: int, directory: Path) -> None:
         print(path)
 
 
-def draw(arguments: Sequence[str], prog: str) -> None:
+def draw_command(arguments: Sequence[str], prog: str) -> None:
     parser = Arguments(prog=prog, description="Draw both cells of a genotype.")
     parser.add_argument("genotype", help="name in the zoo, or a YAML file")
     parser.add_argument("-o", "--output", type=Path, default=Path("."), help="directory")
@@ -58,7 +58,7 @@ def draw(arguments: Sequence[str], prog: str) -> None:
     print_hint()
 
 
-def cost(arguments: Sequence[str], prog: str) -> None:
+def cost_command(arguments: Sequence[str], prog: str) -> None:
     parser = Arguments(prog=prog, description="Count a model's cost for one image.")
     parser.add_argument(
         "model", help="genotype (name in the zoo, or a YAML file), or a network: regnetx_400mf"
@@ -122,7 +122,7 @@ def cost(arguments: Sequence[str], prog: str) -> None:
     )
 
 
-def datasets(arguments: Sequence[str], prog: str) -> None:
+def datasets_command(arguments: Sequence[str], prog: str) -> None:
     parser = Arguments(prog=prog, description="List data sets and where they are.")
     parser.add_argument("--data-dir")
     parser.add_argument("--json", action="store_true")

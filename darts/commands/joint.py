@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,35 +14,8 @@ if TYPE_CHECKING:
     from darts.joint.costs import Costs
     from darts.joint.space import Space
 
-_USAGE = """usage: {prog} COMMAND [options]
 
-Search a network and the recipe that trains it, together (FBNetV3).
-
-  search   train rounds of candidates and learn to predict their accuracy
-  evolve   the best candidates under any ceilings, from one search's predictor
-  predict  what a search's predictor expects of candidates
-  show     list the spaces, describe one, or write the report of a search
-
-{prog} COMMAND --help shows a command's options."""
-
-
-def joint(arguments: Sequence[str], prog: str) -> None:
-    commands: Mapping[str, Callable[[Sequence[str], str], None]] = {
-        "search": _search,
-        "evolve": _evolve,
-        "predict": _predict,
-        "show": _show,
-    }
-    if not arguments or arguments[0] in ("-h", "--help"):
-        print(_USAGE.format(prog=prog))
-        return
-    name, *rest = arguments
-    if name not in commands:
-        raise UserError(f"{prog}: there is no command {name!r}: {', '.join(commands)}.")
-    commands[name](rest, f"{prog} {name}")
-
-
-def _search(arguments: Sequence[str], prog: str) -> None:
+def joint_search_command(arguments: Sequence[str], prog: str) -> None:
     from darts.api import chosen_model, training_overlay
     from darts.joint.options import JOINT_PRESETS, JointOptions
 
@@ -89,7 +62,7 @@ def check_values(space: Space) -> None:
                     raise UserError(f"{space.name}: variable {variable.name}: {error}") from None
 
 
-def _evolve(arguments: Sequence[str], prog: str) -> None:
+def joint_evolve_command(arguments: Sequence[str], prog: str) -> None:
     parser = Arguments(
         prog=prog, description="The best candidates under ceilings, from one search's predictor."
     )
@@ -126,7 +99,7 @@ def _evolve(arguments: Sequence[str], prog: str) -> None:
     print_table(rows)
 
 
-def _predict(arguments: Sequence[str], prog: str) -> None:
+def joint_predict_command(arguments: Sequence[str], prog: str) -> None:
     parser = Arguments(prog=prog, description="What a search's predictor expects of candidates.")
     parser.add_argument("run", type=Path, help="directory of a joint search")
     parser.add_argument(
@@ -168,7 +141,7 @@ def _predict(arguments: Sequence[str], prog: str) -> None:
     print_table(rows)
 
 
-def _show(arguments: Sequence[str], prog: str) -> None:
+def joint_show_command(arguments: Sequence[str], prog: str) -> None:
     parser = Arguments(
         prog=prog, description="List the spaces, describe one, or report on a search."
     )

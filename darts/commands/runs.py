@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from darts.commands.compare import asks_for_comparison, compare
+from darts.commands.compare import asks_for_comparison, compare_command
 from darts.commands.shared import Arguments, by_all_processes, print_hint
 from darts.run_files import RunFiles
 from darts.settings.parsing import parse_options
 
 
 @by_all_processes
-def search(arguments: Sequence[str], prog: str) -> None:
+def search_command(arguments: Sequence[str], prog: str) -> None:
     from darts import api
     from darts.searching.options import SearchOptions, search_overlay
 
@@ -45,9 +45,9 @@ def _derived(costs: Mapping[str, Any]) -> str:
 
 
 @by_all_processes
-def evaluate(arguments: Sequence[str], prog: str) -> None:
+def evaluate_command(arguments: Sequence[str], prog: str) -> None:
     if asks_for_comparison(arguments):
-        compare(arguments, prog)
+        compare_command(arguments, prog)
         return
     from darts import api
     from darts.training.options import TrainingOptions
@@ -69,7 +69,7 @@ def evaluate(arguments: Sequence[str], prog: str) -> None:
     print(f"run directory  {result.run_dir}")
 
 
-def predict(arguments: Sequence[str], prog: str) -> None:
+def predict_command(arguments: Sequence[str], prog: str) -> None:
     parser = Arguments(prog=prog, description="Say what an image file shows.")
     parser.add_argument("image", type=Path, nargs="+")
     parser.add_argument(
@@ -88,7 +88,7 @@ def predict(arguments: Sequence[str], prog: str) -> None:
             print(f"  {100 * probability:6.2f} %  {name}")
 
 
-def report(arguments: Sequence[str], prog: str) -> None:
+def report_command(arguments: Sequence[str], prog: str) -> None:
     parser = Arguments(prog=prog, description="Write report.html, or a comparison of runs.")
     parser.add_argument("run", type=Path, nargs="+", help="run directories")
     parsed = parser.parse_args(arguments)

@@ -1,4 +1,7 @@
-"""Compound scaling by training: the search for alpha, beta and gamma, and strategies compared."""
+"""The commands `scale grid` and `scale study`, which train scaled models.
+
+`grid` searches alpha, beta and gamma; `study` compares compound scaling with scaling one dimension.
+"""
 
 from __future__ import annotations
 
@@ -9,30 +12,37 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from darts.commands.scale_arguments import add_coefficients, coefficients_of
 from darts.commands.shared import Arguments, print_table
 from darts.errors import UserError
 
 if TYPE_CHECKING:
     from darts.scaling.bases import Base
-    from darts.scaling.coefficients import Coefficients
+    from darts.scaling.grid import Verdict
     from darts.training.options import TrainingOptions
 
 _RECIPE = (
     "All other options are those of evaluate.py: --dataset, --epochs, --train-images …; "
-    "--channels, --layers and --image-size are those of the base. Trials are kept in "
-    "OUTPUT/trials.sqlite: the same command goes on where it was cut off."
+    "--channels, --layers and --image-size describe the unscaled network. Trials are stored in "
+    "OUTPUT/trials.sqlite: to continue after an interruption, repeat the command."
 )
 
 
-def grid(arguments: Sequence[str], prog: str) -> None:
+def scale_grid_command(arguments: Sequence[str], prog: str) -> None:
+    """Train the networks of the grid, print the table and the winner, and write plot and JSON."""
     parser = _parser(
         prog,
-        "Find alpha, beta and gamma: train the base scaled to twice its multiply-adds in every way "
-        "of a grid with alpha · beta² · gamma² near 2. Every fifth training image judges them; "
-        f"test images are not touched. {_RECIPE}",
+        "Find alpha, beta and gamma: train the network scaled to twice its multiply-adds in every "
+        "way of a grid with alpha · beta² · gamma² near 2. Every fifth training image of each "
+        f"class is held out to score them; the test set is not used. {_RECIPE}",
     )
-    parser.add_argument("--step", type=float, default=0.1, help="of the grid, from 1")
-    parser.add_argument("--tolerance", type=float, default=0.1, help="of the product, about 2")
+    parser.add_argument("--step", type=float, default=0.1, help="step of the grid, from 1")
+    parser.add_argument(
+        "--tolerance",
+        type=float,
+        default=0.1,
+        help="largest distance of alpha · beta² · gamma² from 2",
+    )
     parsed, options, base = _prepare(parser, arguments, prog, hold_out=5)
     from darts.report.frame import write_figure
     from darts.scaling.grid import judge, plan, triples
@@ -47,50 +57,32 @@ def grid(arguments: Sequence[str], prog: str) -> None:
     if parsed.json:
         print(json.dumps(verdict.as_dict()))
         return
-    titles = ("alpha beta gamma", "depth", "width", "pixels", "macs", "accuracy", "seeds")
-    lines: list[tuple[str, ...]] = [titles]
-    for values in verdict.rows:
-        names = [" ".join(f"{number:g}" for number in each) for each in values["coefficients"]]
-        lines.append(
-            (
-                names[0] + (f" (and {len(names) - 1} more)" if len(names) > 1 else ""),
-                str(values["depth"]),
-                f"{values['width']:.3f}",
-                str(values["resolution"]),
-                f"{values['macs']:,}",
-                _accuracy(values),
-                str(values["seeds"]),
-            )
-        )
-    print_table(lines)
-    best = verdict.rows[0]["coefficients"][0]
-    print("winner  --alpha {:g} --beta {:g} --gamma {:g}".format(*best))
-    if verdict.error is None:
-        print("noise   unknown: one seed says nothing about it; give --seeds 3 or more")
-    elif verdict.gap is not None:
-        print(
-            f"noise   {verdict.noise:.2f} points between seeds; the winner is {verdict.gap:.2f} "
-            f"ahead, {verdict.gap / max(verdict.error, 1e-9):.1f} standard errors; "
-            f"{verdict.equals} of {len(verdict.rows)} networks lie within two"
-        )
+    _print_grid(verdict)
     print(f"plot    {parsed.output / 'grid.svg'}")
 
 
-def study(arguments: Sequence[str], prog: str) -> None:
+def scale_study_command(arguments: Sequence[str], prog: str) -> None:
+    """Train each strategy at each budget, print the table, and write plot and JSON."""
     parser = _parser(
         prog,
-        "Compare scaling one dimension with scaling all, at equal multiply-adds: accuracy for each "
-        f"strategy and budget. {_RECIPE}",
+        "Compare scaling one dimension with scaling all of them, at equal multiply-adds: accuracy "
+        f"for each strategy and budget. {_RECIPE}",
     )
     parser.add_argument("--budgets", nargs="+", required=True, help="multiply-adds: 20M 40M")
     parser.add_argument(
-        "--strategies", nargs="+", default=["compound", "width", "depth", "resolution"]
+        "--strategies",
+        nargs="+",
+        default=["compound", "width", "depth", "resolution"],
+        help="by default compound width depth resolution",
     )
-    parser.add_argument("--tolerance", type=float, default=0.02, help="share of a budget")
-    from darts.commands.scale import add_coefficients, coefficients_of
-
+    parser.add_argument(
+        "--tolerance",
+        type=float,
+        default=0.02,
+        help="largest deviation from a budget, as a share of it",
+    )
     add_coefficients(parser)
-    parser.add_argument("--plan", action="store_true", help="show the networks, train none")
+    parser.add_argument("--plan", action="store_true", help="list the networks without training")
     parsed, options, base = _prepare(parser, arguments, prog)
     from darts.report.frame import write_figure
     from darts.scaling.plots import plot_strategies
@@ -99,7 +91,7 @@ def study(arguments: Sequence[str], prog: str) -> None:
     from darts.settings.quantities import parse_count
 
     budgets = [parse_count(text, "--budgets") for text in parsed.budgets]
-    compound: Coefficients = coefficients_of(parsed)
+    compound = coefficients_of(parsed)
     planned = plan(base, parsed.strategies, budgets, compound, parsed.tolerance)
     if parsed.plan:
         nothing = Measured(accuracies=())
@@ -127,31 +119,45 @@ def study(arguments: Sequence[str], prog: str) -> None:
 
 
 def _parser(prog: str, description: str) -> Arguments:
-    # Abbreviations would take options of the training (--seed) for ours (--seeds).
+    # With abbreviations, --seed, an option of the training, would be read as --seeds.
     parser = Arguments(prog=prog, description=description, allow_abbrev=False)
     parser.add_argument("model", help="genotype or network: a name, or a YAML file")
-    parser.add_argument("--seeds", type=int, default=1, help="trainings of each network")
+    parser.add_argument("--seeds", type=int, default=1, help="number of trainings per network")
     parser.add_argument(
-        "--executor", choices=("in-process", "processes", "ray"), default="in-process"
+        "--executor",
+        choices=("in-process", "processes", "ray"),
+        default="in-process",
+        help="where trainings run",
     )
-    parser.add_argument("--parallel", type=int, default=0, help="trials at a time; 0: what fits")
-    parser.add_argument("--retry-failed", action="store_true", help="train again what failed")
-    parser.add_argument("-o", "--output", type=Path, required=True, help="directory")
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument(
+        "--parallel",
+        type=int,
+        default=0,
+        help="trainings at the same time; 0: one per GPU, or one per core without GPUs",
+    )
+    parser.add_argument("--retry-failed", action="store_true", help="repeat failed trainings")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="directory of results")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     return parser
 
 
 def _prepare(
     parser: Arguments, arguments: Sequence[str], prog: str, *, hold_out: int = 0
 ) -> tuple[Namespace, TrainingOptions, Base]:
-    """Our options, those of the training, and the base; the data are opened, and so checked."""
+    """Return the options of the command, those of the training, and the unscaled model.
+
+    Opens the data set, so that wrong data are reported before any training starts.
+
+    Raises:
+        UserError: An option or the data set is wrong.
+    """
     if arguments and arguments[0].startswith("-") and arguments[0] not in ("-h", "--help"):
         raise UserError(f"{prog}: the model comes first, then the options.")
     parsed, rest = parser.parse_known_args(arguments)
     if parsed.seeds < 1:
-        raise UserError(f"--seeds {parsed.seeds}: at least 1 is needed.")
+        raise UserError(f"--seeds {parsed.seeds}: must be at least 1.")
     if parsed.parallel < 0:
-        raise UserError(f"--parallel {parsed.parallel}: 0 or more are needed.")
+        raise UserError(f"--parallel {parsed.parallel}: must be 0 or more.")
     from darts import api
     from darts.data.sources import open_dataset
     from darts.models.registry import find_model
@@ -173,7 +179,8 @@ def _prepare(
     )
     if hold_out and not options.hold_out:
         raise UserError(
-            "--hold-out 0: test images must not choose; leave it out or give 2 or more."
+            "--hold-out 0: the test set must not choose the coefficients. Leave the option out, or "
+            "give 2 or more."
         )
     dataset = open_dataset(options, options.seed)
     base = create_base(
@@ -212,6 +219,35 @@ def _train(parsed: Namespace, options: TrainingOptions, rungs: list[Any], title:
             if trial.error is not None:
                 print(f"failed  {trial.key}: {trial.error.splitlines()[-1]}")
     return measured
+
+
+def _print_grid(verdict: Verdict) -> None:
+    titles = ("alpha beta gamma", "depth", "width", "pixels", "macs", "accuracy", "seeds")
+    lines: list[tuple[str, ...]] = [titles]
+    for values in verdict.rows:
+        names = [" ".join(f"{number:g}" for number in each) for each in values["coefficients"]]
+        lines.append(
+            (
+                names[0] + (f" (and {len(names) - 1} more)" if len(names) > 1 else ""),
+                str(values["depth"]),
+                f"{values['width']:.3f}",
+                str(values["resolution"]),
+                f"{values['macs']:,}",
+                _accuracy(values),
+                str(values["seeds"]),
+            )
+        )
+    print_table(lines)
+    best = verdict.rows[0]["coefficients"][0]
+    print("winner  --alpha {:g} --beta {:g} --gamma {:g}".format(*best))
+    if verdict.error is None:
+        print("noise   unknown with one seed; give --seeds 3 or more")
+    elif verdict.gap is not None:
+        print(
+            f"noise   {verdict.noise:.2f} points between seeds; the winner is {verdict.gap:.2f} "
+            f"ahead, {verdict.gap / max(verdict.error, 1e-9):.1f} standard errors; "
+            f"{verdict.equals} of {len(verdict.rows)} networks lie within two"
+        )
 
 
 def _print_study(rows: Sequence[dict[str, Any]]) -> None:

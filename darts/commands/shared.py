@@ -1,4 +1,4 @@
-"""What commands share: arguments that are refused in one line, and tables."""
+"""What all commands use: a parser with one-line errors, printed tables, and several processes."""
 
 from __future__ import annotations
 
@@ -14,32 +14,37 @@ from darts.report.tables import aligned
 
 
 class Arguments(argparse.ArgumentParser):
-    """Refuses wrong arguments with one message and no usage."""
+    """A parser that reports a wrong argument by one message, without the usage.
+
+    Raises:
+        UserError: An argument is unknown, missing or wrong.
+    """
 
     def error(self, message: str) -> NoReturn:
         raise UserError(f"{self.prog}: {message}")
 
 
-Command = Callable[[Sequence[str], str], None]
+Handler = Callable[[Sequence[str], str], None]
+"""Runs a command: its arguments, and the name of the program for messages."""
 
 
-def by_all_processes(command: Command) -> Command:
-    """The command, carried out together by the processes that torchrun has started, if it has."""
+def by_all_processes(handler: Handler) -> Handler:
+    """Wrap `handler` so that all processes that torchrun started run it together."""
 
-    @functools.wraps(command)
+    @functools.wraps(handler)
     def run(arguments: Sequence[str], prog: str) -> None:
-        if os.environ.get("WORLD_SIZE", "1") == "1":  # Not even torch is imported for `--help`.
-            return command(arguments, prog)
+        if os.environ.get("WORLD_SIZE", "1") == "1":  # `--help` must not import torch.
+            return handler(arguments, prog)
         from darts.system.distributed import joined
 
         with joined():
-            return command(arguments, prog)
+            return handler(arguments, prog)
 
     return run
 
 
 def print_hint() -> None:
-    """Say, if so, that drawings lack graphviz's `dot`."""
+    """Print a hint on standard error if graphviz's `dot` is missing and drawings suffer."""
     from darts.report.draw import dot_hint
 
     if (hint := dot_hint()) is not None:
@@ -47,6 +52,11 @@ def print_hint() -> None:
 
 
 def print_table(rows: Sequence[tuple[str, ...]]) -> None:
-    """Print rows of equal length, the columns aligned."""
+    """Print rows of equal length with aligned columns.
+
+    >>> print_table([("name", "nodes"), ("darts_v1", "4")])
+    name      nodes
+    darts_v1  4
+    """
     for line in aligned(rows):
         print(line)

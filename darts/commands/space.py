@@ -14,32 +14,8 @@ if TYPE_CHECKING:
     from darts.design_space.sampling import Sample
     from darts.trials.store import Trial
 
-# Each names a function of this module, after an underscore.
-COMMANDS = {
-    "sample": "draw networks of a space, with their costs",
-    "train": "train a population, or go on with it",
-    "show": "list a population's trials, or show one of them",
-    "analyse": "plots and statistics of one or more populations",
-}
 
-
-def space(arguments: Sequence[str], prog: str) -> None:
-    if not arguments or arguments[0] in ("-h", "--help"):
-        print(_usage(prog))
-        return
-    name, *rest = arguments
-    if name not in COMMANDS:
-        raise UserError(f"There is no command {prog} {name}.\n{_usage(prog)}")
-    globals()[f"_{name}"](rest, f"{prog} {name}")
-
-
-def _usage(prog: str) -> str:
-    width = max(map(len, COMMANDS))
-    listed = "\n".join(f"  {name:{width}}  {what}" for name, what in COMMANDS.items())
-    return f"usage: {prog} COMMAND [options]\n\nNetwork design spaces (RegNet).\n\n{listed}"
-
-
-def _sample(arguments: Sequence[str], prog: str) -> None:
+def space_sample_command(arguments: Sequence[str], prog: str) -> None:
     parser = Arguments(prog=prog, description="Draw networks of a space within a window of costs.")
     parser.add_argument("--space", default="regnetx", help="regnetx, anynetx_a to anynetx_e …")
     parser.add_argument("--n", type=int, default=20, help="number of networks")
@@ -110,7 +86,7 @@ def _row(key: str, network: Sample) -> tuple[str, ...]:
     )
 
 
-def _train(arguments: Sequence[str], prog: str) -> None:
+def space_train_command(arguments: Sequence[str], prog: str) -> None:
     from darts.design_space.options import PopulationOptions, no_overlay
     from darts.settings.parsing import parse_options
 
@@ -122,7 +98,7 @@ def _train(arguments: Sequence[str], prog: str) -> None:
     _print_summary(Path(options.out))
 
 
-def _show(arguments: Sequence[str], prog: str) -> None:
+def space_show_command(arguments: Sequence[str], prog: str) -> None:
     parser = Arguments(prog=prog, description="Show a population; it may still be training.")
     parser.add_argument("directory", type=Path)
     parser.add_argument("--trial", metavar="KEY", help="show all of one trial")
@@ -161,7 +137,7 @@ def _show(arguments: Sequence[str], prog: str) -> None:
     _print_summary(parsed.directory)
 
 
-def _analyse(arguments: Sequence[str], prog: str) -> None:
+def space_analyse_command(arguments: Sequence[str], prog: str) -> None:
     parser = Arguments(
         prog=prog, description="Analyse populations: distributions of errors, the best networks."
     )

@@ -130,7 +130,7 @@ def test_commands(tmp_path: Path, data: str, capsys: pytest.CaptureFixture[str])
     assert main([*arguments, "--tolerance", "0.3"]) == 0
     shown = capsys.readouterr().out
     assert "winner  --alpha" in shown
-    assert "one seed says nothing" in shown
+    assert "unknown with one seed" in shown
     saved = json.loads((out / "grid.json").read_text())
     assert saved["rows"][0]["seeds"] == 1
     assert (out / "grid.png").is_file()

@@ -1,0 +1,146 @@
+"""The table of all commands and their sub-commands, and the one way to run them.
+
+Nothing here imports torch or a command's module until that command runs, so `--help` is instant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from types import MappingProxyType
+
+from darts.errors import UserError
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command: what it does, the function that does it, and its sub-commands.
+
+    Attributes:
+        summary: One line for the list of commands.
+        handler: "module:function" in `darts.commands`; the function takes the arguments and the
+            name of the program. Empty if the command only has sub-commands.
+        subcommands: The sub-commands by name. A first argument with such a name selects it.
+    """
+
+    summary: str
+    handler: str = ""
+    subcommands: Mapping[str, Command] = field(default_factory=dict)
+
+    def run(self, arguments: Sequence[str], prog: str) -> None:
+        """Run this command or the sub-command that the first argument names.
+
+        A command without a handler lists its sub-commands if no argument follows, or `--help`.
+
+        Raises:
+            UserError: There is no such sub-command, or the command refuses its arguments.
+        """
+        name = arguments[0] if arguments else "--help"
+        if name in self.subcommands:
+            self.subcommands[name].run(arguments[1:], f"{prog} {name}")
+        elif self.handler:
+            module, _, function = self.handler.partition(":")
+            getattr(import_module(f"darts.commands.{module}"), function)(arguments, prog)
+        elif name in ("-h", "--help"):
+            print(self.usage(prog))
+        else:
+            raise UserError(f"{prog}: there is no command {name!r}.\n{self.usage(prog)}")
+
+    def usage(self, prog: str) -> str:
+        """Return the text that `--help` prints for a command with sub-commands.
+
+        >>> print(Command("Read.", subcommands={"show": Command("list all")}).usage("darts read"))
+        usage: darts read COMMAND [options]
+        <BLANKLINE>
+        Read.
+        <BLANKLINE>
+          show  list all
+        <BLANKLINE>
+        darts read COMMAND --help shows a command's options.
+        """
+        width = max(map(len, self.subcommands))
+        lines = [f"  {name:{width}}  {each.summary}" for name, each in self.subcommands.items()]
+        return "\n".join(
+            [
+                f"usage: {prog} COMMAND [options]",
+                f"\n{self.summary[0].upper()}{self.summary[1:].removesuffix('.')}.\n",
+                *lines,
+                f"\n{prog} COMMAND --help shows a command's options.",
+            ]
+        )
+
+
+_SCALE = {
+    "grid": Command("find alpha, beta and gamma by training", "scale_trials:scale_grid_command"),
+    "study": Command(
+        "compare compound scaling with scaling one dimension", "scale_trials:scale_study_command"
+    ),
+}
+_SPACE = {
+    "sample": Command("sample networks of a space, with their costs", "space:space_sample_command"),
+    "train": Command("train a population, or continue it", "space:space_train_command"),
+    "show": Command("list a population's trials, or show one", "space:space_show_command"),
+    "analyse": Command(
+        "plots and statistics of one or more populations", "space:space_analyse_command"
+    ),
+}
+_JOINT = {
+    "search": Command(
+        "train rounds of candidates and learn to predict their accuracy",
+        "joint:joint_search_command",
+    ),
+    "evolve": Command(
+        "find the best candidates under other ceilings, with the predictor of a search",
+        "joint:joint_evolve_command",
+    ),
+    "predict": Command(
+        "predict the accuracy of candidates, with the predictor of a search",
+        "joint:joint_predict_command",
+    ),
+    "show": Command(
+        "list the spaces, describe one, or write the report of a search",
+        "joint:joint_show_command",
+    ),
+}
+
+COMMANDS: Mapping[str, Command] = MappingProxyType(
+    {
+        "search": Command("search a cell", "runs:search_command"),
+        "evaluate": Command(
+            "retrain a genotype from scratch, or test a checkpoint", "runs:evaluate_command"
+        ),
+        "compare": Command(
+            "compare a genotype with populations of networks of equal cost",
+            "compare:compare_command",
+        ),
+        "detect": Command(
+            "train and test a detector on data in COCO's format", "detect:detect_command"
+        ),
+        "predict": Command("classify images with a trained checkpoint", "runs:predict_command"),
+        "export": Command(
+            "write a network as ONNX or torch.export, and check it", "export:export_command"
+        ),
+        "genotypes": Command("list the published genotypes", "info:genotypes_command"),
+        "draw": Command("draw both cells of a genotype", "info:draw_command"),
+        "cost": Command(
+            "count a model's parameters, multiply-adds and activations", "info:cost_command"
+        ),
+        "scale": Command(
+            "scale a model's depth, width and resolution to a budget", "scale:scale_command", _SCALE
+        ),
+        "datasets": Command("list the data sets and where they are", "info:datasets_command"),
+        "space": Command(
+            "design spaces: sample networks, train populations, analyse them", subcommands=_SPACE
+        ),
+        "joint": Command(
+            "search a network and its training recipe together (FBNetV3)", subcommands=_JOINT
+        ),
+        "report": Command(
+            "write the report of a run, or a comparison of several runs", "runs:report_command"
+        ),
+    }
+)
+PROGRAM = Command(
+    "Differentiable architecture search: PC-DARTS and baselines.", subcommands=COMMANDS
+)
