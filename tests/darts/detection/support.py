@@ -22,18 +22,19 @@ anynet:
 
 
 def draw_few(folder: Path, train: int = 12, val: int = 4, size: int = 64) -> Path:
-    """A set of a few drawn images, by the path that `--data-dir` takes."""
+    """Draw a small data set and return its folder for `--data-dir`."""
     return draw_shapes(folder, train=train, val=val, size=size)
 
 
 def tiny_model(folder: Path) -> str:
+    """Write the file of a tiny network and return its path."""
     path = folder / "tiny.yaml"
     path.write_text(TINY)
     return str(path)
 
 
 def detection_options(folder: Path, **settings: Any) -> DetectionOptions:
-    """A training of some seconds on a dozen drawn images."""
+    """Options of a training of a few seconds on a dozen drawn images."""
     defaults = {
         "preset": "smoke",
         "model": tiny_model(folder),

@@ -1,4 +1,4 @@
-"""COCO's format: what is read, what is left out, what is refused."""
+"""Annotations in COCO's format: reading, dropped boxes, errors."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_what_is_read(folder: Path) -> None:
+def test_annotations_are_read(folder: Path) -> None:
     part = read_annotations(folder / "all.json", folder)
     assert part.classes == ("aeroplane", "dog")
     assert part.categories == ((5, "aeroplane"), (18, "dog"))
-    boxes, labels = part.of(0)  # The crowd teaches nothing, but is there for AP.
+    boxes, labels = part.of(0)  # The crowd is kept for AP only.
     assert boxes.tolist() == [[0, 0, 40, 30]]
     assert labels.tolist() == [1]
     assert part.of(1)[0].tolist() == [[2, 3, 12, 14]]
@@ -53,14 +53,14 @@ def test_what_is_read(folder: Path) -> None:
     assert [one["area"] for one in part.record["annotations"]] == [110, 600.5, 64]
 
 
-def test_images_without_boxes_are_left_out_aloud(folder: Path, capsys: Any) -> None:
+def test_images_without_boxes_are_dropped_and_reported(folder: Path, capsys: Any) -> None:
     part = read_annotations(folder / "all.json", folder).with_boxes()
     assert [picture.file for picture in part.pictures] == ["a.png", "b.png"]
     assert part.of(1)[0].tolist() == [[2, 3, 12, 14]]
     assert "dropped 1 images without boxes" in capsys.readouterr().err
 
 
-def test_boxes_without_area_are_dropped_and_others_cut_off(folder: Path, capsys: Any) -> None:
+def test_boxes_without_area_are_dropped_and_others_clipped(folder: Path, capsys: Any) -> None:
     def spoil(content: dict[str, Any]) -> None:
         for box in ([5, 5, 0, 4], [50, 5, 3, 3], [30, 20, 50, 50], [38.5, 0, 2, 9]):
             content["annotations"].append({"image_id": 7, "category_id": 5, "bbox": box})
@@ -70,7 +70,7 @@ def test_boxes_without_area_are_dropped_and_others_cut_off(folder: Path, capsys:
     assert part.of(0)[0].tolist()[1:] == [[30, 20, 40, 30], [38.5, 0, 40, 9]]
     said = capsys.readouterr().err
     assert "dropped 2 boxes without area" in said
-    assert "clipped 1 boxes" in said  # Half a pixel is rounding.
+    assert "clipped 1 boxes" in said  # Half a pixel is not counted.
 
 
 WRONG: list[tuple[str, Callable[[Any], Any]]] = [
@@ -92,13 +92,13 @@ WRONG: list[tuple[str, Callable[[Any], Any]]] = [
 
 
 @pytest.mark.parametrize(("message", "change"), WRONG)
-def test_what_is_refused(folder: Path, message: str, change: Callable[[Any], Any]) -> None:
+def test_invalid_annotations(folder: Path, message: str, change: Callable[[Any], Any]) -> None:
     rewrite(folder / "all.json", change)
     with pytest.raises(UserError, match=message):
         read_annotations(folder / "all.json", folder)
 
 
-def test_files_that_are_no_annotations(folder: Path) -> None:
+def test_files_without_annotations(folder: Path) -> None:
     with pytest.raises(UserError, match=r"no file of annotations .*none\.json"):
         read_annotations(folder / "none.json", folder)
     with pytest.raises(UserError, match="no folder of images"):

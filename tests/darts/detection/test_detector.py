@@ -1,4 +1,4 @@
-"""The detector: maps, heads, cost, and what it makes of scores."""
+"""The detector: maps, heads, cost, and non-maximum suppression."""
 
 from __future__ import annotations
 
@@ -54,11 +54,11 @@ def test_weights_come_from_the_generator_alone(tmp_path: Path) -> None:
     [
         ("regnetx_200mf", (40, 20, 10, 5, 3, 2, 1)),
         ("efficientnet_b0", (40, 20, 10, 5, 3, 2, 1)),
-        # Its authors' padding lets maps lose a pixel.
+        # The padding of FBNetV3 makes maps one pixel smaller.
         ("fbnetv3_a", (40, 19, 9, 5, 3, 2, 1)),
     ],
 )
-def test_every_family_carries_a_detector(model: str, sides: tuple[int, ...]) -> None:
+def test_every_family_can_be_a_backbone(model: str, sides: tuple[int, ...]) -> None:
     with torch.device("meta"):
         backbone = create_network(model, features_only=True)
         made = Detector(backbone, num_classes=80, image_size=320)
@@ -71,7 +71,7 @@ def test_small_stems_use_their_last_map() -> None:
 
 
 def test_cost_of_the_papers_setting() -> None:
-    """Near the 5.8 M parameters and 1.20 B multiply-adds of the paper's Table 5."""
+    """Close to the 5.8 M parameters and 1.20 B multiply-adds in table 5 of the paper."""
     options = DetectionOptions(genotype="pcdarts_imagenet", head="ssdlite", finest_stride=16)
     card = summarise_detector(options)
     assert "parameters      6,197,070 (4,573,464 of the backbone)" in card
@@ -92,13 +92,13 @@ def test_suppression_by_hand() -> None:
     boxes = torch.tensor([[0.0, 0, 10, 10], [1, 0, 11, 10], [50, 50, 60, 60], [0, 0, 10, 10]])
     scores = torch.tensor([[0.8, 0.0], [0.9, 0.3], [0.6, 0.005], [0.0, 0.2]])
     found = suppressed(boxes, scores, score_threshold=0.01, nms_threshold=0.45)
-    # Of class 1 the first gives way to the second (9 / 11); of class 2 the last one does.
+    # The first box of class 1 is suppressed by the second (IoU 9/11), as is the last of class 2.
     assert found.labels.tolist() == [1, 1, 2]
     assert found.scores.tolist() == pytest.approx([0.9, 0.6, 0.3])
     assert found.boxes.tolist() == [boxes[i].tolist() for i in (1, 2, 1)]
 
 
-def test_detections_are_those_of_torchvisions_ssd(detector: Detector, monkeypatch: Any) -> None:
+def test_detections_equal_torchvisions(detector: Detector, monkeypatch: Any) -> None:
     generator = torch.Generator().manual_seed(1)
     count_ = len(detector.default_boxes)
     logits = 3 * torch.randn(2, count_, 4, generator=generator)
@@ -119,7 +119,9 @@ def test_detections_are_those_of_torchvisions_ssd(detector: Detector, monkeypatc
         torch.testing.assert_close(ours.boxes, their["boxes"], rtol=1e-4, atol=1e-3)
 
 
-def test_a_sure_prediction_is_found_where_it_is(detector: Detector, monkeypatch: Any) -> None:
+def test_a_confident_prediction_is_detected_at_its_box(
+    detector: Detector, monkeypatch: Any
+) -> None:
     box = torch.tensor([[11.0, 20, 37, 41]])
     logits = torch.zeros(1, len(detector.default_boxes), 4)
     logits[..., 0] = 9
@@ -131,7 +133,7 @@ def test_a_sure_prediction_is_found_where_it_is(detector: Detector, monkeypatch:
     torch.testing.assert_close(found.boxes, box)
 
 
-def test_backbones_that_cannot_be(tmp_path: Path) -> None:
+def test_invalid_backbones(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="No backbone is given"):
         create_backbone(DetectionOptions())
     with pytest.raises(UserError, match="only one of the two"):

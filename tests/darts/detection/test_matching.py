@@ -1,4 +1,4 @@
-"""Assignment, offsets and loss: by hand, against a literal form, and against torchvision's SSD."""
+"""Assignment, offsets and loss, compared with a literal form and with torchvision's SSD."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def iou_by_hand(one: list[float], other: list[float]) -> float:
 
 
 def literal_assignment(boxes: list[list[float]], default: list[list[float]]) -> list[int]:
-    """SSD, §2.2, box by box."""
+    """The assignment of SSD, §2.2, one box at a time."""
     chosen = []
     for place in default:
         overlaps = [iou_by_hand(box, place) for box in boxes]
@@ -66,7 +66,7 @@ def literal_assignment(boxes: list[list[float]], default: list[list[float]]) -> 
 
 
 def literal_loss(offsets: Tensor, logits: Tensor, targets: Targets, default: Tensor) -> Any:
-    """Both losses, image by image and box by box."""
+    """Both losses, one image and one box at a time."""
     boxes_sum = classes_sum = torch.zeros((), dtype=torch.float64)
     total = 0
     for row in range(len(offsets)):
@@ -99,13 +99,13 @@ def literal_loss(offsets: Tensor, logits: Tensor, targets: Targets, default: Ten
     return boxes_sum / total, classes_sum / total
 
 
-def test_iou_of_two_squares_that_share_a_quarter() -> None:
+def test_iou_by_hand() -> None:
     one = torch.tensor([[0.0, 0, 2, 2]])
     others = torch.tensor([[1.0, 1, 3, 3], [0, 0, 2, 2], [5, 5, 6, 6]])
     assert pair_iou(one, others).tolist() == [[pytest.approx(1 / 7), 1.0, 0.0]]
 
 
-def test_assignment_is_the_literal_one(problem: Any) -> None:
+def test_assignment_equals_the_literal_one(problem: Any) -> None:
     _, _, targets, default = problem
     found = assign(targets, default)
     for row in range(4):
@@ -115,7 +115,7 @@ def test_assignment_is_the_literal_one(problem: Any) -> None:
     assert {number for number in found[2].tolist() if number >= 0} == set(range(5))
 
 
-def test_loss_and_gradients_are_the_literal_ones(problem: Any) -> None:
+def test_loss_and_gradients_equal_the_literal_ones(problem: Any) -> None:
     offsets, logits, targets, default = problem
     results = []
     for loss in (detection_loss, literal_loss):
@@ -126,7 +126,7 @@ def test_loss_and_gradients_are_the_literal_ones(problem: Any) -> None:
         torch.testing.assert_close(ours, literal, rtol=1e-12, atol=1e-12)
 
 
-def test_loss_is_that_of_torchvisions_ssd(problem: Any) -> None:
+def test_loss_equals_torchvisions(problem: Any) -> None:
     offsets, logits, targets, default = problem
     detection = torchvision.models.detection
     boxes = detection.anchor_utils.DefaultBoxGenerator([[2]])
@@ -148,13 +148,13 @@ def test_loss_is_that_of_torchvisions_ssd(problem: Any) -> None:
     torch.testing.assert_close(class_loss, theirs["classification"], rtol=1e-12, atol=0)
 
 
-def test_decoding_undoes_encoding(problem: Any) -> None:
+def test_decoding_inverts_encoding(problem: Any) -> None:
     _, _, targets, default = problem
     boxes = targets.boxes[2, torch.arange(len(default)) % 5]
     torch.testing.assert_close(decode_boxes(encode_boxes(boxes, default), default), boxes)
 
 
-def test_no_box_at_all_costs_nothing_and_has_gradients() -> None:
+def test_loss_without_boxes_is_zero_and_differentiable() -> None:
     default = create_default_boxes((2, 1), 32).corners
     targets = Targets(torch.zeros(1, 0, 4), torch.zeros(1, 0, dtype=torch.int64))
     offsets = torch.zeros(1, len(default), 4, requires_grad=True)
@@ -167,12 +167,12 @@ def test_no_box_at_all_costs_nothing_and_has_gradients() -> None:
 
 
 def test_scales_are_those_of_ssd300() -> None:
-    """The authors' ssd_coco: 21, 45, 99, 153, 207, 261 of 300 pixels, and 315 beyond."""
+    """The sizes in pixels of the authors' configuration for COCO at 300 pixels."""
     assert [round(300 * scale) for scale in scales(6)] == [21, 45, 99, 153, 207, 261, 315]
 
 
 def test_default_boxes_by_hand() -> None:
-    """Two maps, of 2x2 and of one pixel, for 100 pixels."""
+    """Maps of 2x2 and 1x1 for images of 100 pixels."""
     boxes = create_default_boxes((2, 1), 100)
     assert boxes.shapes == (4, 4)
     corners = boxes.corners

@@ -1,4 +1,4 @@
-"""Trainings of detectors from end to end: learning, resuming, results, and wrong input."""
+"""Training of detectors from end to end: learning, resuming, results, and invalid input."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ anynet:
 """
 
 
-def test_shapes_are_learnt(tmp_path: Path) -> None:
-    """From nothing to AP50 above 0.5, through the command."""
+def test_shapes_are_learned(tmp_path: Path) -> None:
+    """The command line reaches AP50 above 50 % from random weights."""
     draw_shapes(tmp_path / "data", train=400, val=50, size=64)
     (tmp_path / "model.yaml").write_text(MODEL)
     run = tmp_path / "run"
@@ -65,7 +65,7 @@ def test_shapes_are_learnt(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("stop", [2, 4])
 def test_a_resumed_run_is_bit_for_bit_the_same(tmp_path: Path, monkeypatch: Any, stop: int) -> None:
-    """Stopped within an epoch of three steps, and in the second."""
+    """Interrupted within the first epoch of three steps, and in the second."""
     whole = train_detector(detection_options(tmp_path, run_dir=str(tmp_path / "whole")))
     step, done = DetectionTask.step, 0
 
@@ -88,7 +88,7 @@ def test_a_resumed_run_is_bit_for_bit_the_same(tmp_path: Path, monkeypatch: Any,
     assert_same_run(tmp_path / "whole", tmp_path / "stopped")
 
 
-def test_a_finished_run_says_its_figures_again(tmp_path: Path) -> None:
+def test_resuming_a_finished_run_returns_its_metrics(tmp_path: Path) -> None:
     options = detection_options(tmp_path, run_dir=str(tmp_path / "run"), epochs=1)
     first = train_detector(options)
     again = {"resume": str(tmp_path / "run")}
@@ -120,7 +120,7 @@ def test_backbone_of_a_retraining(tmp_path: Path) -> None:
     assert task.mean == pytest.approx(tuple(state["data"]["mean"]))
 
 
-def test_wrong_input_is_one_line_and_nothing_written(tmp_path: Path, capsys: Any) -> None:
+def test_invalid_input_is_a_short_error_and_writes_nothing(tmp_path: Path, capsys: Any) -> None:
     model, run = tiny_model(tmp_path), tmp_path / "run"
     draw_shapes(tmp_path / "data", train=3, val=2, size=64)
     base = ["detect", "--model", model, "--run-dir", str(run), "--data-dir", str(tmp_path / "data")]
@@ -144,7 +144,7 @@ def test_wrong_input_is_one_line_and_nothing_written(tmp_path: Path, capsys: Any
         assert not run.exists()
 
 
-def test_the_card_comes_before_the_complaint(tmp_path: Path, capsys: Any) -> None:
+def test_the_summary_is_printed_before_the_error(tmp_path: Path, capsys: Any) -> None:
     flags = ["--genotype", "pcdarts_imagenet", "--data-dir", str(tmp_path)]
     assert main(["detect", *flags]) == 2
     heard = capsys.readouterr()
@@ -152,7 +152,7 @@ def test_the_card_comes_before_the_complaint(tmp_path: Path, capsys: Any) -> Non
     assert "--dataset shapes" in heard.err
 
 
-def test_broken_and_other_images_are_named(tmp_path: Path) -> None:
+def test_errors_name_broken_and_wrong_images(tmp_path: Path) -> None:
     options = detection_options(tmp_path, run_dir=str(tmp_path / "run"))
     image = tmp_path / "shapes/train/00003.png"
     good = image.read_bytes()
@@ -169,7 +169,7 @@ def test_broken_and_other_images_are_named(tmp_path: Path) -> None:
         train_detector(options)
 
 
-def test_no_detections_are_an_ap_of_0(tmp_path: Path) -> None:
+def test_ap_without_detections_is_0(tmp_path: Path) -> None:
     draw_shapes(tmp_path, train=1, val=3, size=64)
     part = read_annotations(tmp_path / "annotations/val.json", tmp_path / "val")
     nothing = average_precision(part, [])
@@ -180,7 +180,7 @@ def test_no_detections_are_an_ap_of_0(tmp_path: Path) -> None:
     assert str(nothing) == "AP 0.0  AP50 0.0  AP75 0.0  small 0.0  medium –  large –"
 
 
-def test_shapes_are_the_same_everywhere(tmp_path: Path) -> None:
+def test_shapes_are_reproducible(tmp_path: Path) -> None:
     one, other = (draw_shapes(tmp_path / name, train=5, val=2, size=64) for name in "ab")
     for file in ("annotations/train.json", "train/00004.png", "val/00001.png"):
         assert (one / file).read_bytes() == (other / file).read_bytes()
@@ -192,7 +192,7 @@ def test_shapes_are_the_same_everywhere(tmp_path: Path) -> None:
 
 
 def test_drawn_boxes_are_tight(tmp_path: Path) -> None:
-    """A shape touches all four edges of its box: no pixel row or column of it is background."""
+    """Each shape touches all four edges of its box."""
     draw_shapes(tmp_path, train=20, val=1, size=64)
     part = read_annotations(tmp_path / "annotations/train.json", tmp_path / "train")
     seen = 0

@@ -1,4 +1,4 @@
-"""Views: boxes stay on what they are around, and crops keep SSD's rules."""
+"""Views: boxes follow their objects, and crops follow the rules of SSD."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def scene(seed: int) -> tuple[Image.Image, torch.Tensor]:
 
 
 @pytest.mark.parametrize("seed", range(25))
-def test_a_box_stays_around_its_object(seed: int) -> None:
-    """In the picture that is seen, white begins and ends where the box does."""
+def test_boxes_follow_their_objects(seed: int) -> None:
+    """The white pixels of the view begin and end at the edges of the box."""
     image, box = scene(seed)
     view = draw_view(WIDTH, HEIGHT, box, "ssd", torch.Generator().manual_seed(seed))
     size = 200
@@ -36,15 +36,15 @@ def test_a_box_stays_around_its_object(seed: int) -> None:
     white = torch.from_numpy(render_view(image, view, size)).float().mean(-1) > 200
     rows, columns = white.any(1).nonzero().flatten(), white.any(0).nonzero().flatten()
     found = torch.stack([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1]).float()
-    # A pixel of the image may be several of the view; edges are soft by about one such pixel.
+    # Resampling blurs edges by about one pixel of the image, which may be several of the view.
     blur = 1.5 + size / min(view.right - view.left, view.bottom - view.top)
     assert (found - seen[0]).abs().max() <= blur
 
 
-def test_the_whole_image_in_a_mirror() -> None:
+def test_mirrored_view_of_the_whole_image() -> None:
     boxes = torch.tensor([[10.0, 20, 40, 60]])
     seen, _ = boxes_in(View(0, 0, WIDTH, HEIGHT, mirrored=True), boxes, 240)
-    # Across 2 pixels for 1, down 3: 10..40 becomes 20..80, mirrored 160..220.
+    # Scales are 2 and 3: x from 10 to 40 becomes 20 to 80, and mirrored 160 to 220.
     assert seen.tolist() == [[160.0, 60.0, 220.0, 180.0]]
     pixels = np.arange(HEIGHT * WIDTH * 3, dtype=np.uint32).reshape(HEIGHT, WIDTH, 3) % 251
     image = Image.fromarray(pixels.astype(np.uint8)).resize((64, 64))
@@ -53,14 +53,14 @@ def test_the_whole_image_in_a_mirror() -> None:
     assert np.array_equal(back, there[:, ::-1])
 
 
-def test_boxes_are_cut_off_and_dropped_by_their_centres() -> None:
+def test_boxes_are_clipped_or_dropped_by_their_centres() -> None:
     boxes = torch.tensor([[0.0, 0, 30, 30], [0.0, 0, 10, 10], [15.0, 15, 25, 25]])
     seen, kept = boxes_in(View(12, 12, 32, 32), boxes, 20)
     assert kept.tolist() == [0, 2]
     assert seen.tolist() == [[0.0, 0, 18, 18], [3.0, 3, 13, 13]]
 
 
-def test_beyond_the_image_is_the_fill() -> None:
+def test_pixels_beyond_the_image_have_the_fill_colour() -> None:
     image = Image.new("RGB", (10, 10), "white")
     seen = render_view(image, View(-10, -10, 10, 10), 40)
     assert (seen[:20] == FILL).all()
@@ -69,8 +69,8 @@ def test_beyond_the_image_is_the_fill() -> None:
     assert (render_view(image, View(20, 20, 30, 30), 8) == FILL).all()
 
 
-def test_crops_keep_the_rules() -> None:
-    """Every crop holds the centre of a box, is 0.3 to 1 of the sides, and of a sound shape."""
+def test_crops_follow_the_rules_of_ssd() -> None:
+    """Every crop has a box centre, 0.3 to 1 of the sides, and an aspect ratio of 1/2 to 2."""
     generator = torch.Generator().manual_seed(0)
     boxes = torch.tensor([[5.0, 5, 25, 25], [60.0, 30, 110, 75]])
     zoomed = mirrored = 0
@@ -89,8 +89,8 @@ def test_crops_keep_the_rules() -> None:
     assert 110 <= mirrored <= 190
 
 
-def test_a_crop_overlaps_a_box_that_it_holds() -> None:
-    """One box is the whole image, so that the crop's share of it is the overlap."""
+def test_crops_overlap_a_box() -> None:
+    """The only box is the whole image, so the IoU is the relative area of the crop."""
     generator = torch.Generator().manual_seed(1)
     box = torch.tensor([[0.0, 0, 100, 100]])
     overlaps = []
@@ -99,12 +99,12 @@ def test_a_crop_overlaps_a_box_that_it_holds() -> None:
         if view.right - view.left <= 100:
             edges = torch.tensor([[view.left, view.top, view.right, view.bottom]])
             overlaps.append(pair_iou(box, edges).item())
-    # Free crops have 0.42 on average and hardly ever 0.9; two of the seven cases ask for that.
+    # The mean IoU of free crops is 0.42 and rarely above 0.9, which two of the seven cases need.
     assert sum(overlap >= 0.9 for overlap in overlaps) / len(overlaps) >= 0.12
     assert min(overlaps) < 0.2
 
 
-def test_other_policies() -> None:
+def test_other_kinds_of_augmentation() -> None:
     generator = torch.Generator().manual_seed(0)
     boxes = torch.tensor([[5.0, 5, 25, 25]])
     assert draw_view(30, 40, boxes, "none", generator) == View(0, 0, 30, 40)

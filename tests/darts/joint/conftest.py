@@ -1,4 +1,4 @@
-"""Spaces and problems that the tests here share."""
+"""Spaces and problems shared by the tests of the joint search."""
 
 from collections.abc import Callable
 
@@ -31,5 +31,5 @@ def uniform() -> Callable[..., np.ndarray]:
 
 @pytest.fixture(scope="session")
 def cells() -> Problem:
-    """The cells of NAS-Bench-201: 15,625 candidates with costs, and nothing to train."""
+    """The cells of NAS-Bench-201: 15,625 candidates with costs; nothing is trained."""
     return Problem(find_space("nb201"), NetworkSetting(num_classes=10, resolution=32))

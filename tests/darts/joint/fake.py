@@ -1,4 +1,4 @@
-"""A trainer that trains nothing, and may kill its process."""
+"""A fake training that takes no time and may kill its process."""
 
 import os
 import signal
@@ -16,10 +16,10 @@ from darts.joint.problem import Problem
 
 @dataclass(frozen=True)
 class InstantTraining:
-    """Stands in for `TrainCandidate`: accuracies follow from the candidate alone.
+    """Replaces `TrainCandidate`: the accuracies are a function of the candidate.
 
-    Where the environment names a file, each training adds a byte to it, and the one that fills it
-    up to the number that the environment names kills the process.
+    If the environment variable FAKE_COUNTER names a file, each training appends a byte to it. The
+    training that brings its size to FAKE_DEATH kills the process.
     """
 
     options: JointOptions

@@ -1,4 +1,4 @@
-"""A small space with every kind of variable, as a file holds it."""
+"""A small space with every kind of variable, as the content of a space file."""
 
 from typing import Any
 

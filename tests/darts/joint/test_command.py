@@ -13,7 +13,7 @@ from tests.darts.joint.small import DESCRIBED
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A search by its command; nothing is trained."""
+    """The directory of a search by the command line with fake trainings."""
     place = tmp_path_factory.mktemp("joint")
     (place / "small.yaml").write_text(yaml.safe_dump(DESCRIBED))
     with pytest.MonkeyPatch.context() as patch:
@@ -38,7 +38,7 @@ def test_search_reports(run: Path) -> None:
         assert (run / "plots" / f"{plot}.png").is_file()
 
 
-def test_the_baseline_reports_as_one(run: Path, tmp_path: Path) -> None:
+def test_report_of_the_baseline(run: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(run, copy)
     config = yaml.safe_load((copy / "config.yaml").read_text())
@@ -81,7 +81,7 @@ def test_the_best_trial_is_a_recipe_that_evaluate_takes(run: Path, capsys) -> No
     assert "hold_out" not in recipe
 
 
-def test_another_executor_may_go_on(run: Path, tmp_path: Path, monkeypatch, capsys) -> None:
+def test_another_executor_can_continue(run: Path, tmp_path: Path, monkeypatch, capsys) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(run, copy)
     seen: list[tuple[str, int]] = []
@@ -148,7 +148,7 @@ def test_wrong_arguments_end_with_code_2(
     assert message in capsys.readouterr().err
 
 
-def test_values_that_no_training_takes(tmp_path: Path, capsys) -> None:
+def test_values_that_training_options_reject(tmp_path: Path, capsys) -> None:
     path = tmp_path / "wrong.yaml"
     recipe = {"schedule": {"choice": ["cosine", "exponential-ish"]}}
     path.write_text(yaml.safe_dump({"name": "wrong", "recipe": recipe}))

@@ -9,7 +9,7 @@ from darts.joint.evolution import EvolutionOptions, adaptive_rates, evolve
 
 
 def goodness(genes: np.ndarray) -> np.ndarray:
-    """A score with one best cell: as many different operations as can be, later edges first."""
+    """An arbitrary score of cells, not monotonic in any gene."""
     return np.log1p((genes * [1, 2, 3, 4, 5, 6]).sum(axis=1) % 37)
 
 
@@ -41,7 +41,7 @@ def test_every_scored_candidate_is_within_the_limits_and_scored_once(cells) -> N
     assert len(seen) == len(set(seen)) == found.evaluated
 
 
-def test_the_best_score_never_falls_and_its_standing_still_ends_it(cells) -> None:
+def test_best_score_never_falls_and_evolution_stops_without_improvement(cells) -> None:
     options = EvolutionOptions(best=0, random=10, children=2, keep=5, patience=4)
     found = evolve(cells, goodness, Limits(), np.random.default_rng(1), options=options)
     history = found.history
@@ -52,14 +52,14 @@ def test_the_best_score_never_falls_and_its_standing_still_ends_it(cells) -> Non
     assert len(found.genes) <= 5
 
 
-def test_known_candidates_take_part(cells, everything) -> None:
+def test_known_candidates_are_in_the_first_generation(cells, everything) -> None:
     best = everything[[goodness(everything).argmax()]]
     options = EvolutionOptions(random=5, children=1, keep=5, generations=1)
     found = evolve(cells, goodness, Limits(), np.random.default_rng(0), known=best, options=options)
     assert (found.genes[0] == best).all()
 
 
-def test_seeds_decide(cells) -> None:
+def test_results_depend_on_the_seed_only(cells) -> None:
     options = EvolutionOptions(random=10, children=2, keep=5, generations=3)
 
     def run(seed: int) -> np.ndarray:
@@ -69,7 +69,7 @@ def test_seeds_decide(cells) -> None:
     assert not np.array_equal(run(0), run(1))
 
 
-def test_rates_by_hand() -> None:
+def test_adaptive_rates_by_hand() -> None:
     scores = np.array([0.0, 2.0, 4.0, 4.0])  # mean 2.5, best 4: a spread of 1.5
     crossover, mutation = adaptive_rates(scores, np.array([0.0, 3.0, 0.0, 4.0]), scores)
     assert crossover == pytest.approx([1, 1 / 1.5, 0, 0])

@@ -23,14 +23,14 @@ OPTIONS = IterationOptions(rounds=3, candidates=8, epochs=6)
 
 
 def curve_of(genes: np.ndarray, epochs: int) -> AccuracyCurve:
-    """A training without training: better with more 3x3 convolutions, noisy at first."""
+    """A fake curve: better with more 3x3 convolutions, noisy in the first epochs."""
     noise = np.random.default_rng(zlib.crc32(genes.tobytes()))
     final = 60 + 5 * (genes == 4).sum() + noise.random()
     return tuple(final - 20 / (epoch + 1) ** 3 * noise.random() for epoch in range(epochs))
 
 
 class Trainer:
-    """Trains nothing and counts what was asked; round `dies` raises."""
+    """Returns fake curves and records the sizes of rounds; the round `dies` raises."""
 
     def __init__(self, dies: int | None = None) -> None:
         self.asked: list[tuple[int, int]] = []
@@ -74,7 +74,7 @@ def test_rounds(cells, start) -> None:
     assert (done.best_first()[0] == seen[accuracies.argmax()]).all()
 
 
-def test_an_interrupted_search_repeats_itself_exactly(cells, start) -> None:
+def test_an_interrupted_search_is_reproduced_exactly(cells, start) -> None:
     pool, predictor = start
     whole = iterate(cells, pool, predictor, Trainer(), OPTIONS)
     for dies in (0, 2):
@@ -98,7 +98,7 @@ def test_the_random_strategy_trains_all_to_the_end(cells, start) -> None:
     assert (np.concatenate([part.genes for part in done.rounds]) == genes[:24]).all()
 
 
-def test_failed_trainings_are_left_out(cells, start) -> None:
+def test_failed_trainings_are_ignored(cells, start) -> None:
     pool, predictor = start
 
     def without(failed: set[int]) -> TrainRound:
@@ -114,11 +114,11 @@ def test_failed_trainings_are_left_out(cells, start) -> None:
         iterate(cells, pool, predictor, without(set(range(8))), OPTIONS)
 
 
-def test_a_round_that_was_decided_elsewhere_stays(cells, start) -> None:
+def test_a_round_chosen_on_another_machine_is_kept(cells, start) -> None:
     (genes, costs), predictor = start
 
     def train(number, proposed, predicted, epochs) -> TrainedCandidates:
-        # Elsewhere numbers differ in the last bits.
+        # Another machine differs in the last bits.
         taken = genes[100:108] + 1e-15 if number == 1 else proposed
         curves = tuple(curve_of(row, epochs) for row in taken)
         return TrainedCandidates(genes=taken, predicted=predicted, curves=curves)
@@ -149,7 +149,7 @@ def test_rank_correlations_are_spearmans(uniform) -> None:
 
 
 def test_the_early_stop_epoch() -> None:
-    assert early_stop_epoch([0.3, 0.92, 0.95, 0.9, 1.0], 0.92) == 3  # 0.92 does not pass 0.92.
+    assert early_stop_epoch([0.3, 0.92, 0.95, 0.9, 1.0], 0.92) == 3  # 0.92 does not exceed 0.92.
     assert early_stop_epoch([0.0, 0.0], 0.92) == 2
 
 
@@ -157,11 +157,11 @@ def test_the_best_of_each_bin_by_hand() -> None:
     costs = np.array([0.0, 1, 2, 5, 6, 10])
     scores = np.array([1.0, 3, 2, 9, 8, 4])
     untried = np.array([True, True, True, True, True, True])
-    # Bins of 5: [0, 5) holds the first three, [5, 10] the rest.
+    # Bins of width 5: [0, 5) has the first three candidates, [5, 10] the others.
     assert best_of_bins(scores, costs, untried, 2).tolist() == [1, 3]
     untried[1] = False
     assert best_of_bins(scores, costs, untried, 2).tolist() == [2, 3]
-    # Bins of 2: the one from 2 to 4 has candidate 2; that from 8 on has 5; none is left over.
+    # Bins of width 2: each has exactly one untried candidate.
     assert sorted(best_of_bins(scores, costs, untried, 5).tolist()) == [0, 2, 3, 4, 5]
-    # All cost the same: the best of all.
+    # If all costs are equal, the best candidates of all are chosen.
     assert best_of_bins(scores, np.ones(6), np.ones(6, bool), 3).tolist() == [3, 4, 5]

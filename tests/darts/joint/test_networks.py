@@ -21,7 +21,7 @@ from tests.darts.joint.small import DESCRIBED
 
 
 def test_nb201_costs_are_the_published_ones(cells) -> None:
-    """All 3x3: 220.12 M and 1.531546 M, the largest figures of the benchmark's paper."""
+    """Only 3x3 convolutions: 220.12 M multiply-adds and 1.531546 M parameters, as published."""
     names = [variable.name for variable in cells.space.variables]
     rows = [dict.fromkeys(names, name) for name in ("nor_conv_3x3", "none")]
     costs = cells.costs(cells.space.genes(rows))
@@ -29,7 +29,7 @@ def test_nb201_costs_are_the_published_ones(cells) -> None:
     assert costs.macs.tolist() == [220_119_680, 7_783_040]
 
 
-def test_nb201_names_its_cells(cells, shared: Path) -> None:
+def test_nb201_architecture_strings_are_in_the_table(cells, shared: Path) -> None:
     rows = cells.space.rows(next(quasi_random(cells.space, 0)))
     table = gzip.decompress((shared / "data" / "nb201_cifar10.csv.gz").read_bytes()).decode()
     known = {line.split(",")[0] for line in table.splitlines()[1:]}
@@ -68,7 +68,7 @@ def _sizes(row: dict) -> dict:
     return {"channels": row["channels"], "layers": row["layers"]}
 
 
-def test_cells_that_cannot_be_cost_infinitely_much() -> None:
+def test_impossible_cells_have_infinite_costs() -> None:
     setting = NetworkSetting(
         resolution=30, num_classes=10, stem="cifar", model=load_genotype("darts_v2")
     )
@@ -76,7 +76,7 @@ def test_cells_that_cannot_be_cost_infinitely_much() -> None:
     costs = problem.costs(
         problem.space.genes([{"channels": 16, "layers": 8, "auxiliary_weight": 0.4}])
     )
-    assert np.isinf(costs.macs).all()  # 30 pixels cannot be halved twice.
+    assert np.isinf(costs.macs).all()  # 30 is not divisible by 4.
     assert not Limits().admit(costs).any()
 
 
@@ -93,11 +93,11 @@ def test_regnets_cost_what_the_models_do(uniform) -> None:
         assert len(config.stages) == 4
     everything = problem.space.draw(uniform(2000, len(problem.space)))
     exists = np.isfinite(problem.costs(everything).macs)
-    assert 0 < exists.sum() < 2000  # Lines that give three or five stages are none of the space.
+    assert 0 < exists.sum() < 2000  # Three or five stages are excluded.
 
 
 def test_fbnetv3_has_the_published_counts(shared: Path) -> None:
-    """D and G have ordinary padding throughout; B counts as timm's, which pads so as well."""
+    """D and G have regular padding in all layers, as have A and B in timm."""
     facts = json.loads((shared / "facts" / "fbnetv3.json").read_text())
     networks = facts["architectures"]
     setting = NetworkSetting()
@@ -121,12 +121,12 @@ def test_fbnetv3_b_to_e_belong_to_their_spaces(name: str, shared: Path) -> None:
     space = find_space(name)
     for letter in "BCDE":
         space.genes([_values(networks[f"FBNetV3_{letter}"]["rows"])])
-    with pytest.raises(UserError):  # The larger ones were scaled up, not searched.
+    with pytest.raises(UserError):  # G was scaled up, not searched.
         space.genes([_values(networks["FBNetV3_G"]["rows"])])
 
 
 def _values(rows: list[dict]) -> dict[str, float]:
-    """The values of the space for the rows of the fact sheet."""
+    """The settings of the space for the layers of a published network."""
     values = {"stem.width": rows[0]["c"], "pool.expansion": int(rows[-1]["e"])}
     stages: list[list[dict]] = []
     for row in rows[1:-1]:
@@ -195,7 +195,7 @@ def test_a_pool_of_twenty_thousand_takes_seconds() -> None:
     assert (problem.pool(100, limits, seed=0)[0] == genes[:100]).all()
 
 
-def test_problems_that_are_none() -> None:
+def test_invalid_problems() -> None:
     with pytest.raises(UserError, match="there are no networks 'vit'"):
         Problem(parse_space({**DESCRIBED, "network": "vit"}), NetworkSetting())
     with pytest.raises(UserError, match="need depth, w0"):
@@ -212,7 +212,7 @@ def test_problems_that_are_none() -> None:
         problem.candidate(np.zeros(6))
 
 
-def test_limits_that_nothing_meets(monkeypatch) -> None:
+def test_limits_that_no_candidate_fulfils(monkeypatch) -> None:
     monkeypatch.setattr("darts.joint.problem._MOST_DRAWS", 10_000)
     problem = Problem(find_space("nb201"), NetworkSetting())
     message = "none of 10,000 sampled candidates has at least 1 multiply-adds and at most 2 mul"

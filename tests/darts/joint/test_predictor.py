@@ -35,7 +35,7 @@ def pretrained(cells, pool):
     return predictor, report
 
 
-def test_costs_are_learnt(cells, pool, pretrained) -> None:
+def test_costs_are_learned(cells, pool, pretrained) -> None:
     predictor, report = pretrained
     genes, costs = pool
     assert report.architectures == 600
@@ -67,11 +67,11 @@ def test_the_embedding_is_frozen_at_first(cells, pool, pretrained) -> None:
         pretrained[0], features, none, accuracies, seeded(0), frozen_epochs=0, epochs=3
     )
     assert not torch.equal(free.embedding.weight, before)
-    # The pretrained one serves the next round unchanged.
+    # The pretrained predictor is unchanged, for the next round.
     assert torch.equal(pretrained[0].embedding.weight, before)
 
 
-def test_accuracies_are_learnt_in_their_own_unit(cells, pool, pretrained) -> None:
+def test_accuracies_are_predicted_in_percent(cells, pool, pretrained) -> None:
     genes, costs = pool
     accuracies = 90 + 2 * np.log(costs.macs / costs.macs.mean())
     features, none = cells.space.features(genes), np.zeros((len(genes), 0))
@@ -85,11 +85,11 @@ def test_outliers_do_not_stretch_the_scale(cells, pool, pretrained) -> None:
     accuracies = np.array([90.0, 91, 92, 93, 94, 95, 96, 97, 98, 10, 10])
     data = (features, np.zeros((11, 0)), accuracies, seeded(0))
     learnt = fit_predictor(pretrained[0], *data, frozen_epochs=0, epochs=0)
-    # The median is 93; the deviations from it are 0 1 1 2 2 3 3 4 5 83 83.
+    # The median is 93; the absolute deviations are 0 1 1 2 2 3 3 4 5 83 83.
     assert learnt.accuracy_scale.tolist() == pytest.approx([93, 1.4826 * 3])
 
 
-def test_equal_accuracies_are_learnt_too(cells, pool, pretrained) -> None:
+def test_equal_accuracies_are_learned(cells, pool, pretrained) -> None:
     features = cells.space.features(pool[0][:10])
     learnt = fit_predictor(pretrained[0], features, np.zeros((10, 0)), np.full(10, 42.0), seeded(0))
     assert predict_accuracies(learnt, features, np.zeros((10, 0))) == pytest.approx(
@@ -97,7 +97,7 @@ def test_equal_accuracies_are_learnt_too(cells, pool, pretrained) -> None:
     )
 
 
-def test_seeds_decide(cells, pool) -> None:
+def test_results_depend_on_the_seed_only(cells, pool) -> None:
     genes, costs = pool
     features = cells.space.features(genes[:400])
 
@@ -127,7 +127,7 @@ def test_a_saved_predictor_predicts_the_same(cells, pool, pretrained, tmp_path: 
 
 
 @pytest.mark.filterwarnings("ignore:Initializing zero-element tensors")
-def test_files_that_are_no_predictor(tmp_path: Path) -> None:
+def test_files_without_a_predictor(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="There is no predictor"):
         load_predictor(tmp_path / "absent.pt")
     (tmp_path / "text.pt").write_text("hello")

@@ -25,7 +25,7 @@ from tests.darts.joint.small import DESCRIBED
 
 @pytest.fixture
 def options(tmp_path: Path, monkeypatch) -> JointOptions:
-    """A small search of two rounds that trains nothing."""
+    """A small search of three rounds with fake trainings."""
     monkeypatch.setattr("darts.joint.stored_rounds.TrainCandidate", InstantTraining)
     few = partial(EvolutionOptions, children=2, generations=3)
     monkeypatch.setattr("darts.joint.evolution.EvolutionOptions", few)
@@ -49,7 +49,7 @@ def resumed(options: JointOptions) -> JointOptions:
 
 
 def outcome(directory: str | Path) -> tuple:
-    """All that must be the same, however often a search was cut off."""
+    """Everything that must be equal, no matter how often a search was interrupted."""
     with TrialStore(Path(directory) / "trials.sqlite", read_only=True) as store:
         trials = [(t.key, t.settings, t.status, t.curve, t.result) for t in store.rows()]
     result = json.loads((Path(directory) / "result.json").read_text())
@@ -80,14 +80,14 @@ def test_a_search(options: JointOptions) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_a_search_that_is_killed_goes_on_exactly(
+def test_a_killed_search_continues_exactly(
     options: JointOptions, tmp_path: Path, monkeypatch
 ) -> None:
     run_joint_search(replace(options, run_dir=str(tmp_path / "whole")), None)
     counter = tmp_path / "trainings"
     monkeypatch.setenv("FAKE_COUNTER", str(counter))
     begun = options
-    for death in (1, 4, 7, 13):  # In each round, and at a trial that had been begun before.
+    for death in (1, 4, 7, 13):  # In each round, and in a trial that was started before.
         monkeypatch.setenv("FAKE_DEATH", str(death))
         if (child := os.fork()) == 0:
             try:
@@ -97,14 +97,14 @@ def test_a_search_that_is_killed_goes_on_exactly(
         assert os.WTERMSIG(os.waitpid(child, 0)[1]) == 9
         begun = resumed(options)
     assert options.run_dir
-    # The last one is left to finish; nothing that was done was done again.
+    # The last attempt finishes; no finished training is repeated.
     monkeypatch.setenv("FAKE_DEATH", "0")
     run_joint_search(begun, None)
     assert counter.stat().st_size == 12 + 4
     assert outcome(options.run_dir) == outcome(tmp_path / "whole")
 
 
-def test_a_finished_search_stays_as_it_is(options: JointOptions) -> None:
+def test_resuming_a_finished_search_changes_nothing(options: JointOptions) -> None:
     run_joint_search(options, None)
     assert options.run_dir
     before = outcome(options.run_dir)
@@ -126,7 +126,7 @@ def test_any_ceiling_can_be_asked_afterwards(options: JointOptions) -> None:
             assert evolved.scores[0] >= scorer_of(record)(within).max()
 
 
-def test_a_search_without_its_first_round(options: JointOptions, monkeypatch) -> None:
+def test_a_search_whose_first_round_fails(options: JointOptions, monkeypatch) -> None:
     class Failing(InstantTraining):
         def __call__(self, settings, report):
             raise UserError("no room")
@@ -148,14 +148,14 @@ def test_a_search_without_its_first_round(options: JointOptions, monkeypatch) ->
         ({"space": "recipe-small", "image_size": 16}, "give --model or --genotype"),
     ],
 )
-def test_searches_that_cannot_be(options: JointOptions, change: dict, message: str) -> None:
+def test_invalid_searches(options: JointOptions, change: dict, message: str) -> None:
     with pytest.raises(UserError, match=message):
         run_joint_search(replace(options, **change), None)
     assert options.run_dir
     assert not Path(options.run_dir).exists()
 
 
-def test_a_recipe_of_options_that_no_training_has(space) -> None:
+def test_recipe_with_unknown_options(space) -> None:
     check_recipe_names(space)
     variables = tuple(
         replace(v, sets=("lerning_rate",)) if v.name == "learning_rate" else v
@@ -163,7 +163,7 @@ def test_a_recipe_of_options_that_no_training_has(space) -> None:
     )
     with pytest.raises(UserError, match=r"cannot set lerning_rate\. Did you mean learning_rate"):
         check_recipe_names(replace(space, variables=variables))
-    # Which images a candidate is judged by is not for its recipe to say.
+    # A recipe must not decide on which images a candidate is scored.
     variables = tuple(replace(v, sets=("seed",)) if v.name == "schedule" else v for v in variables)
     with pytest.raises(UserError, match="cannot set lerning_rate, seed"):
         check_recipe_names(replace(space, variables=variables))
@@ -204,7 +204,7 @@ def test_a_stopped_training_is_the_beginning_of_a_full_one(tmp_path: Path) -> No
     assert not list(tmp_path.iterdir())
 
 
-def test_a_training_that_diverges_counts_as_guessing() -> None:
+def test_a_diverged_training_scores_at_chance_level() -> None:
     recipe = {**DESCRIBED["recipe"], "learning_rate": {"log": [1e20, 1e30]}}
     options = JointOptions(
         dataset="digits", train_images=128, test_images=60, cutout=0, grad_clip=0, device="cpu"
@@ -217,5 +217,5 @@ def test_a_training_that_diverges_counts_as_guessing() -> None:
 def test_importance_by_hand() -> None:
     genes = np.random.default_rng(0).random((4000, 3))
     found = permutation_importance(lambda g: 3 * g[:, 0] - g[:, 2], genes, np.random.default_rng(1))
-    # Two independent uniform numbers differ by 1/sqrt(6) in the root mean square.
+    # The RMS difference of two independent uniform numbers is 1/sqrt(6).
     assert found == pytest.approx([3 / 6**0.5, 0, 1 / 6**0.5], rel=0.05)

@@ -31,7 +31,7 @@ def test_features_by_hand(space) -> None:
         "auxiliary": True,
     }
     genes = space.genes([row])
-    # depth, w0, wa, wm; one-hot of the group width; the bottleneck has one value.
+    # depth, w0, wa, wm, one-hot group width; the bottleneck has one value, so no feature.
     assert space.features(genes, "architecture")[0] == pytest.approx([1 / 3, 1, 0.5, 0.25, 0, 1])
     assert space.features(genes, "recipe")[0] == pytest.approx([0.5, 0.25, 0, 1, 1, 0])
     assert space.width() == 12
@@ -40,7 +40,7 @@ def test_features_by_hand(space) -> None:
     assert back == row
 
 
-def test_columns_follow_shares_and_rules(space) -> None:
+def test_shared_variables_and_rules(space) -> None:
     genes = np.zeros((2, len(space)))
     names = [variable.name for variable in space.variables]
     genes[:, names.index("regularisation")] = 3
@@ -48,9 +48,9 @@ def test_columns_follow_shares_and_rules(space) -> None:
     columns = space.columns(genes)
     assert "regularisation" not in columns
     assert columns["drop_path"].tolist() == columns["label_smoothing"].tolist() == [0.3, 0.3]
-    # The second one has the linear schedule, with which the drawn rate is multiplied by 4.
+    # The second candidate has the linear schedule, so the sampled rate is multiplied by 4.
     assert columns["learning_rate"] == pytest.approx([0.01, 0.04])
-    # The predictor sees the rate as drawn.
+    # The predictor sees the sampled rate.
     assert space.features(genes, "recipe")[:, 0].tolist() == [0, 0]
 
 
@@ -64,16 +64,16 @@ def test_genes_survive_features_and_rows(name: str, uniform) -> None:
     assert (np.concatenate(parts, axis=1) == space.features(genes)).all()
 
 
-def test_quasi_random_points_repeat_by_seed_and_are_even(space) -> None:
+def test_quasi_random_points_are_reproducible_and_even(space) -> None:
     first, again, other = (next(quasi_random(space, seed)) for seed in (0, 0, 1))
     assert (first == again).all()
     assert not np.array_equal(first, other)
-    # The continuous variable: far more even than independent draws, whose discrepancy is ~1/2n.
+    # The discrepancy of independent samples would be about 1/(2·512).
     column = [variable.name for variable in space.variables].index("wm")
     assert qmc.discrepancy(first[:512, [column]]) < 1e-4
 
 
-def test_constraints_hold_in_what_is_drawn() -> None:
+def test_sampled_candidates_fulfil_the_constraints() -> None:
     described = {
         "name": "ordered",
         "recipe": {
@@ -96,14 +96,14 @@ def test_joined_spaces_have_the_architecture_first() -> None:
     assert joined.rules == find_space("recipe").rules
 
 
-def test_spaces_that_do_not_join() -> None:
+def test_spaces_that_cannot_be_joined() -> None:
     with pytest.raises(UserError, match="both describe networks"):
         find_space("regnet+nb201")
     with pytest.raises(UserError, match="both decide"):
         find_space("recipe+recipe")
 
 
-def test_candidates_that_are_none(space) -> None:
+def test_invalid_candidates(space) -> None:
     row = space.rows(np.zeros((1, len(space))))[0]
     with pytest.raises(UserError, match=r"small has no variable width; it has depth"):
         space.genes([{**row, "width": 3}])

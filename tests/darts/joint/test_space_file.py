@@ -15,14 +15,14 @@ from tests.darts.joint.small import DESCRIBED
 
 
 @pytest.mark.parametrize("name", list_joint_spaces())
-def test_a_built_in_space_is_its_file(name: str) -> None:
+def test_built_in_spaces_survive_a_round_trip(name: str) -> None:
     space = find_space(name)
     assert space.name == name
     assert space.about
     assert parse_space(describe_space(space)) == space
 
 
-def test_a_file_of_ones_own(tmp_path: Path) -> None:
+def test_a_space_file_of_a_user(tmp_path: Path) -> None:
     path = tmp_path / "own.yaml"
     path.write_text(yaml.safe_dump(DESCRIBED))
     space = find_space(str(path))
@@ -57,7 +57,7 @@ def test_a_file_of_ones_own(tmp_path: Path) -> None:
         ({"rules": [{"when": {}, "multiply": {"w0": 2}}]}, "one variable and its value"),
     ],
 )
-def test_what_is_wrong_is_said_with_the_file(tmp_path: Path, change: dict, message: str) -> None:
+def test_errors_name_the_file(tmp_path: Path, change: dict, message: str) -> None:
     path = tmp_path / "own.yaml"
     path.write_text(yaml.safe_dump({**DESCRIBED, **change}))
     with pytest.raises(UserError, match=message) as raised:
@@ -66,12 +66,12 @@ def test_what_is_wrong_is_said_with_the_file(tmp_path: Path, change: dict, messa
 
 
 def test_numbers_as_people_write_them() -> None:
-    described = "{name: n, recipe: {weight_decay: {log: [1e-5, 1e-3]}}}"  # YAML: words, not numbers
+    described = "{name: n, recipe: {weight_decay: {log: [1e-5, 1e-3]}}}"  # strings in YAML
     space = parse_space(yaml.safe_load(described))
     assert space.variables[0].domain.low == 1e-5
 
 
-def test_files_that_are_none(tmp_path: Path) -> None:
+def test_invalid_files(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="Did you mean regnet"):
         find_space("regnets")
     for text, message in (
@@ -84,7 +84,7 @@ def test_files_that_are_none(tmp_path: Path) -> None:
             find_space(str(tmp_path / "own.yaml"))
 
 
-def test_a_file_runs_no_code(tmp_path: Path) -> None:
+def test_a_space_file_cannot_run_code(tmp_path: Path) -> None:
     path = tmp_path / "own.yaml"
     path.write_text("name: !!python/object/apply:os.system ['touch /tmp/owned']")
     with pytest.raises(UserError, match="cannot be read as YAML"):

@@ -24,7 +24,7 @@ def test_a_grid_is_min_max() -> None:
     assert domain.decode(genes).dtype == np.int64
 
 
-def test_steps_that_are_no_binary_numbers_decode_to_what_they_mean() -> None:
+def test_decimal_steps_decode_exactly() -> None:
     domain = GridDomain(0.02, 0.03, 0.001, whole=False)
     expected = [0.02, 0.021, 0.022, 0.023, 0.024, 0.025, 0.026, 0.027, 0.028, 0.029, 0.03]
     assert domain.decode(np.arange(11.0)).tolist() == expected
@@ -67,7 +67,7 @@ def test_every_value_of_an_interval_survives_features(
     assert domain.decode(domain.genes(value)) == pytest.approx(value, rel=1e-9)
 
 
-def test_draws_are_spread_evenly_over_the_values() -> None:
+def test_samples_are_uniform_over_the_values() -> None:
     variable = Variable(
         name="n", part="recipe", domain=CategoricalDomain((1, 2, 3, 4)), sets=("n",)
     )
@@ -96,6 +96,6 @@ def test_draws_are_spread_evenly_over_the_values() -> None:
         (lambda: ContinuousDomain(0, 1).genes([float("nan")]), "nan is not"),
     ],
 )
-def test_what_is_wrong_is_said(make, message: str) -> None:
+def test_invalid_domains_and_values(make, message: str) -> None:
     with pytest.raises(UserError, match=message):
         make()
