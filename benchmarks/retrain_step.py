@@ -26,7 +26,7 @@ from torch.nn import functional
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from darts.models.derived import create_network
+from darts.models.registry import create_network
 from darts.runs.optimisers import create_sgd
 from darts.system.device import (
     check_precision,

@@ -22,7 +22,7 @@ from torch.nn import functional
 from cells.topology import Topology
 from darts.methods.architecture import Architecture
 from darts.methods.gradient import Bilevel, LabelledBatch
-from darts.models.derived import create_network
+from darts.models.registry import create_network
 from darts.searching.steps import WeightStep
 from darts.searching.supernet import Supernet
 from darts.system.device import device_name, peak_memory

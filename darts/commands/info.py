@@ -74,11 +74,8 @@ def cost_command(arguments: Sequence[str], prog: str) -> None:
     import torch
 
     from darts.costs.count import count
-    from darts.models.anynet.cost import anynet_cost
-    from darts.models.anynet.network import AnyNet
-    from darts.models.mbconv.cost import mbconv_cost
-    from darts.models.mbconv.network import MBConvNet
-    from darts.models.registry import create_network
+    from darts.models.registry import create_network, family_of
+    from darts.models.staged_network import StagedNetwork
 
     with torch.device("meta"):
         network = create_network(
@@ -89,7 +86,7 @@ def cost_command(arguments: Sequence[str], prog: str) -> None:
             stem=parsed.setting,
             auxiliary=parsed.auxiliary,
         )
-    resolution = parsed.resolution or network.resolution
+    resolution, made = parsed.resolution or network.resolution, network.description
     counted = count(network, resolution, auxiliary=parsed.auxiliary)
     table = {
         "model": parsed.model,
@@ -98,17 +95,13 @@ def cost_command(arguments: Sequence[str], prog: str) -> None:
         "activations": counted.activations,
         "resolution": resolution,
     }
-    if isinstance(network, AnyNet):
-        classes = network.description["num_classes"]
-        published = anynet_cost(network.config, resolution=resolution, num_classes=classes)
-        notes = {"flops by pycls": published.pycls_flops, "acts by pycls": published.pycls_acts}
-    elif isinstance(network, MBConvNet):
-        classes = network.description["num_classes"]
-        averaging = mbconv_cost(network.config, resolution=resolution, num_classes=classes)
-        notes = {"flops by mobile-vision": averaging.fbnet_flops}
+    if isinstance(network, StagedNetwork):
+        closed = family_of(network.config).cost(
+            network.config, resolution=resolution, num_classes=made["num_classes"]
+        )
+        notes = closed.published
     else:
-        table["channels"] = network.description["channels"]
-        table["layers"] = network.description["layers"]
+        table |= {"channels": made["channels"], "layers": made["layers"]}
         table["auxiliary"] = parsed.auxiliary
         notes = {"macs by the published rule": counted.published_macs}
     if parsed.json:

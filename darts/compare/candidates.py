@@ -19,7 +19,7 @@ from darts.design_space.budget import Budget
 from darts.design_space.sampling import sample
 from darts.design_space.spaces import create_space
 from darts.errors import UserError
-from darts.models.anynet.config import Stem
+from darts.models.anynet.config import AnyNetStem
 from darts.models.derived import SETTINGS
 from darts.models.image_spec import ImageSpec
 from darts.models.registry import Model, create_network
@@ -128,7 +128,7 @@ def baseline(
     macs = judged.properties["macs"]
     if name == RANDOM_CELLS:
         return _random_cells(options, judged, images, generator)
-    stem: Stem = "cifar" if images.stem == "cifar" else "simple"
+    stem: AnyNetStem = "cifar" if images.stem == "cifar" else "simple"
     space = create_space(name, stem=stem, stem_width=options.stem_width)
     try:
         drawn = sample(

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 
 from darts.design_space.population import Population
 from darts.design_space.statistics import REPEATS, Interval
-from darts.models.anynet.config import FloatArray
+from darts.models.arrays import FloatArray
 
 ComparisonVerdict = Literal["wins", "loses", "undecided"]
 # Two-sided 95 % quantile of the normal distribution.

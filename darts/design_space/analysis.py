@@ -18,7 +18,7 @@ from darts.design_space.statistics import (
 )
 from darts.design_space.trends import by_trend, with_structure
 from darts.errors import UserError
-from darts.models.anynet.config import FloatArray
+from darts.models.arrays import FloatArray
 
 # Settings that define the population rather than its training. The seed is not one of them: it also
 # selects the images if not all are used.

@@ -12,8 +12,8 @@ from darts.costs.count import count
 from darts.design_space.options import Amount, SpaceOptions
 from darts.errors import UserError
 from darts.models.anynet.cost import AnyNetCost
-from darts.models.derived import create_network
 from darts.models.image_spec import ImageSpec
+from darts.models.registry import create_network
 from darts.settings.quantities import parse_count
 
 MACS_TOLERANCE = 0.05

@@ -12,7 +12,7 @@ from typing import Protocol, TypeAlias
 import numpy as np
 import torch
 
-from darts.models.anynet.config import FloatArray
+from darts.models.arrays import FloatArray
 
 Generator: TypeAlias = np.random.Generator | torch.Generator
 

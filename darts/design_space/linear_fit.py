@@ -19,8 +19,9 @@ from functools import cache
 
 import numpy as np
 
-from darts.models.anynet.config import AnyNetConfig, FloatArray, IntArray
+from darts.models.anynet.config import AnyNetConfig
 from darts.models.anynet.regnet import QUANTUM, exponents_of, quantised_widths
+from darts.models.arrays import FloatArray, IntArray
 
 _W0 = np.arange(QUANTUM, 256, QUANTUM, dtype=np.float64)
 _WA = np.concatenate([[0.0], np.geomspace(1, 255.9, 44)])

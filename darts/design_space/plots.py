@@ -19,7 +19,7 @@ from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullLocator
 
 from darts.design_space.population import Population
 from darts.design_space.statistics import Interval, distribution_band
-from darts.models.anynet.config import FloatArray
+from darts.models.arrays import FloatArray
 from darts.report.frame import dress
 from darts.report.style import CURVES, INK, MUTED, plain_text
 

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from darts.errors import UserError
-from darts.models.anynet.config import AnyNetConfig, FloatArray
+from darts.models.anynet.config import AnyNetConfig
+from darts.models.arrays import FloatArray
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -17,8 +17,8 @@ from darts.design_space.distributions import Generator
 from darts.design_space.options import SpaceOptions
 from darts.design_space.spaces import DesignSpace, create_space
 from darts.errors import UserError
-from darts.models.anynet.config import AnyNetConfig, Stem
-from darts.models.anynet.cost import AnyNetCost, cost_at, table_cost
+from darts.models.anynet.config import AnyNetConfig, AnyNetStem
+from darts.models.anynet.cost import AnyNetCost, anynet_costs
 from darts.models.anynet.regnet import RegNet
 from darts.models.image_spec import ImageSpec
 from darts.system.randomness import RandomStreams
@@ -77,11 +77,11 @@ def sample(
     samples: list[Sample] = []
     for _ in range(math.ceil(max_draws / BATCH)):
         draws = space.draw(generator, BATCH)
-        costs = table_cost(draws.table, resolution=resolution, num_classes=num_classes)
+        costs = anynet_costs(draws.table, resolution=resolution, num_classes=num_classes)
         for index in np.flatnonzero(budget.admits(costs))[: count - len(samples)]:
             config = draws.table.config(index)
             config.check_image_size(resolution, resolution)
-            cost = cost_at(costs, index)
+            cost = costs.at(index)
             samples.append(Sample(config=config, cost=cost, regnet=draws.regnet(index)))
         if len(samples) == count:
             return tuple(samples)
@@ -117,7 +117,7 @@ def sample_population(
             too few networks within the budget.
         GenotypeError: There is no genotype `options.like`.
     """
-    stem: Stem = "cifar" if images.stem == "cifar" else "simple"
+    stem: AnyNetStem = "cifar" if images.stem == "cifar" else "simple"
     space = create_space(
         options.space, stages=options.stages, stem=stem, stem_width=options.stem_width
     )

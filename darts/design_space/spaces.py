@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from darts.design_space.distributions import Choice, Distribution, Generator, LogUniform, uniforms
 from darts.errors import UserError
-from darts.models.anynet.config import Block, Stem, compatible_widths, stage_strides
+from darts.models.anynet.config import AnyNetStem, Block, compatible_widths, stage_strides
 from darts.models.anynet.regnet import RegNet, stages_of
 from darts.models.anynet.table import AnyNetTable
 
@@ -73,7 +73,7 @@ class Macro:
     block: Block = "x"
     se_ratio: float = 0.0
     stages: int = 4
-    stem: Stem = "simple"
+    stem: AnyNetStem = "simple"
     stem_width: int = 32
 
 
@@ -309,7 +309,7 @@ def list_spaces() -> tuple[str, ...]:
 
 
 def create_space(
-    name: str, *, stages: int = 4, stem: Stem = "simple", stem_width: int = 32
+    name: str, *, stages: int = 4, stem: AnyNetStem = "simple", stem_width: int = 32
 ) -> AnyNetSpace | RegNetSpace:
     """A space of the paper, such as "anynetx_c", "regnety" or "regnetvr".
 

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from darts.errors import UserError
-from darts.models.anynet.config import FloatArray, IntArray
+from darts.models.arrays import FloatArray, IntArray
 
 FRACTION, REPEATS, CONFIDENCE = 0.25, 10_000, 0.95
 # A resample has a quarter of the networks, and the best of fewer than three means little.

@@ -9,7 +9,8 @@ import numpy as np
 
 from darts.design_space.population import Population
 from darts.errors import UserError
-from darts.models.anynet.config import AnyNetConfig, FloatArray
+from darts.models.anynet.config import AnyNetConfig
+from darts.models.arrays import FloatArray
 from darts.trials.store import Trial, TrialStore
 
 POPULATION_FILE = "population.sqlite"

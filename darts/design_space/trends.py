@@ -14,7 +14,8 @@ import numpy as np
 
 from darts.design_space.linear_fit import fit_lines
 from darts.design_space.population import Population
-from darts.models.anynet.config import AnyNetConfig, FloatArray
+from darts.models.anynet.config import AnyNetConfig
+from darts.models.arrays import FloatArray
 
 TRENDS = ("growing", "constant", "falling", "mixed")
 

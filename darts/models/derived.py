@@ -11,15 +11,14 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from cells.derived_cell import DerivedCell
 from cells.skeleton import Skeleton
 from darts.errors import UserError
+from darts.models.classifier import Classifier
 from darts.models.stems import check_image_size, create_network_stem
-from genotypes import Genotype, load_genotype, parse_genotype
-from ops.initialise import initialise
+from genotypes import Genotype, parse_genotype
 from ops.recompute import recomputed
 from ops.regularize import Noise, dropout, needed_noise
 
@@ -71,7 +70,7 @@ class AuxiliaryHead(nn.Module):
         return self.classifier(self.features(x).mean(dim=(2, 3)))
 
 
-class Network(nn.Module):
+class Network(Classifier):
     """A network of derived cells, to be trained from scratch.
 
     Args:
@@ -140,6 +139,16 @@ class Network(nn.Module):
         )
         self.resolution = SETTINGS[stem].resolution
 
+    @classmethod
+    def from_description(cls, description: Mapping[str, Any]) -> Network:
+        """The network of a `description`, with fresh weights.
+
+        Raises:
+            GenotypeError: The genotype in it is wrong.
+        """
+        options = dict(description)
+        return cls(parse_genotype(options.pop("genotype"), "network description"), **options)
+
     def check_image_size(self, height: int, width: int) -> None:
         """Raise UserError unless the network takes such images (in training: its head as well)."""
         check_image_size(height, width, self.image_multiple)
@@ -204,58 +213,3 @@ def default_stem(genotype: Genotype) -> str:
     provenance = genotype.provenance
     photographs = str(provenance.get("searched_on", "")).startswith("imagenet")
     return "imagenet" if photographs or provenance.get("stem") == "imagenet" else "cifar"
-
-
-def create_network(
-    model: str | Genotype,
-    *,
-    num_classes: int | None = None,
-    channels: int | None = None,
-    layers: int | None = None,
-    stem: str | None = None,
-    auxiliary: bool = False,
-    generator: torch.Generator | None = None,
-) -> Network:
-    """The network of a genotype, by default at the size of its paper.
-
-    >>> network = create_network("pcdarts_cifar10", layers=3, channels=8)
-    >>> logits, _ = network.eval()(torch.zeros(1, 3, 32, 32))
-    >>> logits.shape
-    torch.Size([1, 10])
-
-    Args:
-        model: A genotype, its name in the zoo, or its file.
-        stem: "cifar" or "imagenet"; by default what the genotype was searched on. It decides what
-            is not given: 36 channels, 20 layers, 10 classes, or 48 channels, 14 layers, 1000
-            classes.
-        auxiliary: Whether there is an auxiliary head.
-        generator: Random stream of the initial weights; by default torch's global one.
-
-    Raises:
-        GenotypeError: No such genotype, or its file is wrong.
-        UserError, ChannelError: See `Network`.
-    """
-    genotype = load_genotype(model) if isinstance(model, str) else model
-    stem = stem or default_stem(genotype)
-    setting = SETTINGS.get(stem, SETTINGS["cifar"])
-    network = Network(
-        genotype,
-        num_classes=setting.num_classes if num_classes is None else num_classes,
-        channels=setting.channels if channels is None else channels,
-        layers=setting.layers if layers is None else layers,
-        stem=stem,
-        auxiliary=auxiliary,
-    )
-    if generator is not None:
-        initialise(network, generator)
-    return network
-
-
-def network_from_description(description: Mapping[str, Any]) -> Network:
-    """The network of `Network.description`, with fresh weights; for checkpoints.
-
-    Raises:
-        GenotypeError: The genotype in it is wrong.
-    """
-    options = dict(description)
-    return Network(parse_genotype(options.pop("genotype"), "network description"), **options)

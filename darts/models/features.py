@@ -1,8 +1,7 @@
 """Networks as backbones: feature maps in place of logits, for detection, segmentation and the like.
 
-A network can serve that has `feature_channels`, `feature_strides` and `features(images)`, a tuple
-of as many maps, finest first. What follows its last map is called `head`, `classifier` or
-`auxiliary_head`.
+Any `Classifier` works. Its `features(images)` returns one map for each entry of `feature_channels`,
+finest first; the modules behind the last map are called `head`, `classifier` and `auxiliary_head`.
 """
 
 from __future__ import annotations
@@ -11,27 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from operator import mul
-from typing import Any, Protocol
+from typing import Any
 
 from torch import Tensor, nn
 
+from darts.models.classifier import Classifier
+
 FINEST = 4
-
-
-class Featured(Protocol):
-    """A network that gives feature maps.
-
-    Attributes:
-        feature_channels: Channels of each map.
-        feature_strides: What each map divides height and width of the image by, ascending.
-    """
-
-    feature_channels: tuple[int, ...]
-    feature_strides: tuple[int, ...]
-
-    def features(self, images: Tensor) -> tuple[Tensor, ...]:
-        """A map `[B, feature_channels[i], H / feature_strides[i], W / …]` of each scale."""
-        ...
 
 
 class FeatureMaps(nn.Module):
@@ -40,13 +25,13 @@ class FeatureMaps(nn.Module):
     Parameters keep their names, behind `network.`. `darts.load_pretrained` fills them from a run.
 
     Attributes:
-        feature_channels, feature_strides: See `Featured`.
+        feature_channels, feature_strides: See `Classifier`.
     """
 
-    def __init__(self, network: Any) -> None:
+    def __init__(self, network: Classifier) -> None:
         super().__init__()
-        self.feature_channels: tuple[int, ...] = network.feature_channels
-        self.feature_strides: tuple[int, ...] = network.feature_strides
+        self.feature_channels = network.feature_channels
+        self.feature_strides = network.feature_strides
         for name in ("head", "classifier", "auxiliary_head"):
             if isinstance(getattr(network, name, None), nn.Module):
                 setattr(network, name, None)

@@ -1,102 +1,53 @@
-"""Every model the toolkit knows, by name: derived networks of genotypes, and the `FAMILIES`.
+"""Every model that the toolkit knows: the genotypes of the zoo and the networks of `FAMILIES`.
 
-A model is a `Genotype`, or the config of a family of networks: a frozen dataclass of plain values.
-To add a family is to add a line to `FAMILIES`.
+A model is a `Genotype` or the config of a network, a frozen dataclass of plain values. A new family
+of networks is one `Family` object and one line in `FAMILIES`.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Protocol, overload
+from typing import Any, Literal, overload
 
 import torch
 import yaml
-from torch import Tensor, nn
 
 from darts.errors import UserError
 from darts.files import atomic_write
-from darts.models import derived
-from darts.models.anynet.config import AnyNetConfig
-from darts.models.anynet.network import AnyNet
-from darts.models.anynet.zoo import find_anynet, list_anynets
-from darts.models.derived import SETTINGS, Network
+from darts.models.anynet.family import ANYNET
+from darts.models.classifier import Classifier
+from darts.models.derived import SETTINGS, Network, default_stem
+from darts.models.family import Family
 from darts.models.features import FeatureMaps
-from darts.models.mbconv.config import MBConvConfig
-from darts.models.mbconv.network import MBConvNet
-from darts.models.mbconv.zoo import find_mbconv_net, list_mbconv_nets
+from darts.models.mbconv.family import MBCONV
+from darts.models.staged_config import StagedConfig
 from genotypes import Genotype, list_genotypes, load_genotype, parse_genotype
+from ops.initialise import initialise
 
+Model = Genotype | StagedConfig
 
-class NetworkConfig(Protocol):
-    """A network as plain values; `AnyNetConfig` is one."""
-
-    @property
-    def stem(self) -> str: ...
-
-    def for_small_images(self) -> NetworkConfig:
-        """The form for images of about 32 pixels; its stem is "cifar"."""
-        ...
-
-    def as_dict(self) -> dict[str, Any]: ...
-
-
-Model = Genotype | NetworkConfig
-
-
-class Classifier(Protocol):
-    """What every network here is, beside an `nn.Module`.
-
-    Attributes:
-        description: Plain values that `network_from_description` rebuilds it from.
-        resolution: Side of the images that it is meant for.
-        auxiliary_head: A second classifier for training, or None.
-        dropout: Probability of dropping an input of the classifier in training.
-
-    A network that also is `darts.models.features.Featured` can serve as a backbone.
-    """
-
-    description: dict[str, Any]
-    resolution: int
-    auxiliary_head: nn.Module | None
-    dropout: float
-
-    def check_image_size(self, height: int, width: int) -> None: ...
-
-    def __call__(
-        self, images: Tensor, drop_path: float = 0.0, generator: torch.Generator | None = None
-    ) -> tuple[Tensor, Tensor | None]: ...
-
-
-@dataclass(frozen=True)
-class Family:
-    """Networks that one kind of config describes.
-
-    Attributes:
-        key: What a description of such a network is known by.
-        config: The dataclass; it has a classmethod `from_dict`.
-        network: The module of a config, with `num_classes` and `generator` as keywords.
-        names: The published models.
-        find: The config of a name, or None.
-    """
-
-    key: str
-    config: Any
-    network: Callable[..., Any]
-    names: Callable[[], tuple[str, ...]]
-    find: Callable[[str], NetworkConfig | None]
-
-
-FAMILIES = (
-    Family("anynet", AnyNetConfig, AnyNet, list_anynets, find_anynet),
-    Family("mbconv", MBConvConfig, MBConvNet, list_mbconv_nets, find_mbconv_net),
+FAMILIES: tuple[Family[Any], ...] = (
+    ANYNET,
+    MBCONV,
 )
 
 
+def family_of(config: StagedConfig) -> Family[Any]:
+    """The family that a config belongs to.
+
+    Raises:
+        UserError: The config's class is in no family.
+    """
+    for family in FAMILIES:
+        if isinstance(config, family.config):
+            return family
+    raise UserError(f"{type(config).__name__} belongs to no family; see darts.models.registry.")
+
+
 def list_models() -> tuple[str, ...]:
-    """Names that `find_model` knows: of the genotypes in the zoo, then of networks."""
+    """Names that `find_model` knows: the genotypes of the zoo, then the published networks."""
     return (*list_genotypes(), *_list_networks())
 
 
@@ -107,7 +58,10 @@ def _list_networks() -> tuple[str, ...]:
 def find_model(model: str) -> Model:
     """The genotype or config of a name, or of a YAML file.
 
-    A file holds a genotype, or the description of a network such as `save_model` writes.
+    A file holds a genotype, or the description of a network as `save_model` writes it.
+
+    >>> find_model("resnet50").depth
+    16
 
     Raises:
         UserError: There is no such model, or the file describes an impossible one.
@@ -131,29 +85,32 @@ def find_model(model: str) -> Model:
     return load_genotype(model)
 
 
-def save_model(config: NetworkConfig, path: Path | str) -> None:
+def save_model(config: StagedConfig, path: Path | str) -> None:
     """Write a config as a YAML file that `find_model` reads."""
     with atomic_write(path) as stream:
         yaml.safe_dump(describe_model(config), stream, sort_keys=False)
 
 
-def _described(path: Path) -> NetworkConfig | None:
-    """The config in a file, or None where it holds something else."""
+def _described(path: Path) -> StagedConfig | None:
+    """The config in a file, or None if the file holds something else."""
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError):
         return None
+    if not isinstance(values, dict):
+        return None
+    try:
+        return _config_in(values)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+
+
+def _config_in(description: Mapping[str, Any]) -> StagedConfig | None:
+    """The config in a description, or None if it describes a network of cells."""
     for family in FAMILIES:
-        if isinstance(values, dict) and family.key in values:
-            try:
-                return family.config.from_dict(values[family.key])
-            except UserError as error:
-                raise UserError(f"{path}: {error}") from None
+        if family.key in description:
+            return family.config.from_dict(description[family.key])
     return None
-
-
-def _family(config: NetworkConfig) -> Family:
-    return next(family for family in FAMILIES if isinstance(config, family.config))
 
 
 @overload
@@ -167,26 +124,6 @@ def create_network(
     auxiliary: bool = False,
     generator: torch.Generator | None = None,
 ) -> Network: ...
-
-
-@overload
-def create_network(
-    model: AnyNetConfig,
-    *,
-    num_classes: int | None = None,
-    stem: str | None = None,
-    generator: torch.Generator | None = None,
-) -> AnyNet: ...
-
-
-@overload
-def create_network(
-    model: MBConvConfig,
-    *,
-    num_classes: int | None = None,
-    stem: str | None = None,
-    generator: torch.Generator | None = None,
-) -> MBConvNet: ...
 
 
 @overload
@@ -211,7 +148,7 @@ def create_network(
     stem: str | None = None,
     auxiliary: bool = False,
     generator: torch.Generator | None = None,
-) -> Network | AnyNet | MBConvNet: ...
+) -> Classifier: ...
 
 
 def create_network(
@@ -224,7 +161,7 @@ def create_network(
     auxiliary: bool = False,
     features_only: bool = False,
     generator: torch.Generator | None = None,
-) -> Any:
+) -> Classifier | FeatureMaps:
     """A network with fresh weights that maps images to (logits, auxiliary logits or None).
 
     >>> network = create_network("regnetx_200mf", stem="cifar")
@@ -233,84 +170,91 @@ def create_network(
     torch.Size([1, 10])
 
     Args:
-        model: A genotype, its name in the zoo or its file (see
-            `darts.models.derived.create_network`);
-            the name of a published network, such as "regnety_1.6gf" or "resnext101", or the file
-            of a description; or a config.
-        channels, layers, auxiliary: Of the network of a genotype; others have their own widths and
-            depths and no auxiliary head.
-        stem: "imagenet" or "cifar". A published network becomes one for small images by "cifar":
-            stem and first stage no longer stride, and there are 10 classes by default.
-        features_only: Give a backbone, `darts.models.features.FeatureMaps`, in place of a
-        classifier. generator: Random stream of the initial weights; by default torch's global one.
+        model: A genotype or the config of a network; or the name or YAML file of one, such as
+            "pcdarts_cifar10", "regnety_1.6gf", "resnext101" or "own.yaml".
+        num_classes: Number of classes; by default 10 (stem "cifar") or 1000 (stem "imagenet").
+        channels: Channels of a genotype's first cell; by default 36 ("cifar") or 48 ("imagenet").
+            Other networks have their own widths.
+        layers: Number of a genotype's cells; by default 20 ("cifar") or 14 ("imagenet"). Other
+            networks have their own depths.
+        stem: "imagenet" or "cifar"; by default that of the images which a genotype was searched on.
+            A published network becomes one for small images by "cifar": its stem and its first
+            stage no longer stride.
+        auxiliary: Add an auxiliary head. Only networks of genotypes can have one.
+        features_only: Return a backbone, `darts.models.features.FeatureMaps`, instead of a
+            classifier.
+        generator: Random stream of the initial weights; by default torch's global one.
 
     Raises:
         UserError: There is no such model, or it does not take such an option.
         GenotypeError: A file is wrong.
         ChannelError: See `darts.models.derived.Network`.
     """
-    if features_only:
-        network = create_network(
-            model,
-            num_classes=num_classes,
-            channels=channels,
-            layers=layers,
-            stem=stem,
-            generator=generator,
-        )
-        return FeatureMaps(network)
-    config = find_model(model) if isinstance(model, str) else model
-    if isinstance(config, Genotype):
-        return derived.create_network(
-            config,
-            num_classes=num_classes,
-            channels=channels,
-            layers=layers,
+    found = find_model(model) if isinstance(model, str) else model
+    network: Classifier
+    if isinstance(found, Genotype):
+        stem = stem or default_stem(found)
+        setting = SETTINGS.get(stem, SETTINGS["cifar"])
+        network = Network(
+            found,
+            num_classes=setting.num_classes if num_classes is None else num_classes,
+            channels=setting.channels if channels is None else channels,
+            layers=setting.layers if layers is None else layers,
             stem=stem,
             auxiliary=auxiliary,
-            generator=generator,
         )
-    options = {"channels": channels, "layers": layers, "auxiliary": auxiliary or None}
+        if generator is not None:
+            initialise(network, generator)
+    else:
+        options = {"channels": channels, "layers": layers, "auxiliary": auxiliary or None}
+        _refuse_options_of_cells(model, options)
+        config = _with_stem(found, stem)
+        if num_classes is None:
+            num_classes = SETTINGS[config.setting].num_classes
+        network = family_of(config).create(config, num_classes=num_classes, generator=generator)
+    return FeatureMaps(network) if features_only else network
+
+
+def _refuse_options_of_cells(model: str | Model, options: Mapping[str, Any]) -> None:
     if given := [name for name, value in options.items() if value is not None]:
         raise UserError(
             f"{model if isinstance(model, str) else 'This network'} takes no "
-            f"{' or '.join(given)}: its widths and depths are its own, and it has no auxiliary "
-            "head. Leave that out."
+            f"{' or '.join(given)}: it has its own widths and depths and no auxiliary head. "
+            "Leave that out."
         )
+
+
+def _with_stem(config: StagedConfig, stem: str | None) -> StagedConfig:
     if stem not in (None, *SETTINGS):
         raise UserError(f"There is no stem {stem!r}; the stems are {', '.join(SETTINGS)}.")
-    if stem == "cifar":
-        config = config.for_small_images()
-    if num_classes is None:
-        num_classes = SETTINGS["cifar" if config.stem == "cifar" else "imagenet"].num_classes
-    return _family(config).network(config, num_classes=num_classes, generator=generator)
+    return config.for_small_images() if stem == "cifar" else config
 
 
-def network_from_description(description: Mapping[str, Any]) -> Any:
+def network_from_description(description: Mapping[str, Any]) -> Classifier:
     """The network of a `description`, with fresh weights; for checkpoints.
 
     Raises:
         UserError, GenotypeError: The description is wrong.
     """
-    model = model_from_description(description)
-    if isinstance(model, Genotype):
-        return derived.network_from_description(description)
-    return _family(model).network(model, num_classes=description["num_classes"])
+    config = _config_in(description)
+    if config is None:
+        return Network.from_description(description)
+    return family_of(config).create(config, num_classes=description["num_classes"])
 
 
 def describe_model(model: Model) -> dict[str, Any]:
     """Plain values that `model_from_description` reads."""
-    key = "genotype" if isinstance(model, Genotype) else _family(model).key
+    key = "genotype" if isinstance(model, Genotype) else family_of(model).key
     return {key: model.as_dict()}
 
 
 def model_from_description(description: Mapping[str, Any]) -> Model:
-    """What a network's `description` was made from, or what `describe_model` gave.
+    """The model of a network's `description`, or of the result of `describe_model`.
 
     Raises:
         UserError, GenotypeError: The description is wrong.
     """
-    for family in FAMILIES:
-        if family.key in description:
-            return family.config.from_dict(description[family.key])
-    return parse_genotype(description["genotype"], "network description")
+    config = _config_in(description)
+    if config is None:
+        return parse_genotype(description["genotype"], "network description")
+    return config

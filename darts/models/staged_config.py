@@ -27,8 +27,32 @@ class StagedConfig:
     stages: tuple[Any, ...]
 
     @property
+    def stem(self) -> str:
+        """Name of the stem; "cifar" is the one for images of about 32 pixels."""
+        raise NotImplementedError
+
+    @property
+    def stem_width(self) -> int:
+        """Channels of the stem's output."""
+        raise NotImplementedError
+
+    @property
     def stem_stride(self) -> int:
         """What the stem divides the image's height and width by."""
+        raise NotImplementedError
+
+    @property
+    def setting(self) -> str:
+        """Images that the network is made for: "cifar" (small ones) or "imagenet"."""
+        return "cifar" if self.stem == "cifar" else "imagenet"
+
+    @property
+    def resolution(self) -> int:
+        """Side of the images that the network is meant for, in pixels."""
+        raise NotImplementedError
+
+    def for_small_images(self: Config) -> Config:
+        """The form for images of about 32 pixels; its stem is "cifar"."""
         raise NotImplementedError
 
     @property

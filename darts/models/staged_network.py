@@ -8,31 +8,30 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from darts.errors import UserError
+from darts.models.classifier import Classifier
 from darts.models.features import scales_of, stage_maps
 from darts.models.staged_config import StagedConfig
 from ops.regularize import Noise, dropout, needed_noise
 
 
-class StagedNetwork(nn.Module):
+class StagedNetwork(Classifier):
     """An image classifier of `config`; the families add `stem`, `stages` and `classifier`.
 
     Attributes:
-        key: What the description of such a network is known by, see
-        `darts.models.registry.FAMILIES`.
+        key: The key of the config in the network's description, in files and in checkpoints.
 
     Raises:
         UserError: `num_classes` is not positive.
     """
 
     key: ClassVar[str]
-    # Derived networks may have one; training asks.
     auxiliary_head = None
 
     stem: nn.Module
     stages: nn.ModuleList
     classifier: nn.Module
 
-    def __init__(self, config: StagedConfig, num_classes: int, resolution: int) -> None:
+    def __init__(self, config: StagedConfig, num_classes: int) -> None:
         super().__init__()
         if num_classes < 1:
             raise UserError(f"A network needs num_classes of at least 1, not {num_classes}.")
@@ -43,7 +42,7 @@ class StagedNetwork(nn.Module):
             self.key: config.as_dict(),
             "num_classes": num_classes,
         }
-        self.resolution = resolution
+        self.resolution = config.resolution
         self.dropout = 0.0
         self._depth = config.depth
         self._scales = scales_of(config.stages, config.stem_stride)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any, Protocol
 
@@ -12,13 +12,10 @@ import numpy as np
 
 from darts.costs.cells import network_cost
 from darts.errors import UserError
-from darts.models.anynet.config import AnyNetConfig, compatible_widths
-from darts.models.anynet.cost import anynet_cost
 from darts.models.derived import SETTINGS, AuxiliaryHead, default_stem
-from darts.models.mbconv.config import MBConvConfig
-from darts.models.mbconv.cost import mbconv_cost
-from darts.models.mbconv.zoo import scaled
-from darts.models.registry import Model
+from darts.models.registry import Model, family_of
+from darts.models.rounding import nearest_multiple
+from darts.models.staged_config import StagedConfig
 from darts.models.stems import STEMS
 from darts.scaling.coefficients import Factors
 from genotypes import Genotype
@@ -163,8 +160,8 @@ class CellBase:
 
     def rung(self, factors: Factors) -> Rung:
         layers = max(3, math.floor(self.layers * factors.depth + 0.5))
-        channels = _nearest(self.channels * factors.width, self.channel_multiple)
-        resolution = _nearest(self.resolution * factors.resolution, self._pixels)
+        channels = nearest_multiple(self.channels * factors.width, self.channel_multiple)
+        resolution = nearest_multiple(self.resolution * factors.resolution, self._pixels)
         settings: dict[str, Any] = {
             "stem": self.stem,
             "image_size": resolution,
@@ -193,18 +190,14 @@ class CellBase:
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkBase:
-    """A network of a family: an AnyNet (RegNet, ResNet …) or an MBConv network (EfficientNet …).
-
-    AnyNet: depths go to the nearest number; widths, like the stem's, to multiples of 8 (or of the
-    4, 2, 1 that divides them), then to what groups and bottlenecks need (RegNet, appendix D); group
-    widths stay, but in a ResNet, whose groups are whole bottlenecks.
-    MBConv: see `darts.models.mbconv.zoo.scaled`.
+    """A network of one of `darts.models.registry.FAMILIES`; its family says how it is rounded.
 
     Raises:
-        UserError: The images are too small for the strides, or not a multiple of what is asked.
+        UserError: The images are too small for the strides, or their side is not a multiple of
+            `resolution_multiple`.
     """
 
-    config: AnyNetConfig | MBConvConfig
+    config: StagedConfig
     resolution: int
     num_classes: int
     resolution_multiple: int | None = None
@@ -236,34 +229,25 @@ class NetworkBase:
         return self._pixels / self.resolution
 
     def rung(self, factors: Factors) -> Rung:
+        family = family_of(self.config)
         smallest = -(-self.config.smallest_image // self._pixels) * self._pixels
-        resolution = max(_nearest(self.resolution * factors.resolution, self._pixels), smallest)
-        config: AnyNetConfig | MBConvConfig
-        price: Callable[[], Priced]
-        if isinstance(self.config, AnyNetConfig):
-            anynet = config = _scaled_anynet(self.config, factors)
-
-            def price() -> Priced:
-                return anynet_cost(anynet, resolution=resolution, num_classes=self.num_classes)
-        else:
-            mbconv = config = scaled(self.config, factors.width, factors.depth, resolution)
-
-            def price() -> Priced:
-                return mbconv_cost(mbconv, num_classes=self.num_classes)
-
-        widths = zip(_widths(config), _widths(self.config), strict=True)
-        ratios = [new / old for new, old in widths]
+        nearest = nearest_multiple(self.resolution * factors.resolution, self._pixels)
+        resolution = max(nearest, smallest)
+        config: StagedConfig = family.scaled(
+            self.config, width=factors.width, depth=factors.depth, resolution=resolution
+        )
+        ratios = [
+            new.width / old.width
+            for new, old in zip(config.stages, self.config.stages, strict=True)
+        ]
         return Rung(
             model=config,
-            settings={
-                "stem": "cifar" if config.stem == "cifar" else "imagenet",
-                "image_size": resolution,
-            },
+            settings={"stem": config.setting, "image_size": resolution},
             depth=config.depth,
             width=float(np.exp(np.mean(np.log(ratios)))),
             channels=config.stem_width,
             resolution=resolution,
-            price=price,
+            price=lambda: family.cost(config, resolution=resolution, num_classes=self.num_classes),
         )
 
 
@@ -308,14 +292,10 @@ def create_base(
         )
     if stem == "cifar":
         model = model.for_small_images()
-    if not isinstance(model, (AnyNetConfig, MBConvConfig)):
-        raise UserError(f"Networks of {type(model).__name__} have no rule of scaling.")
-    setting = SETTINGS["cifar" if model.stem == "cifar" else "imagenet"]
-    own = model.resolution if isinstance(model, MBConvConfig) else setting.resolution
     return NetworkBase(
         config=model,
-        resolution=resolution or own,
-        num_classes=num_classes or setting.num_classes,
+        resolution=resolution or model.resolution,
+        num_classes=num_classes or SETTINGS[model.setting].num_classes,
         resolution_multiple=resolution_multiple,
     )
 
@@ -324,33 +304,6 @@ def create_base(
 def _smallest_at_head(stem: str) -> int:
     """The smallest image that the auxiliary head of a network of cells takes."""
     return AuxiliaryHead(2, 2, stem).smallest
-
-
-def _scaled_anynet(config: AnyNetConfig, factors: Factors) -> AnyNetConfig:
-    def rounded(width: int) -> int:
-        return _nearest(width * factors.width, math.gcd(width, 8))
-
-    # A ResNet's groups are whole bottlenecks: they grow, where a RegNet's keep their width.
-    whole = all(stage.group_width == stage.inner_width for stage in config.stages)
-    stages = []
-    for stage in config.stages:
-        width, group_width = rounded(stage.width), stage.group_width
-        if config.block == "x":
-            group_width = max(1, round(width / stage.bottleneck)) if whole else group_width
-            widths, groups = compatible_widths(width, stage.bottleneck, group_width)
-            width, group_width = int(widths), int(groups)
-        depth = max(1, math.floor(stage.depth * factors.depth + 0.5))
-        stages.append(replace(stage, depth=depth, width=width, group_width=group_width))
-    return replace(config, stages=tuple(stages), stem_width=rounded(config.stem_width))
-
-
-def _widths(config: AnyNetConfig | MBConvConfig) -> list[int]:
-    return [stage.width for stage in config.stages]
-
-
-def _nearest(value: float, multiple: int) -> int:
-    """The nearest multiple, halves up, at least one."""
-    return max(1, math.floor(value / multiple + 0.5)) * multiple
 
 
 def _around(value: int, multiple: int) -> str:

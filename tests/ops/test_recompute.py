@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from cells.topology import Topology
 from darts.methods.architecture import Architecture
 from darts.methods.gradient import Bilevel, LabelledBatch, Unrolled
-from darts.models.derived import Network, create_network
+from darts.models.derived import Network
+from darts.models.registry import create_network
 from darts.searching.supernet import Supernet
 from darts.system.memory import kept_bytes
 from genotypes import SPACES

@@ -17,7 +17,7 @@ from darts.joint.costs import Costs
 from darts.joint.networks.setting import NetworkSetting
 from darts.joint.space import ValueColumns
 from darts.models.mbconv.config import MBConvConfig, MBConvStage
-from darts.models.mbconv.cost import MBConvTable, table_cost
+from darts.models.mbconv.cost import MBConvTable, mbconv_costs
 from darts.models.mbconv.zoo import find_mbconv_net
 
 # Strides of the seven stages, and which of them have squeeze-excite.
@@ -82,7 +82,7 @@ class FBNetV3Networks:
             head=self.base.head,
             channel_multiple=self.base.channel_multiple,
         )
-        cost = table_cost(table, resolution=resolutions, num_classes=self.num_classes)
+        cost = mbconv_costs(table, resolution=resolutions, num_classes=self.num_classes)
         return Costs(cost.macs.astype(np.float64), cost.params.astype(np.float64))
 
     def settings(self, values: Mapping[str, Any]) -> dict[str, Any]:

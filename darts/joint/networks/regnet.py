@@ -10,8 +10,8 @@ import numpy as np
 from darts.joint.costs import Costs, by_resolution
 from darts.joint.networks.setting import NetworkSetting
 from darts.joint.space import ValueColumns
-from darts.models.anynet.config import Stem, compatible_widths, stage_strides
-from darts.models.anynet.cost import table_cost
+from darts.models.anynet.config import AnyNetStem, compatible_widths, stage_strides
+from darts.models.anynet.cost import anynet_costs
 from darts.models.anynet.regnet import RegNet, stages_of
 from darts.models.anynet.table import AnyNetTable
 
@@ -37,7 +37,7 @@ class RegNetNetworks:
 
     def __init__(self, setting: NetworkSetting) -> None:
         self.setting = setting
-        self.stem: Stem = "cifar" if setting.stem == "cifar" else "simple"
+        self.stem: AnyNetStem = "cifar" if setting.stem == "cifar" else "simple"
 
     def costs(self, columns: ValueColumns, resolutions: np.ndarray) -> Costs:
         total = len(columns["depth"])
@@ -62,7 +62,7 @@ class RegNetNetworks:
                 stem=self.stem,
             )
             classes = self.setting.num_classes
-            cost = table_cost(table, resolution=resolution, num_classes=classes)
+            cost = anynet_costs(table, resolution=resolution, num_classes=classes)
             return Costs(cost.macs.astype(np.float64), cost.params.astype(np.float64))
 
         found = by_resolution(resolutions[chosen], costs_at)

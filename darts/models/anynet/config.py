@@ -10,19 +10,17 @@ from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from darts.errors import UserError
+from darts.models.arrays import IntArray
 from darts.models.staged_config import StagedConfig, count_problem
 
 # X: residual bottleneck with groups; a Y block is an X block with squeeze-excitation; R: X without
 # groups; V: one 3x3 convolution; VR: V beside a shortcut.
 Block = Literal["x", "r", "v", "vr"]
 # simple: 3x3, stride 2; resnet: 7x7, stride 2, and max pooling; cifar: 3x3, stride 1.
-Stem = Literal["simple", "resnet", "cifar"]
-
-IntArray = NDArray[np.int64]
-FloatArray = NDArray[np.float64]
+AnyNetStem = Literal["simple", "resnet", "cifar"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,14 +62,14 @@ class AnyNetConfig(StagedConfig):
 
     stages: tuple[Stage, ...]
     block: Block = "x"
-    stem: Stem = "simple"
+    stem: AnyNetStem = "simple"
     stem_width: int = 32
 
     def __post_init__(self) -> None:
         if self.block not in get_args(Block):
             raise UserError(f"There is no block {self.block!r} ({', '.join(get_args(Block))}).")
-        if self.stem not in get_args(Stem):
-            raise UserError(f"There is no stem {self.stem!r} ({', '.join(get_args(Stem))}).")
+        if self.stem not in get_args(AnyNetStem):
+            raise UserError(f"There is no stem {self.stem!r} ({', '.join(get_args(AnyNetStem))}).")
         if not self.stages:
             raise UserError("An AnyNet needs at least one stage.")
         if self.stem_width < 1:
@@ -102,6 +100,11 @@ class AnyNetConfig(StagedConfig):
         """What the stem divides the image's height and width by."""
         return {"cifar": 1, "simple": 2, "resnet": 4}[self.stem]
 
+    @property
+    def resolution(self) -> int:
+        """Side of the images that the network is meant for, in pixels."""
+        return 32 if self.stem == "cifar" else 224
+
     def for_small_images(self) -> AnyNetConfig:
         """The form for images of about 32 pixels: the stem "cifar" and the strides that fit it."""
         strides = stage_strides("cifar", len(self.stages))
@@ -112,7 +115,7 @@ class AnyNetConfig(StagedConfig):
         return replace(self, stem="cifar", stages=tuple(stages))
 
 
-def stage_strides(stem: Stem, stages: int) -> tuple[int, ...]:
+def stage_strides(stem: AnyNetStem, stages: int) -> tuple[int, ...]:
     """Strides of so many stages after a stem.
 
     All are 2 after "simple"; the max pooling of "resnet" stands for the first one. After "cifar"

@@ -9,41 +9,33 @@ module. Two rules of counting live side by side:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import Generic, TypeVar
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
-from darts.models.anynet.config import AnyNetConfig, Block, FloatArray, IntArray, squeezed_width
+from darts.models.anynet.config import AnyNetConfig, Block, squeezed_width
 from darts.models.anynet.table import AnyNetTable
-
-Number = TypeVar("Number", int, IntArray)
+from darts.models.arrays import FloatArray, IntArray, Number
+from darts.models.staged_cost import StagedCost
 
 
 @dataclass(frozen=True, kw_only=True)
-class AnyNetCost(Generic[Number]):
-    """Costs for one image: of one model (int), or of N models (int64 arrays [N]).
+class AnyNetCost(StagedCost[Number]):
+    """Costs of AnyNets for one image.
+
+    >>> from darts.models.anynet.zoo import RESNETS
+    >>> cost = anynet_cost(RESNETS["resnet50"])
+    >>> cost.params, cost.macs
+    (25557032, 4089184256)
 
     Attributes:
-        params: Number of parameters.
-        conv_macs: Multiply-adds of convolutions.
-        linear_macs: Multiply-adds of the classifier.
-        activations: Output elements of convolutions.
         biases: Number of biases of convolutions and classifier.
         other_outputs: Output elements of the classifier and of max pooling.
     """
 
-    params: Number
-    conv_macs: Number
-    linear_macs: Number
-    activations: Number
     biases: Number
     other_outputs: Number
-
-    @property
-    def macs(self) -> Number:
-        """Multiply-adds of convolutions and the classifier."""
-        return self.conv_macs + self.linear_macs
 
     @property
     def pycls_flops(self) -> Number:
@@ -55,23 +47,20 @@ class AnyNetCost(Generic[Number]):
         """Outputs of convolutions, linear layers and max pooling, as in the published figures."""
         return self.activations + self.other_outputs
 
+    @property
+    def published(self) -> Mapping[str, Number]:
+        return {"flops by pycls": self.pycls_flops, "acts by pycls": self.pycls_acts}
+
 
 def anynet_cost(
     config: AnyNetConfig, *, resolution: int = 224, num_classes: int = 1000
 ) -> AnyNetCost[int]:
     """The cost of one network for a square image of `resolution` pixels."""
     table = AnyNetTable.from_config(config)
-    return cost_at(table_cost(table, resolution=resolution, num_classes=num_classes), 0)
+    return anynet_costs(table, resolution=resolution, num_classes=num_classes).at(0)
 
 
-def cost_at(costs: AnyNetCost[IntArray], index: int) -> AnyNetCost[int]:
-    """The cost of one model of many."""
-    return AnyNetCost(
-        **{field.name: int(getattr(costs, field.name)[index]) for field in fields(costs)}
-    )
-
-
-def table_cost(
+def anynet_costs(
     table: AnyNetTable, *, resolution: int = 224, num_classes: int = 1000
 ) -> AnyNetCost[IntArray]:
     """The costs of N networks for a square image of `resolution` pixels, arrays [N]."""

@@ -37,7 +37,7 @@ class AnyNet(StagedNetwork):
         num_classes: int,
         generator: torch.Generator | None = None,
     ) -> None:
-        super().__init__(config, num_classes, 32 if config.stem == "cifar" else 224)
+        super().__init__(config, num_classes)
         self.stem = _create_stem(config)
         self.stages = create_stages(config, config.stem_width, partial(_create_block, config))
         self.classifier = nn.Linear(config.stages[-1].width, num_classes)

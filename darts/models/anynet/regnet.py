@@ -15,14 +15,13 @@ from numpy.typing import ArrayLike
 from darts.errors import UserError
 from darts.models.anynet.config import (
     AnyNetConfig,
+    AnyNetStem,
     Block,
-    FloatArray,
-    IntArray,
     Stage,
-    Stem,
     compatible_widths,
     stage_strides,
 )
+from darts.models.arrays import FloatArray, IntArray
 
 QUANTUM = 8  # Widths are multiples of it.
 
@@ -72,7 +71,7 @@ class RegNet:
         return quantised_widths(self.w0, self.wm, exponents)
 
     def config(
-        self, *, block: Block = "x", stem: Stem = "simple", stem_width: int = 32
+        self, *, block: Block = "x", stem: AnyNetStem = "simple", stem_width: int = 32
     ) -> AnyNetConfig:
         """The network."""
         widths, depths = np.unique(self.block_widths(), return_counts=True)

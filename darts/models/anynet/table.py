@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from darts.models.anynet.config import AnyNetConfig, Block, FloatArray, IntArray, Stage, Stem
+from darts.models.anynet.config import AnyNetConfig, AnyNetStem, Block, Stage
+from darts.models.arrays import FloatArray, IntArray
 
 # Columns of a table and what they are called in a stage.
 _COLUMNS: Mapping[str, str] = MappingProxyType(
@@ -35,7 +36,7 @@ class AnyNetTable:
     group_widths: IntArray
     se_ratios: FloatArray
     block: Block = "x"
-    stem: Stem = "simple"
+    stem: AnyNetStem = "simple"
     stem_width: int = 32
 
     @classmethod

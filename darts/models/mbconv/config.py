@@ -6,19 +6,18 @@ from dataclasses import dataclass, replace
 from typing import Literal, TypeVar, get_args
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from darts.errors import UserError
+from darts.models.arrays import IntArray
 from darts.models.staged_config import StagedConfig, count_problem
 from ops.mbconv import Activation, Gate, LayerStyle, Padding
 
 # imagenet: 3x3, stride 2; cifar: 3x3, stride 1.
-Stem = Literal["imagenet", "cifar"]
+MBConvStem = Literal["imagenet", "cifar"]
 # conv: 1x1 convolution, then the mean over the image; pool: MBPool.
 Head = Literal["conv", "pool"]
 
-IntArray = NDArray[np.int64]
-FloatArray = NDArray[np.float64]
 Sizes = TypeVar("Sizes", int, IntArray)
 
 
@@ -83,7 +82,7 @@ class MBConvConfig(StagedConfig):
     stage_type = MBConvStage
 
     stages: tuple[MBConvStage, ...]
-    stem: Stem = "imagenet"
+    stem: MBConvStem = "imagenet"
     stem_width: int = 32
     stem_bias: bool = False
     head: Head = "conv"
@@ -108,7 +107,7 @@ class MBConvConfig(StagedConfig):
 
     def _problem(self) -> str | None:
         choices = {
-            "stem": Stem,
+            "stem": MBConvStem,
             "head": Head,
             "activation": Activation,
             "gate": Gate,
@@ -167,7 +166,7 @@ class MBConvConfig(StagedConfig):
 
     def squeezed_width(self, c_in: int, se_ratio: float) -> int:
         """Channels of the squeeze-excitation in a block of `c_in` input channels; ratio 0: none."""
-        return int(squeezed_width(c_in, se_ratio, self.channel_multiple))
+        return int(mbconv_squeezed_width(c_in, se_ratio, self.channel_multiple))
 
     def for_small_images(self) -> MBConvConfig:
         """The form for 32 pixels: stem and first strided stage no longer stride, 4x4 at the end.
@@ -206,7 +205,7 @@ def strided_size(size: Sizes, kernel: Sizes, stride: Sizes, padding: Sizes | Non
     return (size + 2 * around - kernel) // stride + 1
 
 
-def squeezed_width(c_in: ArrayLike, se_ratio: ArrayLike, multiple: int) -> IntArray:
+def mbconv_squeezed_width(c_in: ArrayLike, se_ratio: ArrayLike, multiple: int) -> IntArray:
     """Channels of squeeze-excitations in blocks of `c_in` input channels; ratio 0: none.
 
     Rounded down, then to a multiple, at least one. In both families' code the ratio refers to the

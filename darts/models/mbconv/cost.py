@@ -7,54 +7,48 @@ classifier, whatever the padding; outputs of convolutions.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from darts.models.arrays import FloatArray, IntArray, Number
 from darts.models.mbconv.config import (
-    FloatArray,
     Head,
-    IntArray,
     MBConvConfig,
     MBConvStage,
-    Stem,
+    MBConvStem,
+    mbconv_squeezed_width,
     round_width,
-    squeezed_width,
     strided_size,
 )
-
-Number = TypeVar("Number", int, IntArray)
+from darts.models.staged_cost import StagedCost
 
 
 @dataclass(frozen=True, kw_only=True)
-class MBConvCost(Generic[Number]):
-    """Costs for one image: of one model (int), or of N models (int64 arrays [N]).
+class MBConvCost(StagedCost[Number]):
+    """Costs of MBConv networks for one image.
+
+    >>> from darts.models.mbconv.zoo import B0
+    >>> mbconv_cost(B0).params
+    5288548
 
     Attributes:
-        params: Number of parameters.
-        conv_macs: Multiply-adds of convolutions.
-        linear_macs: Multiply-adds of the classifier.
-        activations: Output elements of convolutions.
         averaged: Elements that means over the image read, in squeeze-excitations and in the head.
     """
 
-    params: Number
-    conv_macs: Number
-    linear_macs: Number
-    activations: Number
     averaged: Number
-
-    @property
-    def macs(self) -> Number:
-        """Multiply-adds of convolutions and the classifier."""
-        return self.conv_macs + self.linear_macs
 
     @property
     def fbnet_flops(self) -> Number:
         """Multiply-adds and averaged elements: the rule behind FBNetV3's published figures."""
         return self.macs + self.averaged
+
+    @property
+    def published(self) -> Mapping[str, Number]:
+        return {"flops by mobile-vision": self.fbnet_flops}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +69,7 @@ class MBConvTable:
     stem_widths: IntArray
     head_widths: IntArray
     head_expansions: FloatArray
-    stem: Stem = "imagenet"
+    stem: MBConvStem = "imagenet"
     stem_bias: bool = False
     head: Head = "conv"
     channel_multiple: int = 1
@@ -109,11 +103,10 @@ def mbconv_cost(
     """The cost of one network for a square image of `resolution` pixels, by default its own."""
     resolution = config.resolution if resolution is None else resolution
     table = MBConvTable.from_config(config)
-    costs = table_cost(table, resolution=resolution, num_classes=num_classes)
-    return MBConvCost(**{field.name: int(getattr(costs, field.name)[0]) for field in fields(costs)})
+    return mbconv_costs(table, resolution=resolution, num_classes=num_classes).at(0)
 
 
-def table_cost(
+def mbconv_costs(
     table: MBConvTable, *, resolution: ArrayLike = 224, num_classes: int = 1000
 ) -> MBConvCost[IntArray]:
     """The costs of N networks, arrays [N].
@@ -162,7 +155,7 @@ def _block(
     counts = (inner != c_in) * _conv_norm(c_in, inner, 1, size)
     counts += _conv_norm(1, inner, kernel, smaller)
     counts += _conv_norm(inner, width, 1, smaller)
-    squeezed = squeezed_width(c_in, se_ratio, multiple)
+    squeezed = mbconv_squeezed_width(c_in, se_ratio, multiple)
     weights, biases = 2 * inner * squeezed, (inner + squeezed) * (squeezed > 0)
     averaged = inner * smaller * smaller * (squeezed > 0)
     return counts + np.stack([weights + biases, weights, biases, averaged])

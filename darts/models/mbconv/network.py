@@ -39,7 +39,7 @@ class MBConvNet(StagedNetwork):
         num_classes: int,
         generator: torch.Generator | None = None,
     ) -> None:
-        super().__init__(config, num_classes, config.resolution)
+        super().__init__(config, num_classes)
         style, width = config.style, config.stem_width
         self.stem = MobileConv(
             3, width, 3, style=style, stride=config.stem_stride, bias=config.stem_bias

@@ -7,7 +7,6 @@ mobile-vision, mobile_cv/arch/fbnet_v2/fbnet_modeldef_cls_fbnetv3.py; see fbnetv
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
@@ -16,7 +15,8 @@ from types import MappingProxyType
 
 import yaml
 
-from darts.models.mbconv.config import MBConvConfig, MBConvStage, round_width
+from darts.models.mbconv.config import MBConvConfig, MBConvStage
+from darts.models.mbconv.scaling import scaled_mbconv
 
 B0 = MBConvConfig(
     stages=tuple(
@@ -38,39 +38,9 @@ B0 = MBConvConfig(
 def efficientnet(
     width: float, depth: float, resolution: int = 224, dropout: float = 0.2
 ) -> MBConvConfig:
-    """B0 with its filters multiplied by `width` and its repeats by `depth`; see `scaled`."""
-    return scaled(B0, width, depth, resolution, dropout)
-
-
-def scaled(
-    base: MBConvConfig, width: float, depth: float, resolution: int, dropout: float | None = None
-) -> MBConvConfig:
-    """`base` with other widths, depths and resolution, rounded as in EfficientNet's code.
-
-    Filters, of stem and head too, go to multiples of 8 (`round_width`), or of the 4, 2 or 1 that
-    divides what they come from, so that factors of 1 change nothing; repeats are rounded up.
-    """
-
-    def rounded(filters: int) -> int:
-        return int(round_width(filters * width, math.gcd(filters, 8)))
-
-    stages = (
-        replace(
-            stage,
-            width=rounded(stage.width),
-            # What is whole but for the last bit of a float stays.
-            depth=math.ceil(stage.depth * depth - 1e-9),
-        )
-        for stage in base.stages
-    )
-    return replace(
-        base,
-        stages=tuple(stages),
-        stem_width=rounded(base.stem_width),
-        head_width=rounded(base.head_width),
-        resolution=resolution,
-        dropout=base.dropout if dropout is None else dropout,
-    )
+    """B0 with its filters multiplied by `width` and its repeats by `depth`; see `scaled_mbconv`."""
+    larger = scaled_mbconv(B0, width=width, depth=depth, resolution=resolution)
+    return replace(larger, dropout=dropout)
 
 
 # Width, depth, resolution, dropout.

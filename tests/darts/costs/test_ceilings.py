@@ -19,7 +19,7 @@ from darts.costs.options import CostOptions
 from darts.costs.tables import Target
 from darts.errors import UserError
 from darts.methods.architecture import Architecture
-from darts.models.derived import create_network
+from darts.models.registry import create_network
 from darts.searching.task import SearchTask, search_cells
 from genotypes import load_genotype
 from tests.darts.runs_support import search_options

@@ -6,7 +6,8 @@ import torch
 from darts.costs.cells import network_cost
 from darts.costs.count import count
 from darts.errors import UserError
-from darts.models.derived import Network, create_network
+from darts.models.derived import Network
+from darts.models.registry import create_network
 from genotypes import list_genotypes, load_genotype
 
 

@@ -10,7 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from darts.costs.count import Cost, count, operation_cost
 from darts.errors import UserError
-from darts.models.derived import create_network
+from darts.models.registry import create_network
 from tests.reference.supernet import ReferenceSupernet
 from tests.reference.test_supernet import uniform_tables
 

@@ -8,8 +8,8 @@ from darts.costs.count import count
 from darts.design_space.budget import budget_of, parse_window
 from darts.design_space.options import SpaceOptions
 from darts.errors import UserError
-from darts.models.derived import create_network
 from darts.models.image_spec import ImageSpec
+from darts.models.registry import create_network
 
 CIFAR = ImageSpec.of(32, 10)
 

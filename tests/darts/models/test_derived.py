@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from darts.errors import UserError
-from darts.models.derived import Network, create_network, default_stem, network_from_description
-from genotypes import GenotypeError, list_genotypes, load_genotype
+from darts.models.derived import Network, default_stem
+from darts.models.registry import create_network, network_from_description
+from genotypes import list_genotypes, load_genotype
 
 TINY: dict[str, Any] = {"channels": 4, "layers": 3, "num_classes": 5}
 
@@ -46,7 +47,7 @@ def test_defaults(model: str, stem: str | None, expected: tuple[Any, ...]) -> No
 def test_genotypes_of_ones_own() -> None:
     own = load_genotype("pcdarts_cifar10").with_name("own")
     assert create_network(own, **TINY).description["genotype"]["name"] == "own"
-    with pytest.raises(GenotypeError, match="no genotype"):
+    with pytest.raises(UserError, match="no model 'no_such_genotype'"):
         create_network("no_such_genotype")
 
 

@@ -15,7 +15,7 @@ import darts
 from darts import api
 from darts.costs.count import count
 from darts.errors import UserError
-from darts.models.derived import create_network
+from darts.models.registry import create_network
 from darts.runs.checkpoints import load_checkpoint
 from darts.training.predict import load_trained, predict
 from darts.training.task import TrainingTask, run_training

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from darts.costs.count import count
 from darts.design_space.spaces import create_space, list_spaces
 from darts.models.anynet.config import AnyNetConfig, Stage
-from darts.models.anynet.cost import AnyNetCost, anynet_cost, cost_at, table_cost
+from darts.models.anynet.cost import AnyNetCost, anynet_cost, anynet_costs
 from darts.models.anynet.network import AnyNet
 from darts.models.anynet.table import AnyNetTable
 from tests.darts.models.anynet.test_zoo import count_as_pycls
@@ -33,10 +33,10 @@ def test_random_models_of_every_space(name: str) -> None:
     for stem, resolution in (("simple", 100), ("cifar", 13)):
         space = create_space(name, stem=stem, stem_width=10)
         draws = space.draw(np.random.default_rng(3), 32)
-        costs = table_cost(draws.table, resolution=resolution, num_classes=7)
+        costs = anynet_costs(draws.table, resolution=resolution, num_classes=7)
         for index in range(min(len(draws.table), 8)):
             single = anynet_cost(draws.table.config(index), resolution=resolution, num_classes=7)
-            assert cost_at(costs, index) == single
+            assert costs.at(index) == single
         shallow = np.argmin(draws.table.depths.sum(axis=1))  # It is built fast.
         check(draws.table.config(shallow), resolution, 7)
 
@@ -96,5 +96,5 @@ def test_types() -> None:
     config = AnyNetConfig(stages=(Stage(depth=1, width=8),))
     single = anynet_cost(config)
     assert all(type(getattr(single, field.name)) is int for field in fields(AnyNetCost))
-    many = table_cost(AnyNetTable.from_config(config))
+    many = anynet_costs(AnyNetTable.from_config(config))
     assert all(getattr(many, field.name).shape == (1,) for field in fields(AnyNetCost))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from darts.costs.count import count
 from darts.models.mbconv.config import MBConvConfig, MBConvStage
-from darts.models.mbconv.cost import MBConvCost, MBConvTable, mbconv_cost, table_cost
+from darts.models.mbconv.cost import MBConvCost, MBConvTable, mbconv_cost, mbconv_costs
 from darts.models.mbconv.network import MBConvNet
 from darts.models.mbconv.zoo import B0
 
@@ -81,7 +81,7 @@ def test_many_at_once() -> None:
     }
     table = MBConvTable(**columns)
     assert len(table) == 3
-    costs = table_cost(table, resolution=np.array([64, 224, 97]))
+    costs = mbconv_costs(table, resolution=np.array([64, 224, 97]))
     for index, (width, resolution) in enumerate(((16, 64), (32, 224), (48, 97))):
         single = mbconv_cost(replace(B0, stem_width=width), resolution=resolution)
         for field in fields(MBConvCost):

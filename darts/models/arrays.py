@@ -1,0 +1,13 @@
+"""Types of NumPy arrays, and of numbers that may be arrays."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+IntArray = NDArray[np.int64]
+FloatArray = NDArray[np.float64]
+Number = TypeVar("Number", int, IntArray)
+"""A whole number, or an array of one number for each of N networks."""
