@@ -86,6 +86,8 @@ class Network(Classifier):
         ChannelError: An odd `channels` in a place that halves it.
     """
 
+    auxiliary_head: AuxiliaryHead | None
+
     def __init__(
         self,
         genotype: Genotype,
