@@ -37,6 +37,7 @@ class Assembled:
 
     Attributes:
         options: The options, with the back end that was chosen.
+        method: The search method.
         architecture: alpha and beta.
         supernet: The network whose weights all derived networks share.
         weight_optimiser: SGD on the supernet's weights.
@@ -46,6 +47,7 @@ class Assembled:
     """
 
     options: SearchOptions
+    method: Method
     architecture: Architecture
     supernet: Supernet
     weight_optimiser: torch.optim.SGD
@@ -68,6 +70,7 @@ def assemble(
     *,
     steps_per_epoch: int,
     space: SearchSpace = DARTS,
+    method: Method | None = None,
 ) -> Assembled:
     """Build everything that a search trains.
 
@@ -78,13 +81,14 @@ def assemble(
         streams: `architecture` and `weights` are the sources of the initial values.
         steps_per_epoch: Sets the pace of the dual ascent towards a ceiling of costs.
         space: The cells that are searched.
+        method: The search method; by default the one that `options.method` names.
 
     Raises:
         UserError: The space has cells that the supernet cannot build, the images do not suit the
             supernet, or no network satisfies a ceiling.
     """
     _check_space(space, options)
-    method = create_method(
+    method = method or create_method(
         options.method, edge_normalisation=options.edge_normalisation, order=options.order
     )
     architecture = Architecture(
@@ -124,6 +128,7 @@ def assemble(
     )
     return Assembled(
         options,
+        method,
         architecture,
         supernet,
         weight_optimiser,

@@ -15,6 +15,7 @@ from darts.data.statistics import measured_on
 from darts.data.subsets import search_halves, write_manifest
 from darts.data.transforms import evaluation_transform, training_transform
 from darts.methods.gradient import LabelledBatch
+from darts.methods.method import Method
 from darts.models.stems import choose_stem
 from darts.report.draw import draw_genotype
 from darts.runs.directory import RunDirectory
@@ -31,7 +32,8 @@ from darts.searching.recording import RecordedIteration
 from darts.system import distributed
 from darts.system.device import all_finite, dtype_of, peak_memory, precision_context
 from darts.system.preparation import prepare_task
-from genotypes import KINDS, Genotype, save_genotype
+from genotypes import KINDS, Genotype, SearchSpace, save_genotype
+from genotypes.search_space import DARTS
 
 SEARCH_STREAMS = (
     "weights",
@@ -77,11 +79,20 @@ class SearchTask:
     Args:
         options: All settings of the search.
         on_epoch: Called by the main process after each epoch.
+        space: The cells that are searched.
+        method: The search method; by default the one that `options.method` names.
     """
 
     learning_rate: float
 
-    def __init__(self, options: SearchOptions, on_epoch: EpochHook | None = None) -> None:
+    def __init__(
+        self,
+        options: SearchOptions,
+        on_epoch: EpochHook | None = None,
+        *,
+        space: SearchSpace = DARTS,
+        method: Method | None = None,
+    ) -> None:
         self.on_epoch = on_epoch
         self.device, self.streams = prepare_task(options, SEARCH_STREAMS)
         self.epochs, self.images_per_step = options.epochs, options.batch_size
@@ -92,8 +103,10 @@ class SearchTask:
             self.device,
             self.streams,
             steps_per_epoch=self.steps_per_epoch,
+            space=space,
+            method=method,
         )
-        self.options, self.title = parts.options, parts.title
+        self.options, self.method, self.title = parts.options, parts.method, parts.title
         self.architecture, self.supernet = parts.architecture, parts.supernet
         self.weight_optimiser = parts.weight_optimiser
         self.architecture_optimiser = parts.architecture_optimiser
@@ -191,7 +204,7 @@ class SearchTask:
         """The genotype after `epochs` epochs, with its provenance."""
         options = self.options
         provenance = {
-            "source": f"searched by {options.method}, order {options.order}, K = {options.k}",
+            "source": f"searched by {self.method.name}, order {options.order}, K = {options.k}",
             "searched_on": options.dataset,
             "stem": choose_stem(options.stem, self.dataset.image_size),
             "epochs": epochs,
@@ -255,10 +268,22 @@ class SearchTask:
             self.iteration.forget()  # Its graph knows the addresses of the old state.
 
 
-def search_cells(options: SearchOptions, on_epoch: EpochHook | None = None) -> CellSearchResult:
+def search_cells(
+    options: SearchOptions,
+    on_epoch: EpochHook | None = None,
+    *,
+    space: SearchSpace = DARTS,
+    method: Method | None = None,
+) -> CellSearchResult:
     """Search a cell, or continue the search in the run directory `options.resume`.
 
-    The `options` of a resumed run must be those in its `config.yaml`.
+    A resumed run needs the `options` in its `config.yaml`, and the same `space` and `method`.
+
+    Args:
+        options: All settings of the search.
+        on_epoch: Called by the main process after each epoch.
+        space: The cells that are searched.
+        method: The search method; by default the one that `options.method` names.
 
     Raises:
         UserError: A setting, the data or the run directory is wrong, or the loss diverged.
@@ -266,7 +291,7 @@ def search_cells(options: SearchOptions, on_epoch: EpochHook | None = None) -> C
     """
     check_search(options)
     # Before anything is written: wrong settings or data leave no run directory behind.
-    task = SearchTask(options, on_epoch)
+    task = SearchTask(options, on_epoch, space=space, method=method)
     run, loop = run_task(task, "search", task.options, prepare=task.record_images)
     genotype = task.derive(run, options.epochs)
     accuracy = distributed.from_main(lambda: run.read_metrics()[-1]["validation_accuracy"])
