@@ -55,7 +55,7 @@ def mirrored_tests(file: Path, root: Path) -> list[str]:
             or sorted(mirror.parent.glob(f"test_{mirror.name}*.py"))
         )
     elif file.parts[0] in OTHERS:
-        found = [root / OTHERS[file.parts[0]]]
+        found = [root / "tests" / f"test_{file.stem}.py", root / OTHERS[file.parts[0]]]
     else:
         found = [root / "tests" / f"test_{file.stem}.py"]
     names = [str(path.relative_to(root)) for path in found if path.exists()]

@@ -1,0 +1,92 @@
+"""The examples of docs/extending.md run, and really search, train and count."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+GUIDE = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
+SECTIONS = dict(re.findall(r"^## (.*?)\n.*?```python\n(.*?)```", GUIDE, re.MULTILINE | re.DOTALL))
+
+
+def run(title: str, folder: Path) -> str:
+    """Run the example of a section in a process of its own, and return what it prints.
+
+    Registered operations, spaces and families would otherwise be there for all tests.
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", SECTIONS[title]],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def result_of(run_dir: Path) -> dict[str, Any]:
+    return json.loads((run_dir / "result.json").read_text(encoding="utf-8"))
+
+
+def epochs_of(run_dir: Path) -> list[dict[str, Any]]:
+    lines = (run_dir / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    return [line for line in map(json.loads, lines) if line["kind"] == "epoch"]
+
+
+def operations_of(genotype: dict[str, Any]) -> set[str]:
+    cells = [*genotype["normal"], *genotype["reduce"]]
+    return {operation for node in cells for operation, _ in node}
+
+
+def test_every_example_is_tested() -> None:
+    assert set(SECTIONS) == {"An operation", "A method", "A search space", "A data set"}
+    assert len(SECTIONS) == GUIDE.count("```python")
+
+
+def test_an_operation_is_searched_and_counted(tmp_path: Path) -> None:
+    printed = run("An operation", tmp_path)
+    result = result_of(tmp_path / "operation-search")
+    first, last = epochs_of(tmp_path / "operation-search")
+    assert first["architecture"] != last["architecture"]
+    assert {len(row) for row in last["architecture"]["normal"]["operations"]} == {4}
+    assert operations_of(result["genotype"]) <= {"max_pool_3x3", "skip_connect", "depthwise_3x3"}
+    assert result["derived"]["macs"] > 0
+    assert str(result["derived"]["macs"]) in printed
+
+
+def test_a_method_weights_operations_in_its_own_way(tmp_path: Path) -> None:
+    assert run("A method", tmp_path).startswith("searched by fair-darts")
+    first, last = epochs_of(tmp_path / "method-search")
+    assert first["architecture"] != last["architecture"]
+    for cell in last["architecture"].values():
+        assert "edges" not in cell
+        # A softmax would give rows with the sum 1; eight sigmoids near 1/2 give about 4.
+        assert all(3.5 < sum(row) < 4.5 for row in cell["operations"])
+
+
+def test_a_space_restricts_edges_and_is_trained(tmp_path: Path) -> None:
+    run("A search space", tmp_path)
+    for epoch in epochs_of(tmp_path / "space-search"):
+        assert epoch["genotype"]["space"] == "s3-restricted"
+        assert operations_of(epoch["genotype"]) <= {"skip_connect", "sep_conv_3x3"}
+        # The first node keeps both of its edges.
+        assert ["sep_conv_3x3", 0] in epoch["genotype"]["reduce"][0]
+        weights = epoch["architecture"]["reduce"]["operations"][0]
+        assert weights == [0.0, 0.0, 1.0]
+    assert (tmp_path / "space-network" / "checkpoint.pt").is_file()
+
+
+def test_a_data_set_is_trained_on(tmp_path: Path) -> None:
+    run("A data set", tmp_path)
+    config = (tmp_path / "data-network" / "config.yaml").read_text(encoding="utf-8")
+    assert "array:stripes.npz" in config
+    losses = [epoch["train_loss"] for epoch in epochs_of(tmp_path / "data-network")]
+    assert losses[-1] < losses[0]
