@@ -1,52 +1,34 @@
-"""Files that are either whole or absent, and used by one process at a time."""
+"""Files that are either whole or absent (`atomic_write`), or used by one process (`locked`)."""
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
 
 from darts.errors import UserError
+from genotypes.atomic import atomic_write
 
-
-@contextmanager
-def atomic_write(path: Path | str, mode: str = "w") -> Iterator[IO]:
-    """Open a temporary neighbour of `path` and rename it over `path` on success.
-
-    The data reach the disk before the rename, so that a crash leaves the old file or the new one.
-    On an exception the temporary file is removed and `path` is untouched.
-    """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    encoding = None if "b" in mode else "utf-8"
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, mode, encoding=encoding) as stream:
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-        # mkstemp makes files private; a result is as readable as any other file of the user.
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+__all__ = ["atomic_write", "locked"]
 
 
 @contextmanager
 def locked(path: Path | str, message: str) -> Iterator[None]:
-    """Hold the lock file `path`, alone among all processes.
+    """Hold an exclusive lock on the file `path`, which is created if it is missing.
 
-    The lock is the operating system's and ends with the process, however that ends; where the
-    system has none (Windows, some network drives), nothing is locked.
+    The operating system releases the lock when the process ends, however it ends. Where the system
+    has no locks (Windows, some network drives), nothing is locked.
+
+    >>> import tempfile
+    >>> with locked(Path(tempfile.mkdtemp()) / "run.lock", "another process uses this run"):
+    ...     pass
+
+    Args:
+        path: The lock file.
+        message: The error if another process holds the lock.
 
     Raises:
-        UserError: Another process holds it: `message`.
+        UserError: Another process holds the lock.
     """
     with Path(path).open("w") as stream:
         try:

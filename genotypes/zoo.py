@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import difflib
 import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from genotypes.atomic import atomic_write
 from genotypes.genotype import KINDS, Genotype, Node, parse_genotype
 from genotypes.validation import GenotypeError
 
@@ -51,15 +51,9 @@ def save_genotype(genotype: Genotype, path: str | os.PathLike[str]) -> None:
     Raises:
         GenotypeError: The provenance holds something that YAML cannot express.
     """
-    text, path = format_genotype(genotype), Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
-        temporary = Path(folder, path.name)
-        with temporary.open("w", encoding="utf-8") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
+    text = format_genotype(genotype)
+    with atomic_write(path) as stream:
+        stream.write(text)
 
 
 def format_genotype(genotype: Genotype) -> str:

@@ -144,7 +144,7 @@ def test_commands(tmp_path: Path, data: str, capsys: pytest.CaptureFixture[str])
         (["study", "darts_v1", "-o", "x", "--budgets", "x"], "--budgets: a number"),
         (["study", "darts_v1", "-o", "x", "--budgets", "1M", "--seeds", "0"], "--seeds 0"),
         (["study", "darts_v1", "-o", "x", "--budgets", "1M", "--colour", "5"], "colour"),
-        (["grid", "darts_v1", "-o", "x", "--hold-out", "0"], "test images must not choose"),
+        (["grid", "darts_v1", "-o", "x", "--hold-out", "0"], "the test set must not choose"),
         (["grid", "darts_v1", "-o", "x", "--step", "3"], "--step 3"),
     ],
 )
