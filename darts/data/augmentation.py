@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from darts.data.dataset import Channels
+from darts.data.channels import Rgb
 from darts.settings.options import PHOTOGRAPH_SIZE
 from darts.system.share import WHOLE, Share
 
@@ -45,8 +45,8 @@ def stored_size(size: int, policy: Policy) -> int:
 class Normalization:
     """The test transform: the middle square of `size` pixels, normalised; draws nothing."""
 
-    mean: Channels
-    std: Channels
+    mean: Rgb
+    std: Rgb
     size: int
 
     def __call__(
@@ -74,8 +74,8 @@ class Augmentation:
             out. 0 is none, and an odd side counts as the even one below.
     """
 
-    mean: Channels
-    std: Channels
+    mean: Rgb
+    std: Rgb
     crop_padding: int
     flip: bool
     cutout: int = 0
@@ -124,7 +124,7 @@ def cut_out(images: Tensor, row: Tensor, column: Tensor, side: int) -> Tensor:
     return images.masked_fill_(hole[:, None], 0)
 
 
-def normalise(images: Tensor, mean: Channels, std: Channels) -> Tensor:
+def normalise(images: Tensor, mean: Rgb, std: Rgb) -> Tensor:
     """(x / 255 - mean) / std for images [B, 3, H, W] of floats in 0..255, in place."""
     scale = 255 * torch.tensor([mean, std], dtype=images.dtype).view(2, 3, 1, 1)
     # Not `tensor(..., device=)`, which would wait until the device has caught up.

@@ -27,14 +27,14 @@ import torch
 from torch import Tensor
 
 from darts.data.counting import counting
-from darts.data.dataset import ImageTensor, Reader
+from darts.data.dataset import BatchReader, ImageTensor
 from darts.data.manifest import below
 from darts.data.streaming import ImageFiles
 from darts.errors import UserError
 
-BLOCK = 64  # images between two times that the disk is waited for
-AHEAD = 2  # batches that are read before they are asked for
-DIGEST = 32
+_BLOCK = 64  # images between two times that the disk is waited for
+_AHEAD = 2  # batches that are read before they are asked for
+_DIGEST_BYTES = 32
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +83,7 @@ class MappedImages:
         self.checked[rows] = True
         return batch.permute(0, 3, 1, 2)
 
-    def reader(self, pin: bool = False) -> Reader:
+    def reader(self, pin: bool = False) -> BatchReader:
         """A reader of batches, which a thread gets ahead of time."""
 
         def read(batches: Sequence[Tensor]) -> Iterator[Tensor]:
@@ -91,7 +91,7 @@ class MappedImages:
                 waiting: deque[Future[Tensor]] = deque()
                 for batch in batches:
                     waiting.append(pool.submit(self._fetch, batch, pin))
-                    if len(waiting) > AHEAD:
+                    if len(waiting) > _AHEAD:
                         yield waiting.popleft().result()
                 while waiting:
                     yield waiting.popleft().result()
@@ -170,7 +170,7 @@ def _make(files: ImageFiles, key: str, path: Path) -> None:
         pixels.truncate()
         sums.seek(4 * done)
         sums.truncate()
-        blocks = torch.arange(done, len(files)).split(BLOCK) if done < len(files) else ()
+        blocks = torch.arange(done, len(files)).split(_BLOCK) if done < len(files) else ()
         for batch in files.reader()(blocks):
             images = batch.permute(0, 2, 3, 1).contiguous().numpy()
             pixels.write(images.tobytes())
@@ -192,7 +192,7 @@ def _opened(files: ImageFiles, key: str, path: Path) -> MappedImages:
         stream.seek(start)
         tail = stream.read()
     table, digest = tail[: 4 * count], tail[4 * count :]
-    if len(digest) != DIGEST or hashlib.sha256(key.encode() + table).digest() != digest:
+    if len(digest) != _DIGEST_BYTES or hashlib.sha256(key.encode() + table).digest() != digest:
         raise UserError(f"{path} is damaged; delete it, and it will be made again")
     return MappedImages(
         path=path,

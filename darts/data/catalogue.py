@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
+from darts.data.channels import ChannelStatistics
 from darts.data.options import data_directory
 from darts.errors import UserError
 
@@ -36,11 +37,7 @@ class KnownSet:
     classes: int
     size: int | None
     flip: bool
-    statistics: tuple[tuple[float, float, float], tuple[float, float, float]] | None
-
-
-def _grey(mean: float, std: float) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
-    return (mean, mean, mean), (std, std, std)
+    statistics: ChannelStatistics | None
 
 
 KNOWN: Mapping[str, KnownSet] = MappingProxyType(
@@ -55,7 +52,7 @@ KNOWN: Mapping[str, KnownSet] = MappingProxyType(
             classes=10,
             size=32,
             flip=True,
-            statistics=(
+            statistics=ChannelStatistics(
                 (0.49139968, 0.48215827, 0.44653124),
                 (0.24703233, 0.24348505, 0.26158768),
             ),
@@ -67,7 +64,7 @@ KNOWN: Mapping[str, KnownSet] = MappingProxyType(
             classes=100,
             size=32,
             flip=True,
-            statistics=(
+            statistics=ChannelStatistics(
                 (0.50707516, 0.48654887, 0.44091784),
                 (0.26733429, 0.25643846, 0.27615047),
             ),
@@ -79,7 +76,7 @@ KNOWN: Mapping[str, KnownSet] = MappingProxyType(
             classes=10,
             size=32,
             flip=False,
-            statistics=(
+            statistics=ChannelStatistics(
                 (0.43768210, 0.44376970, 0.47280442),
                 (0.19803012, 0.20101562, 0.19703614),
             ),
@@ -91,7 +88,7 @@ KNOWN: Mapping[str, KnownSet] = MappingProxyType(
             classes=10,
             size=28,
             flip=True,
-            statistics=_grey(0.28604060, 0.35302424),
+            statistics=ChannelStatistics.grey(0.28604060, 0.35302424),
         ),
         "imagenet": KnownSet(
             files=("imagenet/train", "imagenet/val"),
@@ -100,7 +97,7 @@ KNOWN: Mapping[str, KnownSet] = MappingProxyType(
             classes=1000,
             size=None,
             flip=True,
-            statistics=((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+            statistics=ChannelStatistics((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
         ),
     }
 )
@@ -149,7 +146,7 @@ def list_datasets(data_dir: str | None = None) -> tuple[DatasetRow, ...]:
     return tuple(rows)
 
 
-def absent(name: str, directory: Path, reason: str) -> UserError:
+def missing_error(name: str, directory: Path, reason: str) -> UserError:
     """The error that says where a data set was looked for and which choices remain."""
     looked = ", ".join(str(directory / file) for file in KNOWN[name].files)
     present = [other for other in KNOWN if find(other, directory) is not None]

@@ -19,7 +19,7 @@ CHUNK = 64
 GLANCE = 8
 
 
-def readable(source: Source, test: bool) -> tuple[Source, tuple[str, ...]]:
+def without_unreadable(source: Source, test: bool) -> tuple[Source, tuple[str, ...]]:
     """`source` without the files that cannot be read as images, and these.
 
     Every file is decoded once, small. What is left out is counted on standard error, and the first

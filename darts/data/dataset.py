@@ -15,7 +15,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-Reader = Callable[[Sequence[Tensor]], Iterator[Tensor]]
+from darts.data.channels import Rgb
+
+BatchReader = Callable[[Sequence[Tensor]], Iterator[Tensor]]
 """Takes index batches [B] and yields their images [B, 3, H, W] uint8, in the same order."""
 
 
@@ -31,7 +33,7 @@ class ImageSet(Protocol):
     def fetch(self, indices: Tensor) -> Tensor:
         """Images [B, 3, H, W] uint8 with the numbers `indices` [B]."""
 
-    def reader(self, pin: bool = False) -> Reader:
+    def reader(self, pin: bool = False) -> BatchReader:
         """A reader of batches; a fresh one each call. `pin` asks for page-locked memory."""
 
     def subset(self, indices: Tensor) -> ImageSet:
@@ -61,7 +63,7 @@ class ImageTensor:
         picked = self.pixels.index_select(0, indices.to(self.pixels.device, non_blocking=True))
         return picked.expand(-1, 3, -1, -1)
 
-    def reader(self, pin: bool = False) -> Reader:
+    def reader(self, pin: bool = False) -> BatchReader:
         return lambda batches: map(self.fetch, batches)
 
     def subset(self, indices: Tensor) -> ImageTensor:
@@ -88,9 +90,6 @@ def _resize_and_crop(images: Tensor, size: int) -> Tensor:
     return square.round().clamp(0, 255).to(torch.uint8)
 
 
-Channels = tuple[float, float, float]
-
-
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Files:
     """Which files the images of a data set are.
@@ -102,7 +101,7 @@ class Files:
         skipped: Paths that were left out because they cannot be read as images.
         halves: Numbers of the training images for the weights and for the architecture, where an
             earlier run has settled them.
-        drawn: Whether these are not simply all files of the folder.
+        is_subset: Whether this is a subset of the folder.
     """
 
     root: Path
@@ -110,7 +109,7 @@ class Files:
     test: tuple[str, ...]
     skipped: tuple[str, ...] = ()
     halves: tuple[Tensor, Tensor] | None = None
-    drawn: bool = False
+    is_subset: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -135,8 +134,8 @@ class Dataset:
     classes: tuple[str, ...]
     image_size: int
     stored_size: int
-    mean: Channels
-    std: Channels
+    mean: Rgb
+    std: Rgb
     measured: bool
     flip: bool
     train: ImageSet

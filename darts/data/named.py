@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from darts.data.catalogue import KNOWN, absent, find
+from darts.data.catalogue import KNOWN, find, missing_error
 from darts.data.dataset import ImageTensor
 from darts.data.source import Source
 from darts.errors import UserError
@@ -30,7 +30,7 @@ def open_named(name: str, directory: Path, download: bool) -> Source:
     """
     if find(name, directory) is None:
         if not download:
-            raise absent(name, directory, "downloading is switched off")
+            raise missing_error(name, directory, "downloading is switched off")
         _download(name, directory)
     try:
         parts = [_torchvision(name, directory, train) for train in (True, False)]
@@ -90,7 +90,7 @@ def _download(name: str, directory: Path) -> None:
                 (scratch / file).rename(target)
     except (OSError, RuntimeError, HTTPException) as error:  # URLError is an OSError
         reason = str(error).strip().splitlines()[-1] if str(error).strip() else repr(error)
-        raise absent(name, directory, f"downloading failed ({reason})") from error
+        raise missing_error(name, directory, f"downloading failed ({reason})") from error
 
 
 @contextmanager

@@ -16,12 +16,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from darts.data.augmentation import cut_out, normalise
+from darts.data.channels import Rgb
 from darts.data.color import jitter
-from darts.data.dataset import Channels
 from darts.system.share import WHOLE, Share
 
-ATTEMPTS = 10
-PART = 8  # images at a time on a CPU, few enough for its caches
+_ATTEMPTS = 10
+_PART = 8  # images at a time on a CPU, few enough for its caches
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,8 +40,8 @@ class PhotographAugmentation:
         ratio: Width of the crop divided by its height.
     """
 
-    mean: Channels
-    std: Channels
+    mean: Rgb
+    std: Rgb
     size: int
     flip: bool
     cutout: int = 0
@@ -66,8 +66,8 @@ class PhotographAugmentation:
         if device.type == "cpu" and images.dtype == torch.uint8:
             result = torch.empty((len(images), 3, self.size, self.size))
             result = result.contiguous(memory_format=torch.channels_last)
-            for start in range(0, len(images), PART):
-                part = slice(start, start + PART)
+            for start in range(0, len(images), _PART):
+                part = slice(start, start + _PART)
                 crops = cropped_one_by_one(images[part], boxes[:, part], flip[part], self.size)
                 result[part] = self._coloured(crops.float(), factors[:, part], order)
         else:
@@ -93,7 +93,7 @@ def random_boxes(
 
     Each image has ten attempts at a crop that fits inside; after that it is taken whole.
     """
-    area, shape = torch.rand(2, ATTEMPTS, batch, generator=generator, dtype=torch.float64)
+    area, shape = torch.rand(2, _ATTEMPTS, batch, generator=generator, dtype=torch.float64)
     place = torch.rand(2, batch, generator=generator, dtype=torch.float64)
     area = height * width * (scale[0] + area * (scale[1] - scale[0]))
     low, high = math.log(ratio[0]), math.log(ratio[1])

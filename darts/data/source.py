@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from darts.data.dataset import Channels, ImageSet
+from darts.data.channels import ChannelStatistics
+from darts.data.dataset import ImageSet
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -28,7 +29,7 @@ class Source:
     test: ImageSet
     flip: bool
     size: int | None
-    statistics: tuple[Channels, Channels] | None = None
+    statistics: ChannelStatistics | None = None
     root: Path | None = None
 
     @property

@@ -10,8 +10,8 @@ import torch
 from darts.data.arrays import open_array
 from darts.data.augmentation import policy_of, stored_size
 from darts.data.cache import MappedImages, cached
-from darts.data.catalogue import KNOWN, absent, find
-from darts.data.corrupt import readable
+from darts.data.catalogue import KNOWN, find, missing_error
+from darts.data.corrupt import without_unreadable
 from darts.data.dataset import Dataset, Files, ImageSet
 from darts.data.digits import open_digits
 from darts.data.folders import LARGE, open_folder
@@ -20,9 +20,9 @@ from darts.data.named import open_named
 from darts.data.options import DataOptions, data_directory
 from darts.data.source import Source
 from darts.data.splits import hold_out
-from darts.data.statistics import measured_on
+from darts.data.statistics import with_statistics
 from darts.data.streaming import ImageFiles
-from darts.data.subsets import apply_manifest, draw_subset, listed_halves
+from darts.data.subsets import apply_manifest, draw_subset, recorded_halves
 from darts.errors import UserError
 from darts.run_files import RunFiles
 
@@ -40,7 +40,7 @@ def open_dataset(
     """Open the data set that `options` names; images that fit in memory go to `device`.
 
     `seed` draws the subset, and nothing else. Statistics of own data are those of all training
-    images; `statistics.measured_on` narrows them.
+    images; `statistics.with_statistics` narrows them.
 
     Args:
         run: Directory of a run to go on with; image files are those that it began with.
@@ -49,7 +49,7 @@ def open_dataset(
     Raises:
         UserError: the data set is unknown, absent or faulty, or an option does not fit it.
     """
-    source, files = _chosen(_held_out(options), options, seed, run, test)
+    source, files = _apply_subset(_hold_out(options), options, seed, run, test)
     size = options.image_size or source.size
     if size is None:
         raise UserError(f"the images of {options.dataset} are not square: give --image-size")
@@ -63,36 +63,36 @@ def open_dataset(
         std=(1.0, 1.0, 1.0),
         measured=source.statistics is None,
         flip=source.flip if options.flip is None else options.flip,
-        train=_settle(source, source.train, stored, options),
-        test=_settle(source, source.test, stored, options) if test else source.test,
+        train=_resize_and_cache(source, source.train, stored, options),
+        test=_resize_and_cache(source, source.test, stored, options) if test else source.test,
         files=files,
     )
     if source.statistics is not None:
         dataset = replace(dataset, mean=source.statistics[0], std=source.statistics[1])
-    return measured_on(dataset.to(device))
+    return with_statistics(dataset.to(device))
 
 
-def _chosen(
+def _apply_subset(
     source: Source, options: DataOptions, seed: int, run: str | None, test: bool
 ) -> tuple[Source, Files | None]:
     """The part of `source` that is used, and which files it is made of."""
-    listed = _listed(options.subset, run)
+    listed = _manifest_path(options.subset, run)
     skipped: tuple[str, ...] = ()
     halves = None
     if listed is None:
         sizes = len(source.train), len(source.test)
         source = draw_subset(source, options, seed)
-        drawn = sizes != (len(source.train), len(source.test))
+        is_subset = sizes != (len(source.train), len(source.test))
         if options.skip_corrupt:
-            source, skipped = readable(source, test)
+            source, skipped = without_unreadable(source, test)
     else:
         manifest = Manifest.read(listed)
-        source, drawn = apply_manifest(source, manifest, str(listed)), True
+        source, is_subset = apply_manifest(source, manifest, str(listed)), True
         if options.skip_corrupt and run is None:
-            source, skipped = readable(source, test)
+            source, skipped = without_unreadable(source, test)
             manifest = manifest.without({below(source.folder, path) for path in skipped})
         skipped = tuple(str(source.folder / path) for path in manifest.skipped)
-        halves = listed_halves(manifest)
+        halves = recorded_halves(manifest)
     if not isinstance(source.train, ImageFiles) or not isinstance(source.test, ImageFiles):
         return source, None
     return source, Files(
@@ -101,11 +101,11 @@ def _chosen(
         test=source.test.paths,
         skipped=skipped,
         halves=halves,
-        drawn=drawn or bool(skipped),
+        is_subset=is_subset or bool(skipped),
     )
 
 
-def outline(options: DataOptions) -> tuple[int, int]:
+def classes_and_size(options: DataOptions) -> tuple[int, int]:
     """Number of classes and image size that a run on this data set will have; opens no image.
 
     Those of a data set with a name are known even where it is absent.
@@ -127,7 +127,7 @@ def outline(options: DataOptions) -> tuple[int, int]:
     return classes, options.image_size or size or LARGE
 
 
-def _held_out(options: DataOptions) -> Source:
+def _hold_out(options: DataOptions) -> Source:
     """The data set, its test images replaced by training images that are set aside if asked."""
     source, every = _open(options), options.hold_out
     if every == 0:
@@ -150,7 +150,7 @@ def _open(options: DataOptions) -> Source:
         found = find(name, directory)
         if found is None:
             known = KNOWN[name]
-            raise absent(
+            raise missing_error(
                 name,
                 directory,
                 "it has to be downloaded by hand (image-net.org), as train/WNID/*.JPEG "
@@ -166,14 +166,16 @@ def _open(options: DataOptions) -> Source:
     )
 
 
-def _listed(subset: str | None, run: str | None) -> Path | None:
+def _manifest_path(subset: str | None, run: str | None) -> Path | None:
     """The manifest to follow; that of a run to go on with comes before all."""
     if run is not None and (listed := RunFiles(Path(run)).images).exists():
         return listed
     return Path(subset).expanduser() if subset is not None else None
 
 
-def _settle(source: Source, images: ImageSet, size: int, options: DataOptions) -> ImageSet:
+def _resize_and_cache(
+    source: Source, images: ImageSet, size: int, options: DataOptions
+) -> ImageSet:
     """Resize, and decode ahead: into the cache if there is to be one, and what fits into memory."""
     images = images.resized(size)
     if not isinstance(images, ImageFiles):

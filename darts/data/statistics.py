@@ -7,15 +7,14 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from darts.data.dataset import Channels, Dataset, ImageSet, ImageTensor
+from darts.data.channels import ChannelStatistics
+from darts.data.dataset import Dataset, ImageSet, ImageTensor
 
 # The standard error of a channel's mean over this many photographs is below 0.006.
 STREAMED_SAMPLE = 2000
 
 
-def channel_statistics(
-    images: ImageSet, indices: Tensor | None = None
-) -> tuple[Channels, Channels]:
+def channel_statistics(images: ImageSet, indices: Tensor | None = None) -> ChannelStatistics:
     """Mean and standard deviation of each channel over all pixels, on the scale 0..1.
 
     Exact: sums of uint8 values and of their squares are whole numbers, and the last step is taken
@@ -37,10 +36,10 @@ def channel_statistics(
         (pixels * s - t * t) ** 0.5 / (255 * pixels) or 1.0
         for t, s in zip(total.tolist(), squares.tolist(), strict=True)
     )
-    return mean, std  # type: ignore[return-value]
+    return ChannelStatistics(mean, std)  # type: ignore[arg-type]
 
 
-def measured_on(dataset: Dataset, indices: Tensor | None = None) -> Dataset:
+def with_statistics(dataset: Dataset, indices: Tensor | None = None) -> Dataset:
     """The data set with statistics of the training images `indices`, or of all of them.
 
     A data set with published statistics comes back as it is. In a search, `indices` are the images

@@ -22,7 +22,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from darts.data.counting import counting
-from darts.data.dataset import ImageTensor, Reader
+from darts.data.dataset import BatchReader, ImageTensor
 from darts.errors import UserError
 
 PIECE = 32  # images that a worker decodes at a time
@@ -95,7 +95,7 @@ class ImageFiles:
                 ) from error
         return torch.from_numpy(batch).permute(0, 3, 1, 2)
 
-    def reader(self, pin: bool = False) -> Reader:
+    def reader(self, pin: bool = False) -> BatchReader:
         return _WorkerReader(self, pin)
 
     def subset(self, indices: Tensor) -> ImageFiles:

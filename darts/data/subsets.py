@@ -66,7 +66,7 @@ def apply_manifest(source: Source, manifest: Manifest, where: str) -> Source:
     )
 
 
-def listed_halves(manifest: Manifest) -> tuple[Tensor, Tensor] | None:
+def recorded_halves(manifest: Manifest) -> tuple[Tensor, Tensor] | None:
     """Numbers of the training images for the weights and the architecture, if a search wrote it."""
     training = tuple(entry for entry in manifest.entries if entry.part != "test")
     ours, theirs = (part_indices(training, part) for part in ("weights", "architecture"))
@@ -91,7 +91,7 @@ def search_halves(
 
 def write_manifest(dataset: Dataset, path: Path, seed: int, **parts: Tensor) -> None:
     """Write down the images of a data set of files: where a subset or a division was drawn."""
-    if dataset.files is not None and (parts or dataset.files.drawn):
+    if dataset.files is not None and (parts or dataset.files.is_subset):
         Manifest.of(dataset, seed, parts).write(path)
 
 

@@ -15,8 +15,8 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from darts.data.augmentation import normalise
+from darts.data.channels import Rgb
 from darts.data.color import jitter
-from darts.data.dataset import Channels
 from darts.data.streaming import in_workers
 from darts.detection.annotations import Annotations
 from darts.detection.matching import Targets
@@ -65,8 +65,8 @@ class ViewLoader:
         order: torch.Generator,
         noise: torch.Generator,
         *,
-        mean: Channels,
-        std: Channels,
+        mean: Rgb,
+        std: Rgb,
         dtype: torch.dtype = torch.float32,
     ) -> None:
         if len(part) < options.batch_size:
@@ -200,7 +200,7 @@ def to_device(raw: Tensor, device: torch.device, dtype: torch.dtype) -> Tensor:
     return raw.to(device, non_blocking=True).permute(0, 3, 1, 2).to(dtype) / 255
 
 
-def normalised(images: Tensor, mean: Channels, std: Channels) -> Tensor:
+def normalised(images: Tensor, mean: Rgb, std: Rgb) -> Tensor:
     """Normalise images `[B, 3, S, S]` in 0..1 in place: (images - mean) / std, channels last."""
     images = normalise(images.mul_(255), mean, std)
     return images.contiguous(memory_format=torch.channels_last)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from darts.data.dataset import Channels
+from darts.data.channels import Rgb
 from darts.detection.annotations import Annotations
 from darts.detection.average_precision import (
     Precision,
@@ -50,7 +50,7 @@ def score_detector(options: DetectionOptions) -> Precision:
 
 def load_detector(
     checkpoint: Path | str, part: Annotations | None = None
-) -> tuple[Detector, Channels, Channels]:
+) -> tuple[Detector, Rgb, Rgb]:
     """Load a detector from a checkpoint or a run directory.
 
     Args:
@@ -82,7 +82,7 @@ def load_detector(
 
 
 def find_all(
-    detector: Detector, part: Annotations, options: DetectionOptions, mean: Channels, std: Channels
+    detector: Detector, part: Annotations, options: DetectionOptions, mean: Rgb, std: Rgb
 ) -> list[Result]:
     """Detect objects in all images of `part`.
 

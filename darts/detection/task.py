@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from darts.costs.count import count
+from darts.data.channels import Rgb
 from darts.detection.average_precision import (
     Precision,
     average_precision,
@@ -19,7 +20,7 @@ from darts.detection.average_precision import (
 )
 from darts.detection.backbone import create_backbone
 from darts.detection.detector import Detector, detector_from_description
-from darts.detection.loader import Channels, ViewLoader
+from darts.detection.loader import ViewLoader
 from darts.detection.matching import Targets, detection_loss
 from darts.detection.options import DetectionOptions, check_detection_options
 from darts.detection.scoring import PICTURES, find_all, load_detector, write_results
@@ -105,7 +106,7 @@ class DetectionTask:
         self.steps_per_epoch = self.training.steps_per_epoch
         self.precision: Precision | None = None
 
-    def _create(self, options: DetectionOptions) -> tuple[Detector, Channels, Channels]:
+    def _create(self, options: DetectionOptions) -> tuple[Detector, Rgb, Rgb]:
         if options.resume is not None:
             # From the checkpoint, because the file of the model may have changed.
             return load_detector(options.resume, self.val)

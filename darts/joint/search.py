@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from darts.data.sources import outline
+from darts.data.sources import classes_and_size
 from darts.joint.checks import check_images, check_recipe_names, check_sizes
 from darts.joint.costs import Costs, Limits
 from darts.joint.directory import (
@@ -185,7 +185,7 @@ def iteration_options(options: JointOptions) -> IterationOptions:
 
 def open_setting(options: JointOptions, model: Model | None) -> NetworkSetting:
     """Settings that all candidates share, from the options and their data set."""
-    classes, size = outline(options)
+    classes, size = classes_and_size(options)
     return NetworkSetting(
         resolution=size,
         num_classes=classes,

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from darts.data.loader import BatchLoader, evaluation_batches
 from darts.data.sources import open_dataset
-from darts.data.statistics import measured_on
+from darts.data.statistics import with_statistics
 from darts.data.subsets import search_halves, write_manifest
 from darts.data.transforms import evaluation_transform, training_transform
 from darts.methods.gradient import LabelledBatch
@@ -121,7 +121,7 @@ class SearchTask:
         ours, theirs = search_halves(
             dataset, 1 - options.arch_fraction, self.streams["split"], options.split
         )
-        self.dataset = measured_on(dataset, ours)
+        self.dataset = with_statistics(dataset, ours)
         self.weight_indices, self.validation_indices = ours, theirs
         self.training = self._loader(options, ours, "training")
         self.validation = self._loader(options, theirs, "validation")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from darts.costs.count import count
-from darts.data.sources import outline
+from darts.data.sources import classes_and_size
 from darts.models.registry import Model
 from darts.training.options import TrainingOptions
 from darts.training.task import create_trainee
@@ -18,7 +18,7 @@ def network_card(options: TrainingOptions, model: Model) -> str:
     Raises:
         UserError: Own data are absent or faulty, or the network cannot take their images.
     """
-    classes, size = outline(options)
+    classes, size = classes_and_size(options)
     with torch.device("meta"):
         network = create_trainee(options, model, classes, size)
     cost = count(network, size)

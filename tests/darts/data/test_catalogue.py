@@ -1,7 +1,7 @@
 import subprocess
 import sys
 
-from darts.data.catalogue import KNOWN, absent, find, list_datasets
+from darts.data.catalogue import KNOWN, find, list_datasets, missing_error
 
 
 def test_an_empty_directory_has_the_digits(tmp_path):
@@ -38,7 +38,7 @@ def test_the_directory_can_come_from_the_environment(tmp_path, monkeypatch):
 
 def test_the_error_says_where_and_what_remains(tmp_path):
     (tmp_path / "cifar-100-python").mkdir()
-    message = str(absent("svhn", tmp_path, "no network"))
+    message = str(missing_error("svhn", tmp_path, "no network"))
     assert str(tmp_path / "test_32x32.mat") in message
     assert "no network" in message
     assert "digits, cifar100, folder:PATH and array:FILE.npz" in message

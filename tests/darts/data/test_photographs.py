@@ -69,7 +69,7 @@ def test_a_batch_is_augmented_in_parts_as_if_image_by_image():
     jittering = augmentation(color_jitter=0.4, cutout=4)
     whole = jittering(images, stream(4))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(photographs, "PART", 1)
+        patch.setattr(photographs, "_PART", 1)
         torch.testing.assert_close(jittering(images, generator), whole, atol=1e-5, rtol=1e-5)
 
 

@@ -5,7 +5,7 @@ import torch
 from darts.data import statistics
 from darts.data.dataset import Dataset, ImageTensor
 from darts.data.folders import open_folder
-from darts.data.statistics import channel_statistics, measured_on
+from darts.data.statistics import channel_statistics, with_statistics
 
 
 def of_numpy(pixels):
@@ -55,14 +55,14 @@ def dataset_of(images, measured):
 
 def test_own_data_are_measured_on_the_images_that_train_the_weights(make_images):
     images, half = make_images(20), torch.arange(10)
-    dataset = measured_on(dataset_of(images, True), half)
+    dataset = with_statistics(dataset_of(images, True), half)
     assert (dataset.mean, dataset.std) == channel_statistics(images, half)
-    assert measured_on(dataset_of(images, True)).mean == channel_statistics(images)[0]
+    assert with_statistics(dataset_of(images, True)).mean == channel_statistics(images)[0]
 
 
 def test_published_statistics_stay(make_images):
     dataset = dataset_of(make_images(20), False)
-    assert measured_on(dataset, torch.arange(10)) is dataset
+    assert with_statistics(dataset, torch.arange(10)) is dataset
 
 
 def test_of_files_a_part_is_read(tmp_path, write_folder, monkeypatch):
@@ -71,5 +71,5 @@ def test_of_files_a_part_is_read(tmp_path, write_folder, monkeypatch):
     write_folder(tmp_path / "val", {"a": 1, "b": 1})
     images = open_folder(tmp_path, 0, "folder:x").train.resized(12)
     every_third = np.concatenate([written["a"], written["b"]])[::3]
-    mean = measured_on(dataset_of(images, True)).mean
+    mean = with_statistics(dataset_of(images, True)).mean
     np.testing.assert_allclose(mean, (every_third / 255).mean((0, 1, 2)), rtol=1e-12)

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from darts.data.options import DataOptions
-from darts.data.sources import open_dataset, outline
+from darts.data.sources import classes_and_size, open_dataset
 from darts.data.subsets import search_halves, write_manifest
 from darts.errors import UserError
 
@@ -42,7 +42,7 @@ def test_classes_are_drawn_by_the_seed(folder):
     assert len(drawn) > 2
     dataset = opened(folder, 1, classes=2)
     assert dataset.num_classes == 2
-    assert outline(DataOptions(dataset=f"folder:{folder}", classes=2)) == (2, 4)
+    assert classes_and_size(DataOptions(dataset=f"folder:{folder}", classes=2)) == (2, 4)
     for part, counts in ((dataset.train, COUNTS), (dataset.test, dict.fromkeys(COUNTS, 5))):
         assert part.labels.bincount().tolist() == [counts[name] for name in dataset.classes]
     for path, label in zip(dataset.files.train, dataset.train.labels.tolist(), strict=True):
@@ -79,7 +79,7 @@ def test_the_same_images_by_a_manifest_whatever_is_added_or_asked(folder, tmp_pa
         for mine, theirs in zip(halves(again, 9, 0.3), parts.values(), strict=True):
             assert torch.equal(mine, theirs)
     options = DataOptions(dataset=f"folder:{folder}", subset=str(tmp_path / "run"))
-    assert outline(options) == (3, 4)
+    assert classes_and_size(options) == (3, 4)
 
 
 def test_a_manifest_of_another_kind_of_data_is_refused(folder, tmp_path):
