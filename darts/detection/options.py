@@ -12,45 +12,45 @@ from darts.settings.options import RunOptions
 
 @dataclass(frozen=True, kw_only=True)
 class DetectionOptions(RunOptions):
-    """An SSD on the feature maps of a network, as in PC-DARTS (§4.5).
+    """An SSD on the feature maps of a network, as in PC-DARTS (arXiv 1907.05737, §4.5).
 
     Args:
-        genotype: Backbone: name of a cell in the zoo, or a YAML file.
-        model: Instead of a genotype, any other network: regnetx_400mf, resnet50 … or a YAML file.
-        pretrained: Begin with the backbone of a retraining: its run directory or checkpoint.
-            Without a genotype or a model, that run's network is taken.
-        channels: Channels of a genotype's first cell; by default 48.
-        layers: Number of a genotype's cells; by default 14.
-        stem: imagenet divides the resolution by 8, cifar keeps it; auto goes by the image size.
-        head: ssd predicts by 3x3 convolutions, ssdlite by separable ones.
-        finest_stride: Predict from the backbone's maps of this stride and coarser ones.
-        dataset: coco is any data in COCO's format; shapes draws its own circles, squares and
+        genotype: Backbone of cells: a name in the zoo or a YAML file.
+        model: Any other backbone: regnetx_400mf, resnet50 … or a YAML file.
+        pretrained: Start from the weights of a run of evaluate.py: its run directory or checkpoint.
+            Without --genotype and --model, the network of that run is the backbone.
+        channels: Channels of the first cell of a genotype; by default 48.
+        layers: Number of cells of a genotype; by default 14.
+        stem: imagenet divides the resolution by 8, cifar keeps it; auto depends on the image size.
+        head: ssd predicts with 3x3 convolutions, ssdlite with separable ones.
+        finest_stride: Predict from the maps of the backbone with this stride or a larger one.
+        dataset: coco reads data in COCO's format; shapes draws images of circles, squares and
             triangles.
         data_dir: Directory of data in COCO's format: train2017/ or train/, val2017/ or val/, and
-            annotations/ with instances_train2017.json or train.json, and so on. Also where shapes
-            are kept; by default $DARTS_DATA or else ~/.cache/darts/data.
-        train_images: Folder of the training images, if it is not found in data_dir.
-        train_annotations: Their annotations, a JSON file in COCO's format.
-        val_images: Folder of the validation images.
-        val_annotations: Their annotations.
-        image_size: Side of the squares that images are brought to, in pixels.
+            annotations/ with instances_train2017.json or train.json, and so on. Drawn shapes are
+            stored there, too. By default $DARTS_DATA, or else ~/.cache/darts/data.
+        train_images: Folder of the training images, if data_dir has another layout.
+        train_annotations: JSON file of the training annotations in COCO's format.
+        val_images: Folder of the validation images, if data_dir has another layout.
+        val_annotations: JSON file of the validation annotations in COCO's format.
+        image_size: Images are resized to squares with this side, in pixels.
         augment: ssd zooms out, crops, mirrors and changes colours; flip only mirrors.
-        epochs: Epochs of training; the last one's AP is the result.
-        batch_size: Images of a step.
-        learning_rate: Learning rate at the start of the schedule, a cosine that ends at 0.
-        lr_warmup_epochs: Epochs in which the learning rate first grows, step by step.
+        epochs: Epochs of training; the result is the AP after the last epoch.
+        batch_size: Images per step.
+        learning_rate: Initial learning rate; it falls to 0 along a cosine.
+        lr_warmup_epochs: Epochs during which the learning rate first rises linearly.
         optimiser: sgd, rmsprop or adamw.
         momentum: Momentum of SGD and RMSProp.
         weight_decay: Weight decay.
-        decay_norms: Whether it acts on the parameters of norms, too.
+        decay_norms: Whether weight decay applies to the parameters of batch norms.
         grad_clip: Largest norm of the gradient; 0 for no limit.
-        test_every: Epochs between evaluations on the way, for watching only; 0 is the last alone.
-        score_threshold: Detections below this score are dropped.
-        nms_threshold: Of two detections of a class that overlap more than this, the better stays.
-        pictures: Validation images to draw detections into.
+        test_every: Evaluate every N epochs, for information only; 0: only after the last epoch.
+        score_threshold: Detections with a lower score are dropped.
+        nms_threshold: If two detections of a class have an IoU above this, the weaker is dropped.
+        pictures: Number of validation images in detections.png.
         workers: Processes that decode image files.
         checkpoint: Trained detector to test with --test-only: a checkpoint or a run directory.
-        test_only: Only evaluate the detector in --checkpoint.
+        test_only: Only evaluate the detector in --checkpoint; nothing is written.
     """
 
     fixed = frozenset({"accumulate", "recompute_cells", "sync_norm"})
@@ -101,7 +101,7 @@ SHAPES_SETTINGS: Mapping[str, Any] = {
     "workers": 0,
     "log_every": 10,
 }
-"""What `--dataset shapes` implies."""
+"""Defaults for `--dataset shapes`."""
 
 DETECTION_PRESETS: Mapping[str, Mapping[str, Any]] = {
     "paper": {},
@@ -111,28 +111,28 @@ DETECTION_PRESETS: Mapping[str, Mapping[str, Any]] = {
 
 
 def detection_overlay(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """What the data set and the preset imply."""
+    """Defaults that depend on the data set and the preset."""
     shapes = SHAPES_SETTINGS if settings["dataset"] == "shapes" else {}
     return {**shapes, **DETECTION_PRESETS[settings["preset"]]}
 
 
 def check_detection_options(options: DetectionOptions) -> None:
-    """Refuse numbers that cannot be, before anything is read or written.
+    """Check the ranges of numbers before anything is read or written.
 
     Raises:
-        UserError: It names the option and what it can be.
+        UserError: A number is out of range; the message names the option and the range.
     """
     for name in ("epochs", "batch_size", "image_size", "finest_stride"):
         if getattr(options, name) < 1:
             flag = name.replace("_", "-")
-            raise UserError(f"--{flag}: 1 or more, not {getattr(options, name)}.")
+            raise UserError(f"--{flag} must be 1 or more, not {getattr(options, name)}.")
     for name in ("score_threshold", "nms_threshold"):
         if not 0 <= getattr(options, name) <= 1:
             flag = name.replace("_", "-")
-            raise UserError(f"--{flag}: from 0 to 1, not {getattr(options, name)}.")
+            raise UserError(f"--{flag} must be from 0 to 1, not {getattr(options, name)}.")
     for name in ("pictures", "workers", "test_every", "lr_warmup_epochs"):
         if getattr(options, name) < 0:
             flag = name.replace("_", "-")
-            raise UserError(f"--{flag}: 0 or more, not {getattr(options, name)}.")
+            raise UserError(f"--{flag} must be 0 or more, not {getattr(options, name)}.")
     if not options.learning_rate > 0:
-        raise UserError(f"--learning-rate: more than 0, not {options.learning_rate}.")
+        raise UserError(f"--learning-rate must be above 0, not {options.learning_rate}.")

@@ -15,23 +15,23 @@ from darts.training.options import TrainingOptions
 class JointOptions(TrainingOptions):
     """A joint search of architecture and recipe (FBNetV3, arXiv 2006.02049).
 
-    The other options are those of a retraining, for what the space leaves open: data, batch size,
-    the genotype or model of a space that has none of its own.
+    The other options are those of `evaluate.py`. They decide what the space leaves open, such as
+    the data, the batch size, and the network of a space of recipes.
 
     Args:
         space: Search space: a built-in name, a YAML file, or two joined by "+", such as
-            darts-cell+recipe. `python -m darts joint show` lists them.
-        epochs: Epochs of a full training; the first round's tells where later ones stop.
-        rounds: Rounds of trainings.
-        candidates: Trainings of a round.
-        pool: Candidates to choose from.
-        min_macs: Fewest multiply-adds of a candidate, in millions.
-        max_macs: Most multiply-adds of a candidate, in millions.
-        max_params: Most parameters of a candidate, in millions.
-        hold_out: Candidates are judged by every so-manieth training image of each class, set aside
-            from training; test images judge none.
-        rank_correlation: Later rounds stop at the first epoch whose accuracies correlate in rank
-            with the last one's by more than this.
+            darts-cell+recipe. `python -m darts joint show` lists the built-in spaces.
+        epochs: Epochs of a full training, as in the first round; later rounds may stop earlier.
+        rounds: Number of rounds.
+        candidates: Candidates that are trained in each round.
+        pool: Number of candidates to choose from.
+        min_macs: Smallest number of multiply-adds of a candidate, in millions.
+        max_macs: Largest number of multiply-adds of a candidate, in millions.
+        max_params: Largest number of parameters of a candidate, in millions.
+        hold_out: Every Nth training image of each class is held out to score candidates; the test
+            set is never used.
+        rank_correlation: Later rounds stop at the first epoch whose rank correlation with the final
+            accuracies exceeds this.
         strategy: predictor, or random for a baseline that trains quasi-random candidates fully.
         executor: Where trainings run: one after the other here, in several processes of this
             machine, or on a Ray cluster.

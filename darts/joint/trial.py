@@ -1,8 +1,7 @@
-"""The training of one candidate: the work of a trial.
+"""Train one candidate as a trial.
 
-A candidate is judged by images that are set aside from the training images, never by test images.
-Nothing is written: what was measured goes through `report`, and a trial that was cut off begins
-again.
+A candidate is scored on held-out training images, never on test images. Nothing is written: the
+accuracies go to `report`, and a trial that was interrupted starts again.
 """
 
 from __future__ import annotations
@@ -23,21 +22,22 @@ from darts.trials.attempt import ReportEpoch
 
 @dataclass(frozen=True)
 class TrainCandidate:
-    """Trains the candidate that a trial's settings name; picklable.
+    """Trains the candidate in the settings of a trial; can be pickled.
 
     Attributes:
-        options: What candidates have in common.
-        problem: What turns a candidate into a network and a recipe.
+        options: Options that all candidates share.
+        problem: Converts a candidate to a network and a recipe.
     """
 
     options: JointOptions
     problem: Problem
 
     def __call__(self, settings: dict[str, Any], report: ReportEpoch) -> dict[str, Any]:
-        """Train to epoch `stop` of `epochs`, and return the last epoch's accuracy.
+        """Train up to epoch `stop` of `epochs`, and return the accuracy after that epoch.
 
-        The schedule is that of `epochs`, so that a stopped training is the beginning of a full one.
-        A training that diverges counts as one that guesses: its recipe is bad, not its trial.
+        The schedule is that of `epochs` epochs, so a stopped training is the beginning of a full
+        one. A training that diverges is scored at chance level, because its recipe is bad; the
+        trial does not fail.
         """
         space = self.problem.space
         candidate = self.problem.candidate(space.genes([settings["candidate"]])[0])
@@ -45,7 +45,7 @@ class TrainCandidate:
             self.options,
             {**candidate.options, "epochs": settings["epochs"]},
         )
-        # Trials are too short for compiling, unless it is asked for.
+        # Trials are too short to compile the network, unless the options ask for it.
         training = replace(training, compile=training.compile is True)
         task = TrainingTask(training, candidate.model, opened_dataset(training))
         chance = 100 / task.dataset.num_classes
@@ -65,7 +65,7 @@ class TrainCandidate:
 
 
 def judged(task: TrainingTask) -> float:
-    """Accuracy (%) on the set-aside images, of the weights' running mean where there is one."""
+    """Accuracy (%) on the held-out images, with the averaged weights if the recipe has them."""
     task.test()
     scores = task.average_scores or task.scores
     assert scores is not None
@@ -73,7 +73,7 @@ def judged(task: TrainingTask) -> float:
 
 
 def train_epoch(task: TrainingTask, epoch: int) -> torch.Tensor:
-    """Mean loss of an epoch's steps."""
+    """Train one epoch and return the mean of its losses."""
     task.begin_epoch(epoch)
     losses = [task.step()["loss"] for _ in range(task.steps_per_epoch)]
     return torch.stack(losses).mean()
