@@ -39,7 +39,7 @@ def joint_search_command(arguments: Sequence[str], prog: str) -> None:
     measured, accuracies = result.iteration.measured()
     print(f"trials          {len(measured)} that count, {result.seconds:.0f} s of training")
     print(f"early stop      epoch {result.iteration.stop_epoch} of {options.epochs}")
-    print(f"best measured   {accuracies.max():.2f} % (set-aside images), {result.run_dir / BEST}")
+    print(f"best measured   {accuracies.max():.2f} % (held-out images), {result.run_dir / BEST}")
     costs = _cost_words(result.evolved.costs)
     print(f"best predicted  {result.evolved.scores[0]:.2f} %, {costs}")
     print(f"run directory   {result.run_dir}")
@@ -92,7 +92,7 @@ def joint_evolve_command(arguments: Sequence[str], prog: str) -> None:
         path = record.path / "evolved" / f"{name}.yaml"
         candidate = record.problem.candidate(evolved.genes[0])
         accuracy, costs = evolved.scores[0], evolved.costs
-        comment = f"Predicted: {accuracy:.2f} % (set-aside images), {_cost_words(costs)}"
+        comment = f"Predicted: {accuracy:.2f} % (held-out images), {_cost_words(costs)}"
         write_recipe(candidate, record.config, path, comment)
         macs, params = f"{costs.macs[0]:,.0f}", f"{costs.params[0]:,.0f}"
         rows.append((words, f"{accuracy:.2f} %", macs, params, f"{seconds:.1f}", str(path)))
