@@ -24,7 +24,7 @@ _SELDOM = frozenset(
 )
 
 
-def recipe_words(options: CompareOptions, judged: ComparedNetwork) -> str:
+def recipe_sentence(options: CompareOptions, judged: ComparedNetwork) -> str:
     """One sentence on how all networks were trained."""
     extras = [
         f"cutout {options.cutout}" if options.cutout else "no cutout",

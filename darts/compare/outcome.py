@@ -58,7 +58,7 @@ class Contender:
         share = self.error / 100
         return 100 * float(np.sqrt(share * (1 - share) / self.test_images))
 
-    def redrawn(self, generator: np.random.Generator, repeats: int = REPEATS) -> FloatArray:
+    def resampled(self, generator: np.random.Generator, repeats: int = REPEATS) -> FloatArray:
         """Resampled mean errors, `[repeats]`.
 
         With several seeds, the seeds are resampled with replacement; with one seed, the number of
@@ -73,14 +73,14 @@ class Contender:
 
 
 @dataclass(frozen=True)
-class Standing:
+class Rank:
     """The rank of a value in a population.
 
     Attributes:
         value: The value.
         median: Median of the population.
         percentile: Share (%) of the population with a smaller value, where equal values count half,
-            and its 95 % interval; see `stand`.
+            and its 95 % interval; see `rank_in_population`.
     """
 
     value: float
@@ -96,9 +96,9 @@ class Standing:
         }
 
 
-def stand(
-    value: float, redrawn: ArrayLike, population: ArrayLike, generator: np.random.Generator
-) -> Standing:
+def rank_in_population(
+    value: float, resampled: ArrayLike, population: ArrayLike, generator: np.random.Generator
+) -> Rank:
     """The rank of `value` in a population, with a 95 % interval.
 
     The interval covers chance in the value and in the population. For each resampled value x, k of
@@ -112,16 +112,16 @@ def stand(
 
     Args:
         value: The value.
-        redrawn: Resampled values, or one value `[1]` without uncertainty.
+        resampled: Resampled values, or one value `[1]` without uncertainty.
         population: Values of the population, `[N]`.
         generator: Source of randomness.
 
-    >>> found = stand(2.5, [2.5], range(10), np.random.default_rng(0))
+    >>> found = rank_in_population(2.5, [2.5], range(10), np.random.default_rng(0))
     >>> found.median, found.percentile.middle
     (4.5, 30.0)
     """
     known = np.sort(np.asarray(population, np.float64))
-    drawn = np.broadcast_to(np.asarray(redrawn, np.float64), REPEATS)
+    drawn = np.broadcast_to(np.asarray(resampled, np.float64), REPEATS)
 
     def smaller(x: ArrayLike) -> FloatArray:
         # Equal values count half.
@@ -132,7 +132,7 @@ def stand(
     least = np.finfo(np.float32).tiny
     lower = generator.beta(np.maximum(below, least), len(known) - below + 1)
     upper = generator.beta(below + 1, np.maximum(len(known) - below, least))
-    return Standing(
+    return Rank(
         value=value,
         median=float(np.median(known)),
         percentile=Interval(
@@ -157,8 +157,8 @@ class Judgement:
     """
 
     population: Population
-    error: Standing
-    properties: Mapping[str, Standing]
+    error: Rank
+    properties: Mapping[str, Rank]
     best: int
     verdict: ComparisonVerdict
 
@@ -222,12 +222,12 @@ def judge_contender(
 ) -> tuple[Judgement, ...]:
     """Compare the contender to each population; `seed` is the seed of the resampling."""
     generator = np.random.default_rng(seed)
-    redrawn = contender.redrawn(generator)
+    resampled = contender.resampled(generator)
     judgements = []
     for population in populations:
-        error = stand(contender.error, redrawn, population.errors, generator)
+        error = rank_in_population(contender.error, resampled, population.errors, generator)
         properties = {
-            name: stand(value, [value], values[np.isfinite(values)], generator)
+            name: rank_in_population(value, [value], values[np.isfinite(values)], generator)
             for name, value in contender.properties.items()
             if (values := population.properties.get(name)) is not None and np.isfinite(values).any()
         }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from darts.compare.outcome import Comparison, Judgement, Standing, sentence
+from darts.compare.outcome import Comparison, Judgement, Rank, sentence
 from darts.design_space.plots import Mark, plot_costs, plot_distributions
 from darts.design_space.published import published_models
 from darts.files import atomic_write
@@ -86,7 +86,7 @@ def comparison_tables(comparison: Comparison) -> list[tuple[str, list[Row]]]:
     found = [("Test error (%)", _error_rows(comparison))]
     for one in comparison.judgements:
         title = f"{comparison.contender.name} among {one.population.name}"
-        found.append((title, _standing_rows(one)))
+        found.append((title, _rank_rows(one)))
     return found
 
 
@@ -120,21 +120,21 @@ def _error_rows(comparison: Comparison) -> list[Row]:
     return rows
 
 
-def _standing_rows(one: Judgement) -> list[Row]:
+def _rank_rows(one: Judgement) -> list[Row]:
     head: Row = ("", "value", "median of the population", "% with less", "95 % interval")
-    rows = [head, _standing_row("test error (%)", one.error, 1.0)]
+    rows = [head, _rank_row("test error (%)", one.error, 1.0)]
     for name in _COSTS:
-        if standing := one.properties.get(name):
-            rows.append(_standing_row(_WORDS[name], standing, 1e3 if name == "latency" else 1.0))
+        if rank := one.properties.get(name):
+            rows.append(_rank_row(_WORDS[name], rank, 1e3 if name == "latency" else 1.0))
     return rows
 
 
-def _standing_row(label: str, standing: Standing, scale: float) -> Row:
-    share = standing.percentile
+def _rank_row(label: str, rank: Rank, scale: float) -> Row:
+    share = rank.percentile
     return (
         label,
-        _figure(standing.value * scale),
-        _figure(standing.median * scale),
+        _figure(rank.value * scale),
+        _figure(rank.median * scale),
         f"{share.middle:.0f}",
         f"{share.low:.0f} to {share.high:.0f}",
     )

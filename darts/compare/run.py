@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from darts.compare.candidates import Baseline, ComparedNetwork, baseline, contender
-from darts.compare.describe import recipe_words, setting_notes
+from darts.compare.describe import recipe_sentence, setting_notes
 from darts.compare.options import CompareOptions
 from darts.compare.outcome import Comparison, Contender, judge_contender
 from darts.costs.latency import measure_latency
@@ -94,7 +94,7 @@ def train_and_compare(options: CompareOptions, model: Model) -> FinishedComparis
     comparison = Comparison(
         contender=found,
         judgements=judge_contender(found, populations, options.seed),
-        recipe=recipe_words(options, judged),
+        recipe=recipe_sentence(options, judged),
         notes=(
             *setting_notes(options, judged, test_images, populations),
             *(note for one in baselines for note in one.notes),

@@ -160,12 +160,12 @@ def _draw_network(axes: Axes, config: AnyNetConfig) -> None:
     axes.set_xlim(-0.7, start - 0.3)
     # Labels under narrow stages would overlap: they are below all stages, two per line.
     axes.set_xticks([])
-    words = [stage_words(config, index) for index in range(len(config.stages))]
+    words = [stage_label(config, index) for index in range(len(config.stages))]
     lines = [",  ".join(words[start : start + 2]) for start in range(0, len(words), 2)]
     axes.set_xlabel("\n".join(lines), fontsize=8)
 
 
-def stage_words(config: AnyNetConfig, index: int) -> str:
+def stage_label(config: AnyNetConfig, index: int) -> str:
     """A stage in short: "4×152 g8 b2" has 4 blocks of width 152, group width 8, bottleneck 2."""
     stage = config.stages[index]
     words = f"{stage.depth}×{stage.width}"

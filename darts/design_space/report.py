@@ -94,7 +94,7 @@ def _sentence(one: Difference) -> str:
         gap = Interval(-gap.high, -gap.middle, -gap.low)
     figures = (
         f"mean error {gap.middle:.2f} points lower [{gap.low:.2f}, {gap.high:.2f}], a random "
-        f"network better than one of the other with probability {wins.middle:.2f} "
+        f"network beats one of the other with probability {wins.middle:.2f} "
         f"[{wins.low:.2f}, {wins.high:.2f}], Kolmogorov-Smirnov p = {one.adjusted:.2g}"
     )
     if one.adjusted >= _SIGNIFICANT:

@@ -95,7 +95,7 @@ def _training_plots(records: Sequence[RunRecord]) -> Iterator[tuple[str, Any]]:
 
 def _parts(record: RunRecord, name: str) -> Iterator[Curve]:
     x, y = record.series(name)
-    if x:  # One value an epoch.
+    if x:  # One value per epoch.
         yield Curve(x, y, "", CURVES[0])
         return
     x, y = record.series(name, "step")

@@ -1,4 +1,4 @@
-"""Which networks are compared: of one cost, repeatable, refused where there are none."""
+"""The compared networks: of equal cost, reproducible, and an error if there are none."""
 
 import pytest
 import torch
@@ -58,7 +58,7 @@ def test_baselines_cost_what_the_genotype_costs(name: str, judged: ComparedNetwo
     assert (cost.params, cost.macs) == (one.properties["params"], one.properties["macs"])
     assert cost.activations == one.properties["activations"]
     assert baseline(name, options(), judged, SETTING) == found
-    # More of them begin with the same ones.
+    # A larger population begins with the same networks.
     more = baseline(name, options(population=5), judged, SETTING)
     assert more.candidates[:3] == found.candidates
     other = baseline(name, options(seed=1), judged, SETTING)

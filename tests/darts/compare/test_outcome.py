@@ -1,10 +1,16 @@
-"""Where a network stands, and that the sentence says so whoever wins."""
+"""The rank of a network, and the sentences that report it for each verdict."""
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from darts.compare.outcome import Comparison, Contender, judge_contender, sentence, stand
+from darts.compare.outcome import (
+    Comparison,
+    Contender,
+    judge_contender,
+    rank_in_population,
+    sentence,
+)
 from darts.design_space.population import Population
 
 
@@ -26,14 +32,14 @@ SPREAD = np.arange(40.0) * 0.5 + 30
 
 
 def test_percentile_by_hand() -> None:
-    found = stand(3.0, [3.0], [1, 2, 3, 3, 9], generator())
+    found = rank_in_population(3.0, [3.0], [1, 2, 3, 3, 9], generator())
     # Two are smaller and two are equal, which count half.
     assert (found.value, found.median, found.percentile.middle) == (3, 3, 60)
 
 
 @pytest.mark.parametrize("smaller", [0, 3, 10, 20])
 def test_interval_without_noise_is_the_exact_binomial_one(smaller: int) -> None:
-    found = stand(smaller + 0.5, [smaller + 0.5], np.arange(1.0, 21), generator())
+    found = rank_in_population(smaller + 0.5, [smaller + 0.5], np.arange(1.0, 21), generator())
     exact = stats.binomtest(smaller, 20).proportion_ci(0.95, "exact")
     assert found.percentile.low / 100 == pytest.approx(exact.low, abs=0.01)
     assert found.percentile.high / 100 == pytest.approx(exact.high, abs=0.01)
@@ -53,11 +59,11 @@ def test_redrawn_errors() -> None:
     # One seed: binomial, sqrt(0.2 · 0.8 / 400) = 2 points.
     once = contender(20.0, test_images=400)
     assert once.deviation == pytest.approx(2)
-    assert once.redrawn(generator()).std() == pytest.approx(2, rel=0.05)
+    assert once.resampled(generator()).std() == pytest.approx(2, rel=0.05)
     # Three seeds: means of resampled seeds; deviation of the population of three over sqrt(3).
     thrice = contender(10.0, 12.0, 14.0)
     assert (thrice.error, thrice.deviation) == (12, 2)
-    drawn = thrice.redrawn(generator())
+    drawn = thrice.resampled(generator())
     assert drawn.std() == pytest.approx(np.sqrt(8 / 3 / 3), rel=0.05)
     assert (drawn.min(), drawn.max()) == (10, 14)
 

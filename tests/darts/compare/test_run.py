@@ -1,4 +1,4 @@
-"""A small comparison from the command line: complete, repeatable, resumable, plain when refused."""
+"""A small comparison from the command line: complete, reproducible, resumable, clear errors."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Property tests here build modules: how long an example takes says nothing."""
+"""Property tests in this folder build modules, so hypothesis has no deadline."""
 
 from hypothesis import settings
 

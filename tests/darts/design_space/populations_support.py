@@ -1,4 +1,4 @@
-"""Made-up populations: networks drawn from real spaces, errors that follow their shape."""
+"""Synthetic populations: networks of real spaces, with errors that depend on their shape."""
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from darts.design_space.spaces import create_space
 def make_population(
     space: str, count: int, *, macs: float = 40e6, seed: int = 0, base: float = 38.0
 ) -> Population:
-    """So many networks for images of 32 pixels; the worse a line fits, the larger the error."""
+    """`count` networks for images of 32 pixels; the error grows with e_fit."""
     generator = np.random.default_rng(seed)
     drawn = sample(
         create_space(space, stem="cifar", stem_width=16),

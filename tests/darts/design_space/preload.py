@@ -1,4 +1,4 @@
-"""What a fork server imports once for all processes that tests kill."""
+"""Imported once by the fork server of the processes that tests kill."""
 
 import sklearn.datasets  # noqa: F401
 import torch._dynamo  # noqa: F401 - Optimisers import it when the first one is made.

@@ -1,4 +1,4 @@
-"""A population whose networks train in a fraction of a second each."""
+"""A population of networks that each train in a fraction of a second."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ SMALL = {
 
 
 def options(out: Path, **settings: Any) -> PopulationOptions:
-    """Settings over `SMALL`."""
+    """Options: `SMALL`, updated by the given settings."""
     return options_from(PopulationOptions, {**SMALL, "out": str(out), **settings}, no_overlay)
 
 
 def outcomes(out: Path) -> list[tuple[Any, ...]]:
-    """All that must be the same however often a population was stopped."""
+    """Everything that must be equal however often a population was interrupted."""
     with TrialStore(out / POPULATION_FILE, read_only=True) as store:
         return [
             (trial.key, trial.settings, trial.status, trial.curve, trial.result, trial.error)

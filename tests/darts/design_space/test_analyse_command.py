@@ -1,4 +1,4 @@
-"""`space analyse` as a user meets it."""
+"""`space analyse` from the command line."""
 
 import json
 from pathlib import Path
@@ -13,7 +13,7 @@ from .populations_support import make_population
 
 
 def write_population(directory: Path, count: int, failed: int = 0) -> Path:
-    """A population as `space train` leaves it, without the training."""
+    """A population as `space train` writes it, without the training."""
     made = make_population("regnetx", count)
     with TrialStore(directory / POPULATION_FILE) as store:
         store.configure({"space": "regnetx", "epochs": 10})

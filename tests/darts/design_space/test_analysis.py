@@ -1,4 +1,4 @@
-"""What an analysis says of populations, and what it warns of."""
+"""The summaries, comparisons and caveats of an analysis."""
 
 from dataclasses import replace
 

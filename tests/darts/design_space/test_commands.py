@@ -1,4 +1,4 @@
-"""`python -m darts space …` as a user meets it."""
+"""`python -m darts space …` from the command line."""
 
 from __future__ import annotations
 

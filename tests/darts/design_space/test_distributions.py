@@ -1,4 +1,4 @@
-"""Quantile functions of the parameters' distributions."""
+"""Quantile functions of the distributions of parameters."""
 
 import numpy as np
 import pytest

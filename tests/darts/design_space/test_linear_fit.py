@@ -1,4 +1,4 @@
-"""e_fit: known lines are found, and it tells the paper's spaces apart."""
+"""e_fit: known lines are recovered, and it separates the spaces of the paper."""
 
 import numpy as np
 import pytest

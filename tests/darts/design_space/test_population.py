@@ -1,4 +1,4 @@
-"""What a population promises of its arrays."""
+"""A population checks and selects its arrays."""
 
 import numpy as np
 import pytest

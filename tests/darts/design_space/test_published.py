@@ -1,4 +1,4 @@
-"""The data file of published results holds what the fact sheet holds."""
+"""The data file of published results equals an independent transcription of its sources."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from darts.design_space.published import published_legends, published_models
 
 
-def test_equals_the_fact_sheet(shared: Path) -> None:
+def test_equals_the_reference_file(shared: Path) -> None:
     facts = json.loads((shared / "facts" / "regnet.json").read_text())["models"]
     rows = {row.model: row for row in published_models()}
     keys = {

@@ -1,4 +1,4 @@
-"""The paper form of an analysis: complete, readable, honest in its sentences."""
+"""The report of an analysis is complete, and its sentences follow from the statistics."""
 
 import json
 from pathlib import Path

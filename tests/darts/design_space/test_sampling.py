@@ -1,4 +1,4 @@
-"""Samples within a budget: enough of them, valid, repeatable."""
+"""Samples are within the budget, valid and reproducible."""
 
 from dataclasses import replace
 
@@ -75,7 +75,7 @@ def test_caps() -> None:
         for drawn in free
         if drawn.cost.params <= max_params and drawn.cost.activations <= max_activations
     ]
-    # The same stream, less what costs too much.
+    # The same networks, without those that cost too much.
     assert 0 < len(fitting) < 60
     assert list(bound[: len(fitting)]) == fitting
     assert all(drawn.cost.activations <= max_activations for drawn in bound)

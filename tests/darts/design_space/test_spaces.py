@@ -1,4 +1,4 @@
-"""Design spaces: Table 1, and that draws obey their constraints."""
+"""Design spaces: the sizes of Table 1, and samples that satisfy the constraints."""
 
 from dataclasses import replace
 from itertools import pairwise

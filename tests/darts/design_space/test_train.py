@@ -1,4 +1,4 @@
-"""A population is trained once, whatever stops it, and each network by the recipe."""
+"""Each network is trained once by the recipe, however often the population is interrupted."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.darts.design_space.support import SMALL, options, outcomes
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A population that nothing disturbed."""
+    """A population that was trained without interruption."""
     out = tmp_path_factory.mktemp("whole")
     counts = train.train_missing(options(out))
     assert counts == {"pending": 0, "running": 0, "done": 4, "failed": 0}

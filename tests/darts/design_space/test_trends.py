@@ -1,4 +1,4 @@
-"""Properties that configs imply, and populations split by the trend of their stages."""
+"""Properties that follow from configs, and populations split by the trend of their stages."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Run directories made up for tests, in the form that searches and retrainings leave."""
+"""Synthetic run directories, as searches and retrainings write them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _tables(epoch: int, epochs: int, seed: int) -> dict[str, Any]:
 
 
 def make_search(path: Path, epochs: int = 3, tables: bool = True) -> Path:
-    """A finished search on digits; without the tables of alpha and beta it is reported faster."""
+    """A finished search on digits; reports are faster without the tables of alpha and beta."""
     path.mkdir(parents=True)
     config = {"dataset": "digits", "method": "pc-darts", "k": 4, "seed": 2, "epochs": epochs}
     config["arch_warmup_epochs"] = int(0.3 * epochs)

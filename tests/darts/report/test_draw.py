@@ -1,4 +1,4 @@
-"""Pictures of cells: what the DOT source says, both back ends, and the way between them."""
+"""Pictures of cells: the DOT source, both back ends, and the choice between them."""
 
 from __future__ import annotations
 

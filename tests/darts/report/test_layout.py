@@ -1,4 +1,4 @@
-"""The layered layout: heights by hand, no crossings where none are needed, nothing overlaps."""
+"""The layered layout: positions by hand, no needless crossings, no overlaps."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_separate_by_hand() -> None:
 
 
 def crossings(layout_routes: list[list[tuple[float, float]]]) -> int:
-    """Pairs of routes that change sides between the ends that they share in x."""
+    """Pairs of routes that cross within the x range that they share."""
     count = 0
     for first, second in itertools.combinations(layout_routes, 2):
         (a, b), (c, d) = (first[0], first[-1]), (second[0], second[-1])

@@ -1,4 +1,4 @@
-"""Reports: complete, self-contained, honest, safe with hostile text, and never stopped by gaps."""
+"""Reports are complete and self-contained, escape hostile text, and tolerate missing files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading run directories: complete, cut off, damaged."""
+"""Reading run directories: complete, incomplete, damaged."""
 
 from __future__ import annotations
 

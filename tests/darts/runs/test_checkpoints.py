@@ -223,7 +223,7 @@ for line in sys.stdin:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.filterwarnings("error")
 def test_killed_writers_leave_a_whole_checkpoint(tmp_path):
-    """One process imports torch and forks ten writers; each is killed in a tight loop of saves."""
+    """A process imports torch and forks ten writers; each is killed while it saves in a loop."""
     run = tmp_path / "run"
     run.mkdir()
     save_checkpoint({"step": 0, "values": torch.zeros(20_000, dtype=torch.float64)}, run)

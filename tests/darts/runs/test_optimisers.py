@@ -1,4 +1,4 @@
-"""States of optimisers move between devices; the learning rate changes in place."""
+"""Optimiser states move between devices; the learning rate changes in place."""
 
 from __future__ import annotations
 

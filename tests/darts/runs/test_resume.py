@@ -1,4 +1,4 @@
-"""A run that is stopped and resumed equals one that never stopped, to the last bit."""
+"""A run that is stopped and resumed equals an uninterrupted one, bit for bit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Learning rates against the figures of the papers' codes."""
+"""Learning rates, compared to the numbers of the papers' code."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""All executors do the same; a trial, a worker or a signal that goes wrong does not end it all."""
+"""All executors give the same results; failed trials, workers and signals lose no other trial."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the display says of an experiment."""
+"""The display of an experiment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The store keeps what it was told, and refuses what is not its own."""
+"""The store keeps its trials, and refuses foreign or damaged files."""
 
 from __future__ import annotations
 
