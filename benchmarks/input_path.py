@@ -1,14 +1,15 @@
-"""Batches for a search: device-resident images and batched augmentation against a DataLoader.
+"""Time to prepare batches for a search: batched augmentation on the device against a DataLoader.
 
     python benchmarks/input_path.py [--batch 64] [--threads 2] [--workers 2] [--steps 20] [--json]
 
-Compared, on random 32x32 images, with crop, flip, normalisation and cutout:
-- ours: `darts.data.loader.BatchLoader`, everything in batch on the device;
-- torchvision: its transforms image by image in a DataLoader with workers, one iterator an epoch;
-- a new iterator each step: the same DataLoader, but the validation batch taken as
-  `next(iter(loader))`, as the authors' search loop does.
-The last column is the share of one bilevel iteration of the paper's supernet (K = 4, C = 16, 8
-cells) that the input of both batches takes.
+It compares three ways on random 32x32 images with crop, flip, normalisation and cutout:
+- ours: `darts.data.loader.BatchLoader` augments whole batches on the device;
+- torchvision: torchvision transforms single images in the workers of a DataLoader, with one
+  iterator per epoch;
+- a new iterator each step: the same DataLoader, but each batch is `next(iter(loader))`, as in the
+  search loop of the PC-DARTS code.
+The last column is the time of both batches relative to one bilevel iteration of the paper's
+supernet (K = 4, C = 16, 8 cells).
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ MEAN, STD = (0.491, 0.482, 0.447), (0.247, 0.243, 0.262)
 
 
 class PerImage(Dataset):
-    """What a torchvision data set does: one Pillow image, one chain of transforms."""
+    """A data set in torchvision's style: each item is one Pillow image after its transforms."""
 
     def __init__(self, pixels: torch.Tensor, labels: torch.Tensor) -> None:
         transforms = torchvision.transforms

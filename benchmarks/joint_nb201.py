@@ -1,12 +1,12 @@
-"""What pretraining and evolution are worth, on a table of 15,625 trained cells.
+"""Benefit of predictor pretraining and of evolution, measured on 15,625 trained cells.
 
     python benchmarks/joint_nb201.py pretraining TABLE.csv.gz --out DIR
     python benchmarks/joint_nb201.py evolution TABLE.csv.gz --out DIR
 
-The table has an architecture string (column `arch`) and its trained accuracy in % (by default the
-column `cifar10_valid_acc`) of every NAS-Bench-201 cell; nothing is trained but predictors. Costs
-are the toolkit's closed forms. Both print a table, and write the figures behind it (JSON) and a
-plot (SVG, PNG) to DIR.
+The table has one row per NAS-Bench-201 cell with its architecture string (column `arch`) and its
+accuracy after training in % (by default column `cifar10_valid_acc`). The benchmark trains only
+predictors. Costs come from the toolkit's closed forms. Both studies print a table and write the
+numbers (JSON) and a plot (SVG, PNG) to DIR.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ DIRECT = EvolutionOptions(best=0, random=20, children=2, keep=10, patience=10**6
 
 
 class Table:
-    """All cells, by the number that their genes make in base 5."""
+    """All cells, indexed by their genes read as a number in base 5."""
 
     def __init__(self, path: Path, column: str) -> None:
         with gzip.open(path, "rt", encoding="utf-8") as stream:
@@ -64,13 +64,13 @@ class Table:
         self.costs = self.problem.costs(self.genes)
 
     def __call__(self, genes: np.ndarray) -> np.ndarray:
-        """Trained accuracies (%) of cells [N, 6]."""
+        """Trained accuracies (%) `[N]` of cells given by their genes `[N, 6]`."""
         return self.accuracies[np.ravel_multi_index(genes.astype(int).T, (5,) * 6)]
 
     def train(
         self, number: int, genes: np.ndarray, predicted: np.ndarray, epochs: int
     ) -> TrainedCandidates:
-        """A round of a search, looked up."""
+        """Train the candidates of a round: look their accuracies up."""
         curves = tuple((accuracy,) for accuracy in self(genes).tolist())
         return TrainedCandidates(genes=genes, predicted=predicted, curves=curves)
 
@@ -88,7 +88,7 @@ def pretrained_predictor(table: Table, seed: int) -> Predictor:
 
 
 def study_pretraining(table: Table, draws: Sequence[int]) -> list[dict]:
-    """Errors and rank correlations on all cells that were not learnt from."""
+    """Errors and rank correlations of predictors on all cells outside their training set."""
     results = []
     nothing = np.zeros((len(table.genes), 0))
     for draw in draws:
@@ -103,8 +103,8 @@ def study_pretraining(table: Table, draws: Sequence[int]) -> list[dict]:
                 if variant == "pretrained":
                     predictor = fit_predictor(pretrained, *data, generator)
                 elif variant == "not pretrained":
-                    # All layers learn for as long and at the same rates; freezing an embedding
-                    # that has learnt nothing would only be a handicap.
+                    # All layers train for equally long at the same rates: freezing an untrained
+                    # embedding would put this variant at a disadvantage.
                     free = {"frozen_epochs": 0, "epochs": 50}
                     predictor = fit_predictor(fresh, *data, generator, **free, reduced_rate=0.01)
                     predictor = fit_predictor(predictor, *data, generator, **free)
@@ -143,7 +143,10 @@ def print_pretraining(results: list[dict]) -> None:
 
 
 def needed(values: list[float], wanted: float, rising: bool) -> str:
-    """Samples at which a monotone envelope of `values` reaches `wanted`, by log interpolation."""
+    """Number of samples at which the monotone envelope of `values` reaches `wanted`.
+
+    The number is interpolated on a logarithmic axis.
+    """
     sign = 1 if rising else -1
     envelope = np.maximum.accumulate(sign * np.array(values))
     if sign * wanted <= envelope[0]:
@@ -183,7 +186,7 @@ def plot_pretraining(results: list[dict]) -> Figure:
         axes.set_xscale("log")
         axes.set_xticks(SAMPLES, [str(count) for count in SAMPLES])
         axes.minorticks_off()
-        axes.set(xlabel="trained cells that were learnt from", ylabel=title)
+        axes.set(xlabel="trained cells in the training set", ylabel=title)
         dress(axes)
     panels[0].set_yscale("log")
     panels[0].set_yticks((50, 100, 200, 400), ("50", "100", "200", "400"))
@@ -213,7 +216,7 @@ def study_evolution(table: Table, repeats: int) -> list[dict]:
                 seed=repeat,
             )
             seconds_evolving = time.perf_counter() - begun
-            # What was queried for all ceilings counts, too, where it lies below this one.
+            # Queries are shared by all ceilings: those below this ceiling count here.
             below = asked[limits.admit(table.problem.costs(asked))]
             finalists = table(np.concatenate([below, found.genes[:FINALISTS]]))
             curves = {
@@ -237,7 +240,7 @@ def study_evolution(table: Table, repeats: int) -> list[dict]:
 
 
 def learn(table: Table, seed: int) -> tuple[Predictor, np.ndarray, float]:
-    """A predictor after the rounds of stage 2 on all costs, and the cells that it asked for."""
+    """Run stage 2 without a ceiling; return predictor, queried cells and seconds."""
     begun = time.perf_counter()
     done = iterate(
         table.problem,
@@ -250,7 +253,7 @@ def learn(table: Table, seed: int) -> tuple[Predictor, np.ndarray, float]:
 
 
 def direct(table: Table, limits: Limits, seed: int) -> np.ndarray:
-    """Best accuracy after each query of an evolution whose score is the table itself."""
+    """Best accuracy after each query of an evolution that is scored by the table itself."""
     seen: list[float] = []
 
     def score(genes: np.ndarray) -> np.ndarray:
@@ -318,7 +321,9 @@ def main() -> None:
     parser.add_argument("table", type=Path)
     parser.add_argument("--out", type=Path, default=Path("."))
     parser.add_argument("--column", default="cifar10_valid_acc")
-    parser.add_argument("--repeats", type=int, help="draws (10) or repeats (30)")
+    parser.add_argument(
+        "--repeats", type=int, help="training sets (default 10) or runs (default 30)"
+    )
     parsed = parser.parse_args()
     torch.set_num_threads(1)
     print(f"torch {torch.__version__}, {platform.machine()}, 1 thread; column {parsed.column}")

@@ -1,19 +1,20 @@
-"""Images per second of a folder of photographs, with the search's augmentation or the retraining's.
+"""Images per second from a folder of photographs, with the augmentation of search or retraining.
 
-    python benchmarks/photographs.py --data ../shared/data/imagenette_small [--workers 1] [--json]
+    python benchmarks/photographs.py --data FOLDER [--workers 1] [--jitter 0.4] [--json]
 
-Compared, for batches [B, 3, 224, 224] that are ready for a network:
-- torchvision: ImageFolder, RandomResizedCrop and mirror image (and ColorJitter) image by image in a
-  DataLoader's workers;
-- files: ours, decoding in as many workers, the rest on whole batches in the main process;
-- cache: ours, from decoded images in a mapped file;
+FOLDER has photographs in `train/CLASS/`, such as Imagenette. It compares four ways to make batches
+`[B, 3, 224, 224]` that are ready for a network:
+- torchvision: ImageFolder, RandomResizedCrop, horizontal flip (and ColorJitter) on single images in
+  the workers of a DataLoader;
+- files: ours; workers decode the files, the main process augments whole batches;
+- cache: ours, from decoded images in a memory-mapped file;
 - memory: ours, from decoded images in memory.
-Passes of all take turns, so that a busy machine is as bad for each; a pass begins when the batches
-are used up that its workers prepared during the others' turns. The medians and the extremes are
-shown, and the processor time of all processes together for an image, which other programs disturb
-less. Torchvision works in as many processes as there are workers, cache and memory in this process
-with as many threads as are given: one of each, or two, compare equal numbers of cores. The folder's
-images are repeated until an epoch is long enough.
+The ways take turns, so that other load on the machine affects all of them equally. A pass first
+uses up the batches that its workers have prepared during the turns of the others. The output has
+the median and the extremes, and the processor time of all processes per image, which depends less
+on other load. Torchvision uses `--workers` processes, cache and memory use `--threads` threads;
+equal values compare equal numbers of cores. The images of the folder are repeated until an epoch is
+long enough.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ def theirs(root: Path, repeats: int, batch: int, workers: int, jitter: float) ->
 def endless(loader: DataLoader, device: torch.device) -> Iterator[Any]:
     while True:
         for images, labels in loader:
-            # The layout that ours deliver, and convolutions like.
+            # The layout of our batches, which convolutions prefer.
             yield images.to(device).contiguous(memory_format=torch.channels_last), labels.to(device)
 
 
@@ -85,7 +86,7 @@ def ours(
 
 
 def processor_seconds(processes: Iterable[Any]) -> float:
-    """What these processes have used so far (Linux)."""
+    """Processor time that these processes have used so far (Linux only)."""
     total = 0.0
     for process in processes:
         fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
@@ -94,7 +95,7 @@ def processor_seconds(processes: Iterable[Any]) -> float:
 
 
 class Way:
-    """One way to get batches, with what it has taken so far."""
+    """One way to get batches, with its rates and its processor time so far."""
 
     def __init__(self, next_batch: Callable[[], Any], device: torch.device) -> None:
         self.next_batch, self.device = next_batch, device
@@ -105,7 +106,7 @@ class Way:
         self.images, self.seconds = 0, 0.0
 
     def take(self, batches: int, batch: int, prepared: int) -> None:
-        """One pass, timed from where the batches that workers had prepared before it are gone."""
+        """Run one pass; the clock starts after the batches that were prepared before the pass."""
         busy = time.process_time()
         for _ in range(prepared):
             self.next_batch()
@@ -122,12 +123,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder with train/CLASS/*")
     parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--batches", type=int, default=16, help="a pass")
+    parser.add_argument("--batches", type=int, default=16, help="batches per pass")
     parser.add_argument("--passes", type=int, default=3)
-    parser.add_argument("--repeats", type=int, default=40, help="of the images, in an epoch")
+    parser.add_argument("--repeats", type=int, default=40, help="of the images per epoch")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--jitter", type=float, default=0.0, help="0.4 in the retraining")
+    parser.add_argument("--jitter", type=float, default=0.0, help="retraining uses 0.4")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()

@@ -1,9 +1,10 @@
-"""How long the analysis of a population takes: statistics alone, and with all plots and the page.
+"""Time to analyse a population of networks: statistics alone, and with all plots and the page.
 
     python benchmarks/population_analysis.py [--networks 500] [--repeats 3]
 
-Networks are drawn from AnyNetX_A, their errors are made up; e_fit of each network and 10,000
-resamples of 20 properties, as by `python -m darts space analyse`.
+The networks are sampled from AnyNetX_A and their errors are random numbers. The analysis is that
+of `python -m darts space analyse`: e_fit of each network and 10,000 bootstrap resamples of 20
+properties.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""A search iteration by several processes against one, on the same cores.
+"""Time of a search iteration with several processes and with one process, on the same cores.
 
     python benchmarks/processes.py [--batch 64] [--channels 16] [--layers 8] [--k 4] [--steps 3]
                                    [--repeats 3] [--backend auto] [--sync-norm] [--json]
 
-One process with as many threads as there are processes in the other form, which have one each.
-Both work on the same global batch, in turn, each repeat in new processes; an iteration is an
-architecture step and a weight step of the first order. The machine's load stands beside the times.
+One process uses N threads; N processes use one thread each. Both compute the same global batch.
+They take turns, and each repeat starts new processes. An iteration is a first-order architecture
+step and a weight step. The output also has the load of the machine.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from ops.sync_norm import synchronise_norms
 
 
 def seconds_of_steps(arguments: argparse.Namespace) -> list[float]:
-    """Seconds of each iteration, in this process."""
+    """Seconds of each iteration, measured in this process."""
     torch.set_num_threads(arguments.threads)
     generator = torch.Generator().manual_seed(0)
     architecture = Architecture(Topology(4), generator=generator)
@@ -70,7 +70,7 @@ def seconds_of_steps(arguments: argparse.Namespace) -> list[float]:
 
 
 def run(arguments: argparse.Namespace, processes: int, threads: int) -> list[float]:
-    """The same in new processes."""
+    """Seconds of each iteration, measured in new processes."""
     command = [sys.executable]
     if processes > 1:
         command += ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]

@@ -1,12 +1,12 @@
-"""A training step of a derived network: ours against a straightforward implementation.
+"""Time and memory of a training step of a derived network, compared with a plain implementation.
 
     python benchmarks/retrain_step.py [--genotype pcdarts_cifar10] [--channels 36] [--layers 20]
                                       [--batch 32] [--threads 2] [--repeats 5] [--json]
     python benchmarks/retrain_step.py --device cuda --precision bf16 --batch 96 --compile
 
-Straightforward is the same network, the same weights, in the contiguous layout, with drop path and
-auxiliary head; with --compile ours comes compiled, too. All are timed in turn in one process; peak
-memory comes from a fresh process each.
+The straightforward form is the same network with the same weights, drop path and auxiliary head,
+but in the contiguous layout. `--compile` adds our form, compiled. All forms are timed in turn in
+one process. Peak memory is measured in a new process for each form.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Step:
             forward = compiled(self.network, self.images, self.context)
             self.compiling_seconds = time.perf_counter() - start
             if forward is None:
-                sys.exit(2)  # The log has said why.
+                sys.exit(2)  # The log says why.
             self.forward = forward
 
     def __call__(self) -> float:
@@ -95,7 +95,7 @@ class Step:
 
 
 def memory(form: str) -> int:
-    """Peak memory of two steps in a process of their own, in bytes."""
+    """Peak memory in bytes of two steps, measured in a new process."""
     command = [sys.executable, __file__, *sys.argv[1:], "--memory-of", form]
     return int(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout)
 
@@ -110,7 +110,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
-    parser.add_argument("--compile", action="store_true", help="time ours compiled, too")
+    parser.add_argument("--compile", action="store_true", help="also time our form compiled")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--memory-of", choices=FORMS, help=argparse.SUPPRESS)
     arguments = parser.parse_args()

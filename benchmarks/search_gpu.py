@@ -1,18 +1,20 @@
-"""One search iteration on a GPU: the literal supernet, the engine in PyTorch, Triton, CUDA graphs.
+"""Time of a search iteration on a GPU: literal supernet, PyTorch engine, Triton, CUDA graphs.
 
     python benchmarks/search_gpu.py [--precision bf16] [--forms literal triton+graphs] [--json]
                                     [--full] [--dataset cifar10]
 
-All forms have the same weights and see the same batch, which lies on the device already. A bilevel
-iteration is an architecture step and a weight step, optimisers included; the literal form's
-architecture step computes the gradients of the weights too, as the authors' code does. Times are
-those of the device between two events around `--iterations` of them, the best and the median of
-`--rounds`. `check` compares logits and the architecture's gradient in float32, TF32 off, with the
-literal form's. The paper's search is reckoned from the times: 50 epochs of 97 steps at batch 256,
-of which the first 15 have no architecture step. `--full` runs it as well, on random images unless
-`--dataset` names some. Input is the making of both batches from images on the device, waited for,
-which an iteration would not do: its share is the largest that it can be. Without a CUDA device
-this ends with exit code 2.
+All forms have the same weights and use the same batch, which is already on the device. A bilevel
+iteration is an architecture step and a weight step, including the optimisers. In the literal form
+the architecture step also computes the gradients of the weights, as the PC-DARTS code does. Times
+are device times between two events around `--iterations` iterations; the output has the best and
+the median of `--rounds` rounds.
+
+`check` compares logits and architecture gradient in float32, without TF32, with the literal form.
+The time of the paper's search is computed from the measured times: 50 epochs of 97 steps at batch
+256, of which the first 15 have no architecture step. `--full` also runs this search, on random
+images or on `--dataset`. `input` is the time to make both batches from images on the device,
+including a wait for the device that a search does not need; its share is therefore an upper bound.
+Without a CUDA device the exit code is 2.
 """
 
 from __future__ import annotations
@@ -66,7 +68,7 @@ MEAN, STD = (0.491, 0.482, 0.447), (0.247, 0.243, 0.262)
 
 
 class LiteralArchitectureStep:
-    """The authors': all gradients are computed, those of the weights for nothing."""
+    """The step of the PC-DARTS code: it also computes the gradients of the weights, unused."""
 
     def __init__(
         self,
@@ -89,7 +91,7 @@ class LiteralArchitectureStep:
 
 
 def build(form: str, literal: ReferenceSupernet, options: argparse.Namespace) -> nn.Module:
-    """A supernet of one form with the weights of `literal`, on the device."""
+    """A supernet of one form on the device, with the weights of `literal`."""
     if form == "literal":
         supernet: nn.Module = ReferenceSupernet(
             options.channels, options.layers, options.nodes, options.k
@@ -110,7 +112,7 @@ def build(form: str, literal: ReferenceSupernet, options: argparse.Namespace) ->
 
 
 def create_iteration(form: str, supernet: nn.Module, options: argparse.Namespace) -> Step:
-    """An iteration as the search has it; for the literal form as the authors have it."""
+    """The iteration of a search; for the literal form that of the PC-DARTS code."""
     generator = torch.Generator().manual_seed(0)
     architecture = Architecture(Topology(options.nodes), generator=generator).to(CUDA)
     sgd = create_sgd(
@@ -146,7 +148,7 @@ def random_batch(options: argparse.Namespace, size: int | None = None) -> Labell
 
 
 def measure(form: str, literal: ReferenceSupernet, options: argparse.Namespace) -> dict:
-    """Times in ms, peak memory in GB, and what the first iteration took."""
+    """Times in ms, peak memory in GB, and the seconds of the warm-up."""
     gc.collect()
     torch.cuda.empty_cache()
     torch.cuda.reset_peak_memory_stats()
@@ -179,8 +181,8 @@ def measure(form: str, literal: ReferenceSupernet, options: argparse.Namespace) 
 
 
 def launches(iteration: Step, batch: LabelledBatch) -> int:
-    """Kernels that the host launches in one bilevel iteration; a graph counts as one."""
-    # The calls of CUDA's run time are seen only beside the device's activity.
+    """Number of launches by the host in one bilevel iteration; a graph counts as one."""
+    # The profiler records calls of the CUDA runtime only together with the device's activity.
     kinds = [torch.profiler.ProfilerActivity.CPU, torch.profiler.ProfilerActivity.CUDA]
     with torch.profiler.profile(activities=kinds) as profile:
         iteration(batch, batch)
@@ -189,13 +191,13 @@ def launches(iteration: Step, batch: LabelledBatch) -> int:
 
 
 def paper_search(report: dict) -> float:
-    """Seconds of all steps of the paper's search on CIFAR-10, input and validation apart."""
+    """Seconds of all steps of the paper's search on CIFAR-10, without input and validation."""
     weight, bilevel = (report[step]["ms"] / 1000 for step in STEPS)
     return STEPS_PER_EPOCH * (WARM_UP_EPOCHS * weight + (EPOCHS - WARM_UP_EPOCHS) * bilevel)
 
 
 def input_ms(options: argparse.Namespace) -> float:
-    """Median time of both batches of an iteration, from images that lie on the device."""
+    """Median time in ms to make both batches of an iteration from images on the device."""
     generator = torch.Generator().manual_seed(2)
     shape = (max(5_000, options.batch), 3, options.size, options.size)
     pixels = torch.randint(256, shape, generator=generator, dtype=torch.uint8)
@@ -220,7 +222,7 @@ def input_ms(options: argparse.Namespace) -> float:
 
 
 def compare(report: dict, milliseconds: float) -> None:
-    """Add the ratios to the literal form, and the share that the input's `milliseconds` can be."""
+    """Add the ratios to the literal form and the share of the input time to the report."""
     report["input_ms"] = milliseconds
     literal = report["forms"].get("literal")
     for row in report["forms"].values():
@@ -231,7 +233,7 @@ def compare(report: dict, milliseconds: float) -> None:
 
 
 def check(form: str, literal: ReferenceSupernet, options: argparse.Namespace) -> dict[str, float]:
-    """Distances to the literal form in float32, relative to the size of what is compared."""
+    """Relative distances to the literal form in float32, of logits and architecture gradient."""
     found: list[list[Tensor]] = []
     batch = random_batch(options, 16)
     for name in ("literal", form):
@@ -250,7 +252,7 @@ def check(form: str, literal: ReferenceSupernet, options: argparse.Namespace) ->
 
 
 def full_search(options: argparse.Namespace) -> dict[str, float]:
-    """Seconds of a whole search with the paper's settings, all included, and its peak memory."""
+    """Total seconds and peak memory of a complete search with the paper's settings."""
     import numpy
 
     import darts
@@ -292,12 +294,12 @@ def main() -> int:
     parser.add_argument("--forms", nargs="*", choices=FORMS, default=list(FORMS))
     parser.add_argument("--iterations", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--full", action="store_true", help="run the paper's whole search, too")
-    parser.add_argument("--dataset", help="of --full; random images by default")
+    parser.add_argument("--full", action="store_true", help="also run the paper's complete search")
+    parser.add_argument("--dataset", help="data set of --full (default: random images)")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     if not torch.cuda.is_available():
-        print("There is no CUDA device here: nothing was measured.", file=sys.stderr)
+        print("No CUDA device is available, so nothing was measured.", file=sys.stderr)
         return 2
 
     settings = ("precision", "k", "channels", "layers", "nodes", "batch", "size")

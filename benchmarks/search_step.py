@@ -1,14 +1,16 @@
-"""One search iteration of the product against the literal, edge-by-edge supernet.
+"""Time and memory of a search iteration, compared with the literal, edge-by-edge supernet.
 
     python benchmarks/search_step.py [--k 4] [--batch 64] [--backend auto] [--json]
 
-Both have the same weights and see the same batches. A weight step is forward, backward, clipping
-and SGD; an architecture step is forward, backward and Adam on alpha and beta; a bilevel iteration
-is one of each. The literal form's architecture step computes the gradients of the weights too, as
-the authors' code does; it runs with contiguous or channels_last images, whichever is faster here.
-The two are timed in turn within one process, which keeps freed memory as a search does, so that
-both profit; peak memory is that of a fresh process each. Ratios below 1 favour the product; `min`
-compares the fastest repeats, `median` is that of paired ratios.
+Both supernets have the same weights and use the same batches. A weight step is forward, backward,
+clipping and SGD. An architecture step is forward, backward and Adam on alpha and beta. A bilevel
+iteration is one of each. In the literal form the architecture step also computes the gradients of
+the weights, as the PC-DARTS code does. The literal form uses contiguous or channels_last images,
+whichever is faster on this machine.
+
+Both are timed in turn in one process that keeps freed memory, as a search does. Peak memory is
+measured in a new process for each form. Ratios below 1 favour the product. `min` compares the
+fastest repeats; `median` is the median of the paired ratios.
 """
 
 from __future__ import annotations
@@ -112,7 +114,7 @@ def random_batch(options: argparse.Namespace, channels_last: bool) -> LabelledBa
 
 
 def peak_memory(form: str, channels_last: bool, options: argparse.Namespace) -> float:
-    """Peak resident memory in GB of a process that does two bilevel iterations of one form."""
+    """Peak resident memory in GB of a new process that runs two bilevel iterations of one form."""
     settings = [f"--{name}={getattr(options, name)}" for name in SETTINGS]
     layout = ["--channels-last"] if channels_last else []
     command = [sys.executable, __file__, *settings, "--memory-of", form, *layout]
@@ -133,7 +135,7 @@ def memory_of(options: argparse.Namespace) -> float:
 
 def peak_resident() -> float:
     """Peak resident memory of this process in GB."""
-    try:  # ru_maxrss of a child may be that of its parent at the fork.
+    try:  # ru_maxrss of a child process may include the memory of its parent at the fork.
         for line in Path("/proc/self/status").read_text().splitlines():
             if line.startswith("VmHWM"):
                 return int(line.split()[1]) * 1024 / 1e9
@@ -165,10 +167,10 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--size", type=int, default=32, help="height and width of the images")
     parser.add_argument("--backend", choices=BACKENDS, default="auto")
-    parser.add_argument("--threads", type=int, default=0, help="0: as many as PyTorch takes")
+    parser.add_argument("--threads", type=int, default=0, help="0: PyTorch's default")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--steps", nargs="+", choices=STEPS, default=STEPS)
-    parser.add_argument("--no-memory", action="store_true", help="leave out peak memory")
+    parser.add_argument("--no-memory", action="store_true", help="do not measure peak memory")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--memory-of", choices=FORMS, help=argparse.SUPPRESS)
     parser.add_argument("--channels-last", action="store_true", help=argparse.SUPPRESS)
@@ -189,7 +191,7 @@ def main() -> None:
     product, reference = Form(fused, options, False), Form(literal, options, True)
     batch = random_batch(options, channels_last=True)
 
-    # Warm up, and let the literal form choose its layout.
+    # Warm up, and choose the faster layout for the literal form.
     start = time.perf_counter()
     product.seconds("bilevel iteration", batch)
     first = time.perf_counter() - start

@@ -1,10 +1,10 @@
-"""Peak memory and time of a step that saves memory, against one that does not.
+"""Peak memory and time of a training step with and without the options that save memory.
 
     python benchmarks/step_memory.py [--task search|retraining] [--batch 64] [--size 32] [--json]
 
-Forms: plain, the batch in 2 and in 4 parts (`--accumulate`), cells computed again in the backward
-pass (`--recompute-cells`). Each in a fresh process, on the CPU, with the PyTorch back end; the
-memory that the process needs before its first step is taken off.
+Forms: plain, the batch in 2 and in 4 parts (`--accumulate`), and cells recomputed in the backward
+pass (`--recompute-cells`). Each form runs in a new process on the CPU with the PyTorch back end.
+The memory that the process uses before its first step is subtracted.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def retraining_step(parts: int, recompute: bool) -> Callable[[LabelledBatch], ob
 
 
 def measure(arguments: argparse.Namespace) -> dict[str, float]:
-    """Seconds of the second step, and bytes above what the process had before."""
+    """Seconds of the second step, and bytes above the memory before the first step."""
     torch.set_num_threads(1)
     parts, recompute = FORMS[arguments.form]
     make = search_step if arguments.task == "search" else retraining_step
