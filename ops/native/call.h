@@ -1,4 +1,4 @@
-// What Python passes to the kernels of fan_out.h; mirrored in ops/native/kernels.py.
+// Arguments that Python passes to the kernels of fan_out.h; mirrored in ops/native/kernels.py.
 
 #pragma once
 
@@ -9,11 +9,14 @@ enum Kind : Size { MAX_POOL, AVG_POOL, IDENTITY, REDUCE, SEPARABLE, DILATED };
 extern "C" {
 struct Branch {
     Size kind, kernel, column;
-    const Real* weight[4];  // depthwise, pointwise of the first, of the second convolution; or
-    Real* gradient[4];      // conv1, conv2 of the factorised reduction
-    Real* running[4];       // mean, variance of the first norm, of the second
-    Real* z[2];             // [batch, blocks, pixels, block]; of pools [batch, pixels, group]
-    Real* norm[2];          // [2, lanes]: mean, inverse deviation
+    // Depthwise and pointwise kernels of the first, then of the second separable convolution; or
+    // conv1 and conv2 of the factorised reduction.
+    const Real* weight[4];
+    Real* gradient[4];  // null if not needed
+    Real* running[4];   // running mean and variance of the first, then of the second batch norm
+    Real* z[2];         // inputs of the batch norms: [batch, blocks, pixels, block]; of pools
+                        // [batch, pixels, group]
+    Real* norm[2];      // [2, lanes]: mean, 1 / standard deviation
 };
 
 struct FanOut {
@@ -22,15 +25,15 @@ struct FanOut {
     Size columns, branches, training, threads;
     double eps, momentum;
     const Branch* branch;
-    const Size* order;      // [channels]: read of the state, the processed ones first
-    const Size* place;      // [channels]: where these stand in a target
-    const Real* mixture;    // [edges, columns]
+    const Size* order;      // [channels]: channels of the state, the processed ones first
+    const Size* place;      // [channels]: their positions in a target
+    const Real* mixture;    // [edges, columns]: weights of the operations
     const Real* passing;    // [edges]: weights of the bypassed channels
-    const Real* state;      // [batch, height, width, channels], as each target
+    const Real* state;      // [batch, height, width, channels]; targets have the same layout
     Real* x;                // [batch, source pixels, group]: the processed channels of the state
-    Real* const* target;    // [edges]: a target state, or its gradient in the backward pass
-    Size assign;            // forward: the targets hold nothing yet
-    const Real* base;       // what `d_state` begins with, null for zeros
+    Real* const* target;    // [edges]: target states, or their gradients in the backward pass
+    Size assign;            // forward: whether the targets are still uninitialised
+    const Real* base;       // initial value of `d_state`, null for zeros
     Real* d_state;          // null if not needed
     Real* d_mixture;        // [edges, columns]
     Real* d_passing;        // [edges]

@@ -1,4 +1,4 @@
-// The functions that Python calls, compiled for one layout of the lanes (ops/native/kernels.py).
+// The functions that Python calls, compiled for one lane layout (see ops/native/kernels.py).
 
 #include "fan_out_backward.h"
 #include "placement.h"

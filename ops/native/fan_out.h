@@ -1,15 +1,15 @@
-// All candidate operations on all edges that leave one state, and where their results go.
+// All candidate operations on all edges that leave one state, added to the target states.
 //
-// Forward, with the barriers that batch statistics need between the passes over the images:
+// Forward: three passes over the images, separated by barriers for the batch statistics.
 //   1. first convolutions and pools -> z, moments      2. second convolutions -> z, moments
 //   3. mixture of the normalised z, bypassed channels -> added to the target states
 // Backward:
 //   1. gradient of the mixture, sums of gradient and gradient · z    2. second convolutions
 //   3. first convolutions, pools, identity -> gradient of the state
-// What backward needs besides its inputs is z before each norm and the norms' statistics.
+// The backward pass needs z (the input of each batch norm) and the statistics of the batch norms.
 //
-// Whatever is summed over images is summed image by image first (weights: chunk by chunk) and then
-// in a fixed order, so results do not depend on the number of threads.
+// Sums over images are first computed per image (for weights: per chunk) and then added in a fixed
+// order. Results therefore do not depend on the number of threads.
 
 #pragma once
 
@@ -26,13 +26,13 @@ class FanOutKernel {
 
     struct Convolution {
         Size branch, slot;
-        int depthwise, pointwise;   // index of the weights, -1 for none
-        Size first, outputs;        // output channels that it gives
+        int depthwise, pointwise;   // indices into the weights, -1 for none
+        Size first, outputs;        // its output channels: the first one and their number
         Sliding window;
         Kernels kernels;
     };
 
-    // What a thread works with, one image at a time. Planes have borders of zeros.
+    // Buffers of one thread for one image at a time. Planes have borders of zeros.
     struct Scratch {
         Numbers input, output, inner;
         Room dx, d_input, d_output, dz, mixed, rows;
@@ -48,12 +48,12 @@ class FanOutKernel {
     const Lanes lanes;
     const Plane input, output;
     const Size pixels, source_pixels, chunks;
-    bool reads_first;  // whether the processed channels come first in the state, and fill a group
-    std::vector<Index> to_target, to_state;  // where bypassed channels come from, forth and back
-    std::vector<Index> placed;  // [channels]: which processed channel stands here in a target
-    std::vector<Index> taken;   // [edges of a block, block]: which channel of a target a lane reads
+    bool reads_first;  // whether the first channels of the state are processed and fill a group
+    std::vector<Index> to_target, to_state;  // source of each bypassed channel, and the inverse
+    std::vector<Index> placed;  // [channels]: the processed channel at this position of a target
+    std::vector<Index> taken;   // [edges of a block, block]: the target channel that a lane reads
     std::vector<Convolution> convolutions;
-    mutable std::vector<std::unique_ptr<Scratch>> scratches;  // one a thread, with zero borders
+    mutable std::vector<std::unique_ptr<Scratch>> scratches;  // one per thread, zero borders
 
     static Size border(const FanOut& f) {
         Size result = 0;
@@ -74,7 +74,7 @@ class FanOutKernel {
     const Real* mean(const Branch& b, int slot) const { return b.norm[slot]; }
     const Real* inverse(const Branch& b, int slot) const { return b.norm[slot] + lanes.total(); }
 
-    // z (or x) of a pixel in the lanes of a block: without convolution it is one for all edges.
+    // z (or x) of a pixel in the lanes of a block; pools and identity share it between all edges.
     Vector<V> value(const Branch& b, const Real* of, Size pixel, Size j) const {
         return !convolves(b) ? repeat<V, G>(of + pixel * G + j)
                         : load<V>(of + pixel * B + j);
@@ -131,7 +131,7 @@ class FanOutKernel {
         }
     }
 
-    // x `[pixels, group]`: the processed channels; input: the same rectified, in all lanes.
+    // x [pixels, group]: the processed channels; input: ReLU(x), repeated for all edges.
     Real* x(Size image) const { return f.x + image * source_pixels * G; }
     void read_state(Size image) const {
         const Real* from = f.state + image * source_pixels * f.channels;
@@ -151,10 +151,10 @@ class FanOutKernel {
             for (Size x = 0; x < f.width; ++x, from += G)
                 for (Size j = 0; j < B; j += V)
                     store<V>(s.input.data() + input.at(y, x) + j,
-                             rectified<V>(repeat<V, G>(from + j)));
+                             relu<V>(repeat<V, G>(from + j)));
     }
 
-    // The second convolution's input: z of the first one, normalised and rectified.
+    // Input of the second convolution: ReLU of the normalised z of the first one.
     void read_inner(Scratch& s, const Branch& b, Size image, Size block) const {
         const Real* from = z(b, 0, image, block);
         for (Size j = 0; j < B; j += V) {
@@ -163,12 +163,12 @@ class FanOutKernel {
             for (Size y = 0; y < output.height; ++y)
                 for (Size x = 0; x < output.width; ++x, from += B)
                     store<V>(s.output.data() + output.at(y, x) + j,
-                             rectified<V>((load<V>(from + j) - centre) * scale));
+                             relu<V>((load<V>(from + j) - centre) * scale));
             from -= pixels * B;
         }
     }
 
-    // Mean and sum of squares about it, of each lane of one image: [batch, 2, lanes].
+    // Mean and sum of squared deviations of each lane of one image: [batch, 2, lanes].
     void moments(const Branch& b, int slot, Size image, Real* result) const {
         result += image * 2 * lanes.total();
         for (Size block = 0; block < lanes.blocks; ++block)
@@ -185,7 +185,7 @@ class FanOutKernel {
             }
     }
 
-    // From moments [batch, 2, lanes] of all images to those of the batch, and the running ones.
+    // Merge the moments [batch, 2, lanes] of all images and update the running statistics.
     void finish_norm(const Branch& b, int slot, const Real* moments) const {
         const Size all = lanes.total();
         const double images = f.batch, count = images * pixels;
@@ -221,14 +221,14 @@ class FanOutKernel {
 
     Pooling pooling() const { return {f.height, f.width, G, f.stride}; }
 
-    // Where the lanes of an edge begin in an image [blocks, pixels, block].
+    // The first lane of an edge in an image [blocks, pixels, block].
     template <class Pointer>
     Pointer of_edge(Pointer image, Size edge) const {
         const Size lane = lanes.of(edge, 0);
         return image + lane / B * pixels * B + lane % B;
     }
 
-    // placement.h: between a state and the targets of its edges.
+    // Defined in placement.h: data movement between a state and the targets of its edges.
     void read_passing(const Real* state, Size y, Real* pixel, Real* row) const;
     void place(Scratch&, Size image) const;
     void take(Size image, Size pixel, Size block, Real* to) const;
@@ -236,8 +236,8 @@ class FanOutKernel {
     void pass_edges_on(Size row, const Real* values, Real* gradients, Real* products) const;
     void pass_on(const Real* state, Size image, Size y, const Real* gradients, Real* pixel) const;
 
-    // A norm and its weight as w · (z - mean) · inverse, or its gradient as
-    // scale · g + slope · (z - mean) + constant, of each lane.
+    // The gradient of a batch norm and its weight, w · (z - mean) · inverse, in each lane:
+    // scale · g + slope · (z - mean) + constant.
     struct Linear {
         Numbers scale, slope, constant;
         explicit Linear(Size lanes) : scale(lanes), slope(lanes), constant(lanes) {}
@@ -259,7 +259,7 @@ class FanOutKernel {
         return result;
     }
 
-    // dz of N pixels of a block before a norm, from the gradient g after it; all `[pixels, block]`.
+    // Backward of a batch norm for N pixels of a block: g -> dz, both [pixels, block].
     template <int N>
     void through_norm(const Linear& norm, const Real* mean, const Real* g, const Real* z,
                       Size block, Real* dz) const {
@@ -275,7 +275,7 @@ class FanOutKernel {
         }
     }
 
-    // Totals over images of [batch, lanes].
+    // Sum of [batch, lanes] over the images.
     Numbers total(const Numbers& of_images) const {
         const auto sums = over_parts(of_images.data(), f.batch, lanes.total(), lanes.total());
         return Numbers(sums.begin(), sums.end());

@@ -1,4 +1,4 @@
-// The backward passes of fan_out.h.
+// The backward pass of fan_out.h.
 
 #pragma once
 
@@ -10,7 +10,7 @@ void FanOutKernel<V, G>::backward() const {
     const auto of_block = [&](Real* images, Size image, Size block) {
         return images + image * image_size + block * pixels * B;
     };
-    // Sum of g, and of g · (z - mean), over the pixels of one image.
+    // Sums of g and of g · (z - mean) over the pixels of one image.
     const auto reduce = [&](const Branch& b, int slot, Size image, Size block, const Real* g,
                             const Real* z, Real* sum_g, Real* sum_gz) {
         for (Size j = 0; j < B; j += V) {
@@ -25,7 +25,7 @@ void FanOutKernel<V, G>::backward() const {
         }
     };
 
-    // 1. What reaches the mixtures, and its sums.
+    // 1. The gradient of the mixtures, and its sums.
     const auto g = room(f.batch * image_size);
     Numbers image_g(per_lane), image_passing(f.batch * lanes.edges);
     std::vector<Numbers> image_gz(f.branches, Numbers(per_lane));
@@ -63,7 +63,7 @@ void FanOutKernel<V, G>::backward() const {
         for (const Real* gradient : f.branch[i].gradient) learns |= gradient != nullptr;
     if (!f.d_state && !learns) return;
 
-    // Gradients of the kernels, of each chunk of images by itself.
+    // Gradients of the kernels, separately for each chunk of images.
     std::vector<std::vector<std::unique_ptr<Kernels>>> partial(convolutions.size());
     for (auto& of_chunks : partial) of_chunks.resize(learns ? chunks : 0);
     const auto backward = [&](Scratch& s, Size i, Size chunk, Size image, Size block,
@@ -94,7 +94,7 @@ void FanOutKernel<V, G>::backward() const {
         });
     };
 
-    // 2. Second convolutions: the gradient after the first norms, and its sums.
+    // 2. Second convolutions: the gradient after the first batch norms, and its sums.
     std::vector<Room> inner(f.branches);
     std::vector<Numbers> inner_g(f.branches), inner_gz(f.branches);
     for (Size i = 0; i < f.branches; ++i)
@@ -129,7 +129,7 @@ void FanOutKernel<V, G>::backward() const {
     for (const Convolution& c : convolutions) first_convolutions += c.slot == 0;
     for_images([&](Scratch& s, Size chunk, Size image) {
         read_input(s, image);
-        // The first convolution overwrites the gradient of their common input, the others add.
+        // The first convolution overwrites the gradient of the shared input, the others add to it.
         bool add = f.stride > 1 || first_convolutions == 0;
         if (add) std::fill_n(s.d_input.get(), input.size(), Real(0));
         for (Size block = 0; block < lanes.blocks; ++block)
@@ -170,8 +170,8 @@ void FanOutKernel<V, G>::backward() const {
     }
 }
 
-// From the gradient of the second convolution's input to that after the first norm, g `[pixels,
-// block]`, and its sums: of g, and of g · (z - mean), [block] each.
+// Backward of the ReLU before the second convolution: writes the gradient after the first batch
+// norm, g [pixels, block], and its sums over the pixels of g and of g · (z - mean), each [block].
 template <int V, int G>
 void FanOutKernel<V, G>::mask(const Scratch& s, const Real* mean, const Real* z, Real* g,
                               Real* sum_g, Real* sum_gz) const {
@@ -200,7 +200,7 @@ void FanOutKernel<V, G>::mask(const Scratch& s, const Real* mean, const Real* z,
     }
 }
 
-// From the gradient of the rectified input, and of pools and the identity, to that of the state.
+// The gradient of the state, from those of the ReLU, the pools and the identity.
 template <int V, int G>
 void FanOutKernel<V, G>::write_gradient(Scratch& s, Size image, const Real* g,
                                         const std::vector<Linear>& outer) const {
@@ -219,7 +219,7 @@ void FanOutKernel<V, G>::write_gradient(Scratch& s, Size image, const Real* g,
         return over_edges<V, G>(total);
     };
     const Real* in = x(image);
-    // Runs of V numbers that overlap what comes next are written in rising order.
+    // Write in ascending order: vectors of V numbers may overlap the next pixel.
     for (Size y = 0; y < f.height; ++y)
         for (Size x = 0; x < f.width; ++x)
             for (Size j = 0; j < B; j += V) {
@@ -256,7 +256,7 @@ void FanOutKernel<V, G>::write_gradient(Scratch& s, Size image, const Real* g,
     }
     const Size begin = image * source_pixels * f.channels;
     Real* to = f.d_state + begin;
-    // Where channels bypass, their gradients are written already, and the base with them.
+    // If channels bypass, pass_on has already written their gradients and the base.
     const Real* base = f.channels > lanes.channels ? to : f.base ? f.base + begin : nullptr;
     for (Size p = 0; p < source_pixels; ++p, to += f.channels) {
         const Real* from = s.dx.get() + p * G;

@@ -1,10 +1,10 @@
-// Vectors of V numbers, and what is done with them at a handful of neighbouring pixels at once.
+// Vectors of V numbers, and operations on them at several neighbouring pixels at once.
 //
 // A lane is one channel of one edge. Each edge owns a group of G lanes (its channels, rounded up),
-// and lanes are handled in blocks that never share an edge with another block:
+// and lanes are processed in blocks; the lanes of an edge never belong to two blocks:
 //   G < V   a block is one vector that holds V / G edges of G channels each,
 //   else    a block is one edge; G is a multiple of V.
-// Lanes that belong to no channel carry zeros.
+// Unused lanes hold zeros.
 
 #pragma once
 
@@ -16,10 +16,10 @@
 #include <utility>
 #include <vector>
 
-using Real = REAL;  // float or double, chosen when this is compiled
+using Real = REAL;  // float or double, chosen at compile time
 using Size = std::int64_t;
 
-// A vector that straddles two lines of the cache takes twice the time: memory begins at a line.
+// Memory is aligned to cache lines: a vector that straddles two lines takes twice the time.
 constexpr std::size_t LINE = 64;
 
 template <class T>
@@ -37,13 +37,13 @@ struct Aligned {
     bool operator!=(const Aligned&) const { return false; }
 };
 using Numbers = std::vector<Real, Aligned<Real>>;
-using Room = std::unique_ptr<Real[], Aligned<Real>>;  // numbers that hold nothing yet
+using Room = std::unique_ptr<Real[], Aligned<Real>>;  // uninitialised numbers
 
 inline Room room(Size numbers) { return Room(Aligned<Real>().allocate(numbers)); }
 
 constexpr int WIDEST = 16;  // numbers in the longest vector
 
-constexpr Size MAX_CHUNKS = 64;  // Images are shared out to threads in at most so many portions.
+constexpr Size MAX_CHUNKS = 64;  // maximum number of chunks of images that threads share
 
 template <int V>
 struct VectorOf {
@@ -70,7 +70,7 @@ inline void store(Real* to, Vector<V> vector) {
 }
 
 template <int V>
-inline Vector<V> rectified(Vector<V> x) {
+inline Vector<V> relu(Vector<V> x) {
     return x < Vector<V>{} ? Vector<V>{} : x;  // keeps NaN, as PyTorch does
 }
 
@@ -83,7 +83,7 @@ inline Vector<V> shuffled(Vector<V> v) {
 #endif
 }
 
-// Channel c of each edge in all lanes of the edge.
+// Broadcast channel c of each edge to all lanes of the edge.
 template <int V, int G, int c, int... lane>
 inline Vector<V> spread(Vector<V> v, std::integer_sequence<int, lane...>) {
     return shuffled<V, (lane / G * G + c)...>(v);
@@ -94,7 +94,7 @@ inline Vector<V> rotated(Vector<V> v, std::integer_sequence<int, lane...>) {
     return shuffled<V, ((lane + by) % V)...>(v);
 }
 
-// The first G lanes in every edge. May read V numbers where only G mean something.
+// Repeat the first G lanes in every edge. Reads V numbers, of which only G are used.
 template <int V, int G, int... lane>
 inline Vector<V> repeated(const Real* from, std::integer_sequence<int, lane...>) {
     return shuffled<V, (lane % G)...>(load<V>(from));
@@ -108,7 +108,7 @@ inline Vector<V> repeat(const Real* from) {
         return repeated<V, G>(from, std::make_integer_sequence<int, V>{});
 }
 
-// The sum over the edges of a vector, in its first G lanes (and again in the others).
+// The sum over the edges of a vector, in its first G lanes (and repeated in the other lanes).
 template <int V, int G>
 inline Vector<V> over_edges(Vector<V> v) {
     constexpr auto lanes = std::make_integer_sequence<int, V>{};
@@ -123,7 +123,7 @@ inline void each(F f, std::integer_sequence<int, i...>) {
     (f(std::integral_constant<int, i>{}), ...);
 }
 
-// f(N, x) for runs of N = 8, 4 or 1 neighbouring pixels that together are a row.
+// Call f(N, x) for runs of N = 8, 4 or 1 neighbouring pixels that cover a row.
 template <class F>
 inline void runs(Size width, F f) {
     Size x = 0;
@@ -132,7 +132,8 @@ inline void runs(Size width, F f) {
     for (; x < width; ++x) f(std::integral_constant<int, 1>{}, x);
 }
 
-// Sum of value(pixel) in four chains: short dependencies, small rounding errors, a fixed order.
+// Sum of value(pixel) in four accumulators: short dependency chains, small rounding errors and a
+// fixed order.
 template <int V, class F>
 inline Vector<V> sum(Size pixels, F value) {
     Vector<V> s0{}, s1{}, s2{}, s3{};
@@ -144,7 +145,7 @@ inline Vector<V> sum(Size pixels, F value) {
     return (s0 + s1) + (s2 + s3);
 }
 
-// Sums over `parts` of numbers that lie `step` apart, in the order of the parts.
+// Sums over `parts` arrays that lie `step` numbers apart, in the order of the parts.
 inline std::vector<double> over_parts(const Real* from, Size parts, Size step, Size numbers) {
     std::vector<double> result(numbers);
     for (Size i = 0; i < parts; ++i)
@@ -154,12 +155,12 @@ inline std::vector<double> over_parts(const Real* from, Size parts, Size step, S
 
 using Index = VectorOf<8>::Integer;
 
-// from[source[i]] for i < W, or 0 where source[i] < 0. `from` has `reach` numbers, and memory for
+// from[source[i]] for i < W, or 0 if source[i] < 0. `from` has `reach` numbers and is padded to
 // whole vectors.
 template <int W>
 inline Vector<W> picked(const Real* from, [[maybe_unused]] Size reach, const Index* source) {
     Vector<W> found{};
-#ifndef __clang__  // which has no shuffle by an index that is not a constant
+#ifndef __clang__  // Clang has no shuffle with a variable index
     if constexpr (W > 1) {
         typename VectorOf<W>::Mask index;
         std::memcpy(&index, source, sizeof index);
@@ -176,7 +177,7 @@ inline Vector<W> picked(const Real* from, [[maybe_unused]] Size reach, const Ind
     return found;
 }
 
-// f(W) with the longest vector that divides a number of channels.
+// Call f(W) with the longest vector length that divides the number of channels.
 template <class F>
 inline void with_width(Size numbers, F f) {
     if (numbers % WIDEST == 0)
@@ -187,7 +188,7 @@ inline void with_width(Size numbers, F f) {
         f(std::integral_constant<int, 1>{});
 }
 
-// to[i] = from[source[i]], or 0 where source[i] < 0; plus base[i] unless there is none.
+// to[i] = from[source[i]], or 0 if source[i] < 0; plus base[i] if base is not null.
 inline void permute(Size numbers, const Real* from, const Index* source, const Real* base,
                     Real* to) {
     with_width(numbers, [&](auto w) {
@@ -245,7 +246,7 @@ inline void window_gradient(const Real* in, const Size* offsets, Size taps, cons
     }
 }
 
-// out[n, j] = sum over c of in[n, c] · matrix[c, j], with one row a channel c of the lane's edge.
+// out[n, j] (+)= sum over c of in[n, c] · matrix[c, j]; row c belongs to channel c of the edge.
 template <int V, int G, int N>
 inline void mix(const Real* in, const Real* matrix, Real* out, bool accumulate) {
     constexpr int B = BLOCK<V, G>;

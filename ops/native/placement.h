@@ -1,5 +1,5 @@
-// Between a state and the targets of its edges: where channels are read and where they are put, the
-// channels that bypass the mixtures, and the gradients of both.
+// Data movement between a state and the targets of its edges: the placement of processed channels,
+// the bypassed channels, and the gradients of both.
 
 #pragma once
 
@@ -10,8 +10,8 @@ inline T larger(T one, T other) {
     return other > one ? other : one;
 }
 
-// The bypassed channels of row y where they stand in a target [width, channels], else 0. With a
-// stride they are pooled first; `pixel` has room for the channels of one.
+// The bypassed channels of row y at their positions in a target [width, channels]; other channels
+// are 0. With stride 2 they are max-pooled first; `pixel` is a buffer for one pixel.
 template <int V, int G>
 void FanOutKernel<V, G>::read_passing(const Real* state, Size y, Real* pixel, Real* row) const {
     const Size right = f.channels, down = f.width * right;
@@ -55,7 +55,7 @@ void FanOutKernel<V, G>::place(Scratch& s, Size image) const {
     }
 }
 
-// The gradients of a block's lanes at a pixel, from the targets of its edges.
+// Read the gradients of a block's lanes at a pixel from the targets of its edges.
 template <int V, int G>
 inline void FanOutKernel<V, G>::take(Size image, Size pixel, Size block, Real* to) const {
     const Size at = (image * pixels + pixel) * f.channels, first = block * (B / G);
@@ -74,8 +74,8 @@ inline void FanOutKernel<V, G>::take(Size image, Size pixel, Size block, Real* t
         lanes_of(std::integral_constant<int, 1>{});
 }
 
-// Gradient with respect to the mixtures [blocks, pixels, block] of one image; passes on that
-// of the bypassed channels and gives that of their weights, [edges].
+// The gradient of the mixtures of one image, g [blocks, pixels, block]. Also adds the gradient of
+// the bypassed channels to the state and computes that of their weights, d_passing [edges].
 template <int V, int G>
 void FanOutKernel<V, G>::read_gradient(Scratch& s, Size image, Real* g, Real* d_passing) const {
     const Size width = output.width, C = f.channels;
@@ -102,8 +102,8 @@ void FanOutKernel<V, G>::read_gradient(Scratch& s, Size image, Real* g, Real* d_
     }
 }
 
-// Of the row that begins at `row` in the targets: gradients [width, C] = sum over the edges of
-// weight · target, products [edges, C] += target · values.
+// For the row that begins at `row` in the targets: gradients [width, C] = sum over the edges of
+// weight · target, and products [edges, C] += target · values.
 template <int V, int G>
 void FanOutKernel<V, G>::pass_edges_on(Size row, const Real* values, Real* gradients,
                                        Real* products) const {
@@ -131,7 +131,7 @@ void FanOutKernel<V, G>::pass_edges_on(Size row, const Real* values, Real* gradi
     for (; q < C; ++q) columns(std::integral_constant<int, 1>{}, q);
 }
 
-// The gradient of the bypassed channels of row y; that of a maximum goes to its first place.
+// The gradient of the bypassed channels of row y. That of a maximum goes to its first position.
 template <int V, int G>
 void FanOutKernel<V, G>::pass_on(const Real* state, Size image, Size y, const Real* gradients,
                                  Real* pixel) const {

@@ -1,4 +1,4 @@
-// 3x3 pooling with a border of one pixel that does not count, on images [pixels, channels].
+// 3x3 max and average pooling on images [pixels, channels]; padding does not count.
 
 #pragma once
 
@@ -14,8 +14,8 @@ struct Pooling {
     Size out_height() const { return (height - 1) / stride + 1; }
     Size out_width() const { return (width - 1) / stride + 1; }
 
-    // f(first output, first input, numbers) for runs of pairs (output, input) of row y, such that
-    // each output meets the inputs of its window in reading order.
+    // Call f(first output, first input, count) for runs of (output, input) pairs of row y. Each
+    // output gets the inputs of its window in reading order.
     template <class F>
     void row(Size y, F f) const {
         for (Size dy = -1; dy <= 1; ++dy) {
@@ -39,7 +39,7 @@ struct Pooling {
     Size inside(Size centre, Size length) const {
         return std::min(centre + 1, length - 1) - std::max<Size>(centre - 1, 0) + 1;
     }
-    // gradient or sum of a row's windows -> divided by the number of pixels inside the image
+    // Divide the values of row y by the number of window pixels that lie inside the image.
     void average(Size y, Real* values) const {
         for (Size x = 0; x < out_width(); ++x) {
             const Real share = Real(1) / (inside(y * stride, height) * inside(x * stride, width));
@@ -65,7 +65,8 @@ struct Pooling {
         }
     }
 
-    // dx += ...; the gradient of a maximum goes to its first place, as in PyTorch. dz is spoiled.
+    // Adds to dx and overwrites dz. The gradient of a maximum goes to its first position, as in
+    // PyTorch.
     void backward(bool max, const Real* x, const Real* z, Real* dz, Real* dx) const {
         for (Size y = 0; y < out_height(); ++y) {
             if (!max) average(y, dz);
@@ -78,7 +79,7 @@ struct Pooling {
                     for (Size i = 0; i < count; ++i) {
                         const bool here = in[i] == out[i];
                         d_in[i] += here ? d_out[i] : Real(0);
-                        d_out[i] = here ? Real(0) : d_out[i];  // given once
+                        d_out[i] = here ? Real(0) : d_out[i];  // only once
                     }
                 else
                     for (Size i = 0; i < count; ++i) d_in[i] += d_out[i];

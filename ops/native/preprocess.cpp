@@ -1,9 +1,9 @@
-// ReLU, 1x1 convolution, norm without affine parameters: brings an input of cells to their width.
+// Preprocessing of a cell's input: ReLU, 1x1 convolution, batch norm without affine parameters.
 //
-// Several readers may share an input (a cell's output goes to the next two cells): it is read once
-// for all of them, and its gradient is written once. With two kernels a reader is the factorised
-// reduction: stride 2, and the second kernel, which gives the second half of the channels, reads
-// the pixel one further down and right.
+// Several readers may share an input, because a cell's output goes to the next two cells. The input
+// is read once for all of them, and its gradient is written once. A reader with two kernels is the
+// factorised reduction with stride 2: the second kernel computes the second half of the channels
+// and reads the pixel one row further down and one column further right.
 
 #include <algorithm>
 #include <cmath>
@@ -13,7 +13,7 @@
 extern "C" {
 struct Input {
     Size batch, height, width, channels, pieces, training, threads;
-    const Real* const* x;  // pieces of the channels, [batch, height, width, channels / pieces] each
+    const Real* const* x;  // pieces of the channels [batch, height, width, channels / pieces]
     Real* const* dx;       // null if not needed
 };
 
@@ -22,18 +22,18 @@ struct Reader {
     double eps, momentum;
     const Real* weight[2];  // [outputs / parts, channels]
     Real* gradient[2];      // null if not needed
-    Real* running[2];       // mean, variance
+    Real* running[2];       // running mean and variance
     Real* y;                // [batch, height / parts, width / parts, outputs]
-    Real* inverse;          // [outputs]: inverse deviation, kept for the backward pass
+    Real* inverse;          // [outputs]: 1 / standard deviation, saved for the backward pass
     const Real* dy;
 };
 }
 
-// What happens to one image; what is between two passes over all images.
+// The steps of one reader: on one image, and between two passes over all images.
 class Kernel {
    public:
     virtual ~Kernel() = default;
-    virtual Size scratch() const = 0;  // numbers
+    virtual Size scratch() const = 0;  // size of the buffer, in numbers
     virtual void project(Real* scratch, Size image) = 0;
     virtual void finish_statistics() = 0;
     virtual void normalise(Size image) const = 0;
@@ -49,28 +49,28 @@ class KernelOf : public Kernel {
     const Reader r;
     const Size piece, part, height, width, pixels;
     std::vector<Numbers> weight, transposed;  // [channels, part], [part, channels]
-    Numbers sums[2];                          // [batch, outputs]: moments, or sums of gradients
-    Numbers centre, slope, constant;          // dz = inverse g + slope y + constant
-    std::vector<Numbers> partial;             // gradients of the kernels, of a chunk of images
+    Numbers sums[2];                          // [batch, outputs]: moments or sums of gradients
+    Numbers centre, slope, constant;          // dz = inverse · g + slope · y + constant
+    std::vector<Numbers> partial;             // gradients of the kernels per chunk of images
 
-    // Where kernel k reads for output pixel (y, x), in pixels.
+    // The input pixel that kernel k reads for output pixel (y, x).
     Size source(Size image, Size k, Size y, Size x) const {
         return (image * in.height + y * r.parts + k) * in.width + x * r.parts + k;
     }
 
-    // f(place among the channels, place in a piece's memory, piece) for each vector of a pixel.
+    // Call f(channel, position in the piece, piece) for each vector of a pixel.
     template <class F>
     void vectors(Size pixel, F f) const {
         for (Size q = 0; q < in.pieces; ++q)
             for (Size c = 0; c < piece; c += V) f(q * piece + c, pixel * piece + c, q);
     }
 
-    // What kernel k reads for output pixels (y, x) to (y, x + N - 1), rectified: [N, channels].
+    // ReLU of the inputs of kernel k for output pixels (y, x) to (y, x + N - 1): [N, channels].
     template <int N>
     void read(Real* span, Size image, Size k, Size y, Size x) const {
         for (int n = 0; n < N; ++n)
             vectors(source(image, k, y, x + n), [&](Size c, Size at, Size q) {
-                store<V>(span + n * in.channels + c, rectified<V>(load<V>(in.x[q] + at)));
+                store<V>(span + n * in.channels + c, relu<V>(load<V>(in.x[q] + at)));
             });
     }
 
@@ -78,7 +78,7 @@ class KernelOf : public Kernel {
     template <int N>
     static void multiply(const Real* from, Size step, const Real* matrix, Size rows, Size columns,
                          Real* to, Size to_step) {
-        const auto strip = [&](auto w, Size j) {  // w vectors of columns
+        const auto strip = [&](auto w, Size j) {  // w: number of vectors of columns
             Vector<V> sums[N][w];
             for (int n = 0; n < N; ++n)
                 for (int i = 0; i < w; ++i) sums[n][i] = Vector<V>{};
@@ -96,7 +96,7 @@ class KernelOf : public Kernel {
         for (; j < columns; j += V) strip(std::integral_constant<int, 1>{}, j);
     }
 
-    // dz [N; outputs] -> gradients of kernel k, [channels, part], and of what it reads.
+    // dz [N, outputs] -> the gradients of kernel k [channels, part] and of its inputs.
     template <int N>
     void give_run(const Real* dz, Real* span, Size image, Size k, Size y, Size x, Real* gradient,
                   bool add) const {
@@ -298,7 +298,7 @@ class Preprocessing {
         });
     }
 
-    // The first reader writes the gradient of the input where it reads, the others add to it.
+    // The first reader overwrites the gradient of the input, the other readers add to it.
     void backward() const {
         for_images([&](Real*, Size, Size image) {
             for (const auto& kernel : kernels) kernel->reduce(image);

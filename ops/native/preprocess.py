@@ -1,4 +1,4 @@
-"""Preprocessing (ReLU, 1x1 convolution, norm) of one input for all cells that read it."""
+"""Preprocessing (ReLU, 1x1 convolution, batch norm) of one input for all cells that read it."""
 
 from __future__ import annotations
 
@@ -16,11 +16,15 @@ Module = ReluConvBn | FactorizedReduce
 
 
 def preprocess(modules: Sequence[Module], pieces: Sequence[Tensor]) -> list[Tensor]:
-    """What each of `modules`, without affine parameters, makes of the same x `[B, C, H, W]`.
+    """Preprocess one input x `[B, C, H, W]` with each of `modules`, reading it only once.
 
     Args:
-        modules: The readers of x. Best begun with one that reads all pixels.
-        pieces: x in equally many channels each.
+        modules: The readers of x, without affine parameters. It is faster if the first one reads
+            all pixels (has stride 1).
+        pieces: x, split into pieces of equally many channels.
+
+    Returns:
+        For each module its output, `[B, C_out, H, W]` or `[B, C_out, H/2, W/2]`.
     """
     for module in modules:
         if module.norm.training and module.norm.num_batches_tracked is not None:
@@ -118,7 +122,7 @@ class _Preprocess(torch.autograd.Function):
         ):
             reader.y, reader.inverse, reader.dy = y.data_ptr(), inverse.data_ptr(), dy.data_ptr()
             reader.gradient = addresses([next(left) for _ in range(reader.parts)], 2)
-        # Where the first reader has a stride of 2, it leaves pixels out: they get nothing.
+        # A first reader with stride 2 skips pixels; their gradient must be zero.
         make = torch.zeros_like if readers[0].parts == 2 else torch.empty_like
         d_pieces: list[Tensor | None] = [None] * count
         if any(needed[:count]):

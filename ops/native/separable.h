@@ -4,16 +4,16 @@
 
 #include "lanes.h"
 
-// How lanes are laid out: see lanes.h.
+// The lane layout; see lanes.h.
 struct Lanes {
-    Size channels, edges;       // of the mixed operation; that leave the node
-    Size group, block, blocks;  // lanes of an edge, of a block; number of blocks
+    Size channels, edges;       // channels of the mixed operation; edges that leave the state
+    Size group, block, blocks;  // lanes of an edge; lanes of a block; number of blocks
 
     Size total() const { return blocks * block; }
     Size of(Size edge, Size channel) const { return edge * group + channel; }
 };
 
-// An image of `block` lanes a pixel with a border of zeros.
+// An image with `block` lanes per pixel and a border of zeros.
 struct Plane {
     Size height, width, border, block;
 
@@ -23,7 +23,7 @@ struct Plane {
 };
 
 struct Window {
-    Size kernel, dilation, shift;  // shift: of the window's first tap from the output pixel
+    Size kernel, dilation, shift;  // shift: position of the first tap relative to the output pixel
 
     Size taps() const { return kernel * kernel; }
     std::vector<Size> offsets(const Plane& plane) const {
@@ -36,7 +36,7 @@ struct Window {
     }
 };
 
-// Both kernels (or their gradients) in the order in which the lanes read them.
+// Both kernels (or their gradients), packed in the order in which the lanes read them.
 struct Kernels {
     Numbers depthwise;   // [blocks, taps, block]
     Numbers pointwise;   // [blocks, group, block]: row = input, lane = output channel
@@ -46,7 +46,7 @@ struct Kernels {
         : depthwise(taps * lanes.total()), pointwise(lanes.group * lanes.total()) {}
 };
 
-// f(packed index, plain index) for each weight of a depthwise kernel [E·C, 1, k, k].
+// Call f(packed index, plain index) for each weight of a depthwise kernel [E·C, 1, k, k].
 template <class F>
 void for_depthwise(const Lanes& lanes, Size taps, F f) {
     for (Size e = 0; e < lanes.edges; ++e)
@@ -58,8 +58,8 @@ void for_depthwise(const Lanes& lanes, Size taps, F f) {
         }
 }
 
-// f(packed, transposed, plain index) for each weight of a pointwise kernel [E·O, C, 1, 1] that
-// gives `outputs` channels of each edge, from channel `first` on.
+// Call f(packed, transposed, plain index) for each weight of a pointwise kernel [E·O, C, 1, 1],
+// which computes `outputs` channels of each edge, starting at channel `first`.
 template <class F>
 void for_pointwise(const Lanes& lanes, Size first, Size outputs, F f) {
     const Size row = lanes.block;
@@ -90,7 +90,7 @@ inline Kernels pack(const Lanes& lanes, Size taps, const Real* depthwise, const 
     return kernels;
 }
 
-// A window at every stride-th pixel of an input plane, giving an output plane.
+// A window that slides over an input plane with a stride and gives an output plane.
 struct Sliding {
     Plane input, output;
     Size stride, taps;
@@ -103,7 +103,7 @@ struct Sliding {
     }
 };
 
-// f(N, output plane position, input plane position, output pixel) for runs of pixels.
+// Call f(N, output plane position, input plane position, output pixel) for runs of N pixels.
 template <class F>
 void for_runs(const Sliding& window, F f) {
     for (Size y = 0; y < window.output.height; ++y)
@@ -113,7 +113,7 @@ void for_runs(const Sliding& window, F f) {
         });
 }
 
-// z `[pixels, block]` (+)= pointwise · depthwise · x, x being an input plane.
+// z [pixels, block] (+)= pointwise · depthwise · x, where x is an input plane.
 template <int V, int G, int STRIDE>
 void convolve(const Sliding& window, const Real* x, const Real* depthwise, const Real* pointwise,
               Real* z, bool accumulate) {
@@ -126,9 +126,9 @@ void convolve(const Sliding& window, const Real* x, const Real* depthwise, const
     });
 }
 
-// From dz, of which write_dz(N, first pixel, to) writes runs: gradients of the kernels, unless
-// null, and of x, unless null, which is an input plane, added to if `accumulate`. `inner` is an
-// output plane with a border of zeros.
+// Backward of `convolve`: the gradients of the kernels and of x, each skipped if null.
+// write_dz(N, first pixel, to) writes the output gradient of a run of pixels. dx is an input plane;
+// its old values are kept if `accumulate`. `inner` is an output plane with a border of zeros.
 template <int V, int G, int STRIDE, class F>
 void convolve_backward(const Sliding& window, const Real* x, const Real* depthwise,
                        const Real* transposed, F write_dz, Real* inner, Real* d_depthwise,
