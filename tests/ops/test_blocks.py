@@ -1,4 +1,4 @@
-"""AnyNet's blocks: against torchvision's where it has them, and against the formula."""
+"""AnyNet's blocks, compared with torchvision's blocks and with their formulas."""
 
 import pytest
 import torch
@@ -23,7 +23,7 @@ def images(channels: int, size: int = 7, batch: int = 4) -> Tensor:
 
 
 def scrambled(module: nn.Module) -> nn.Module:
-    """The module in double precision, with norms that scale and shift."""
+    """The module in double precision, with random weights and random affine batch norms."""
     generator = torch.Generator().manual_seed(1)
     for parameter in module.double().parameters():
         nn.init.normal_(parameter, 0.5, 0.5, generator=generator)
@@ -75,7 +75,7 @@ def test_plain_blocks_by_the_formula(stride: int) -> None:
     torch.testing.assert_close(residual(x), expected)
 
 
-def test_a_shortcut_is_the_identity_where_shapes_agree() -> None:
+def test_a_shortcut_is_the_identity_if_shapes_agree() -> None:
     assert isinstance(ResidualConv(4, 4).shortcut, nn.Identity)
     assert isinstance(ResidualConv(4, 5).shortcut, ConvNorm)
     assert isinstance(ResidualConv(4, 4, stride=2).shortcut, ConvNorm)
@@ -88,7 +88,7 @@ def test_squeeze_excitation_by_hand() -> None:
     x = torch.tensor([[[[1.0, 3.0]], [[4.0, 0.0]]]], dtype=torch.float64)
     # Means 2 and 2; squeezed ReLU(2 + 2 - 1) = 3; gate sigmoid(2 * 3 + 0.5).
     torch.testing.assert_close(block(x), x / (1 + torch.exp(torch.tensor(-6.5))).double())
-    nn.init.constant_(block.reduce.bias, -9.0)  # The ReLU cuts: gate sigmoid(0.5).
+    nn.init.constant_(block.reduce.bias, -9.0)  # The ReLU gives 0: the gate is sigmoid(0.5).
     torch.testing.assert_close(block(x), x * torch.tensor(0.5).double().sigmoid())
 
 
@@ -127,7 +127,7 @@ def test_a_strided_pointwise_convolution_takes_every_other_pixel(size: tuple[int
 
 
 def test_a_narrow_shortcut_survives_channels_last() -> None:
-    # torch's own strided 1x1 convolution ends the process here.
+    # torch's own strided 1x1 convolution crashes the process here.
     block = ConvNorm(8, 8, stride=2).to(memory_format=torch.channels_last)
     x = torch.randn(4, 8, 64, 64).to(memory_format=torch.channels_last).requires_grad_()
     block(x).square().sum().backward()

@@ -1,4 +1,4 @@
-"""Initial weights: torch's own distributions, from a stream of our own."""
+"""Weight initialisation: the distributions, and the generator that they use."""
 
 import pytest
 import torch
@@ -27,7 +27,7 @@ def test_equal_to_torch_by_default() -> None:
         assert torch.equal(value, expected[name]), name
 
 
-def test_leaves_the_global_stream_alone() -> None:
+def test_does_not_use_the_global_generator() -> None:
     net = model()
     before = torch.random.get_rng_state()
     initialise(net, torch.Generator().manual_seed(0))
@@ -59,11 +59,11 @@ def test_by_fan_out() -> None:
     net = wide()
     initialise_by_fan_out(net, torch.Generator().manual_seed(0))
     grouped, biased, linear = net
-    # sqrt(2 / (9 · 96)), whatever the groups, and sqrt(2 / 128); about 1 % of sampling error.
+    # sqrt(2 / (9 · 96)) for any number of groups, sqrt(2 / 128); the sampling error is about 1 %.
     assert grouped.weight.std().item() == pytest.approx(0.048113, rel=0.03)
     assert biased.weight.std().item() == pytest.approx(0.125, rel=0.03)
     assert linear.weight.std().item() == pytest.approx(0.01, rel=0.03)
-    # Normal, not uniform: a tail beyond two deviations.
+    # Normal, not uniform: 4.55 % are beyond two standard deviations.
     assert (grouped.weight.abs() > 2 * 0.048113).double().mean().item() == pytest.approx(
         0.0455, abs=0.01
     )
@@ -90,7 +90,7 @@ def test_by_group_fan_out() -> None:
     )
     initialise_by_group_fan_out(net, torch.Generator().manual_seed(0))
     depthwise, pointwise, linear = net
-    # One output of a depthwise kernel counts: sqrt(2 / 25); then sqrt(2 / 128), 1 / sqrt(400).
+    # A depthwise kernel counts one output: sqrt(2 / 25). Then sqrt(2 / 128) and 1 / sqrt(400).
     assert depthwise.weight.std().item() == pytest.approx(0.282843, rel=0.03)
     assert pointwise.weight.std().item() == pytest.approx(0.125, rel=0.03)
     assert 0.0499 < linear.weight.abs().max().item() <= 0.05

@@ -1,4 +1,4 @@
-"""MBConv and its relatives: against torchvision's blocks, and by hand."""
+"""MBConv and the heads, compared with torchvision's blocks and with results by hand."""
 
 from functools import partial
 
@@ -19,7 +19,7 @@ def images(channels: int, size: int = 7, batch: int = 4) -> Tensor:
 
 
 def scrambled(module: nn.Module) -> nn.Module:
-    """The module in double precision, with norms that scale and shift."""
+    """The module in double precision, with random weights and random affine batch norms."""
     generator = torch.Generator().manual_seed(1)
     for parameter in module.double().parameters():
         nn.init.normal_(parameter, 0.5, 0.5, generator=generator)
@@ -53,7 +53,7 @@ def test_equals_that_of_torchvision(
 
 
 def test_hard_activations_against_torchvision() -> None:
-    # MobileNetV3's block has them in FBNetV3's places, but a ReLU inside squeeze-excitation.
+    # MobileNetV3 has them where FBNetV3 does, except for a ReLU inside squeeze-excitation.
     theirs = torchvision.ops.SqueezeExcitation(
         24, 8, activation=nn.Hardswish, scale_activation=nn.Hardsigmoid
     )
@@ -66,7 +66,7 @@ def test_hard_activations_against_torchvision() -> None:
 
 
 @pytest.mark.parametrize(("c_out", "stride", "skips"), [(6, 1, True), (6, 2, False), (7, 1, False)])
-def test_skips_where_shapes_agree(c_out: int, stride: int, skips: bool) -> None:
+def test_skips_if_shapes_agree(c_out: int, stride: int, skips: bool) -> None:
     block = MBConv(6, c_out, inner=12, style=STYLE, stride=stride).double().eval()
     nn.init.zeros_(block.project.norm.weight)
     x = images(6)
@@ -74,7 +74,7 @@ def test_skips_where_shapes_agree(c_out: int, stride: int, skips: bool) -> None:
     assert torch.equal(out, x) if skips else not out.any()
 
 
-def test_nothing_expands_where_nothing_grows() -> None:
+def test_no_expansion_if_the_channels_stay_equal() -> None:
     assert isinstance(MBConv(6, 6, inner=6, style=STYLE).expand, nn.Identity)
     assert isinstance(MBConv(6, 6, inner=7, style=STYLE).expand, MobileConv)
 
@@ -86,7 +86,7 @@ def test_dropping_leaves_the_input() -> None:
     gone = (out == x).flatten(1).all(1)
     assert 5 < gone.sum() < 27
     torch.testing.assert_close(out[~gone], (2 * block(x) - x)[~gone])
-    # Without a skip nothing drops: the signal would be lost.
+    # Without a skip connection nothing is dropped: the signal would be lost.
     changing = scrambled(MBConv(4, 6, inner=8, style=STYLE)).eval()
     assert torch.equal(changing(x, 0.5, torch.Generator().manual_seed(3)), changing(x))
 
@@ -100,7 +100,7 @@ def test_same_padding(size: int, kernel: int, stride: int) -> None:
     assert conv(x).shape[-2:] == (out, out)
     total = max((out - 1) * stride + kernel - size, 0)
     first = total // 2
-    # The first output reads the pixels before which `first` zeros stand.
+    # The first output reads the first pixels after `first` zeros of padding.
     padded = functional.pad(x, (first, kernel, first, kernel))
     expected = (padded[:, :, :kernel, :kernel] * conv.weight[:, 0]).sum((2, 3))
     torch.testing.assert_close(conv(x)[:, :, 0, 0], expected)
@@ -124,7 +124,7 @@ def test_pool_by_hand() -> None:
     style = LayerStyle(activation="hard-swish", norm_eps=1e-5)
     head = scrambled(MBPool(3, 5, inner=4, style=style)).eval()
     x = images(3)
-    # In evaluation mode a fresh norm only scales and shifts: mean 0, variance 1.
+    # In evaluation mode a new batch norm only scales and shifts: mean 0, variance 1.
     norm = head.expand.norm
     grown = torch.einsum("bchw,oc->bohw", x, head.expand.conv.weight[:, :, 0, 0])
     grown = grown / (1 + 1e-5) ** 0.5 * norm.weight[:, None, None] + norm.bias[:, None, None]

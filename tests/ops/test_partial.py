@@ -1,4 +1,4 @@
-"""Which channels a mixed operation sees, and where they end up."""
+"""Partial channel connections: the split of the channels and the channel shuffle."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cells computed again in the backward pass: the same numbers, less kept."""
+"""Cells recomputed in the backward pass: the same numbers with less memory."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def network(recompute: bool) -> Network:
 
 
 def outcome(loss: Tensor, *modules: nn.Module) -> list[Any]:
-    """Loss, gradients and buffers, counters among them."""
+    """Loss, gradients and buffers, including counters."""
     loss.backward()
     gradients = [p.grad for module in modules for p in module.parameters()]
     return [loss.detach(), gradients, [dict(module.named_buffers()) for module in modules]]
@@ -81,7 +81,7 @@ def test_a_network_with_drop_path() -> None:
 
 
 def test_substituted_weights_stay_substituted() -> None:
-    """The second order evaluates virtual weights; they are gone when the backward pass begins."""
+    """The second-order step evaluates virtual weights that are gone when backward starts."""
     found = []
     for recompute in (False, True):
         made, architecture = supernet("torch", recompute)

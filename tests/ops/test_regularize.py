@@ -1,4 +1,4 @@
-"""Drop path and dropout: a mask a sample or an element, with the expected value kept."""
+"""Drop path and dropout: masks per sample or per element that keep the expected value."""
 
 from collections.abc import Callable
 
@@ -74,7 +74,7 @@ def test_parts_of_a_batch_are_dropped_as_the_whole(drop: Callable) -> None:
     whole_stream = PartGenerator.starting_at(state, 0, 1)
     whole = [drop(x, 0.5, whole_stream) for _ in range(3)]
     streams = [PartGenerator.starting_at(state, index, 4) for index in range(4)]
-    for expected in whole:  # Layer after layer.
+    for expected in whole:  # One layer after another.
         parts = [drop(x[:3], 0.5, stream) for stream in streams]
         assert torch.equal(torch.cat(parts), expected)
     assert all(torch.equal(stream.get_state(), whole_stream.get_state()) for stream in streams)

@@ -1,4 +1,4 @@
-"""Which tensors of the fused supernet stand for which of the literal one."""
+"""Correspondence between the tensors of the fused supernet and those of the literal one."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _REDUCE = {"conv1": "conv1", "conv2": "conv2", "norm": "norm"}
 
 
 def parts(fused: Supernet, literal: ReferenceSupernet) -> Iterator[tuple[nn.Module, list]]:
-    """Pairs of a fused layer and the literal layers, edge by edge, whose tensors it stacks."""
+    """Pairs of a fused layer and the list of literal layers, one per edge, that it stacks."""
     yield fused.stem, [literal.stem]
     yield fused.classifier, [literal.classifier]
     for ours, theirs in zip(fused.cells, literal.cells, strict=True):
@@ -66,6 +66,6 @@ def pairs(
 
 @torch.no_grad()
 def copy_weights(literal: ReferenceSupernet, fused: Supernet) -> None:
-    """Give the fused supernet the weights and statistics of the literal one."""
+    """Copy weights and statistics of the literal supernet to the fused one."""
     for _, ours, theirs in pairs(fused, literal):
         ours.copy_(theirs)

@@ -1,4 +1,4 @@
-"""The genotype of given architecture parameters, edge by edge (PC-DARTS, §3.3)."""
+"""Literal derivation of a genotype from architecture parameters, edge by edge (PC-DARTS, §3.3)."""
 
 from __future__ import annotations
 
@@ -28,9 +28,11 @@ def derive(
 ) -> list[list[tuple[str, int]]]:
     """The (operation, source) pairs of each node, strongest first.
 
-    W[e, o] = softmax(alpha[e])[o] · softmax(beta)[e], the latter left out without beta. A node
-    keeps the two edges whose largest weight, `none` set aside, is largest, each with that
-    operation; on a tie the lower index wins.
+        W[e, o] = softmax(alpha[e])[o] · softmax(beta)[e]
+
+    Without beta the second factor is 1. The strength of an edge is its largest weight, excluding
+    `none`. A node keeps its two strongest edges, each with the operation of that weight. Ties go to
+    the lower index.
     """
     strengths = normalise_edges(beta) if beta is not None else [1.0] * len(alpha)
     genotype = []

@@ -1,4 +1,4 @@
-"""The literal derivation against genotypes that the authors' code gave."""
+"""The literal derivation, compared with genotypes from the code of PC-DARTS."""
 
 from collections.abc import Callable
 from math import cos, sin
@@ -46,7 +46,7 @@ def test_reduction_cell() -> None:
 
 @pytest.mark.parametrize("beta", [None, [0.0] * 14])
 def test_equal_edges(beta: list[float] | None) -> None:
-    """Betas of 0 weigh all edges of a node alike, which is the rule without betas."""
+    """With all betas 0, the edges of a node have equal weights, as without betas."""
     assert derive(ALPHA_NORMAL, beta) == [
         [("dil_conv_3x3", 0), ("max_pool_3x3", 1)],
         [("sep_conv_3x3", 2), ("sep_conv_5x5", 0)],

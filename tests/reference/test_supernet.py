@@ -1,4 +1,4 @@
-"""The literal supernet against published counts and hand-made cases."""
+"""The literal supernet, compared with published parameter counts and cases by hand."""
 
 import pytest
 import torch
@@ -100,7 +100,7 @@ def test_forward(k: int, stem: str, size: int) -> None:
 
 
 def test_edge_weights_scale_whole_edges() -> None:
-    """Without edge normalisation the same as edges of weight 1, and unlike those of weight 1/n."""
+    """Without edge normalisation the weights of edges are 1, which differs from 1/n."""
     images = torch.randn(
         4, 3, 8, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(0)
     )

@@ -1,4 +1,4 @@
-"""The norm whose scale is given."""
+"""The batch norm whose scale is an input."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ops.fused.mixed_norm import WeightedNorm
 
 
 def test_weights_may_be_a_column_of_a_table(generator: torch.Generator) -> None:
-    """torch's own kernel would read such weights as if they lay side by side (2.13, CPU)."""
+    """The kernel of torch 2.13 on the CPU would read such weights as if they were contiguous."""
     norm = WeightedNorm(4).double()
     images = torch.randn(3, 4, 5, 5, generator=generator, dtype=torch.float64)
     images = images.contiguous(memory_format=torch.channels_last).requires_grad_()

@@ -1,4 +1,4 @@
-"""A node's sum against the definition: split, concatenate, shuffle, weigh, add; edge by edge."""
+"""The sum of a node, compared with its definition: split, concatenate, shuffle, weight, add."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ EDGES, CHANNELS, SELECTED = 3, 8, 2
 
 
 def tensors(generator: torch.Generator, layout: torch.memory_format) -> list[Tensor]:
-    """States, then mixtures, of three edges."""
+    """The states of three edges, then their mixtures."""
     sizes = [CHANNELS] * EDGES + [SELECTED] * EDGES
     return [
         torch.randn(2, size, 3, 5, generator=generator, dtype=torch.float64)
@@ -40,19 +40,19 @@ def literal(
 
 @pytest.mark.parametrize("layout", [torch.channels_last, torch.contiguous_format])
 @pytest.mark.parametrize("sampled", [False, True])
-@pytest.mark.parametrize("weighed", [False, True])
+@pytest.mark.parametrize("weighted", [False, True])
 def test_equals_the_definition_edge_by_edge(
-    weighed: bool, sampled: bool, layout: torch.memory_format, generator: torch.Generator
+    weighted: bool, sampled: bool, layout: torch.memory_format, generator: torch.Generator
 ) -> None:
     weights = None
-    if weighed:
+    if weighted:
         weights = torch.rand(EDGES, generator=generator, dtype=torch.float64).requires_grad_()
     selection = torch.stack([draw_channels(CHANNELS, generator) for _ in range(EDGES)])
     chosen = selection if sampled else None
     shuffle = None if sampled else shuffle_matrix(CHANNELS, CHANNELS // SELECTED)
     inputs = tensors(generator, layout)
     states, mixed = inputs[:EDGES], inputs[EDGES:]
-    # The mixture comes weighed already.
+    # The mixtures are already weighted.
     heavier = mixed if weights is None else [m * w for m, w in zip(mixed, weights, strict=True)]
     ours = node_sum(states, heavier, weights, chosen, shuffle)
     theirs = literal(states, mixed, weights, chosen)
@@ -66,7 +66,7 @@ def test_equals_the_definition_edge_by_edge(
 
 
 def test_keeps_no_state_where_only_weights_of_the_network_learn(generator: torch.Generator) -> None:
-    """Saved states would double the memory of the weight step."""
+    """Saving the states would double the memory of the weight step."""
     inputs = tensors(generator, torch.channels_last)
     weights = torch.rand(EDGES, generator=generator, dtype=torch.float64)
     node = node_sum(inputs[:EDGES], inputs[EDGES:], weights, None, shuffle_matrix(8, 4)).grad_fn

@@ -1,4 +1,4 @@
-"""Separable convolutions of a CPU against the two convolutions that they stand for."""
+"""Separable convolutions on a CPU, compared with the two convolutions that they replace."""
 
 from __future__ import annotations
 

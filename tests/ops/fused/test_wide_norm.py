@@ -1,4 +1,4 @@
-"""Norms in rows of many pixels against those of PyTorch."""
+"""Batch norms on groups of neighbouring pixels, compared with those of PyTorch."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from ops.fused.mixed_norm import WeightedNorm
 from ops.fused.wide_norm import suits_rows, wide_norm
 
 
-@pytest.mark.parametrize("weighed", [True, False])
+@pytest.mark.parametrize("weighted", [True, False])
 @pytest.mark.parametrize("shape", [(2, 4, 8, 8), (3, 6, 6, 10), (4, 48, 4, 4), (2, 4, 2, 2)])
 def test_equals_batch_norm(
     shape: tuple[int, ...],
-    weighed: bool,
+    weighted: bool,
     generator: torch.Generator,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -25,7 +25,7 @@ def test_equals_batch_norm(
     x = (3 + x * torch.arange(1, channels + 1).view(-1, 1, 1)).contiguous(
         memory_format=torch.channels_last
     )
-    weights = torch.rand(channels, generator=generator, dtype=torch.float64) if weighed else None
+    weights = torch.rand(channels, generator=generator, dtype=torch.float64) if weighted else None
     leaves = [tensor.requires_grad_() for tensor in (x, weights) if tensor is not None]
     assert suits_rows(x, torch.zeros(channels).double())
     statistics = [(torch.zeros(channels).double(), torch.ones(channels).double()) for _ in range(2)]
@@ -40,7 +40,7 @@ def test_equals_batch_norm(
         torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-10)
 
 
-def test_norms_of_a_supernet_take_it_where_it_suits(
+def test_batch_norms_of_a_supernet_use_it_for_large_batches(
     generator: torch.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "FROM", 2 * 64)
@@ -59,7 +59,7 @@ def test_norms_of_a_supernet_take_it_where_it_suits(
 
 
 @pytest.mark.parametrize("shape", [(2, 300, 4, 4), (2, 4, 7, 7), (2, 4, 1, 1)])
-def test_leaves_odd_images_and_many_channels_alone(
+def test_odd_images_and_many_channels_use_pytorch(
     shape: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "FROM", 1)
