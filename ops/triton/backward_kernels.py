@@ -1,9 +1,9 @@
-"""Kernels of the backward pass of a source; layout and names as in ops/triton/forward_kernels.py.
+"""Kernels of the backward pass of a source; see ops/triton/forward_kernels.py for the layout.
 
-`gradient` is that of all nodes, complete for those where the source's edges end.
+`gradient` is the gradient of all nodes. It is complete for the nodes where the source's edges end.
 """
 
-# Kernels have no annotations but those of constants, which Triton gives a meaning.
+# Kernels annotate only compile-time constants, because Triton interprets annotations.
 # mypy: disable-error-code="no-untyped-def"
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from ops.triton.forward_kernels import VARYING, bypassed, moments_of, window_size
+from ops.triton.forward_kernels import SOURCE_ARGUMENTS, bypassed, moments_of, window_size
 
 
-@triton.jit(do_not_specialize=VARYING)
+@triton.jit(do_not_specialize=SOURCE_ARGUMENTS)
 def sums_kernel(
     branches,
     pools,
@@ -50,10 +50,11 @@ def sums_kernel(
     ROWS: tl.constexpr,
     REAL: tl.constexpr,
 ):
-    """What both the norms' and the architecture's gradients need, for a part of the rows.
+    """Sums over a part of the rows for the gradients of batch norms and architecture.
 
-    `sums` is [blocks, edges, 2 + OPERATIONS, CHANNELS]: the node's gradient g summed; g times what
-    bypasses (its sum in column 0); then for each operation g times its normalised output.
+    `sums` is `[blocks, edges, 2 + OPERATIONS, CHANNELS]`. With g the node's gradient, slot 0 is
+    sum(g), slot 1 is sum(g · bypassed channels), all in column 0, and slot 2 + o is
+    sum(g · normalised output of operation o).
     """
     edge = tl.program_id(0) % edges
     block = tl.program_id(0) // edges
@@ -113,7 +114,7 @@ def sums_kernel(
     tl.store(sums + at, total, mask=(slot < 2 + OPERATIONS) & here[None, :])
 
 
-@triton.jit(do_not_specialize=VARYING)
+@triton.jit(do_not_specialize=SOURCE_ARGUMENTS)
 def spread_kernel(
     branches,
     pools,
@@ -141,10 +142,10 @@ def spread_kernel(
     ROWS: tl.constexpr,
     REAL: tl.constexpr,
 ):
-    """Gradients of branches and pools before their norms, from that of the nodes.
+    """Gradients of branches and pools before their batch norms, from the gradient of the nodes.
 
-    Programs of the edge after the last see to the pools, which all edges share. `sums` is that of
-    `sums_kernel`, over all rows.
+    Programs with edge index `edges` compute the pools, which all edges share. `sums` is the result
+    of `sums_kernel`, added over all blocks.
     """
     edge = tl.program_id(0) % (edges + 1)
     row = tl.program_id(0) // (edges + 1) * ROWS + tl.arange(0, ROWS)
@@ -196,7 +197,7 @@ def spread_kernel(
             tl.store(d_pools[p] + at, d.to(d_pools[p].dtype.element_ty), mask=live)
 
 
-@triton.jit(do_not_specialize=VARYING)
+@triton.jit(do_not_specialize=SOURCE_ARGUMENTS)
 def gather_kernel(
     d_convolved,
     d_largest,
@@ -232,7 +233,7 @@ def gather_kernel(
     ROWS: tl.constexpr,
     REAL: tl.constexpr,
 ):
-    """The gradient of a state, laid out like it, from all that read it; `rows` are the state's."""
+    """The gradient of a state from all its readers, in its layout; `rows` counts its pixels."""
     row = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
     line = row.to(tl.int64)[:, None]
     within = row < rows
@@ -256,7 +257,7 @@ def gather_kernel(
             total += weight * tl.load(g, mask=live, other=0.0).to(REAL)
     if MAX or AVERAGE:
         for window in tl.static_range(9):
-            # The window that has this pixel at that place, if there is one.
+            # The window that contains this pixel at position `window`, if it exists.
             down = y - (window // 3 - 1)
             right = x - (window % 3 - 1)
             exists = (down >= 0) & (right >= 0)

@@ -1,18 +1,22 @@
-"""Kernels of the forward pass of a source: a state with the edges that leave it.
+"""Kernels of the forward pass of a source: a state and the edges that leave it.
 
-Images are matrices: a row a pixel (channels_last), a column a channel. A branch has
-edges * CHANNELS columns, channel c of edge e at e * CHANNELS + c; what all edges share has CHANNELS
-columns. Columns are padded to LANES, a power of two. `order` tells which channel of the state is
-read as the c-th one, `place` where the c-th one stands in a node; the first CHANNELS of them are
-processed, the others bypass. `nodes` begins with the node where edge 0 ends; the others follow.
-height and width are those of the nodes; from pixel to pixel it is `pitch` numbers in the state and
-`nodes_pitch` in the nodes.
+Layout. Images are matrices: one row per pixel (channels_last), one column per channel. A branch has
+edges * CHANNELS columns; channel c of edge e is column e * CHANNELS + c. Tensors that all edges
+share have CHANNELS columns. Columns are padded to LANES, a power of two.
 
-`statistics` has the means of the pools, then of the convolutions (LAST tells which is a branch's
-last one); `inverses` numbers later their inverse deviations.
+Channels. order[c] is the channel of the state that is read as the c-th channel, and place[c] is its
+position in a node. The first CHANNELS of them are processed, the others bypass.
+
+Nodes. `nodes` starts at the node where edge 0 ends; the nodes of further edges follow. `height`
+and `width` are those of the nodes. Neighbouring pixels are `pitch` numbers apart in the state and
+`nodes_pitch` numbers apart in the nodes.
+
+Statistics. `statistics` holds the means of the pools, then those of the convolutions; LAST[b] is
+the index of the last convolution of branch b. The values of 1 / standard deviation follow
+`inverses` numbers later.
 """
 
-# Kernels have no annotations but those of constants, which Triton gives a meaning.
+# Kernels annotate only compile-time constants, because Triton interprets annotations.
 # mypy: disable-error-code="no-untyped-def"
 
 from __future__ import annotations
@@ -20,8 +24,8 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-# Numbers that differ from source to source; a kernel for each of their values would be too many.
-VARYING = (
+# Arguments that vary between sources. Triton must not compile one kernel for each of their values.
+SOURCE_ARGUMENTS = (
     "rows",
     "blocks",
     "edges",
@@ -35,7 +39,7 @@ VARYING = (
 
 @triton.jit
 def pixel_at(row, dy, dx, height, width, state_height, state_width, STRIDE: tl.constexpr):
-    """The state's row at offset (dy, dx) from the pixel of a node's row, and whether it exists."""
+    """The state's row at offset (dy, dx) from a node's pixel, and whether it is in the image."""
     image = row // (height * width)
     y = (row // width) % height * STRIDE + dy
     x = row % width * STRIDE + dx
@@ -45,13 +49,13 @@ def pixel_at(row, dy, dx, height, width, state_height, state_width, STRIDE: tl.c
 
 @triton.jit
 def moments_of(own, inverses, here):
-    """Means and inverse deviations of columns whose means stand at `own`."""
+    """Means and 1 / standard deviations of the columns whose means start at `own`."""
     return tl.load(own, mask=here, other=0.0), tl.load(own + inverses, mask=here, other=0.0)
 
 
 @triton.jit
 def window_size(row, height, width, state_height, state_width, STRIDE: tl.constexpr):
-    """How many pixels of the 3x3 window around the pixel of a node's row lie in the image."""
+    """The number of pixels of a 3x3 window that lie inside the image."""
     y = (row // width) % height * STRIDE
     x = row % width * STRIDE
     tall = 1 + (y > 0).to(tl.int32) + (y + 1 < state_height).to(tl.int32)
@@ -73,7 +77,7 @@ def bypassed(
     STRIDE: tl.constexpr,
     REAL: tl.constexpr,
 ):
-    """The state as it bypasses: unchanged, or the largest of 2x2 pixels; and which of them."""
+    """The bypassed channels, max-pooled over 2x2 pixels if STRIDE is 2, and the maximum's index."""
     best = tl.full(live.shape, float("-inf"), REAL)
     tap = tl.zeros(live.shape, tl.int32)
     for window in tl.static_range(STRIDE * STRIDE):
@@ -82,12 +86,12 @@ def bypassed(
         )
         at = pixel.to(tl.int64)[:, None] * pitch + channel[None, :]
         x = tl.load(state + at, mask=live, other=0.0).to(REAL)
-        tap = tl.where(x > best, window, tap)  # Of equal ones the first, as in PyTorch.
+        tap = tl.where(x > best, window, tap)  # The first of equal values, as in PyTorch.
         best = tl.maximum(x, best)
     return best, tap
 
 
-@triton.jit(do_not_specialize=VARYING)
+@triton.jit(do_not_specialize=SOURCE_ARGUMENTS)
 def prepare_kernel(
     state,
     order,
@@ -110,7 +114,7 @@ def prepare_kernel(
     ROWS: tl.constexpr,
     REAL: tl.constexpr,
 ):
-    """ReLU and both 3x3 pools of the processed channels, from one reading of the state."""
+    """ReLU and both 3x3 pools of the processed channels; reads the state once."""
     row = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
     lane = tl.arange(0, LANES)
     live = (row < rows)[:, None] & (lane < CHANNELS)[None, :]
@@ -126,14 +130,14 @@ def prepare_kernel(
         line = pixel.to(tl.int64)[:, None]
         seen = live & inside[:, None]
         x = tl.load(state + line * pitch + channel[None, :], mask=seen, other=0.0).to(REAL)
-        # The pixels of a stride's step belong to this row, all others to its neighbours.
+        # Each pixel of the state is written by exactly one row: that whose stride step contains it.
         inner = (window // 3 > 0 and window % 3 > 0) and (
             window // 3 <= STRIDE and window % 3 <= STRIDE
         )
         if RECTIFY and inner:
             own = active + line * CHANNELS + lane[None, :]
             tl.store(own, tl.maximum(x, 0.0).to(active.dtype.element_ty), mask=seen)
-        better = seen & (x > best)  # Of equal ones the first, as in PyTorch.
+        better = seen & (x > best)  # The first of equal values, as in PyTorch.
         best = tl.where(better, x, best)
         tap = tl.where(better, window, tap)
         total += tl.where(seen, x, 0.0)
@@ -145,7 +149,7 @@ def prepare_kernel(
         tl.store(average + at, mean.to(average.dtype.element_ty), mask=live)
 
 
-@triton.jit(do_not_specialize=VARYING)
+@triton.jit(do_not_specialize=SOURCE_ARGUMENTS)
 def combine_kernel(
     branches,
     pools,
@@ -181,9 +185,9 @@ def combine_kernel(
     ROWS: tl.constexpr,
     REAL: tl.constexpr,
 ):
-    """The mixture on every edge and what bypasses it, added to the nodes where the edges end.
+    """Mixture and bypassed channels of every edge, added to the nodes where the edges end.
 
-    *_COLUMNS and IDENTITY are columns of the mixture's table [edges, OPERATIONS]; -1 for none.
+    *_COLUMNS and IDENTITY are columns of the mixture table `[edges, OPERATIONS]`; -1 means absent.
     """
     edge = tl.program_id(0) % edges
     row = tl.program_id(0) // edges * ROWS + tl.arange(0, ROWS)

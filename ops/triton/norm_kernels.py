@@ -1,12 +1,13 @@
-"""Kernels of the norms: statistics, normalisation, and its gradient.
+"""Kernels of batch norms: statistics, normalisation and its gradient.
 
-A tensor is a matrix here, with a row a pixel and a column a channel; columns are padded to LANES, a
-power of two. Several tensors come as one tuple, so that one launch serves all branches: launches,
-not arithmetic, are what a supernet waits for. Statistics of all branches stand in one table, those
-of branch b from column start + OFFSETS[b] on. No kernel uses atomics: results repeat to the bit.
+Tensors are matrices with one row per pixel and one column per channel; columns are padded to LANES,
+a power of two. One launch takes a tuple of tensors and serves all branches, because a supernet is
+bound by kernel launches and not by arithmetic. The statistics of all branches are in one table;
+those of branch b start at column start + OFFSETS[b]. No kernel uses atomics, so results are
+reproducible bit for bit.
 """
 
-# Kernels have no annotations but those of constants, which Triton gives a meaning.
+# Kernels annotate only compile-time constants, because Triton interprets annotations.
 # mypy: disable-error-code="no-untyped-def"
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-# Numbers that differ from source to source; a kernel for each of their values would be too many.
-VARYING = ("rows", "blocks", "numbers", "start", "table")
+# Arguments that vary between sources. Triton must not compile one kernel for each of their values.
+NORM_ARGUMENTS = ("rows", "blocks", "numbers", "start", "table")
 
 
 @triton.jit
@@ -43,7 +44,7 @@ def _moments(
         more = tl.minimum(rows - start, ROWS)
         mean_here = tl.sum(value, 0) / more
         difference = tl.where(live, value - mean_here[None, :], 0.0)
-        # Two sets joined (Chan, Golub and LeVeque), sound for means of any size.
+        # Merge two sets (Chan, Golub and LeVeque, 1979): accurate for means of any size.
         share = tl.cast(more, REAL) / (count + more)
         shift = mean_here - mean
         spread += tl.sum(difference * difference, 0) + shift * shift * share * count
@@ -53,7 +54,7 @@ def _moments(
     tl.store(spread_out + lane, spread, mask=lane < COLUMNS)
 
 
-@triton.jit(do_not_specialize=VARYING)
+@triton.jit(do_not_specialize=NORM_ARGUMENTS)
 def moments_kernel(
     zs,
     moments,
@@ -68,9 +69,9 @@ def moments_kernel(
     ROWS: tl.constexpr,
     REAL: tl.constexpr,
 ):
-    """Mean of each column and the sum of squared distances from it, for a part of the rows.
+    """Mean and sum of squared deviations of each column, over a part of the rows.
 
-    `moments` is [blocks, 2, table].
+    `moments` is `[blocks, 2, table]`.
     """
     line = moments + tl.program_id(0) * 2 * table
     for b in tl.static_range(BRANCHES):
@@ -99,7 +100,7 @@ def _statistics(
     REAL: tl.constexpr,
 ):
     block = tl.arange(0, BLOCKS)
-    # Rows that each block has seen: every `blocks`-th portion of ROWS, the last one cut off.
+    # Rows per block: every `blocks`-th portion of ROWS rows; the last portion is shorter.
     portions = tl.cdiv(rows, ROWS)
     count = tl.where(block < blocks, (portions - block + blocks - 1) // blocks * ROWS, 0)
     count = tl.where(block == (portions - 1) % blocks, count - (portions * ROWS - rows), count)
@@ -131,7 +132,7 @@ def _statistics(
         tl.store(inverse_out + lane, 1.0 / tl.sqrt(variance + EPS), mask=here)
 
 
-@triton.jit(do_not_specialize=VARYING)
+@triton.jit(do_not_specialize=NORM_ARGUMENTS)
 def statistics_kernel(
     moments,
     running_means,
@@ -152,9 +153,9 @@ def statistics_kernel(
     STEP: tl.constexpr,
     REAL: tl.constexpr,
 ):
-    """Joins the blocks' moments: mean and 1/sqrt(variance + eps) into `statistics` [2, table].
+    """Merge the moments of all blocks into `statistics` `[2, table]`: mean, 1/sqrt(variance + eps).
 
-    Running statistics move as in nn.BatchNorm2d, or are what is used if not TRAINING.
+    If TRAINING, running statistics are updated as in nn.BatchNorm2d; else they are used instead.
     """
     for b in tl.static_range(BRANCHES):
         if tl.program_id(0) == b:
@@ -180,13 +181,13 @@ def statistics_kernel(
 
 @triton.jit
 def _normalised(z, at, live, means, table, column, REAL: tl.constexpr):
-    """(z - mean) / deviation of the numbers at `at`, and 1 / deviation of each."""
+    """(z - mean) / standard deviation of the numbers at `at`, and 1 / standard deviation."""
     mean = tl.load(means + column)
     inverse = tl.load(means + table + column)
     return (tl.load(z + at, mask=live, other=0.0).to(REAL) - mean) * inverse, inverse
 
 
-@triton.jit(do_not_specialize=VARYING)
+@triton.jit(do_not_specialize=NORM_ARGUMENTS)
 def normalise_kernel(
     zs,
     outputs,
@@ -201,7 +202,7 @@ def normalise_kernel(
     SIZE: tl.constexpr,
     REAL: tl.constexpr,
 ):
-    """(z - mean) / deviation, rectified if RECTIFY, of branches with equally many columns."""
+    """(z - mean) / standard deviation, then ReLU if RECTIFY, for branches of one width."""
     at = tl.program_id(0).to(tl.int64) * SIZE + tl.arange(0, SIZE)
     live = at < numbers
     column = (at % COLUMNS).to(tl.int32)
@@ -252,7 +253,7 @@ def _norm_sums(
     tl.store(own + ALL_COLUMNS, product, mask=here)
 
 
-@triton.jit(do_not_specialize=VARYING)
+@triton.jit(do_not_specialize=NORM_ARGUMENTS)
 def norm_sums_kernel(
     zs,
     gradients,
@@ -270,9 +271,9 @@ def norm_sums_kernel(
     ROWS: tl.constexpr,
     REAL: tl.constexpr,
 ):
-    """What the gradient of `normalise_kernel` needs, for a part of the rows.
+    """Sums over a part of the rows for the gradient of `normalise_kernel`.
 
-    `sums` is [blocks, 2, BRANCHES * COLUMNS]: the gradient summed, and times the normalised value.
+    `sums` is `[blocks, 2, BRANCHES * COLUMNS]`: sum(g) and sum(g · normalised value).
     """
     for b in tl.static_range(BRANCHES):
         if tl.program_id(1) == b:
@@ -293,7 +294,7 @@ def norm_sums_kernel(
             )
 
 
-@triton.jit(do_not_specialize=VARYING)
+@triton.jit(do_not_specialize=NORM_ARGUMENTS)
 def norm_gradient_kernel(
     zs,
     gradients,
@@ -312,7 +313,10 @@ def norm_gradient_kernel(
     SIZE: tl.constexpr,
     REAL: tl.constexpr,
 ):
-    """The gradient of z in `normalise_kernel`; `sums` [2, BRANCHES * COLUMNS] over all rows."""
+    """The gradient of z in `normalise_kernel`.
+
+    `sums` is `[2, BRANCHES * COLUMNS]`, added over all blocks.
+    """
     at = tl.program_id(0).to(tl.int64) * SIZE + tl.arange(0, SIZE)
     live = at < numbers
     column = (at % COLUMNS).to(tl.int32)

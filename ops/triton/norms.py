@@ -1,7 +1,7 @@
-"""Batch normalisation of several tensors at once: statistics, normalisation, its gradient.
+"""Batch norms of several tensors at once: statistics, normalisation and its gradient.
 
-Tensors are `[B, C, H, W]`, channels_last. Means and inverse deviations of many branches stand in
-one table `[2, columns]`, those of branches that are given together side by side.
+Tensors are `[B, C, H, W]`, channels_last. Means and 1 / standard deviations of many branches are in
+one table `[2, columns]`; branches that are passed together use neighbouring columns.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from ops.fused.mixed_norm import WeightedNorm
 from ops.triton import norm_kernels
 
 TILE = 2048
-"""Numbers that a program holds at a time."""
+"""Numbers that a program processes at a time."""
 BLOCKS = 128
-"""Programs at most that share the rows of a reduction: about one a multiprocessor, each branch."""
+"""Maximum number of programs per branch that share the rows of a reduction: about one per SM."""
 STEP = 16
-"""Columns that are joined at a time when the blocks' sums are."""
+"""Columns that are merged at a time when the moments of all blocks are merged."""
 
 Norm = WeightedNorm | torch.nn.BatchNorm2d
 
@@ -44,7 +44,7 @@ def lanes_of(columns: int) -> int:
 
 
 def rows_of(lanes: int) -> int:
-    """Rows that fill a tile of so many lanes."""
+    """The number of rows that fill a tile with `lanes` columns."""
     return max(1, TILE // lanes)
 
 
