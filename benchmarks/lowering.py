@@ -1,12 +1,12 @@
-"""Depthwise-then-pointwise against one dense convolution, on the shapes of a supernet.
+"""Time of a depthwise and a pointwise convolution against one dense convolution.
 
     python benchmarks/lowering.py [--batch 64] [--threads 2] [--device cpu]
 
-Both give the same numbers (ops/fused/fan_out.py); this shows which is faster where, forward and
-backward,
-and so where the limits DENSE_UP_TO and GROUPED_DENSE_UP_TO should lie. Ratios below 1 favour the
-dense form. The two are timed in turn; the median of the paired ratios is printed. On a CPU they
-differ only in the gradients of the kernels (ops/fused/separable.py).
+Both forms compute the same numbers (ops/fused/branches.py). The benchmark times forward and
+backward on the shapes of a supernet, to choose the limits DENSE_UP_TO and GROUPED_DENSE_UP_TO. The
+two forms are timed in turn; the output has the median of the paired ratios. Ratios below 1 favour
+the dense form. On a CPU the forms differ only in the gradients of the kernels
+(ops/fused/separable.py).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from darts.system.device import device_name, resolve_device, synchronise
 from ops.fused.branches import SeparableFan
 
 EDGES = 4
-# (channels of a mixed operation, image side): K = 4 and K = 1 with C = 16 on CIFAR.
+# (channels of a mixed operation, image size): K = 4 and K = 1 with C = 16 on CIFAR.
 SHAPES = ((2, 32), (4, 32), (8, 16), (16, 8), (16, 32), (32, 16), (64, 8))
 
 
@@ -66,7 +66,7 @@ def main() -> None:
 
 
 def compare(fan: SeparableFan, x: torch.Tensor, repeats: int) -> tuple[float, float]:
-    """Median ratio of the dense to the separate form, and the dense form's best time."""
+    """Median ratio of dense to separate times, and the best time of the dense form."""
     times: dict[bool, list[float]] = {True: [], False: []}
     for repeat in range(repeats + 1):
         for dense in (True, False):

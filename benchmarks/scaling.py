@@ -1,14 +1,15 @@
-"""How time and memory of a search iteration grow, and how far they are from the limit.
+"""Growth of time and memory of a search iteration, and its distance from the hardware limit.
 
     python benchmarks/scaling.py [--threads 2] [--repeats 3] [--plot FILE.svg] [--json]
 
-One setting at a time is moved away from the base (K = 4, C = 16, 8 cells, 4 nodes, batch 64 of
-32x32); each line is a fresh process: the fastest of some bilevel iterations, its images a second,
-and the peak of resident memory. The roofline takes the base's weight step apart: for each part, the
-multiply-adds that its convolutions need and the bytes of the tensors that must pass between parts
-(each written once and read once), against what this machine was measured to do at best, in the same
-run: a large matrix product, and a large copy. `bound` is the larger of the two times that follow,
-`of limit` its share of the measured time.
+The benchmark changes one setting of the base (K = 4, C = 16, 8 cells, 4 nodes, batch 64 of 32x32)
+at a time. Each line is a new process: the fastest of some bilevel iterations, its images per second
+and the peak of resident memory.
+
+The roofline splits the weight step of the base into parts. It counts the multiply-adds
+of the convolutions of each part and the bytes of the tensors between parts (each written and read
+once). The limits are measured in the same run with a large matrix product and a large copy. `bound`
+is the larger of the two resulting times, and `of limit` is its share of the measured time.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ def in_a_fresh_process(options: argparse.Namespace, moved: dict[str, int]) -> di
 
 
 def limits() -> tuple[float, float]:
-    """Multiply-adds and bytes a second: the best of some large products and copies."""
+    """Multiply-adds and bytes per second: the best of some large products and copies."""
     one, other = torch.randn(2048, 2048), torch.randn(2048, 2048)
     source, target = torch.randn(2**26), torch.empty(2**26)
 
@@ -87,8 +88,9 @@ def limits() -> tuple[float, float]:
 def parts(options: argparse.Namespace) -> dict[str, tuple[float, float]]:
     """Multiply-adds and bytes of a weight step, by part of the supernet.
 
-    A backward pass costs twice the multiply-adds of the forward pass (gradients of inputs and of
-    weights); it reads what the forward pass has read and written, and the gradient, and writes one.
+    A backward pass has twice the multiply-adds of the forward pass (for the gradients of inputs and
+    weights). It reads the inputs and outputs of the forward pass and the gradient of the outputs,
+    and writes the gradient of the inputs.
     """
     topology = Topology(options.nodes)
     totals: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
@@ -142,7 +144,7 @@ KERNELS = {
 
 
 def roofline(options: argparse.Namespace) -> list[dict[str, Any]]:
-    """The parts of a weight step of the native engine, each with its time and its limit."""
+    """The parts of a weight step of the native engine, each with its time and limit."""
     macs_limit, bytes_limit = limits()
     form, batch = Form(build("product", options), options, False), random_batch(options, True)
     for _ in range(2):
@@ -175,7 +177,7 @@ def roofline(options: argparse.Namespace) -> list[dict[str, Any]]:
 
 
 def plot(rows: list[dict[str, Any]], path: str) -> None:
-    """Time and memory over each moved setting, relative to the base, on logarithmic axes."""
+    """Plot time and memory over each changed setting, relative to the base, on log axes."""
     import matplotlib
 
     matplotlib.use("agg")
@@ -251,7 +253,7 @@ def main() -> None:
     parser.add_argument("--backend", default="auto")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--plot", help="also draw the curves into this file")
+    parser.add_argument("--plot", help="also plot the curves to this file")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()

@@ -1,1 +1,1 @@
-"""Cells: their topology, the search cell and the derived cell."""
+"""Cells: topology, search cell, derived cell, the stack of cells and the engines."""

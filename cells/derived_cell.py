@@ -1,4 +1,4 @@
-"""The derived cell: the operations of a genotype, and nothing else."""
+"""The derived cell: the operations of a genotype."""
 
 from __future__ import annotations
 
@@ -14,15 +14,25 @@ from ops.regularize import Noise, drop_path
 
 
 class DerivedCell(nn.Module):
-    """One cell of a network that is trained from scratch (DARTS, §2.1).
+    """One cell of a network that is trained from scratch.
+
+        x_j = sum over the inputs i of node j of  o_ij(x_i)
+
+    The output concatenates the states that the genotype names. Source: DARTS (arXiv 1806.09055,
+    §2.1).
+
+    Shapes: inputs `[B, place.before_previous, H, W]` (`2H, 2W` after a reduction) and
+    `[B, place.previous, H, W]`; result `[B, out_channels, H', W']` with H' = H/2 in a reduction
+    cell.
+
+    >>> from genotypes import load_genotype
+    >>> cell = DerivedCell(load_genotype("darts_v2"), CellPlace(0, False, False, 6, 6, 4, 1))
+    >>> cell(torch.ones(2, 6, 8, 8), torch.ones(2, 6, 8, 8)).shape
+    torch.Size([2, 16, 8, 8])
 
     Args:
-        genotype: Its normal or its reduction cell is built.
-        place: Widths of the inputs, C, and whether the cell reduces.
-
-    Shapes: inputs `[B, place.before_previous, H, W]` (twice that size after a reduction) and
-    `[B, place.previous, H, W]`, result `[B, out_channels, H', W']` with H' = H/2 in a reduction
-    cell.
+        genotype: The genotype whose normal or reduction cell is built.
+        place: Channels of the inputs, C, and whether the cell reduces.
     """
 
     def __init__(self, genotype: Genotype, place: CellPlace) -> None:
@@ -48,11 +58,13 @@ class DerivedCell(nn.Module):
         probability: float = 0.0,
         generator: Noise | None = None,
     ) -> Tensor:
-        """The cell's output; drop path acts on every operation but the identity.
+        """Compute the output. Drop path acts on every operation except the identity.
 
         Args:
-            probability: Share of samples that an operation's output is dropped for.
-            generator: Random stream or masks of the dropping; None drops nothing.
+            before_previous: Output of the cell before the previous one.
+            previous: Output of the previous cell.
+            probability: The probability that the output of an operation is dropped for a sample.
+            generator: Source of the dropout masks; None drops nothing.
         """
         states = [self.preprocess0(before_previous), self.preprocess1(previous)]
         operations = iter(self.operations)

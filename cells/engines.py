@@ -1,8 +1,8 @@
-"""Engines: what evaluates search cells. All give the same numbers from the same parameters.
+"""Engines evaluate search cells. All engines compute the same numbers from the same parameters.
 
-`TorchEngine` runs anywhere; `NativeEngine` has kernels for the CPU, `TritonEngine` for CUDA. An
-engine with kernels says of each call whether it can run it and leaves the others to PyTorch:
-another device, autocast on the CPU, transforms of torch.func.
+`TorchEngine` runs everywhere; `NativeEngine` has kernels for the CPU, `TritonEngine` for CUDA. An
+engine with kernels checks each call and runs it in PyTorch if the kernels cannot handle it: on
+another device, under autocast on the CPU, or inside a transform of torch.func.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from cells.search_cell import SearchCell
 from cells.topology import INPUTS, EdgeWeights
 from ops.backends import BackendName, choose_backend, takes, takes_triton
 from ops.fused.node_sum import node_sum
-from ops.native.cell import Channels, NativeSource, run_native_cell
+from ops.native.cell import ChannelOrder, NativeSource, run_native_cell
 from ops.native.kernels import choose_lanes
 from ops.native.preprocess import preprocess
 
 
 class Engine:
-    """Evaluates search cells, one by one or a whole stack.
+    """Evaluates search cells, one at a time or as a stack.
 
     Attributes:
-        name: The back end's name, see `ops.backends.BACKENDS`.
+        name: The name of the back end; see `ops.backends.BACKENDS`.
     """
 
     name: BackendName
@@ -35,23 +35,23 @@ class Engine:
     def can_run(
         self, cell: SearchCell, before_previous: Tensor, previous: Tensor, weights: EdgeWeights
     ) -> bool:
-        """Whether `evaluate` can use this engine's kernels now, on tensors like these."""
+        """Whether `evaluate` can use the kernels of this engine for these tensors now."""
         raise NotImplementedError
 
     def evaluate(
         self, cell: SearchCell, before_previous: Tensor, previous: Tensor, weights: EdgeWeights
     ) -> Tensor:
-        """The output of a cell, `[B, nodes·C, H', W']`; see `SearchCell`."""
+        """Compute the output of a cell, `[B, nodes·C, H', W']`; see `SearchCell`."""
         raise NotImplementedError
 
     def hand_on(self, state: Tensor) -> Tensor:
-        """What the cells that read a state are given of it."""
+        """Transform a state once before the cells read it."""
         return state
 
     def can_run_stack(
         self, cells: Sequence[SearchCell], previous: Tensor, weights: Sequence[EdgeWeights]
     ) -> bool:
-        """Whether `evaluate_stack` can evaluate all of `cells` now, on tensors like `previous`."""
+        """Whether `evaluate_stack` can use the kernels for all of `cells` and `previous` now."""
         return False
 
     def evaluate_stack(
@@ -61,27 +61,29 @@ class Engine:
         previous: Tensor,
         weights: Sequence[EdgeWeights],
     ) -> Sequence[Tensor]:
-        """The nodes of the last cell, `[B, C, H, W]` each.
+        """Compute the nodes of the last cell, each `[B, C, H, W]`.
 
         Args:
-            before_previous, previous: The inputs of the first cell; perhaps the same tensor.
-            weights: The weights for each cell.
+            cells: The cells in order.
+            before_previous: First input of the first cell.
+            previous: Second input of the first cell; may be the same tensor as the first.
+            weights: The weights of each cell.
         """
         raise NotImplementedError
 
 
 class TorchEngine(Engine):
-    """The plain PyTorch engine, node by node (ops/fused).
+    """The PyTorch engine, which computes a cell node by node (ops/fused).
 
     Args:
-        rectified: Whether the inputs of `evaluate` have gone through ReLU, as `hand_on` gives them.
-            Two cells read each state; a stack computes its ReLU once for both.
+        after_relu: Whether the inputs of `evaluate` are already after the ReLU, as `hand_on`
+            returns them. Two cells read each state; a stack computes its ReLU once for both.
     """
 
     name = "torch"
 
-    def __init__(self, *, rectified: bool = False) -> None:
-        self.rectified = rectified
+    def __init__(self, *, after_relu: bool = False) -> None:
+        self.after_relu = after_relu
 
     def can_run(
         self, cell: SearchCell, before_previous: Tensor, previous: Tensor, weights: EdgeWeights
@@ -89,19 +91,19 @@ class TorchEngine(Engine):
         return True
 
     def hand_on(self, state: Tensor) -> Tensor:
-        return relu(state) if self.rectified else state
+        return relu(state) if self.after_relu else state
 
     def evaluate(
         self, cell: SearchCell, before_previous: Tensor, previous: Tensor, weights: EdgeWeights
     ) -> Tensor:
-        if self.rectified:
+        if self.after_relu:
             states = [
                 cell.preprocess0.after_relu(before_previous),
                 cell.preprocess1.after_relu(previous),
             ]
         else:
             states = [cell.preprocess0(before_previous), cell.preprocess1(previous)]
-        # What the outgoing edges of each state carry besides their mixtures.
+        # The states as the bypassed channels read them: max-pooled on edges with stride 2.
         bypasses: list[Tensor] = []
         mixed: dict[int, list[Tensor]] = {node: [] for node in cell.topology.inner}
         mixtures = cell.by_source(weights)[0].split([len(one.rows) for one in cell.sources])
@@ -146,11 +148,11 @@ _PLAIN = TorchEngine()
 
 
 class NativeEngine(Engine):
-    """Kernels for the CPU, compiled on first use (ops/native).
+    """The engine with C++ kernels for the CPU, compiled on first use (ops/native).
 
-    In a stack, the output of a cell is preprocessed once for all cells that read it. Cells hand on
-    their nodes as they are, not concatenated: kernels read and write whole lines of memory, and a
-    node's gradient arrives in one piece.
+    In a stack, the output of a cell is preprocessed once for all cells that read it. The nodes of a
+    cell are passed on without concatenation, so that kernels access contiguous memory and the
+    gradient of a node is one tensor.
     """
 
     name = "native"
@@ -205,7 +207,7 @@ class NativeEngine(Engine):
                 inputs[cell][slot] = y
 
         if before_previous is previous:
-            # In the order in which autograd would add up the gradients: the same bits.
+            # The order in which autograd would add the gradients, so results are bit-identical.
             read([previous], -1, -2)
         else:
             read([before_previous], -2)
@@ -227,11 +229,11 @@ class NativeEngine(Engine):
     def _nodes(
         self, cell: SearchCell, inputs: Sequence[Tensor], weights: EdgeWeights
     ) -> tuple[Tensor, ...]:
-        """The nodes from the preprocessed inputs, `[B, C, H, W]` each."""
+        """Compute the nodes `[B, C, H, W]` from the preprocessed inputs."""
         order = place = cell.selection.clone()
         if not cell.sampled:
             order, place = cell.orders, cell.places
-        channels = Channels(order, place)
+        channels = ChannelOrder(order, place)
         return run_native_cell(self._sources_of(cell), inputs, channels, *cell.by_source(weights))
 
     def _sources_of(self, cell: SearchCell) -> list[NativeSource]:
@@ -242,7 +244,7 @@ class NativeEngine(Engine):
 
 
 class TritonEngine(Engine):
-    """Kernels for CUDA devices (ops/triton)."""
+    """The engine with Triton kernels for CUDA devices (ops/triton)."""
 
     name = "triton"
 
@@ -258,7 +260,7 @@ class TritonEngine(Engine):
     ) -> Tensor:
         if not self.can_run(cell, before_previous, previous, weights):
             return _PLAIN.evaluate(cell, before_previous, previous, weights)
-        # Imported late: Triton need not be installed.
+        # Imported here because Triton is optional.
         from ops.triton.cell import run_triton_cell
         from ops.triton.source import TritonSource
 
@@ -275,25 +277,29 @@ class TritonEngine(Engine):
 
 
 def create_engine(backend: BackendName) -> Engine:
-    """The engine of a back end, for the cells of one supernet.
+    """Create the engine of a back end for the cells of one supernet.
+
+    >>> create_engine("torch").name
+    'torch'
 
     Args:
         backend: "torch", "native" or "triton".
     """
     if backend == "torch":
-        return TorchEngine(rectified=True)
+        return TorchEngine(after_relu=True)
     return NativeEngine() if backend == "native" else TritonEngine()
 
 
 def choose_engine(backend: str, cells: Sequence[SearchCell], device: str | None = None) -> Engine:
-    """The engine that evaluates `cells`; native kernels are compiled now.
+    """Choose the engine that evaluates `cells`, and compile the native kernels it needs.
 
     Args:
-        backend: One of `ops.backends.BACKENDS`, see `ops.backends.choose_backend`.
-        device: Kind of device of the work; torch's default device if None.
+        backend: One of `ops.backends.BACKENDS`; see `ops.backends.choose_backend`.
+        cells: All cells of the supernet.
+        device: Type of the device that computes, such as "cuda"; torch's default device if None.
 
     Raises:
-        BackendError: There is no such back end, or the one asked for does not work here.
+        BackendError: There is no such back end, or the requested one is not available.
     """
     fans = [edges.fan_out for cell in cells for edges in cell.sources]
     layouts = [choose_lanes(fan.channels, fan.edges) for fan in fans]

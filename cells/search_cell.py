@@ -1,4 +1,4 @@
-"""The search cell: every edge holds all candidate operations; an engine evaluates it."""
+"""The search cell: every edge has all candidate operations; an engine evaluates the cell."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class OutgoingEdges(NamedTuple):
     """The edges that leave one state.
 
     Attributes:
-        fan_out: Their operations.
+        fan_out: Their mixed operations.
         rows: Their rows in alpha and beta.
-        targets: The inner nodes where they end, counted from 0.
+        targets: The inner nodes where they end, numbered from 0.
     """
 
     fan_out: FanOut
@@ -34,20 +34,33 @@ class OutgoingEdges(NamedTuple):
 
 
 class SearchCell(nn.Module):
-    """One cell of the supernet with partial channel connections (PC-DARTS, §3.2, Eq. 2 and 4).
+    """One cell of the supernet with partial channel connections.
 
-    The cell holds parameters and their topology; the engine that is handed to `forward` evaluates
-    it (cells/engines.py). All engines give the same numbers.
+        x_j = sum over i < j of  b_ij · [ sum over o of  a_ij,o · o(S x_i)  +  (1 - S) x_i ]
+
+    a are the weights of the operations, b those of the edges, and S selects C/K channels. The
+    output concatenates the inner nodes. Source: PC-DARTS (arXiv 1907.05737, §3.2, Eq. 2, and §3.3,
+    Eq. 4). The cell holds parameters and topology; the engine that is passed to `forward` evaluates
+    it (cells/engines.py). All engines compute the same numbers.
+
+    Shapes: inputs `[B, place.before_previous, H, W]` (`2H, 2W` after a reduction) and
+    `[B, place.previous, H, W]`; result `[B, nodes·C, H', W']` with H' = H/2 in a reduction cell.
+
+    >>> from cells.engines import TorchEngine
+    >>> place = CellPlace(0, False, False, 12, 12, 8, 1)
+    >>> cell = SearchCell(Topology(2), ("none", "max_pool_3x3"), place, k=4)
+    >>> weights = EdgeWeights(torch.full((5, 2), 0.5), None)
+    >>> cell(torch.ones(1, 12, 4, 4), torch.ones(1, 12, 4, 4), weights, TorchEngine()).shape
+    torch.Size([1, 16, 4, 4])
 
     Args:
         topology: Nodes and edges.
         operations: Names of the candidates, in the order of alpha's columns.
-        place: Widths of the inputs, C, and whether the cell reduces.
-        k: One Kth of the channels goes through the mixed operations.
+        place: Channels of the inputs, C, and whether the cell reduces.
+        k: K; the mixed operations process C/K channels.
 
-    Shapes: inputs `[B, place.before_previous, H, W]` (twice that size after a reduction) and
-    `[B, place.previous, H, W]`, result `[B, nodes·C, H', W']`. Raises `ChannelError` if K does not
-    divide C.
+    Raises:
+        ChannelError: K does not split C into parts of an even size.
     """
 
     def __init__(
@@ -85,7 +98,7 @@ class SearchCell(nn.Module):
         shuffle = shuffle_matrix(channels, channels // self.selected)
         self.register_buffer("shuffle", shuffle, persistent=False)
 
-        # Orders and rows as buffers: the device reads them without waiting for the host.
+        # Buffers, so that the device reads orders and rows without waiting for the host.
         orders = torch.arange(channels).expand_as(self.selection).clone()
         # `places` is the inverse permutation of the shuffle.
         places = shuffle_order(channels, channels // self.selected).argsort().expand_as(orders)
@@ -101,7 +114,7 @@ class SearchCell(nn.Module):
     rows: Tensor
 
     def select_channels(self, selection: Tensor) -> None:
-        """Use given permutations of the channels, `[sources, C]`, one per state with edges."""
+        """Use these permutations of the channels `[sources, C]`, one per state with edges."""
         self.sampled = True
         self.selection.copy_(selection, non_blocking=True)
 
@@ -112,11 +125,11 @@ class SearchCell(nn.Module):
 
     @property
     def bypasses(self) -> bool:
-        """Whether nodes need more of a state than its mixtures: all channels, or their places."""
+        """Whether a node also needs the channels of its states or their positions."""
         return self.selected < self.channels or self.sampled
 
     def by_source(self, weights: EdgeWeights) -> tuple[Tensor, Tensor]:
-        """Source by source: operation weights times edge weights `[E, O]`; edge weights `[E]`."""
+        """Weights ordered by source: operation times edge weights `[E, O]`, edge weights `[E]`."""
         mixture = weights.operations.index_select(0, self.rows)
         if weights.edges is None:
             return mixture, torch.ones_like(mixture[:, 0])
@@ -124,7 +137,7 @@ class SearchCell(nn.Module):
         return mixture * passing.unsqueeze(1), passing
 
     def processed(self, source: int, state: Tensor) -> Tensor:
-        """The channels of a state that its mixed operations see, `[B, C/K, H, W]`."""
+        """The channels of a state that its mixed operations process, `[B, C/K, H, W]`."""
         if self.sampled:
             return state[:, self.selection[source, : self.selected]]
         return state[:, : self.selected]

@@ -1,9 +1,9 @@
-"""The stack of cells: which cells reduce, how wide each one is, and what it reads.
+"""The stack of cells: which cells reduce, their widths and their inputs.
 
-The rules are those of DARTS and PC-DARTS (authors' model_search.py and model.py): cells at one and
-two thirds of the depth reduce; a reduction cell doubles the channels and halves the image; every
-cell reads the two states before it. Supernets, derived networks and their costs iterate over the
-places given here.
+The rules are those of DARTS and PC-DARTS (model_search.py and model.py in their code): the cells at
+one third and two thirds of the depth reduce; a reduction cell doubles the channels and halves the
+spatial size; every cell reads the two states before it. Supernets, derived networks and costs all
+iterate over the places defined here.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class CellPlace:
-    """One cell of the stack, as its neighbours determine it.
+    """The place of one cell in the stack: everything that its neighbours determine.
 
     Attributes:
-        index: Position in the stack, from 0.
+        index: Position in the stack, starting at 0.
         reduction: Whether this is a reduction cell.
-        previous_reduction: Whether the second input is half the size of the first one.
+        previous_reduction: Whether the second input has half the spatial size of the first.
         before_previous: Channels of the first input.
         previous: Channels of the second input.
         channels: C, the channels of every state of the cell.
-        shrinkage: Height of the stem's second state divided by height of the second input.
+        shrinkage: Height of the stem's second state divided by the height of the second input.
     """
 
     index: int
@@ -40,13 +40,13 @@ class CellPlace:
         return "reduce" if self.reduction else "normal"
 
     def output_size(self, size: int) -> int:
-        """Side of the cell's output where the stem's second state is `size` pixels wide."""
+        """Height and width of the output if the stem's second state is `size` x `size`."""
         return size // (self.shrinkage * (2 if self.reduction else 1))
 
 
 @dataclass(frozen=True)
 class Skeleton:
-    """A stack of cells behind a stem.
+    """A stack of cells after a stem.
 
     >>> stack = Skeleton.of(layers=3, channels=16, stem=(48, 48), width=lambda kind: 4)
     >>> [(cell.kind, cell.previous, cell.channels) for cell in stack.cells]
@@ -55,7 +55,7 @@ class Skeleton:
     (256, 4)
 
     Attributes:
-        cells: The places, from the stem on.
+        cells: The places in order, starting at the stem.
         out_channels: Channels of the last cell's output.
     """
 
@@ -76,10 +76,10 @@ class Skeleton:
 
         Args:
             layers: Number of cells.
-            channels: C of the first cell, before it doubles where that cell reduces.
-            stem: Channels of the stem's two states.
-            width: How many states of a kind of cell ("normal", "reduce") are concatenated.
-            stem_reduces: Whether the stem's second state is half the size of its first one.
+            channels: C of the first cell; if this cell reduces, it has 2C channels.
+            stem: Channels of the two states that the stem returns.
+            width: Number of concatenated states for each kind of cell ("normal", "reduce").
+            stem_reduces: Whether the second state of the stem has half the size of the first.
         """
         cells = []
         (before_previous, previous), previous_reduction, shrinkage = stem, stem_reduces, 1
@@ -103,10 +103,14 @@ class Skeleton:
 
     @property
     def shrinkage(self) -> int:
-        """What the stack divides height and width by."""
+        """The factor by which the stack divides height and width."""
         return 2 ** len(self.reductions)
 
 
 def reduction_layers(layers: int) -> tuple[int, ...]:
-    """Positions of the reduction cells: one third and two thirds of the depth, rounded down."""
+    """Positions of the reduction cells: one third and two thirds of the depth, rounded down.
+
+    >>> reduction_layers(20)
+    (6, 13)
+    """
     return tuple(sorted({layers // 3, 2 * layers // 3}))

@@ -1,8 +1,8 @@
-"""Nodes and edges of a cell, and their order: the one place that knows it.
+"""Nodes and edges of a cell, and their order. No other module knows this order.
 
-States are numbered 0 and 1 (the cell's two inputs), then 2, 3, … (the inner nodes). Every inner
-node has an edge from each state before it. Edges are numbered node by node and, within a node, by
-source, so the rows of alpha and beta of a 4-node cell start at 0, 2, 5 and 9 (PC-DARTS, §4.2).
+States 0 and 1 are the inputs of the cell; states 2, 3, … are the inner nodes. Every inner node has
+an edge from each state before it. Edges are numbered by node, then by source. The rows of alpha and
+beta of a cell with 4 nodes therefore start at 0, 2, 5 and 9 (PC-DARTS, arXiv 1907.05737, §4.2).
 """
 
 from __future__ import annotations
@@ -18,7 +18,12 @@ INPUTS = 2
 
 
 class EdgeWeights(NamedTuple):
-    """The relaxed architecture of one kind of cell, as the cells read it.
+    """The relaxed architecture of one kind of cell: the weights that its mixed operations use.
+
+    >>> import torch
+    >>> weights = EdgeWeights(torch.tensor([[0.25, 0.75]]), torch.tensor([0.5]))
+    >>> weights.strengths().tolist()
+    [[0.125, 0.375]]
 
     Attributes:
         operations: `[E, O]`, the weight of each candidate operation on each edge.
@@ -29,18 +34,24 @@ class EdgeWeights(NamedTuple):
     edges: Tensor | None
 
     def detach(self) -> EdgeWeights:
-        """The same weights, cut off from alpha and beta."""
+        """The same weights, detached from alpha and beta."""
         edges = None if self.edges is None else self.edges.detach()
         return EdgeWeights(self.operations.detach(), edges)
 
     def strengths(self) -> Tensor:
-        """`[E, O]`: weight of the operation times weight of the edge."""
+        """`[E, O]`: the weight of the operation times the weight of the edge."""
         return self.operations if self.edges is None else self.operations * self.edges.unsqueeze(1)
 
 
 @dataclass(frozen=True)
 class Edge:
-    """One edge of a cell: its row in alpha and beta, and the states it joins."""
+    """One edge of a cell.
+
+    Attributes:
+        index: The row of the edge in alpha and beta.
+        source: The state where it starts.
+        target: The inner node where it ends.
+    """
 
     index: int
     source: int
@@ -49,7 +60,16 @@ class Edge:
 
 @dataclass(frozen=True)
 class Topology:
-    """The densely connected cell with `nodes` inner nodes."""
+    """The densely connected cell with `nodes` inner nodes.
+
+    >>> len(Topology(4).edges)
+    14
+    >>> [edge.source for edge in Topology(4).incoming(3)]
+    [0, 1, 2]
+
+    Raises:
+        ValueError: There is no inner node.
+    """
 
     nodes: int = 4
 
@@ -73,11 +93,11 @@ class Topology:
         return range(INPUTS, INPUTS + self.nodes)
 
     def incoming(self, target: int) -> tuple[Edge, ...]:
-        """The edges that end in inner node `target`, by source."""
+        """The edges that end in inner node `target`, ordered by source."""
         return tuple(edge for edge in self.edges if edge.target == target)
 
     def outgoing(self, source: int) -> tuple[Edge, ...]:
-        """The edges that leave state `source`, by target; none leave the last inner node."""
+        """The edges that leave state `source`, ordered by target; the last node has none."""
         return tuple(edge for edge in self.edges if edge.source == source)
 
     def stride(self, source: int, reduction: bool) -> int:

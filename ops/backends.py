@@ -64,7 +64,7 @@ def choose_backend(
     if backend == "torch" or (backend == "auto" and device != "cpu"):
         return "torch"
     try:
-        kernels.prepare(layouts, torch.get_default_dtype())
+        kernels.prepare_kernels(layouts, torch.get_default_dtype())
     except build.BuildError as error:
         if backend == "native":
             raise BackendError(f"The native back end does not work here: {error}") from error
@@ -97,10 +97,10 @@ def _lacks_triton(device: str) -> str | None:
 
 def _try_triton(device: str) -> None:
     """Compile and run one small kernel. Triton also needs a C compiler for this."""
-    from ops.triton.norms import normalise
+    from ops.triton.norms import normalise_branches
 
     statistics = torch.ones(2, 2, device=device)
-    normalise([torch.ones(1, 2, 1, 1, device=device)], 0, statistics, rectify=False)
+    normalise_branches([torch.ones(1, 2, 1, 1, device=device)], 0, statistics, relu=False)
 
 
 def takes_triton(

@@ -1,12 +1,13 @@
 """The candidate operations of an edge, one small class each; `ops.registry` names them.
 
-The set and the layers of each operation are those of DARTS (arXiv 1806.09055, §3.1), used
-unchanged by PC-DARTS; `sep_conv_7x7` and `conv_7x1_1x7` only occur in the NASNet and AmoebaNet
-cells. All convolutions are free of biases. Every operation maps `[B, C, H, W]` to `[B, C, H, W]`
-with stride 1 and to `[B, C, H/2, W/2]` with stride 2; height and width must then be even.
+The operations and their layers are those of DARTS (arXiv 1806.09055, §3.1), which PC-DARTS uses
+unchanged; only the NASNet and AmoebaNet cells use `sep_conv_7x7` and `conv_7x1_1x7`. Convolutions
+have no biases. Every operation maps `[B, C, H, W]` to `[B, C, H, W]` with stride 1 and to
+`[B, C, H/2, W/2]` with stride 2, where height and width must be even.
 
-Norms have affine parameters in a network that is trained from scratch and none in a supernet,
-where they would rescale the architecture's weights away (DARTS, appendix A.1.1).
+Batch norms have affine parameters in a network that is trained from scratch. In a supernet they
+have none, because an affine scale would cancel the weights of the architecture (DARTS, appendix
+A.1.1).
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ def pointwise(c_in: int, c_out: int) -> nn.Conv2d:
 
 
 def depthwise(channels: int, kernel: int, stride: int = 1, dilation: int = 1) -> nn.Conv2d:
-    """A convolution of each channel by itself, padded to keep the image size, without bias."""
+    """A depthwise convolution without bias, padded to keep the spatial size."""
     padding = dilation * (kernel - 1) // 2
     return nn.Conv2d(
         channels, channels, kernel, stride, padding, dilation, groups=channels, bias=False
@@ -36,7 +37,7 @@ PoolKind = Literal["max", "avg"]
 
 
 class Zero(nn.Module):
-    """`none`: the absent edge, as the input times 0."""
+    """`none`: the absent edge, y = 0 · x[..., ::stride, ::stride]."""
 
     def __init__(self, stride: int) -> None:
         super().__init__()
@@ -47,10 +48,13 @@ class Zero(nn.Module):
 
 
 class Pool(nn.Module):
-    """3x3 max or average pooling; padding does not count in the average.
+    """`max_pool_3x3` and `avg_pool_3x3`; the average excludes padding.
+
+    >>> Pool("avg", 4, 2, normalised=False)(torch.ones(1, 4, 8, 8)).shape
+    torch.Size([1, 4, 4, 4])
 
     Args:
-        normalised: Whether a norm without affine parameters follows, as it does in a supernet.
+        normalised: Whether a batch norm without affine parameters follows, as in a supernet.
     """
 
     def __init__(self, kind: PoolKind, channels: int, stride: int, normalised: bool) -> None:
@@ -67,7 +71,11 @@ class Pool(nn.Module):
 
 
 class ReluConvBn(nn.Module):
-    """ReLU, 1x1 convolution, norm: brings a cell's input to the cell's width."""
+    """ReLU, 1x1 convolution and batch norm: maps a cell's input to the cell's channels.
+
+    >>> ReluConvBn(3, 8, affine=True)(torch.ones(2, 3, 4, 4)).shape
+    torch.Size([2, 8, 4, 4])
+    """
 
     def __init__(self, c_in: int, c_out: int, affine: bool) -> None:
         super().__init__()
@@ -79,15 +87,19 @@ class ReluConvBn(nn.Module):
         return self.after_relu(self.relu(x))
 
     def after_relu(self, x: Tensor) -> Tensor:
-        """What `forward` makes of the x whose ReLU is given."""
+        """`forward` for an x that is already after the ReLU."""
         return self.norm(self.conv(x))
 
 
 class FactorizedReduce(nn.Module):
-    """Halves height and width by two 1x1 convolutions that read complementary pixels.
+    """Halves height and width with two 1x1 convolutions that read complementary pixels.
 
-    The second convolution sees the input shifted by one pixel in both axes; each gives half of
-    the output channels.
+        y = BN([W1 · ReLU(x)[..., ::2, ::2],  W2 · ReLU(x)[..., 1::2, 1::2]])
+
+    Each convolution computes half of the output channels.
+
+    >>> FactorizedReduce(4, 8, affine=True)(torch.ones(2, 4, 8, 8)).shape
+    torch.Size([2, 8, 4, 4])
 
     Raises:
         ChannelError: c_out is odd.
@@ -97,7 +109,7 @@ class FactorizedReduce(nn.Module):
         super().__init__()
         if c_out % 2:
             raise ChannelError(
-                f"A factorised reduction gives an even number of channels, not {c_out}; "
+                f"A factorised reduction needs an even number of output channels, not {c_out}; "
                 "choose the number of channels such that its parts are even."
             )
         self.relu = nn.ReLU()
@@ -109,14 +121,18 @@ class FactorizedReduce(nn.Module):
         return self.after_relu(self.relu(x))
 
     def after_relu(self, x: Tensor) -> Tensor:
-        """What `forward` makes of the x whose ReLU is given."""
-        # The pixels are chosen before the convolutions, so that each copies a quarter of them.
+        """`forward` for an x that is already after the ReLU."""
+        # Subsample before the convolutions, so that each one copies only a quarter of the pixels.
         upper, lower = x[:, :, ::2, ::2], x[:, :, 1::2, 1::2]
         return self.norm(torch.cat([self.conv1(upper), self.conv2(lower)], dim=1))
 
 
 class SeparableConv(nn.Module):
-    """`sep_conv_kxk`: ReLU, depthwise, pointwise, norm, all of it twice; the first one strided."""
+    """`sep_conv_kxk`: ReLU, depthwise, pointwise and batch norm, twice; the first has the stride.
+
+    >>> SeparableConv(4, 3, 2, affine=True)(torch.ones(1, 4, 8, 8)).shape
+    torch.Size([1, 4, 4, 4])
+    """
 
     def __init__(self, channels: int, kernel: int, stride: int, affine: bool) -> None:
         super().__init__()
@@ -134,7 +150,11 @@ class SeparableConv(nn.Module):
 
 
 class DilatedConv(nn.Module):
-    """`dil_conv_kxk`: ReLU, depthwise with dilation 2, pointwise, norm."""
+    """`dil_conv_kxk`: ReLU, depthwise with dilation 2, pointwise and batch norm.
+
+    >>> DilatedConv(4, 3, 1, affine=True)(torch.ones(1, 4, 8, 8)).shape
+    torch.Size([1, 4, 8, 8])
+    """
 
     def __init__(self, channels: int, kernel: int, stride: int, affine: bool) -> None:
         super().__init__()
@@ -148,7 +168,7 @@ class DilatedConv(nn.Module):
 
 
 class FactorizedConv7(nn.Module):
-    """`conv_7x1_1x7` of AmoebaNet: ReLU, full 1x7 then 7x1 convolution, norm."""
+    """`conv_7x1_1x7` of AmoebaNet: ReLU, full 1x7 and 7x1 convolutions, batch norm."""
 
     def __init__(self, channels: int, stride: int, affine: bool) -> None:
         super().__init__()

@@ -1,7 +1,8 @@
-"""The operations that an edge can have, by name: the built-in ones and a user's own.
+"""Registry of the operations that an edge can have: the built-in ones and a user's own.
 
-Each entry says everything about its operation: how one module is made, which form evaluates it on
-all edges at once, and whether it is the absent edge. No code looks into an operation's name.
+Each entry has all facts about its operation: how to create one module, the fused form that
+evaluates it on all edges at once, and whether it is the absent edge. No other code interprets the
+name of an operation.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from ops.fused.branches import (
 
 
 class Trivial(Enum):
-    """What needs no module in a fan-out: an edge that gives nothing, or the state as it is."""
+    """Fused forms that need no module: the result is zero, or the state itself."""
 
     NOTHING = "nothing"
     IDENTITY = "identity"
@@ -43,8 +44,8 @@ class Operation:
         create: (channels, stride, affine, normalised) -> a module that maps `[B, C, H, W]` to
             `[B, C, H/stride, W/stride]`; see `create_operation`.
         fuse: (channels, edges, stride) -> the form that evaluates the operation on all edges that
-            leave a state, `Trivial` where it needs no module, or None for one module per edge.
-        absent: Whether the operation is the absent edge, which no derived cell keeps.
+            leave a state, `Trivial` if it needs no module, or None for one module per edge.
+        absent: Whether the operation is the absent edge, which a derived cell never keeps.
     """
 
     name: str
@@ -121,7 +122,7 @@ _operations = {operation.name: operation for operation in _BUILT_IN}
 
 
 def register_operation(operation: Operation) -> Operation:
-    """Add an operation under its name, for this process.
+    """Register an operation under its name, in this process.
 
     Raises:
         ValueError: Another operation has that name.
@@ -138,7 +139,7 @@ def list_operations() -> tuple[str, ...]:
 
 
 def find_operation(name: str) -> Operation:
-    """The entry of a name.
+    """The entry of an operation.
 
     Raises:
         ValueError: There is no such operation.
@@ -151,15 +152,18 @@ def find_operation(name: str) -> Operation:
 def create_operation(
     name: str, channels: int, stride: int, affine: bool, *, normalised: bool = False
 ) -> nn.Module:
-    """The operation `name` on `channels` channels, as one module.
+    """Create the operation `name` on `channels` channels as one module.
 
     >>> import torch
     >>> create_operation("sep_conv_3x3", 8, 2, affine=True)(torch.zeros(1, 8, 4, 4)).shape
     torch.Size([1, 8, 2, 2])
 
     Args:
-        affine: Whether its batch norms have scale and shift (networks trained from scratch).
-        normalised: Whether pooling is followed by a batch norm without scale and shift (supernets).
+        name: The name of the operation.
+        channels: Channels of input and output.
+        stride: 1 or 2.
+        affine: Whether batch norms have scale and shift, as in networks trained from scratch.
+        normalised: Whether a batch norm without scale and shift follows pooling, as in supernets.
 
     Raises:
         ValueError: There is no such operation.

@@ -1,8 +1,9 @@
-"""Costs of derived networks in closed form: without building them.
+"""Costs of derived networks in closed form, without building them.
 
-A layer on C channels costs a·C² + b·C an output pixel (and as many parameters), whatever it is.
-`darts.costs.count` counts each operation at two numbers of channels, which gives a and b; all the
-rest is a sum over cells. Tests hold it to `darts.costs.count.count` of the whole network.
+On C channels, every operation costs a·C² + b·C per output pixel, and its number of parameters has
+the same form. `darts.costs.count` counts each operation at two numbers of channels, which
+determines a and b. The cost of a network is a sum over its cells. Tests compare the result with
+`darts.costs.count.count` of the complete network.
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ from cells.skeleton import CellPlace, Skeleton
 from cells.topology import Topology
 from darts.costs.count import Cost, count, operation_cost
 from darts.models.derived import SETTINGS
-from darts.models.stems import Stem, check_image_size, create_network_stem
+from darts.models.stems import CellStem, check_image_size, create_network_stem
 from genotypes import Genotype
 
-# Numbers of channels that every operation can have, and the side of its output.
+# A number of channels that every operation accepts, and the height and width of its output.
 _FEW, _PIXELS = 8, 4
 
 
@@ -30,14 +31,25 @@ def network_cost(
     resolution: int | None = None,
     num_classes: int | None = None,
 ) -> Cost:
-    """The cost of a network of `darts.models.derived.Network`, without an auxiliary head.
+    """The cost of a `darts.models.derived.Network` without an auxiliary head.
+
+    >>> from genotypes import load_genotype
+    >>> cost = network_cost(
+    ...     load_genotype("pcdarts_cifar10"), channels=36, layers=20, stem="cifar"
+    ... )
+    >>> round(cost.params / 1e6, 2)
+    3.63
 
     Args:
+        genotype: The cells.
         channels: C of the first cell; an even number.
-        resolution, num_classes: By default what the stem is meant for.
+        layers: Number of cells.
+        stem: "cifar" or "imagenet".
+        resolution: Height and width of the images; by default that of the stem.
+        num_classes: Number of classes; by default that of the stem.
 
     Raises:
-        UserError: There is no such stem, or the resolution does not come out even.
+        UserError: There is no such stem, or the network cannot divide the resolution.
     """
     small_stem = _small_stem(stem)
     resolution = SETTINGS[stem].resolution if resolution is None else resolution
@@ -53,7 +65,7 @@ def network_cost(
     check_image_size(resolution, resolution, small_stem.multiple * skeleton.shrinkage)
     size = resolution // small_stem.multiple
     total = _stem_cost(stem, channels, resolution)
-    priced: dict[CellPlace, Cost] = {}  # Most cells of a stack are alike.
+    priced: dict[CellPlace, Cost] = {}  # Most cells of a stack are equal.
     for place in skeleton.cells:
         alike = replace(place, index=0)
         if alike not in priced:
@@ -64,9 +76,9 @@ def network_cost(
 
 
 def _cell_cost(genotype: Genotype, place: CellPlace, stem_size: int) -> Cost:
-    """The cost of a cell behind a stem whose output is `stem_size` pixels wide."""
+    """The cost of a cell if the second state of the stem is `stem_size` x `stem_size`."""
     size, smaller = stem_size // place.shrinkage, place.output_size(stem_size)
-    # A factorised reduction reads four times the pixels that it puts out.
+    # A factorised reduction reads four pixels for each output pixel.
     pixels_read = 4 if place.previous_reduction else 1
     total = _pointwise_cost(place.before_previous, place.channels, size, pixels_read)
     total += _pointwise_cost(place.previous, place.channels, size, 1)
@@ -81,7 +93,7 @@ def _cell_cost(genotype: Genotype, place: CellPlace, stem_size: int) -> Cost:
 
 @cache
 def _operation_costs(name: str, stride: int) -> tuple[Cost, Cost]:
-    """The cost of an operation on few channels, and on twice as many."""
+    """The cost of an operation on `_FEW` channels, and on twice as many."""
     small, large = (
         operation_cost(name, channels, stride, stride * _PIXELS) for channels in (_FEW, 2 * _FEW)
     )
@@ -89,11 +101,11 @@ def _operation_costs(name: str, stride: int) -> tuple[Cost, Cost]:
 
 
 def _through(small: Cost, large: Cost, channels: int, size: int) -> Cost:
-    """The cost on `channels` channels that put out size x size pixels, from those on few."""
+    """Extrapolate the cost to `channels` channels and an output of size x size pixels."""
     values = {}
     for field in fields(Cost):
         one, other = getattr(small, field.name), getattr(large, field.name)
-        # a·C² + b·C through (few, one) and (2 · few, other): whole numbers to the end.
+        # a·C² + b·C through (few, one) and (2 · few, other), in integer arithmetic.
         value = (other - 2 * one) * channels * (channels - _FEW) // (2 * _FEW**2)
         value += one * channels // _FEW
         values[field.name] = value if field.name == "params" else value * size**2 // _PIXELS**2
@@ -101,7 +113,10 @@ def _through(small: Cost, large: Cost, channels: int, size: int) -> Cost:
 
 
 def _pointwise_cost(c_in: int, c_out: int, size: int, pixels_read: int) -> Cost:
-    """ReLU, 1x1 convolution and norm (or a factorised reduction) that put out size x size."""
+    """The cost of ReLU, 1x1 convolution and batch norm, or of a factorised reduction.
+
+    The output is size x size.
+    """
     weights, pixels = c_in * c_out, size**2
     return Cost(
         params=weights + 2 * c_out,
@@ -113,14 +128,14 @@ def _pointwise_cost(c_in: int, c_out: int, size: int, pixels_read: int) -> Cost:
 
 
 @cache
-def _small_stem(stem: str) -> Stem:
-    """The stem of a network of two channels."""
+def _small_stem(stem: str) -> CellStem:
+    """The stem of a network with two channels."""
     return create_network_stem(stem, 2)
 
 
 @cache
 def _stem_cost(stem: str, channels: int, resolution: int) -> Cost:
-    """Counted on the smallest image: everything but the parameters grows with the pixels."""
+    """The cost of a stem: counted on the smallest image, scaled by the number of pixels."""
     module = create_network_stem(stem, channels)
     counted = count(module, module.multiple)
     pixels = (resolution // module.multiple) ** 2

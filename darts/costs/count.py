@@ -1,10 +1,11 @@
-"""What a model costs: parameters, multiply-adds and sizes of activations, for one image.
+"""Cost of a model for one image: parameters, multiply-adds and sizes of activations.
 
-Counted, in evaluation mode, on torch's meta device, so without memory or arithmetic:
-- every call of an `nn.Conv2d` or `nn.Linear`: one multiply-add a product of input and weight;
+The model is traced in evaluation mode on torch's meta device, without memory or arithmetic. Counted
+are:
+- one multiply-add for each product of input and weight in an `nn.Conv2d` or `nn.Linear`;
 - the output elements of every `nn.Conv2d`, `nn.BatchNorm2d` and `nn.ReLU`.
-Not counted: biases, norms, activations and pooling as arithmetic; functional calls; the auxiliary
-head, which evaluation does not run.
+Not counted are the arithmetic of biases, batch norms, activations and pooling, functional calls,
+and the auxiliary head, which does not run in evaluation mode.
 """
 
 from __future__ import annotations
@@ -22,7 +23,10 @@ from ops.registry import create_operation
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """Costs for one image; they add up.
+    """The cost for one image. Costs can be added.
+
+    >>> (Cost(params=1, conv_macs=2) + Cost(linear_macs=3)).macs
+    5
 
     Attributes:
         params: Number of parameters.
@@ -47,9 +51,9 @@ class Cost:
 
     @property
     def published_macs(self) -> int:
-        """Multiply-adds by the rule behind the figures of P-DARTS and PC-DARTS.
+        """Multiply-adds by the rule of the numbers published for P-DARTS and PC-DARTS.
 
-        An early counting tool added 2 for each output element of a norm and 1 for each of a ReLU.
+        Their tool added 2 for each output element of a batch norm and 1 for each of a ReLU.
         """
         return self.macs + 2 * self.norm_elements + self.relu_elements
 
@@ -61,16 +65,22 @@ class Cost:
 def count(
     module: nn.Module, resolution: int, *, channels: int = 3, auxiliary: bool = False
 ) -> Cost:
-    """The cost of one square image `[1, channels, resolution, resolution]`.
+    """Count the cost of a module for one image `[1, channels, resolution, resolution]`.
 
     The module itself is neither run nor changed.
 
+    >>> count(nn.Conv2d(3, 8, 3, padding=1, bias=False), 4).macs
+    3456
+
     Args:
-        auxiliary: Whether the parameters of the module's `auxiliary_head` count (published
-            figures leave them out). Its multiply-adds never do.
+        module: The module.
+        resolution: Height and width of the image.
+        channels: Channels of the image.
+        auxiliary: Whether the parameters of the module's `auxiliary_head` count; published numbers
+            exclude them. Its multiply-adds never count.
 
     Raises:
-        UserError: The module does not take such images.
+        UserError: The module cannot process such images.
     """
     cost = _count(module, (1, channels, resolution, resolution))
     head = getattr(module, "auxiliary_head", None)
@@ -83,18 +93,25 @@ def count(
 def operation_cost(
     name: str, channels: int, stride: int, size: int, *, searching: bool = False
 ) -> Cost:
-    """The cost of one candidate operation on an image of `channels` x `size` x `size`.
+    """The cost of one candidate operation on an input `[1, channels, size, size]`.
+
+    >>> operation_cost("skip_connect", 16, 1, 8).macs
+    0
 
     Args:
-        searching: As it is in a supernet (norms without parameters, pooling normalised) and not
-            as it is in a derived network.
+        name: The name of the operation.
+        channels: Channels of input and output.
+        stride: 1 or 2.
+        size: Height and width of the input.
+        searching: Whether the operation has its form in a supernet (batch norms without parameters,
+            normalised pooling) instead of its form in a derived network.
     """
     operation = create_operation(name, channels, stride, affine=not searching, normalised=searching)
     return count(operation, size, channels=channels)
 
 
 def _count(module: nn.Module, shape: tuple[int, ...]) -> Cost:
-    """The cost of an input of this shape, with all parameters."""
+    """The cost for an input of this shape, including all parameters."""
     ghost = _on_meta(module).eval()
     counted = [Cost(params=_parameters(module))]
 
@@ -109,7 +126,7 @@ def _count(module: nn.Module, shape: tuple[int, ...]) -> Cost:
 
 
 def _layer_cost(layer: nn.Module, elements: int) -> Cost:
-    """What one call of a layer with so many output elements costs, besides its parameters."""
+    """The cost of one call of a layer with `elements` output elements, without its parameters."""
     if isinstance(layer, nn.Conv2d):
         return Cost(conv_macs=elements * layer.weight[0].numel(), activations=elements)
     if isinstance(layer, nn.Linear):
@@ -120,7 +137,7 @@ def _layer_cost(layer: nn.Module, elements: int) -> Cost:
 
 
 def _on_meta(module: nn.Module) -> nn.Module:
-    """A copy without data: deepcopy finds each tensor's stand-in instead of the tensor."""
+    """A copy on the meta device: deepcopy replaces each tensor by its stand-in without data."""
     stand_ins: dict[int, Any] = {}
     for parameter in module.parameters():
         stand_ins[id(parameter)] = nn.Parameter(parameter.detach().to("meta"), False)

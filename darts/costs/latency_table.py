@@ -1,4 +1,4 @@
-"""Latencies of operations by shape: measured on a device once, kept as plain values."""
+"""Latencies of operations by shape: measured once on a device and stored as plain values."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from darts.system.device import device_name
 from ops.registry import create_operation
 
 Shape = tuple[str, int, int, int]
-"""Operation, channels, stride, size of the input."""
+"""(operation, channels, stride, input size)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Latencies:
-    """Seconds for one image.
+    """Latencies in seconds for one image.
 
-    Args:
-        device: What was measured, in words.
-        rest: Of the network without its operations.
-        operations: By operation and shape.
+    Attributes:
+        device: The name of the device and the software that was measured.
+        rest: The latency of the network without its operations.
+        operations: The latency of each operation and shape.
     """
 
     device: str
@@ -38,10 +38,10 @@ class Latencies:
     operations: Mapping[Shape, float]
 
     def table(self, target: Target, topology: Topology, columns: tuple[str, ...]) -> CostTable:
-        """The table of a target all of whose operations were measured.
+        """Build the cost table of a target network.
 
         Raises:
-            UserError: One was not.
+            UserError: An operation of the target network was not measured.
         """
 
         def price(*shape: Any) -> float:
@@ -57,7 +57,7 @@ class Latencies:
         return table_of("latency", self.rest, target, topology, columns, price)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, one row an operation and shape."""
+        """Plain values with one row per operation and shape."""
         rows = [
             {"operation": name, "channels": channels, "stride": stride, "size": size, "seconds": s}
             for (name, channels, stride, size), s in self.operations.items()
@@ -66,10 +66,10 @@ class Latencies:
 
     @classmethod
     def from_dict(cls, values: Any, where: str) -> Latencies:
-        """What `as_dict` gave.
+        """Rebuild the latencies from the values of `as_dict`.
 
         Raises:
-            UserError: A part is missing or of another type; the message names `where`.
+            UserError: A value is missing or has the wrong type; the message names `where`.
         """
         try:
             operations = {_shape(row): float(row["seconds"]) for row in values["operations"]}
@@ -78,13 +78,13 @@ class Latencies:
             )
         except (TypeError, KeyError, ValueError) as error:
             raise UserError(
-                f"{where}: this is no latency table ({type(error).__name__}: {error}). It needs "
+                f"{where}: this is not a latency table ({type(error).__name__}: {error}). It needs "
                 "`device`, `rest` (seconds) and `operations`, a list of rows with `operation`, "
                 "`channels`, `stride`, `size` and `seconds`; a search with --max-latency writes "
                 "one as latency.json."
             ) from None
         if not all(0 <= seconds < float("inf") for seconds in (table.rest, *operations.values())):
-            raise UserError(f"{where}: a latency is a number of seconds, 0 or more.")
+            raise UserError(f"{where}: a latency must be a number of seconds, 0 or more.")
         return table
 
 
@@ -93,15 +93,15 @@ def _shape(row: Mapping[str, Any]) -> Shape:
 
 
 def read_latencies(path: Path | str) -> Latencies:
-    """The table in a JSON file.
+    """Read the latencies from a JSON file.
 
     Raises:
-        UserError: There is no such file, or it holds something else.
+        UserError: There is no such file, or it is not a latency table.
     """
     try:
         values = json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise UserError(f"--latency-table {path}: it cannot be read: {error}") from None
+        raise UserError(f"--latency-table {path}: cannot read this file: {error}") from None
     return Latencies.from_dict(values, f"--latency-table {path}")
 
 
@@ -111,9 +111,9 @@ def measure_latencies(
     columns: tuple[str, ...],
     device: torch.device,
 ) -> Latencies:
-    """Each operation and shape that a derived network can hold, at batch 1, on `device`.
+    """Measure each operation and shape of a derived network, at batch 1, on `device`.
 
-    The rest is what a reference network takes beside its operations.
+    `rest` is the latency of a reference network minus that of its operations, and at least 0.
     """
     operations: dict[Shape, float] = {}
     for shape in sorted(set(places(target, topology, columns))):

@@ -1,7 +1,9 @@
-"""What the network that a search will be retrained as costs, as a sum over its operations.
+"""Cost of the network that a search derives, as a sum over its operations.
 
-Multiply-adds and parameters of a derived network are a constant (stem, preprocessing, classifier)
-plus one number an operation, exactly; its latency is so approximately.
+    cost(genotype) = base + sum over kept edges (e, o) of  table[kind][e, o]
+
+The base is the cost of stem, preprocessing and classifier. The sum is exact for multiply-adds and
+parameters, and approximate for latency.
 """
 
 from __future__ import annotations
@@ -28,7 +30,15 @@ from genotypes.search_space import NONE
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """The network that the derived cell is for."""
+    """The size of the network that will be built from the derived cells.
+
+    Attributes:
+        channels: C of the first cell.
+        layers: Number of cells.
+        stem: "cifar" or "imagenet".
+        resolution: Height and width of the images.
+        num_classes: Number of classes.
+    """
 
     channels: int
     layers: int
@@ -37,7 +47,7 @@ class Target:
     num_classes: int
 
     def network(self, genotype: Genotype) -> Network:
-        """The network of a genotype, without an auxiliary head.
+        """Create the network of a genotype, without an auxiliary head.
 
         Raises:
             UserError, ChannelError: There is no such network.
@@ -52,10 +62,10 @@ class Target:
 
 
 def target_of(options: CostOptions, stem: str, dataset: Dataset) -> Target:
-    """The retraining that the paper would follow up with, where `options` say nothing else."""
+    """The target network: the one of the paper's retraining, unless `options` say otherwise."""
     stem = options.target_stem or stem
     setting = SETTINGS[stem]
-    # Searches on ImageNet may use smaller images than the network is for.
+    # A search on ImageNet may use smaller images than the target network.
     size = setting.resolution if dataset.name == "imagenet" else dataset.image_size
 
     def asked(value: int | None, otherwise: int) -> int:
@@ -72,13 +82,13 @@ def target_of(options: CostOptions, stem: str, dataset: Dataset) -> Target:
 
 @dataclass(frozen=True)
 class CostTable:
-    """One kind of cost of all networks that can be derived.
+    """One kind of cost for all networks that can be derived.
 
-    Args:
+    Attributes:
         name: "macs", "params" or "latency" (seconds).
-        base: What every network costs.
-        operations: By kind of cell `[E, O]`: what an operation on an edge adds in all cells of the
-            kind together. The column of `none` is 0.
+        base: The part of the cost that all networks share.
+        operations: For each kind of cell a table `[E, O]`: the cost that an operation on an edge
+            adds in all cells of this kind. The column of `none` is 0.
     """
 
     name: str
@@ -86,7 +96,7 @@ class CostTable:
     operations: Mapping[str, Tensor]
 
     def of(self, genotype: Genotype, topology: Topology, columns: tuple[str, ...]) -> float:
-        """The cost of the network of `genotype`, whose operations `columns` name."""
+        """The cost of the network of `genotype`; `columns` names the columns of the tables."""
         total = self.base
         for kind in KINDS:
             for edge, operation in chosen(genotype, kind, topology):
@@ -94,7 +104,7 @@ class CostTable:
         return total
 
     def cheapest(self, topology: Topology, columns: tuple[str, ...]) -> float:
-        """The least that a network can cost."""
+        """The cost of the cheapest network."""
         real = [column for column, name in enumerate(columns) if name != NONE]
         total = self.base
         for kind in KINDS:
@@ -106,7 +116,7 @@ class CostTable:
 
 
 def chosen(genotype: Genotype, kind: str, topology: Topology) -> list[tuple[int, str]]:
-    """The kept edges of a cell, each with its operation."""
+    """The kept edges of a cell, each with its operation: pairs (row, name)."""
     rows = {(edge.source, edge.target): edge.index for edge in topology.edges}
     nodes = zip(topology.inner, genotype.cell(kind)[0], strict=True)
     return [(rows[source, target], name) for target, node in nodes for name, source in node]
@@ -116,10 +126,12 @@ def chosen(genotype: Genotype, kind: str, topology: Topology) -> list[tuple[int,
 def counted_tables(
     target: Target, topology: Topology, operations: tuple[str, ...]
 ) -> tuple[CostTable, CostTable]:
-    """Multiply-adds and parameters as `darts.costs.count` counts them, the auxiliary head left out.
+    """Tables of multiply-adds and parameters, counted by `darts.costs.count`.
+
+    The auxiliary head is not included.
 
     Raises:
-        UserError, ChannelError: There is no such network, or it does not take such images.
+        UserError, ChannelError: There is no such network, or it cannot process such images.
     """
     reference = reference_genotype(topology, operations)
     with torch.device("meta"):
@@ -144,7 +156,7 @@ def table_of(
     operations: tuple[str, ...],
     price: Callable[[str, int, int, int], float],
 ) -> CostTable:
-    """The table of a price for (operation, channels, stride, size of its input)."""
+    """Build a table from the price of (operation, channels, stride, input size)."""
     tables = {
         kind: torch.zeros(len(topology.edges), len(operations), dtype=torch.float64)
         for kind in KINDS
@@ -162,7 +174,7 @@ def table_of(
 def places(
     target: Target, topology: Topology, operations: tuple[str, ...]
 ) -> Iterator[tuple[str, int, int, int]]:
-    """Every (operation, channels, stride, size of its input) that a network can hold."""
+    """All (operation, channels, stride, input size) that can occur in a network."""
     for kind, channels, size in _cells(target):
         for edge in topology.edges:
             for operation in operations:
@@ -171,7 +183,7 @@ def places(
 
 
 def reference_genotype(topology: Topology, operations: tuple[str, ...]) -> Genotype:
-    """Some derived cell: the first operation on the first two edges of each node."""
+    """An arbitrary genotype: the first operation on the first two edges of each node."""
     first = next(name for name in operations if name != NONE)
     nodes = tuple(((first, 0), (first, 1)) for _ in topology.inner)
     concat = tuple(topology.inner)
@@ -179,7 +191,7 @@ def reference_genotype(topology: Topology, operations: tuple[str, ...]) -> Genot
 
 
 def _cells(target: Target) -> Iterator[tuple[str, int, int]]:
-    """Kind, channels and input size of each cell."""
+    """The kind, channels and input size of each cell."""
     skeleton = Skeleton.of(
         layers=target.layers, channels=target.channels, stem=(0, 0), width=lambda kind: 0
     )
@@ -189,6 +201,6 @@ def _cells(target: Target) -> Iterator[tuple[str, int, int]]:
 
 
 def _place(kind: str, edge: Edge, topology: Topology, size: int) -> tuple[int, int]:
-    """Stride of an edge, and size of its input in a cell whose input has `size`."""
+    """The stride of an edge and the size of its input, in a cell with inputs of `size`."""
     inside = kind == "reduce" and edge.source >= INPUTS
     return topology.stride(edge.source, kind == "reduce"), size // 2 if inside else size

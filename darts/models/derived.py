@@ -1,7 +1,7 @@
-"""The derived network: a stem, a stack of derived cells, a classifier, and an auxiliary head.
+"""The derived network: a stem, a stack of derived cells, a classifier and an auxiliary head.
 
-Macro structure of DARTS and PC-DARTS (authors' model.py): C doubles at the reduction cells, which
-lie at one and two thirds of the depth; the auxiliary head reads the cell two thirds down.
+The structure is that of DARTS and PC-DARTS (model.py in their code): C doubles at the reduction
+cells, at one third and two thirds of the depth. The auxiliary head reads the second of them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,14 @@ from ops.regularize import Noise, dropout, needed_noise
 
 @dataclass(frozen=True)
 class Setting:
-    """A network's size where nothing else is asked, and the image size of its data."""
+    """Default size of a network, and the image size of its data.
+
+    Attributes:
+        channels: C of the first cell.
+        layers: Number of cells.
+        num_classes: Number of classes.
+        resolution: Height and width of the images.
+    """
 
     channels: int
     layers: int
@@ -33,21 +40,28 @@ class Setting:
     resolution: int
 
 
-# PC-DARTS, §4.2 and §4.3: one setting a stem.
+# The sizes of PC-DARTS, §4.2 and §4.3, one per stem.
 SETTINGS: Mapping[str, Setting] = MappingProxyType(
     {"cifar": Setting(36, 20, 10, 32), "imagenet": Setting(48, 14, 1000, 224)}
 )
 
 
 class AuxiliaryHead(nn.Module):
-    """A second classifier in mid-network, for training only (PC-DARTS, §4.2).
+    """A second classifier inside the network, used only in training (PC-DARTS, §4.2).
 
-    ReLU, 5x5 average pooling, 1x1 convolution to 128, 2x2 convolution to 768, linear. The ImageNet
-    form pools with stride 2 instead of 3 and lacks the norm after the 2x2 convolution: an old slip
-    of the authors, kept because published networks have it. On images larger than the usual ones
-    the 768 channels are averaged over what remains of the image.
+    ReLU, 5x5 average pooling, 1x1 convolution to 128 channels, 2x2 convolution to 768 channels and
+    a linear layer. The ImageNet form pools with stride 2 instead of 3 and has no batch norm after
+    the 2x2 convolution. This is an old error in the code of DARTS, kept because published networks
+    have it. Departure: on images larger than usual, the 768 channels are averaged over the
+    remaining pixels.
 
-    Shapes: `[B, channels, H, W]` with H and W at least `smallest`, result `[B, num_classes]`.
+    Shapes: `[B, channels, H, W]` with H and W at least `smallest`; result `[B, num_classes]`.
+
+    >>> AuxiliaryHead(16, 10, "cifar").eval()(torch.zeros(2, 16, 8, 8)).shape
+    torch.Size([2, 10])
+
+    Attributes:
+        smallest: The smallest height and width of its input.
     """
 
     def __init__(self, channels: int, num_classes: int, stem: str) -> None:
@@ -76,14 +90,24 @@ class Network(Classifier):
     Args:
         genotype: The cells.
         num_classes: Number of classes.
-        channels: C of the first cell; it doubles at each reduction cell.
+        channels: C of the first cell; each reduction cell doubles it.
         layers: Number of cells.
         stem: "cifar" keeps the resolution, "imagenet" divides it by 8.
         auxiliary: Whether there is an auxiliary head.
 
+    Attributes:
+        description: Plain values from which `from_description` rebuilds the network.
+        dropout: The probability of dropping an input of the classifier in training.
+        recompute: Whether cells are recomputed in the backward pass, which saves memory.
+        auxiliary_layer: The cell whose output the auxiliary head reads: the last reduction cell.
+        image_multiple: Height and width of images must be multiples of this.
+        feature_channels: Channels of the maps of `features`.
+        feature_strides: Image size divided by the size of each map.
+        resolution: Height and width of the images that the network is meant for.
+
     Raises:
         UserError: A number is not positive, or there is no such stem.
-        ChannelError: An odd `channels` in a place that halves it.
+        ChannelError: A factorised reduction needs an even number of channels.
     """
 
     auxiliary_head: AuxiliaryHead | None
@@ -103,7 +127,6 @@ class Network(Classifier):
         for name, value in sizes.items():
             if value < 1:
                 raise UserError(f"A network needs {name} of at least 1, not {value}.")
-        # Plain values that `network_from_description` rebuilds this network from.
         self.description: dict[str, Any] = {
             "genotype": genotype.as_dict(),
             **sizes,
@@ -122,9 +145,7 @@ class Network(Classifier):
         self.cells = nn.ModuleList(cells)
         self.classifier = nn.Linear(skeleton.out_channels, num_classes)
         self.dropout = 0.0
-        # Whether cells are computed again in the backward pass, to save memory.
         self.recompute = False
-        # The last reduction cell lies two thirds down.
         self._reductions = skeleton.reductions
         self.auxiliary_layer = self._reductions[-1]
         head_channels = cells[self.auxiliary_layer].out_channels
@@ -143,38 +164,38 @@ class Network(Classifier):
 
     @classmethod
     def from_description(cls, description: Mapping[str, Any]) -> Network:
-        """The network of a `description`, with fresh weights.
+        """Rebuild a network from a `description`, with new weights; used by checkpoints.
 
         Raises:
-            GenotypeError: The genotype in it is wrong.
+            GenotypeError: The genotype in the description is wrong.
         """
         options = dict(description)
         return cls(parse_genotype(options.pop("genotype"), "network description"), **options)
 
     def check_image_size(self, height: int, width: int) -> None:
-        """Raise UserError unless the network takes such images (in training: its head as well)."""
+        """Raise UserError if the network (in training also its head) cannot process such images."""
         check_image_size(height, width, self.image_multiple)
         if self.training and self.auxiliary_head is not None:
             smallest = self.auxiliary_head.smallest * self.image_multiple
             if min(height, width) < smallest:
                 raise UserError(
-                    f"The auxiliary head needs images of at least {smallest}x{smallest} pixels "
-                    f"here, not {height}x{width}. Leave the auxiliary head out, or use larger "
-                    "images."
+                    f"The auxiliary head of this network needs images of at least "
+                    f"{smallest}x{smallest} pixels, not {height}x{width}. Leave the auxiliary head "
+                    "out, or use larger images."
                 )
 
     def forward(
         self, images: Tensor, drop_path: float = 0.0, generator: Noise | None = None
     ) -> tuple[Tensor, Tensor | None]:
-        """Logits, and those of the auxiliary head in training mode if there is one.
+        """Compute the logits and, in training mode, those of the auxiliary head.
 
         Args:
             images: `[B, 3, H, W]`; see `check_image_size`.
-            drop_path: Probability of dropping an operation's output; without effect at test.
-            generator: Noise of drop path and dropout, needed in training with either.
+            drop_path: The probability of dropping an operation's output; unused in evaluation mode.
+            generator: Source of the dropout masks; required in training with drop path or dropout.
 
         Returns:
-            `[B, num_classes]` twice, or None for the second.
+            Logits `[B, num_classes]`, and those of the auxiliary head or None.
         """
         self.check_image_size(*images.shape[-2:])
         generator = needed_noise(self.training, drop_path, self.dropout, generator)
@@ -195,10 +216,9 @@ class Network(Classifier):
         return self.classifier(features), auxiliary
 
     def features(self, images: Tensor) -> tuple[Tensor, ...]:
-        """Feature maps, see `darts.models.features`: what the stem and the last cell of each scale
-        give.
+        """Compute feature maps: the outputs of the stem and of the last cell of each scale.
 
-        They are sums of normalised operations, with no ReLU behind them.
+        They are sums of normalised operations without a final ReLU. See `darts.models.features`.
         """
         self.check_image_size(*images.shape[-2:])
         before_previous, previous = self.stem(images)
@@ -211,7 +231,7 @@ class Network(Classifier):
 
 
 def default_stem(genotype: Genotype) -> str:
-    """The stem that a genotype was searched with, or its data set's; "cifar" where unknown."""
+    """The stem of the genotype's search or of its data set; "cifar" if both are unknown."""
     provenance = genotype.provenance
     photographs = str(provenance.get("searched_on", "")).startswith("imagenet")
     return "imagenet" if photographs or provenance.get("stem") == "imagenet" else "cifar"

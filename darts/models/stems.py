@@ -1,7 +1,8 @@
-"""Stems: what turns an image into the two input states of the first cell (PC-DARTS, §4.2, §4.3).
+"""Stems: the first layers, which compute the two input states of the first cell from an image.
 
-Layers and widths are those of the authors' model_search.py, model_search_imagenet.py and model.py.
-The stem's norms always have affine parameters, in a supernet too.
+Source: PC-DARTS (arXiv 1907.05737, §4.2, §4.3). Layers and widths are those of its code:
+model_search.py, model_search_imagenet.py and model.py. The batch norms of a stem always have affine
+parameters, even in a supernet.
 """
 
 from __future__ import annotations
@@ -14,18 +15,18 @@ from torch import Tensor, nn
 from darts.errors import UserError
 from darts.settings.options import PHOTOGRAPH_SIZE
 
-# The authors' stem multiplier, used everywhere but in the retraining stem for ImageNet.
+# The stem multiplier of the code of DARTS, used by all stems except retraining on ImageNet.
 MULTIPLIER = 3
 
 
-class Stem(nn.Module):
-    """Maps images `[B, 3, H, W]` to the states s0 `[B, out_channels0, …]` and s1.
+class CellStem(nn.Module):
+    """Base class: maps images `[B, 3, H, W]` to the states s0 and s1 of the first cell.
 
     Attributes:
         out_channels0: Channels of s0.
         out_channels1: Channels of s1.
-        reduces: Whether s1 is half the size of s0, as after a reduction cell.
-        multiple: What the stem divides height and width by; they must be multiples of it.
+        reduces: Whether s1 has half the spatial size of s0, as after a reduction cell.
+        multiple: The stem divides height and width by this; they must be multiples of it.
     """
 
     out_channels0: int
@@ -34,8 +35,13 @@ class Stem(nn.Module):
     multiple: int
 
 
-class CifarStem(Stem):
-    """A 3x3 convolution and a norm; both states are its output, as large as the image."""
+class CifarStem(CellStem):
+    """A 3x3 convolution and a batch norm; both states are the result, in the size of the image.
+
+    >>> import torch
+    >>> [tuple(state.shape) for state in CifarStem(48)(torch.zeros(1, 3, 32, 32))]
+    [(1, 48, 32, 32), (1, 48, 32, 32)]
+    """
 
     reduces = False
     multiple = 1
@@ -51,8 +57,13 @@ class CifarStem(Stem):
         return state, state
 
 
-class ImageNetStem(Stem):
-    """Three 3x3 convolutions of stride 2: s0 at a quarter of the image size, s1 at an eighth."""
+class ImageNetStem(CellStem):
+    """Three 3x3 convolutions with stride 2: s0 has 1/4 of the image size, s1 has 1/8.
+
+    >>> import torch
+    >>> [tuple(state.shape) for state in ImageNetStem(48)(torch.zeros(1, 3, 224, 224))]
+    [(1, 48, 56, 56), (1, 48, 28, 28)]
+    """
 
     reduces = True
     multiple = 8
@@ -80,8 +91,8 @@ STEMS: Mapping[str, type[CifarStem] | type[ImageNetStem]] = MappingProxyType(
 )
 
 
-def create_search_stem(name: str, channels: int) -> Stem:
-    """The stem of a supernet whose first cell has `channels` channels: 3C wide.
+def create_search_stem(name: str, channels: int) -> CellStem:
+    """Create the stem of a supernet: 3C channels, where C is `channels`.
 
     Raises:
         UserError: There is no such stem.
@@ -89,8 +100,8 @@ def create_search_stem(name: str, channels: int) -> Stem:
     return _stem_class(name)(MULTIPLIER * channels)
 
 
-def create_network_stem(name: str, channels: int) -> Stem:
-    """The stem of a derived network: 3C wide for "cifar", C wide for "imagenet".
+def create_network_stem(name: str, channels: int) -> CellStem:
+    """Create the stem of a derived network: 3C channels for "cifar", C for "imagenet".
 
     Raises:
         UserError: There is no such stem.
@@ -99,19 +110,24 @@ def create_network_stem(name: str, channels: int) -> Stem:
 
 
 def choose_stem(name: str, image_size: int) -> str:
-    """`name`, or for "auto" the stem that suits images of `image_size` pixels."""
+    """Resolve "auto" to the stem that suits images of `image_size` pixels.
+
+    >>> choose_stem("auto", 32)
+    'cifar'
+    """
     if name != "auto":
         return name
     return "imagenet" if image_size >= PHOTOGRAPH_SIZE else "cifar"
 
 
 def check_image_size(height: int, width: int, multiple: int) -> None:
-    """Raise UserError unless `multiple`, which stem and reduction cells divide by, goes in."""
+    """Raise UserError unless height and width are multiples of `multiple`."""
     if height % multiple or width % multiple:
         raise UserError(
-            f"This network takes images whose height and width are multiples of {multiple}, "
-            f"because its stem and its reduction cells divide them by that; {height}x{width} is "
-            "not. Resize the images, or choose another stem or number of layers."
+            f"This network needs images whose height and width are multiples of {multiple}, "
+            "because its stem and its reduction cells divide them by this number; "
+            f"{height}x{width} is not. Resize the images, or choose another stem or number of "
+            "layers."
         )
 
 

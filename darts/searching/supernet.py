@@ -18,24 +18,38 @@ from ops.recompute import recomputed
 
 
 class Supernet(nn.Module):
-    """The weight-sharing network of a search (PC-DARTS, §4.2: 8 cells, C = 16, K = 4).
+    """The weight-sharing network of a search, whose cells are `cells.search_cell.SearchCell`.
+
+    Shapes: images `[B, 3, H, W]`; result `[B, num_classes]`. Source: PC-DARTS (arXiv 1907.05737,
+    §4.2: 8 cells, C = 16, K = 4).
+
+    >>> space = ("none", "skip_connect")
+    >>> net = Supernet(Topology(2), space, channels=4, layers=2, k=1, backend="torch")
+    >>> tables = {kind: EdgeWeights(torch.full((5, 2), 0.5), None) for kind in ("normal", "reduce")}
+    >>> net(torch.zeros(2, 3, 8, 8), tables).shape
+    torch.Size([2, 10])
 
     Args:
         topology: Nodes and edges of the cells.
         operations: Names of the candidates, in the order of alpha's columns.
-        channels: C of the first cell; it doubles at each reduction cell.
-        layers: Number of cells; those at one and two thirds of the depth reduce.
-        k: One Kth of the channels goes through the mixed operations; 1 is plain DARTS.
+        channels: C of the first cell; each reduction cell doubles it.
+        layers: Number of cells; those at one third and two thirds of the depth reduce.
+        k: K; the mixed operations process C/K channels. 1 is plain DARTS.
         num_classes: Number of classes.
         stem: "cifar" keeps the resolution, "imagenet" divides it by 8.
-        sampling: "first" takes the first channels and shuffles (the authors' code), "random" those
-            that `sample_channels` has drawn (the paper's S).
-        backend: What evaluates the cells: one of `ops.backends.BACKENDS`. After construction
-            `self.backend` is the back end actually chosen.
-        device: Kind of device that the network is for; torch's default device if None.
+        sampling: "first" selects the first channels and shuffles (the code of PC-DARTS), "random"
+            selects the channels that `sample_channels` has sampled (S in the paper).
+        backend: The back end that evaluates the cells, one of `ops.backends.BACKENDS`. After
+            construction `self.backend` is the back end actually chosen.
+        device: Type of the device that computes; torch's default device if None.
 
-    Shapes: images `[B, 3, H, W]`, result `[B, num_classes]`. Raises UserError for images that the
-    stem and the reduction cells cannot divide.
+    Attributes:
+        recompute: Whether cells are recomputed in the backward pass, which saves memory.
+        image_multiple: Height and width of images must be multiples of this.
+
+    Raises:
+        UserError: The stem and the reduction cells cannot divide the size of the images (when
+            called), or there is no such stem.
     """
 
     def __init__(
@@ -54,7 +68,6 @@ class Supernet(nn.Module):
     ) -> None:
         super().__init__()
         self.sampling = sampling
-        # Whether cells are computed again in the backward pass, to save memory.
         self.recompute = False
         self.stem = create_search_stem(stem, channels)
         skeleton = Skeleton.of(
@@ -74,14 +87,14 @@ class Supernet(nn.Module):
 
     @property
     def backend(self) -> BackendName:
-        """The back end that was chosen."""
+        """The back end actually chosen."""
         return self.engine.name
 
     def sample_channels(self, generator: torch.Generator) -> None:
-        """Draw the channels of every state of every cell anew, once a step; nothing if "first".
+        """Resample the channels of every state of every cell; called once per step.
 
-        The paper's S belongs to an edge; here all edges that leave a state share one draw, so that
-        they go on reading the same channels.
+        Does nothing if `sampling` is "first". In the paper each edge has its own S. Here all edges
+        that leave a state share one sample, so that they read the same channels.
         """
         if self.sampling == "first":
             return

@@ -1,7 +1,7 @@
 """Fused forms of the candidate operations: one module for all edges that leave a state.
 
-Edges lie side by side in the channel dimension: channel e·C + c is channel c of edge e. The numbers
-are those of one module per edge, in another order; `tests/reference` holds that form.
+Edges are concatenated along the channels: channel e·C + c is channel c of edge e. The numbers are
+those of one module per edge in another order; `tests/reference` has that literal form.
 """
 
 from __future__ import annotations
@@ -16,32 +16,36 @@ from ops.fused.cpu import on_plain_cpu
 from ops.fused.mixed_norm import WeightedNorm
 from ops.fused.separable import Window, merged_kernel, separable
 
-# A depthwise convolution directly followed by a pointwise one equals one dense convolution. Dense
-# costs more multiply-adds and less memory traffic, which decides as long as channels are few, apart
-# from convolutions of stride 1 on a CPU (ops/fused/separable.py), where only the kernels'
-# gradients are dense. Limits by measurement on 2 CPU cores, channels_last: benchmarks/lowering.py.
+# A depthwise convolution directly followed by a pointwise one equals one dense convolution. The
+# dense form has more multiply-adds but less memory traffic, so it is faster with few channels.
+# Convolutions of stride 1 on a CPU are the exception: there only the gradients of the kernels use
+# the dense form (ops/fused/separable.py). The limits were measured on 2 CPU cores, channels_last,
+# with benchmarks/lowering.py.
 DENSE_UP_TO = 16
 GROUPED_DENSE_UP_TO = 8
 
 
 class FusedForm(nn.Module):
-    """An operation on all E edges that leave a state.
+    """Base class: an operation on all E edges that leave a state.
 
     Attributes:
-        group: Where a fan-out keeps it. "shared" forms compute the same for every edge:
+        group: The group of a fan-out that holds it. "shared" forms compute the same for every edge:
             x `[B, C, H, W]` to `[B, C, H', W']`. "rectified" forms have weights per edge: they map
-            the state after its ReLU, `[B, C, H, W]`, and the weight of each channel of each edge,
-            `[E·C]`, to `[B, E·C, H', W']`.
+            the state after its ReLU `[B, C, H, W]` and the weight of each channel of each edge
+            `[E·C]` to `[B, E·C, H', W']`.
     """
 
     group: ClassVar[Literal["shared", "rectified"]]
 
 
 class SeparableFan(nn.Module):
-    """Depthwise then pointwise convolution on E edges, without the ReLU before and the norm after.
+    """Depthwise then pointwise convolution on E edges, without ReLU and batch norm.
 
-    Shapes: x `[B, C, H, W]` if `shared` (every edge reads the same input), else `[B, E·C, H, W]`;
-    the result is `[B, E·C, H', W']`.
+    Shapes: x `[B, C, H, W]` if `shared` (all edges read the same input), else `[B, E·C, H, W]`; the
+    result is `[B, E·C, H', W']`.
+
+    >>> SeparableFan(4, 3, 3, 2, 1, shared=True)(torch.ones(1, 4, 8, 8)).shape
+    torch.Size([1, 12, 4, 4])
     """
 
     def __init__(
@@ -59,13 +63,13 @@ class SeparableFan(nn.Module):
         self.pointwise = nn.Conv2d(width, width, 1, groups=edges, bias=False)
 
     def merged_kernel(self) -> Tensor:
-        """The product of both kernels, `[E·C, C, k, k]`: W[e, o, c] = pointwise · depthwise."""
+        """The dense kernel `[E·C, C, k, k]` that equals both convolutions."""
         return merged_kernel(self.depthwise.weight, self.pointwise.weight, self.edges)
 
     def forward(self, x: Tensor) -> Tensor:
         stride, padding, dilation = self.steps
         if stride == dilation == 2:
-            # Every pixel that the windows see has even coordinates.
+            # The windows read only pixels with even coordinates.
             x, stride, padding, dilation = x[:, :, ::2, ::2], 1, padding // 2, 1
         if stride == 1 and on_plain_cpu(x):
             dense = self.dense and (self.shared or self.kernel > 3)
@@ -84,7 +88,7 @@ class SeparableFan(nn.Module):
 
 
 class SeparableConvFan(FusedForm):
-    """`SeparableConv` on E edges: two separable convolutions, each normalised."""
+    """`SeparableConv` on E edges: two separable convolutions, each with its batch norm."""
 
     group = "rectified"
 
@@ -115,10 +119,10 @@ class DilatedConvFan(FusedForm):
 
 
 class FactorizedReduceFan(FusedForm):
-    """`FactorizedReduce` on E edges, as one convolution.
+    """`FactorizedReduce` on E edges as one convolution.
 
-    Two 1x1 convolutions of stride 2, the second reading its input shifted by one pixel, are the
-    corners (0, 0) and (1, 1) of a 2x2 kernel of stride 2.
+    Two 1x1 convolutions with stride 2, of which the second reads the input shifted by one pixel,
+    are the corners (0, 0) and (1, 1) of a 2x2 kernel with stride 2.
     """
 
     group = "rectified"
@@ -131,7 +135,7 @@ class FactorizedReduceFan(FusedForm):
         self.norm = WeightedNorm(edges * channels)
 
     def merged_kernel(self) -> Tensor:
-        """Both kernels as one, `[E·C, C, 2, 2]`, the halves of each edge one after the other."""
+        """Both kernels as one `[E·C, C, 2, 2]`; each edge has its two halves in order."""
         upper = functional.pad(self.conv1.weight, (0, 1, 0, 1))
         lower = functional.pad(self.conv2.weight, (1, 0, 1, 0))
         halves = [kernel.unflatten(0, (self.edges, self.part)) for kernel in (upper, lower)]
@@ -142,7 +146,7 @@ class FactorizedReduceFan(FusedForm):
 
 
 class SharedPool(FusedForm):
-    """3x3 pooling and its normalisation, the same for every edge: computed once."""
+    """3x3 pooling and its batch norm, computed once for all edges."""
 
     group = "shared"
 
@@ -158,10 +162,10 @@ class SharedPool(FusedForm):
 
 
 def _average(x: Tensor, stride: int) -> Tensor:
-    """The average of 3x3 pixels; padding does not count."""
+    """Average pooling over 3x3 windows; the average excludes padding."""
     if not on_plain_cpu(x):
         return functional.avg_pool2d(x, 3, stride, padding=1, count_include_pad=False)
-    # With few channels pooling kernels go through them one by one, depthwise ones through many.
+    # With few channels, a depthwise convolution is faster than the kernel for pooling.
     window = x.new_ones(x.shape[1], 1, 3, 3)
     with torch.no_grad():
         counts = functional.conv2d(torch.ones_like(x[:1]), window, None, stride, 1, 1, len(window))

@@ -1,11 +1,11 @@
-"""All candidate operations on all edges that leave one node, fused.
+"""All candidate operations on all edges that leave one state, fused.
 
-The edges that leave a node read the same channels. So what has no parameters (the ReLU, pooling
-with its affine-free normalisation, the identity) is computed once, and the convolutions of all
-edges run as one convolution with E times the outputs. The numbers are those of the literal
-edge-by-edge form, in another order; `tests/reference` holds that form.
+All edges that leave a state read the same channels. Parts without parameters (the ReLU, pooling
+with its batch norm, the identity) are therefore computed once, and the convolutions of all edges
+run as one convolution with E times the outputs. The numbers are those of the literal edge-by-edge
+form in another order; `tests/reference` has that form.
 
-Edges lie side by side in the channel dimension: channel e·C + c is channel c of edge e.
+Edges are concatenated along the channels: channel e·C + c is channel c of edge e.
 """
 
 from __future__ import annotations
@@ -22,15 +22,22 @@ from ops.registry import Trivial, create_operation, find_operation
 
 
 class FanOut(nn.Module):
-    """The mixed operations of all edges that leave one node.
+    """The mixed operations of all edges that leave one state.
+
+        y_e = sum over o of  weights[e, o] · o_e(x)
+
+    Shapes: x `[B, C/K, H, W]`, weights `[E, O]`; the result is one `[B, C/K, H', W']` per edge.
+    Source: DARTS (arXiv 1806.09055, Eq. 2).
+
+    >>> fan_out = FanOut(("none", "skip_connect"), channels=4, edges=3, stride=1)
+    >>> [tuple(y.shape) for y in fan_out(torch.ones(1, 4, 8, 8), torch.ones(3, 2))]
+    [(1, 4, 8, 8), (1, 4, 8, 8), (1, 4, 8, 8)]
 
     Args:
         operations: Names of the candidates, in the order of alpha's columns.
-        channels: C/K, the channels that a mixed operation sees.
-        edges: E, the number of edges that leave the node.
-        stride: 1, or 2 where the edges reduce.
-
-    Shapes: x `[B, C/K, H, W]`, weights `[E, O]`; the result is one `[B, C/K, H', W']` an edge.
+        channels: C/K, the channels that a mixed operation processes.
+        edges: E, the number of edges that leave the state.
+        stride: 1, or 2 on the edges that reduce.
     """
 
     def __init__(self, operations: Sequence[str], channels: int, edges: int, stride: int) -> None:
@@ -40,7 +47,7 @@ class FanOut(nn.Module):
         self.shared = nn.ModuleDict()
         self.rectified = nn.ModuleDict()
         self.separate = nn.ModuleDict()
-        # Operations that give the state as it is.
+        # Operations that return the state itself.
         self.identities: tuple[str, ...] = ()
         for name in operations:
             form = find_operation(name).fuse(channels, edges, stride)
@@ -55,7 +62,7 @@ class FanOut(nn.Module):
                 self.separate[name] = SeparateEdges(create, edges)
 
     def _spread(self, x: Tensor, weights: Tensor) -> Tensor | None:
-        """Sum of the branches that all edges share, each weighted for each edge: one product."""
+        """Weighted sum for each edge of the branches that all edges share: one matrix product."""
         names = list(self.shared)
         branches = [self.shared[name](x) for name in names]
         for name in self.identities:
@@ -63,7 +70,7 @@ class FanOut(nn.Module):
             branches.append(x)
         if not branches:
             return None
-        # Not `weights[:, [...]]`: a list would be copied to the device, which waits for it.
+        # Not `weights[:, [...]]`: copying the list to the device would make the host wait.
         chosen = torch.stack([weights[:, self.columns[name]] for name in names])
         unit = torch.eye(self.channels, dtype=x.dtype, device=x.device)
         # [S·C, E·C]: branch s, channel c feeds channel c of edge e with weight chosen[s, e].
@@ -76,7 +83,7 @@ class FanOut(nn.Module):
         total: Tensor | None = None
         for group, source in ((self.rectified, activated), (self.separate, x)):
             total = self._add(group, source, weights, total)
-        # Last, because it is a view, and what is added to a view in place costs autograd a copy.
+        # Last, because it is a view: an in-place addition to a view would cost a copy.
         spread = self._spread(x, weights)
         if spread is not None:
             total = spread if total is None else total.add_(spread)
@@ -92,12 +99,14 @@ class FanOut(nn.Module):
         return next(group[name] for group in groups if name in group)
 
     def mix(self, names: Sequence[str], x: Tensor, weights: Tensor) -> Tensor:
-        """The part of the mixtures that `names` make, without sharing: `[B, E·C/K, H', W']`.
+        """The contribution of some operations to the mixtures, `[B, E·C/K, H', W']`.
 
-        For kernels, which do not know every operation.
+        Engines with kernels use it for operations that have no kernel.
 
         Args:
             names: At least one operation.
+            x: `[B, C/K, H, W]`.
+            weights: `[E, O]`.
         """
         activated = functional.relu(x) if any(name in self.rectified for name in names) else x
         per_channel = weights.t().repeat_interleave(self.channels, dim=1)

@@ -1,4 +1,4 @@
-"""Operations without a fused form: one module per edge, and their place beside kernels."""
+"""Operations without a fused form: one module per edge, also beside the kernels of a back end."""
 
 from __future__ import annotations
 
@@ -9,14 +9,17 @@ from torch import Tensor, nn
 
 
 class SeparateEdges(nn.Module):
-    """An operation as one module per edge, so that a new operation needs no fused form.
-
-    Args:
-        create: Makes the module of one edge.
-        edges: E, the number of edges.
+    """An operation as one module per edge. A new operation therefore needs no fused form.
 
     Shapes: x `[B, C, H, W]` and the weight of each channel of each edge `[E·C]` give
     `[B, E·C, H', W']`.
+
+    >>> SeparateEdges(nn.Identity, 3)(torch.ones(1, 2, 4, 4), torch.ones(6)).shape
+    torch.Size([1, 6, 4, 4])
+
+    Args:
+        create: Creates the module of one edge.
+        edges: E, the number of edges.
     """
 
     def __init__(self, create: Callable[[], nn.Module], edges: int) -> None:
@@ -31,13 +34,14 @@ class SeparateEdges(nn.Module):
 
 
 class BesideKernels:
-    """What kernels cannot evaluate of a source, in PyTorch, inside their own autograd function.
+    """The operations of a source that kernels cannot evaluate, computed in PyTorch.
 
-    The part has a graph of its own from the processed channels to the mixtures. The forward pass
-    adds the mixtures to the nodes; the backward pass runs that graph and adds to the gradients.
+    They run inside the autograd function of the kernels. They have a graph of their own, from the
+    processed channels to the mixtures. The forward pass adds the mixtures to the nodes; the
+    backward pass runs this graph and adds the results to the gradients.
 
     Args:
-        mix: (x, mixture) -> the mixtures of all edges, concatenated: `[B, E·C/K, H', W']`.
+        mix: (x, mixture) -> the concatenated mixtures of all edges, `[B, E·C/K, H', W']`.
         parameters: All parameters that `mix` reads.
         x: The processed channels of the source, `[B, C/K, H, W]`.
         mixture: The weights of the source's operations, `[E, O]`.
@@ -58,14 +62,14 @@ class BesideKernels:
 
     @property
     def mixed(self) -> Tensor:
-        """`[B, E·C/K, H', W']`, cut off from the graph."""
+        """The mixtures `[B, E·C/K, H', W']`, detached from their graph."""
         return self._mixed.detach()
 
     def backward(self, gradient: Tensor) -> tuple[Tensor, Tensor, list[Tensor | None]]:
-        """The gradients of x, of the mixture, and of each parameter (None where it is frozen).
+        """The gradients of x, of the mixture and of each parameter (None if it is frozen).
 
         Args:
-            gradient: That of `mixed`.
+            gradient: The gradient of `mixed`.
         """
         learning = [parameter for parameter in self.parameters if parameter.requires_grad]
         d_x, d_mixture, *found = torch.autograd.grad(

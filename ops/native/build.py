@@ -45,8 +45,15 @@ class BuildError(RuntimeError):
     """The kernels cannot be compiled or loaded on this machine; the message says why."""
 
 
-def prepare(wanted: Iterable[tuple[str, Mapping[str, str]]]) -> None:
-    """Compile what is not yet in the cache, several at a time. Raises `BuildError`."""
+def compile_missing(wanted: Iterable[tuple[str, Mapping[str, str]]]) -> None:
+    """Compile the libraries that are not in the cache yet, several at a time.
+
+    Args:
+        wanted: Source file and macros of each library.
+
+    Raises:
+        BuildError: There is no working compiler, or the cache is not writable.
+    """
     missing = {_target(source, macros): (source, macros) for source, macros in wanted}
     missing = {path: what for path, what in missing.items() if not path.exists()}
     if not missing:
@@ -58,9 +65,13 @@ def prepare(wanted: Iterable[tuple[str, Mapping[str, str]]]) -> None:
     _log.info("Compiled %d native kernels in %.0f s into %s.", len(missing), seconds, _cache())
 
 
-def load(source: str, macros: Mapping[str, str]) -> ctypes.CDLL:
-    """The library of `source` for the given macros. Raises `BuildError`."""
-    prepare([(source, macros)])
+def load_library(source: str, macros: Mapping[str, str]) -> ctypes.CDLL:
+    """Load the library of `source` for these macros; compile it if necessary.
+
+    Raises:
+        BuildError: The library cannot be compiled or loaded.
+    """
+    compile_missing([(source, macros)])
     return _load(_target(source, macros))
 
 

@@ -1,8 +1,8 @@
-"""The inside of a search cell, from its two preprocessed inputs to its output, natively.
+"""The native evaluation of a search cell, from its two preprocessed inputs to its nodes.
 
-One autograd function a cell. State by state, a kernel evaluates the candidates on all edges that
-leave the state and adds the results to the states where the edges end, which lie in the cell's
-output. An operation that the kernels do not know runs in PyTorch and is added.
+One autograd function evaluates a cell. For each state, a kernel evaluates the candidates on all
+edges that leave the state and adds the results to the nodes where the edges end. Operations without
+a kernel run in PyTorch, and their results are added.
 """
 
 from __future__ import annotations
@@ -36,7 +36,15 @@ _NO_NORM = WeightedNorm(1)
 
 @dataclass(frozen=True)
 class NativeCandidate:
-    """One operation on all edges that leave a state, as the kernels see it."""
+    """One operation on all edges that leave a state, as the kernels need it.
+
+    Attributes:
+        kind: The kind of operation.
+        column: Its column in the table of weights.
+        kernel: Kernel size of its depthwise convolutions.
+        convolutions: Its convolutions in order.
+        norms: Its batch norms in order.
+    """
 
     kind: Kind
     column: int
@@ -49,31 +57,31 @@ class NativeSource:
     """A state with the edges that leave it.
 
     Args:
-        fan_out: The edges' operations.
-        rows: The edges' rows in alpha and beta.
-        targets: The inner nodes where they end, counted from 0.
+        fan_out: The mixed operations of the edges.
+        rows: The rows of the edges in alpha and beta.
+        targets: The inner nodes where the edges end, numbered from 0.
     """
 
     def __init__(self, fan_out: FanOut, rows: Sequence[int], targets: Sequence[int]) -> None:
         self.fan_out, self.rows, self.targets = fan_out, list(rows), list(targets)
         self.lanes = choose_lanes(fan_out.channels, fan_out.edges)
         self.candidates, self.beside = candidates(fan_out)
-        """What the kernels evaluate, and the names of what runs beside them."""
+        """The operations that the kernels evaluate, and the names of all others."""
         self.norms = [norm for one in self.candidates for norm in one.norms]
 
     def weights(self) -> list[Tensor]:
-        """The kernels of all candidates as they are now; functional calls replace them."""
+        """The current weights of all convolutions; functional calls may replace them."""
         return [conv.weight for one in self.candidates for conv in one.convolutions]
 
     def beside_parameters(self) -> list[Tensor]:
-        """The parameters of what runs beside the kernels, as they are now."""
+        """The current parameters of the operations that run beside the kernels."""
         return [p for name in self.beside for p in self.fan_out.branch(name).parameters()]
 
 
-class Channels(NamedTuple):
-    """Of each source: the order in which its channels are read, and where they stand in a node.
+class ChannelOrder(NamedTuple):
+    """The order in which the channels of each source are read, and their positions in a node.
 
-    Shapes: both `[sources, C]`, int64 on the CPU; the first C/K channels are the processed ones.
+    Shapes: both `[sources, C]`, int64 on the CPU; the first C/K channels are processed.
     """
 
     order: Tensor
@@ -81,10 +89,10 @@ class Channels(NamedTuple):
 
 
 def candidates(fan_out: FanOut) -> tuple[list[NativeCandidate], tuple[str, ...]]:
-    """The operations of a fan-out that the kernels know, and the names of all others."""
+    """The operations of a fan-out that the kernels can evaluate, and the names of all others."""
     known: list[NativeCandidate] = []
     others = []
-    # In the order in which the plain engine adds them up.
+    # In the order in which the PyTorch engine adds them.
     for name in (*fan_out.shared, *fan_out.identities, *fan_out.rectified, *fan_out.separate):
         column = fan_out.columns[name]
         if name in fan_out.identities:
@@ -117,16 +125,18 @@ def _candidate(form: nn.Module, column: int) -> NativeCandidate | None:
 def run_native_cell(
     sources: Sequence[NativeSource],
     inputs: Sequence[Tensor],
-    channels: Channels,
+    channels: ChannelOrder,
     mixture: Tensor,
     passing: Tensor,
 ) -> tuple[Tensor, ...]:
-    """The states of all inner nodes, `[B, C, H', W']` each, channels_last.
+    """Compute all inner nodes, each `[B, C, H', W']` and channels_last.
 
     Args:
-        inputs: Both preprocessed inputs, `[B, C, H, W]`, channels_last.
-        mixture, passing: Weights of the operations `[E, O]` and of the bypassed channels `[E]`,
-            source by source.
+        sources: The states with edges.
+        inputs: Both preprocessed inputs `[B, C, H, W]`, channels_last.
+        channels: The order of the channels.
+        mixture: Weights of the operations `[E, O]`, ordered by source.
+        passing: Weights of the bypassed channels `[E]`, ordered by source.
     """
     call = _Call(sources, channels, len(inputs))
     nodes: tuple[Tensor, ...] = _Cell.apply(call, mixture, passing, *inputs, *call.parameters)
@@ -134,9 +144,11 @@ def run_native_cell(
 
 
 class _Call:
-    """One evaluation of a cell: what it reads besides the inputs, and the parameters in order."""
+    """One evaluation of a cell: its sources, the order of channels, and all parameters."""
 
-    def __init__(self, sources: Sequence[NativeSource], channels: Channels, inputs: int) -> None:
+    def __init__(
+        self, sources: Sequence[NativeSource], channels: ChannelOrder, inputs: int
+    ) -> None:
         self.sources, self.channels, self.inputs = sources, channels, inputs
         self.known = [source.weights() for source in sources]
         self.beside = [source.beside_parameters() for source in sources]
@@ -146,16 +158,16 @@ class _Call:
         self.edges = [len(source.targets) for source in sources]
 
     def states(self, inputs: Sequence[Tensor], nodes: Sequence[Tensor]) -> list[Tensor]:
-        """The states that edges leave."""
+        """The states that have outgoing edges."""
         return [*inputs, *nodes][: len(self.sources)]
 
     def describe(
         self, index: int, state: Tensor, nodes: Sequence[Tensor], z: Tensor, norms: Tensor
     ) -> tuple[FanOutCall, Any]:
-        """The structure for a source, and its branches, without architecture and gradients.
+        """The argument structure of a source and its branches, without weights and gradients.
 
-        Its targets are among `nodes`: the states, or their gradients. What its pointers point at
-        must outlive the call: `nodes`, `z`, `norms`, `self`.
+        `nodes` are the nodes or, in the backward pass, their gradients. The structure points into
+        `nodes`, `z`, `norms` and `self`, which must outlive the call.
         """
         source = self.sources[index]
         fan_out, lanes = source.fan_out, source.lanes
@@ -201,26 +213,31 @@ class _Call:
         return call, branches
 
     def workspace(self, index: int, state: Tensor, pixels: int) -> tuple[Tensor, Tensor]:
-        """Room for what the backward pass needs: x and each norm's z; the norms' statistics."""
+        """Buffers for the backward pass: x and z of each batch norm; statistics of batch norms."""
         source = self.sources[index]
         x = len(state) * state.shape[2] * state.shape[3] * source.lanes.group
         z = sum(_numbers(one, source.lanes) * len(one.norms) for one in source.candidates)
-        # Lanes without a channel have no statistics: zeros keep them out of everything.
+        # Unused lanes have no statistics; zeros keep them without effect.
         norms = 2 * source.lanes.total * len(source.norms)
         return state.new_empty(x + pixels * z + SLACK), state.new_zeros(norms + SLACK)
 
 
 def _numbers(candidate: NativeCandidate, lanes: Lanes) -> int:
-    """Numbers a pixel of z of one convolution or pool."""
+    """Numbers per pixel of z, for one convolution or pool."""
     pools = candidate.kind in (Kind.MAX_POOL, Kind.AVG_POOL)
     return lanes.group if pools else lanes.total
 
 
 class _Beside:
-    """The operations of a source that the kernels do not know, between its state and the nodes."""
+    """The operations of a source without a kernel, connected to its state and the nodes."""
 
     def __init__(
-        self, source: NativeSource, state: Tensor, mixture: Tensor, channels: Channels, index: int
+        self,
+        source: NativeSource,
+        state: Tensor,
+        mixture: Tensor,
+        channels: ChannelOrder,
+        index: int,
     ) -> None:
         fan_out, count = source.fan_out, source.fan_out.channels
         self.read, self.place = channels.order[index, :count], channels.place[index, :count]
@@ -240,7 +257,7 @@ class _Beside:
     def backward(
         self, completed: Sequence[Tensor], d_state: Tensor | None
     ) -> tuple[Tensor, list[Tensor | None]]:
-        """Adds to the state's gradient; returns those of the mixture and of the parameters."""
+        """Add to the state's gradient; return the gradients of mixture and parameters."""
         gradient = torch.cat([completed[node][:, self.place] for node in self.targets], dim=1)
         d_x, d_mixture, gradients = self.part.backward(gradient)
         if d_state is not None:
@@ -277,7 +294,7 @@ class _Cell(torch.autograd.Function):
                 ctx.beside[index].add(nodes)
             saved += [z, norms]
         ctx.cell = cell
-        # The call holds the parameters; here they are watched for changes in place.
+        # `cell` holds the parameters; saving them lets autograd detect in-place changes.
         ctx.save_for_backward(mixture, passing, *inputs, *nodes, *saved, *parameters)
         return tuple(nodes)
 
@@ -291,7 +308,7 @@ class _Cell(torch.autograd.Function):
         wanted = ctx.needs_input_grad[3 : 3 + cell.inputs]
         learns = zip(cell.parameters, ctx.needs_input_grad[3 + cell.inputs :], strict=True)
         learned = {id(parameter) for parameter, needed in learns if needed}
-        # From the last node to the first, what came from outside becomes the whole gradient.
+        # The given gradients become complete from the last node to the first.
         given = [one.contiguous(memory_format=torch.channels_last) for one in gradients]
         d_inputs = [torch.empty_like(x) if w else None for x, w in zip(inputs, wanted, strict=True)]
         leaving = [torch.empty_like(one) for one in given[: len(cell.sources) - cell.inputs]]

@@ -1,6 +1,6 @@
-"""The C++ kernels as Python functions on tensors: layouts, structures, calls.
+"""Python interface of the C++ kernels: lane layouts, argument structures and calls.
 
-The structures mirror `Branch`, `FanOut` (call.h), `Input` and `Reader` (preprocess.cpp).
+The structures mirror `Branch` and `FanOut` (call.h), `Input` and `Reader` (preprocess.cpp).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from torch import Tensor
 from ops.native import build
 
 REALS = {torch.float32: "float", torch.float64: "double"}
-# Kernels may read so many numbers beyond a tensor that they were given.
+# Kernels may over-read a tensor by up to this many elements.
 SLACK = 16
 
 
@@ -33,9 +33,15 @@ class Kind(IntEnum):
 
 @dataclass(frozen=True)
 class Lanes:
-    """How the channels of E edges lie side by side in vectors (lanes.h).
+    """Layout of the channels of E edges in vectors (lanes.h).
 
     Each edge owns `group` lanes: a fraction of a vector, or whole vectors.
+
+    Attributes:
+        vector: Numbers in a vector.
+        channels: Channels of an edge.
+        edges: E, the number of edges.
+        group: Lanes of an edge.
     """
 
     vector: int
@@ -60,7 +66,12 @@ class Lanes:
 
 
 def choose_lanes(channels: int, edges: int) -> Lanes:
-    """The layout with the fewest lanes; of equal ones that with the longer vectors."""
+    """The layout with the fewest lanes. Ties go to the longer vectors.
+
+    >>> lanes = choose_lanes(4, 5)
+    >>> lanes.vector, lanes.group, lanes.total
+    (8, 4, 24)
+    """
 
     def lanes(vector: int) -> Lanes:
         group = 2
@@ -104,7 +115,7 @@ class FanOutCall(ctypes.Structure):
     )
 
 
-class Input(ctypes.Structure):
+class InputCall(ctypes.Structure):
     _fields_ = (
         *((name, _Size) for name in ("batch", "height", "width", "channels", "pieces")),
         *((name, _Size) for name in ("training", "threads")),
@@ -113,7 +124,7 @@ class Input(ctypes.Structure):
     )
 
 
-class Reader(ctypes.Structure):
+class ReaderCall(ctypes.Structure):
     _fields_ = (
         *((name, _Size) for name in ("outputs", "parts")),
         ("eps", ctypes.c_double),
@@ -126,23 +137,27 @@ class Reader(ctypes.Structure):
 
 
 def addresses(tensors: Iterable[Tensor | None], count: int | None = None) -> Any:
-    """An array of `count` pointers, or one a tensor; those of absent tensors are null."""
+    """An array of `count` pointers (default: one per tensor); None becomes a null pointer."""
     values = [None if tensor is None else tensor.data_ptr() for tensor in tensors]
     return (_Pointer * (len(values) if count is None else count))(*values)
 
 
-def prepare(layouts: Iterable[Lanes], dtype: torch.dtype) -> None:
-    """Compile and load all that cells with these layouts need. Raises `build.BuildError`."""
+def prepare_kernels(layouts: Iterable[Lanes], dtype: torch.dtype) -> None:
+    """Compile and load all kernels that cells with these layouts need.
+
+    Raises:
+        BuildError: The kernels cannot be compiled or loaded on this machine.
+    """
     needed = [("fan_out.cpp", lanes.macros(dtype)) for lanes in layouts]
     needed.append(("preprocess.cpp", {"REAL": REALS[dtype]}))
-    build.prepare(needed)
+    build.compile_missing(needed)
     for source, macros in needed:
         _library(source, tuple(macros.items()))
 
 
 @functools.cache
 def _library(source: str, macros: tuple[tuple[str, str], ...]) -> ctypes.CDLL:
-    library = build.load(source, dict(macros))
+    library = build.load_library(source, dict(macros))
     stem = source.removesuffix(".cpp")
     for function in (f"{stem}_forward", f"{stem}_backward"):
         if not hasattr(library, function):
@@ -157,8 +172,8 @@ def run_fan_out(call: FanOutCall, lanes: Lanes, dtype: torch.dtype, *, backward:
 
 
 def run_preprocess(
-    call: Input, readers: Sequence[Reader], dtype: torch.dtype, *, backward: bool
+    call: InputCall, readers: Sequence[ReaderCall], dtype: torch.dtype, *, backward: bool
 ) -> None:
     library = _library("preprocess.cpp", (("REAL", REALS[dtype]),))
     function = library.preprocess_backward if backward else library.preprocess_forward
-    function(ctypes.byref(call), (Reader * len(readers))(*readers), _Size(len(readers)))
+    function(ctypes.byref(call), (ReaderCall * len(readers))(*readers), _Size(len(readers)))

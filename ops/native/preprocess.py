@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from ops.native.kernels import Input, Reader, addresses, run_preprocess
+from ops.native.kernels import InputCall, ReaderCall, addresses, run_preprocess
 from ops.primitives import FactorizedReduce, ReluConvBn
 
 Module = ReluConvBn | FactorizedReduce
@@ -44,9 +44,9 @@ def _parts(module: Module) -> int:
     return 2 if isinstance(module, FactorizedReduce) else 1
 
 
-def _input(pieces: Sequence[Tensor], training: bool) -> Input:
+def _input(pieces: Sequence[Tensor], training: bool) -> InputCall:
     batch, channels, height, width = pieces[0].shape
-    return Input(
+    return InputCall(
         batch=batch,
         height=height,
         width=width,
@@ -58,13 +58,13 @@ def _input(pieces: Sequence[Tensor], training: bool) -> Input:
     )
 
 
-def _readers(modules: Sequence[Module], weights: Sequence[Tensor]) -> list[Reader]:
+def _readers(modules: Sequence[Module], weights: Sequence[Tensor]) -> list[ReaderCall]:
     given = iter(weights)
     readers = []
     for module in modules:
         own = [next(given) for _ in range(_parts(module))]
         readers.append(
-            Reader(
+            ReaderCall(
                 outputs=sum(len(weight) for weight in own),
                 parts=len(own),
                 eps=module.norm.eps,

@@ -1,9 +1,9 @@
-"""The inside of a search cell, from its two preprocessed inputs to its output, on the GPU.
+"""The evaluation of a search cell on the GPU, from its two preprocessed inputs to its output.
 
-One autograd function a cell, state by state. The nodes lie in the cell's output from the start, so
-that nothing is concatenated; in the backward pass their gradients are completed in place from the
-last to the first, so that autograd adds nothing up. An operation that the kernels do not know runs
-in PyTorch and is added.
+One autograd function evaluates a cell, one state after the other. The nodes are parts of the output
+tensor from the start, so nothing is concatenated. The backward pass completes their gradients in
+place from the last to the first, so autograd adds nothing. Operations without a kernel run in
+PyTorch, and their results are added.
 """
 
 from __future__ import annotations
@@ -31,13 +31,15 @@ def run_triton_cell(
     mixture: Tensor,
     passing: Tensor,
 ) -> Tensor:
-    """The states of all inner nodes, `[B, nodes·C, H', W']`.
+    """Compute all inner nodes, concatenated: `[B, nodes·C, H', W']`.
 
     Args:
-        inputs: Both preprocessed inputs, `[B, C, H, W]`.
-        order, place: Of each source: which channels are read, and where they stand in a node;
-            `[sources, C]`, int64.
-        mixture, passing: The weights of operations `[E, O]` and edges `[E]`, source by source.
+        sources: The states with edges.
+        inputs: Both preprocessed inputs `[B, C, H, W]`.
+        order: The order in which the channels of each source are read, `[sources, C]`, int64.
+        place: Their positions in a node, `[sources, C]`, int64.
+        mixture: Weights of the operations `[E, O]`, ordered by source.
+        passing: Weights of the edges `[E]`, ordered by source.
     """
     dtype = inputs[0].dtype
     device = inputs[0].device.type
@@ -104,7 +106,7 @@ class _Cell(torch.autograd.Function):
         needed = ctx.needs_input_grad[5:]
         learned = _parts(needed[first:], counts)
         weights = _weights(sources, mixture, passing)
-        # Each node's gradient is complete when all sources behind it have added theirs.
+        # The gradient of a node is complete when all later sources have added theirs.
         completed = torch.empty_like(nodes).copy_(gradient)
         d_inputs = [
             torch.empty_like(x) if wanted else None
@@ -153,12 +155,12 @@ class _Cell(torch.autograd.Function):
 
 
 def _inputs(sources: Sequence[TritonSource]) -> int:
-    """How many states are inputs of the cell."""
+    """The number of states that are inputs of the cell."""
     return sum(source.is_input for source in sources)
 
 
 def _parts(items: Sequence, sizes: Sequence[int]) -> list:
-    """The first sum(sizes) items, in groups of these sizes."""
+    """Split the first sum(sizes) items into groups of these sizes."""
     groups, start = [], 0
     for size in sizes:
         groups.append(items[start : start + size])
@@ -169,7 +171,7 @@ def _parts(items: Sequence, sizes: Sequence[int]) -> list:
 def _weights(
     sources: Sequence[TritonSource], mixture: Tensor, passing: Tensor
 ) -> list[tuple[Tensor, Tensor]]:
-    """The rows of each source."""
+    """The rows of mixture and passing that belong to each source."""
     edges = [source.edges for source in sources]
     return list(zip(mixture.split(edges), passing.split(edges), strict=True))
 
@@ -177,13 +179,13 @@ def _weights(
 def _states(
     sources: Sequence[TritonSource], inputs: Sequence[Tensor], nodes: Tensor
 ) -> list[Tensor]:
-    """The states that edges leave: the inputs, and all nodes but the last as parts of `nodes`."""
+    """The states with outgoing edges: the inputs and all nodes but the last, as views."""
     inner = nodes.chunk(sources[0].edges, dim=1)
     return [*inputs, *inner[: len(sources) - _inputs(sources)]]
 
 
 class _Beside:
-    """The operations of a source that the kernels do not know, between its state and the nodes."""
+    """The operations of a source without a kernel, connected to its state and the nodes."""
 
     def __init__(self, source: TritonSource, state: Tensor, around: Surroundings) -> None:
         channels, count = state.shape[1], source.channels
@@ -203,7 +205,7 @@ class _Beside:
     def backward(
         self, completed: Tensor, d_state: Tensor | None
     ) -> tuple[Tensor, list[Tensor | None]]:
-        """Adds to the state's gradient; returns those of the mixture and of the parameters."""
+        """Add to the state's gradient; return the gradients of mixture and parameters."""
         d_x, d_mixture, gradients = self.part.backward(completed[:, self.places])
         if d_state is not None:
             d_state[:, self.read] += d_x.to(d_state.dtype)

@@ -1,4 +1,4 @@
-"""The convolutions of a cell: dense kernels for PyTorch's own, merged a whole cell at a time."""
+"""The convolutions of a cell: PyTorch's, with dense kernels that are merged for a cell at once."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from torch import Tensor
 
 from ops.fused.branches import FactorizedReduceFan, SeparableFan
 
-# The second convolutions of separable ones read E groups of channels. Written as one dense
-# convolution whose kernel is zero off the diagonal they cost E times the arithmetic, but run on
-# tensor cores, which small groups do not. Up to so many channels; a guess, not measured.
+# The second convolution of a separable one has E groups of channels. As a dense convolution with a
+# block-diagonal kernel it has E times the arithmetic, but it can use tensor cores, which small
+# groups cannot. This limit on E·C is an estimate, not a measurement.
 DIAGONAL_UP_TO = 64
 
 Fan = SeparableFan | FactorizedReduceFan
 
 
 @dataclass(frozen=True)
-class Window:
-    """What a convolution is besides its kernel."""
+class ConvolutionSettings:
+    """All settings of a convolution except its kernel; calling it convolves."""
 
     stride: int
     padding: int
@@ -28,14 +28,14 @@ class Window:
     groups: int
 
     def __call__(self, x: Tensor, kernel: Tensor) -> Tensor:
-        """The convolution, channels_last, outside of autograd."""
+        """Compute the convolution without autograd; the result is channels_last."""
         result = torch.ops.aten.convolution(x, kernel, None, *self._settings())
         return result.contiguous(memory_format=torch.channels_last)
 
     def backward(
         self, gradient: Tensor, x: Tensor, kernel: Tensor, wanted: tuple[bool, bool]
     ) -> tuple[Tensor | None, Tensor | None]:
-        """Gradients of x and of the kernel. Only the latter reads the values of x."""
+        """The gradients of x and of the kernel. Only the gradient of the kernel reads x."""
         d_x, d_kernel, _ = torch.ops.aten.convolution_backward(
             gradient, x, kernel, None, *self._settings(), [*wanted, False]
         )
@@ -48,12 +48,12 @@ class Window:
         return (*twice, False, [0, 0], self.groups)
 
 
-def window_of(fan: Fan) -> Window:
-    """How the kernel that `dense_kernels` makes for a convolution is to be used."""
+def settings_of(fan: Fan) -> ConvolutionSettings:
+    """The settings of a convolution with the kernel that `dense_kernels` computes."""
     if isinstance(fan, FactorizedReduceFan):
-        return Window(2, 0, 1, 1)
+        return ConvolutionSettings(2, 0, 1, 1)
     conv = fan.depthwise
-    return Window(
+    return ConvolutionSettings(
         conv.stride[0], int(conv.padding[0]), conv.dilation[0], 1 if _joint(fan) else fan.edges
     )
 
@@ -63,10 +63,10 @@ def _joint(fan: SeparableFan) -> bool:
 
 
 def dense_kernels(fans: Sequence[Fan], dtype: torch.dtype) -> list[Tensor]:
-    """A dense kernel, channels_last, for each convolution; gradients flow to its parameters.
+    """A dense kernel (channels_last) for each convolution; gradients flow to its parameters.
 
-    Depthwise times pointwise kernels of one size are multiplied all at once: a cell has some thirty
-    of them, each as small as a kernel launch is dear.
+    All products of depthwise and pointwise kernels of one size are computed at once. A cell has
+    about thirty of them; each is so small that the launch would cost more than the product.
     """
     made: dict[int, Tensor] = {}
     groups: dict[tuple[int, int], list[SeparableFan]] = {}
@@ -81,7 +81,7 @@ def dense_kernels(fans: Sequence[Fan], dtype: torch.dtype) -> list[Tensor]:
         depthwise = depthwise.reshape(-1, channels, size * size).transpose(1, 2).contiguous()
         pointwise = torch.cat([fan.pointwise.weight for fan in group])
         pointwise = pointwise.reshape(-1, channels, channels)
-        # [edges of all, out, pixel, in]: the order in memory of channels_last kernels.
+        # [edges of all fans, out, pixel, in]: the memory order of channels_last kernels.
         product = (pointwise.unsqueeze(2) * depthwise.unsqueeze(1)).to(dtype)
         parts = product.split([fan.edges for fan in group])
         for fan, part in zip(group, parts, strict=True):

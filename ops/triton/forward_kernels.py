@@ -108,7 +108,7 @@ def prepare_kernel(
     CHANNELS: tl.constexpr,
     LANES: tl.constexpr,
     STRIDE: tl.constexpr,
-    RECTIFY: tl.constexpr,
+    RELU: tl.constexpr,
     MAX: tl.constexpr,
     AVERAGE: tl.constexpr,
     ROWS: tl.constexpr,
@@ -134,7 +134,7 @@ def prepare_kernel(
         inner = (window // 3 > 0 and window % 3 > 0) and (
             window // 3 <= STRIDE and window % 3 <= STRIDE
         )
-        if RECTIFY and inner:
+        if RELU and inner:
             own = active + line * CHANNELS + lane[None, :]
             tl.store(own, tl.maximum(x, 0.0).to(active.dtype.element_ty), mask=seen)
         better = seen & (x > best)  # The first of equal values, as in PyTorch.

@@ -198,11 +198,11 @@ def normalise_kernel(
     COLUMNS: tl.constexpr,
     OFFSETS: tl.constexpr,
     BRANCHES: tl.constexpr,
-    RECTIFY: tl.constexpr,
+    RELU: tl.constexpr,
     SIZE: tl.constexpr,
     REAL: tl.constexpr,
 ):
-    """(z - mean) / standard deviation, then ReLU if RECTIFY, for branches of one width."""
+    """(z - mean) / standard deviation, then ReLU if RELU, for branches of one width."""
     at = tl.program_id(0).to(tl.int64) * SIZE + tl.arange(0, SIZE)
     live = at < numbers
     column = (at % COLUMNS).to(tl.int32)
@@ -210,7 +210,7 @@ def normalise_kernel(
         if tl.program_id(1) == b:
             means = statistics + start + OFFSETS[b]
             value, _ = _normalised(zs[b], at, live, means, table, column, REAL)
-            if RECTIFY:
+            if RELU:
                 value = tl.maximum(value, 0.0)
             tl.store(outputs[b] + at, value.to(outputs[b].dtype.element_ty), mask=live)
 
@@ -227,7 +227,7 @@ def _norm_sums(
     COLUMNS: tl.constexpr,
     LANES: tl.constexpr,
     ALL_COLUMNS: tl.constexpr,
-    RECTIFY: tl.constexpr,
+    RELU: tl.constexpr,
     ROWS: tl.constexpr,
     REAL: tl.constexpr,
 ):
@@ -244,7 +244,7 @@ def _norm_sums(
         at = row.to(tl.int64)[:, None] * COLUMNS + lane[None, :]
         x = (tl.load(z + at, mask=live, other=0.0).to(REAL) - mean[None, :]) * inverse[None, :]
         g = tl.load(gradient + at, mask=live, other=0.0).to(REAL)
-        if RECTIFY:
+        if RELU:
             g = tl.where(x > 0, g, 0.0)
         total += tl.sum(g, 0)
         product += tl.sum(g * x, 0)
@@ -267,7 +267,7 @@ def norm_sums_kernel(
     LANES: tl.constexpr,
     OFFSETS: tl.constexpr,
     BRANCHES: tl.constexpr,
-    RECTIFY: tl.constexpr,
+    RELU: tl.constexpr,
     ROWS: tl.constexpr,
     REAL: tl.constexpr,
 ):
@@ -288,7 +288,7 @@ def norm_sums_kernel(
                 COLUMNS,
                 LANES,
                 BRANCHES * COLUMNS,
-                RECTIFY,
+                RELU,
                 ROWS,
                 REAL,
             )
@@ -308,7 +308,7 @@ def norm_gradient_kernel(
     COLUMNS: tl.constexpr,
     OFFSETS: tl.constexpr,
     BRANCHES: tl.constexpr,
-    RECTIFY: tl.constexpr,
+    RELU: tl.constexpr,
     TRAINING: tl.constexpr,
     SIZE: tl.constexpr,
     REAL: tl.constexpr,
@@ -325,7 +325,7 @@ def norm_gradient_kernel(
             means = statistics + start + OFFSETS[b]
             x, inverse = _normalised(zs[b], at, live, means, table, column, REAL)
             g = tl.load(gradients[b] + at, mask=live, other=0.0).to(REAL)
-            if RECTIFY:
+            if RELU:
                 g = tl.where(x > 0, g, 0.0)
             if TRAINING:
                 own = sums + b * COLUMNS + column

@@ -29,7 +29,7 @@ Norm = WeightedNorm | torch.nn.BatchNorm2d
 
 
 def real(dtype: torch.dtype) -> tuple[torch.dtype, Any]:
-    """The number format of sums over tensors of `dtype`, for PyTorch and for Triton."""
+    """The number type of sums over tensors of `dtype`, for PyTorch and for Triton."""
     if dtype == torch.float64:
         return torch.float64, tl.float64
     return torch.float32, tl.float32
@@ -52,14 +52,22 @@ def blocks_of(rows: int, portion: int) -> int:
     return min(triton.cdiv(rows, portion), BLOCKS)
 
 
-def measure(
+def measure_norms(
     zs: Sequence[Tensor],
     norms: Sequence[Norm],
     start: int,
     statistics: Tensor,
     training: bool,
 ) -> None:
-    """Fill columns of `statistics` from `start` on; in training running statistics move, too."""
+    """Compute the statistics of batch norms; in training, update their running statistics.
+
+    Args:
+        zs: Inputs of the batch norms, `[B, C, H, W]` with equal B, H and W.
+        norms: The batch norms.
+        start: The first column of `statistics` to fill.
+        statistics: The table `[2, columns]` of means and 1 / standard deviations.
+        training: Whether the statistics are those of the batch.
+    """
     kind = real(zs[0].dtype)[1]
     rows, table = pixels(zs[0]), statistics.shape[1]
     columns = tuple(z.shape[1] for z in zs)
@@ -106,10 +114,10 @@ def measure(
     )
 
 
-def normalise(
-    zs: Sequence[Tensor], start: int, statistics: Tensor, *, rectify: bool
+def normalise_branches(
+    zs: Sequence[Tensor], start: int, statistics: Tensor, *, relu: bool
 ) -> list[Tensor]:
-    """(z - mean) / deviation of branches of one shape, rectified if `rectify`."""
+    """(z - mean) / standard deviation, followed by ReLU if `relu`, of branches of one shape."""
     outputs = [torch.empty_like(z) for z in zs]
     norm_kernels.normalise_kernel[(triton.cdiv(zs[0].numel(), TILE), len(zs))](
         tuple(zs),
@@ -118,22 +126,22 @@ def normalise(
         zs[0].numel(),
         start,
         statistics.shape[1],
-        **_layout(zs, rectify),
+        **_layout(zs, relu),
         SIZE=TILE,
     )
     return outputs
 
 
-def normalise_backward(
+def normalise_branches_backward(
     gradients: Sequence[Tensor],
     zs: Sequence[Tensor],
     start: int,
     statistics: Tensor,
     *,
-    rectify: bool,
+    relu: bool,
     training: bool,
 ) -> list[Tensor]:
-    """The gradients of `zs`, given those of what `normalise` made of them."""
+    """The gradients of `zs`, from the gradients of the results of `normalise_branches`."""
     rows, columns, table = pixels(zs[0]), zs[0].shape[1], statistics.shape[1]
     outputs = [torch.empty_like(z) for z in zs]
     sums = statistics
@@ -151,7 +159,7 @@ def normalise_backward(
             blocks,
             start,
             table,
-            **_layout(zs, rectify),
+            **_layout(zs, relu),
             LANES=lanes,
             ROWS=portion,
         )
@@ -166,20 +174,20 @@ def normalise_backward(
         rows,
         start,
         table,
-        **_layout(zs, rectify),
+        **_layout(zs, relu),
         TRAINING=training,
         SIZE=TILE,
     )
     return outputs
 
 
-def _layout(zs: Sequence[Tensor], rectify: bool) -> dict[str, Any]:
-    """Constants of the kernels for branches of one shape."""
+def _layout(zs: Sequence[Tensor], relu: bool) -> dict[str, Any]:
+    """The compile-time constants of the kernels for branches of one shape."""
     columns = zs[0].shape[1]
     return {
         "COLUMNS": columns,
         "OFFSETS": tuple(i * columns for i in range(len(zs))),
         "BRANCHES": len(zs),
-        "RECTIFY": rectify,
+        "RELU": relu,
         "REAL": real(zs[0].dtype)[1],
     }

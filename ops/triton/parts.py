@@ -1,4 +1,4 @@
-"""What a source of a cell consists of, and what its evaluation hands on."""
+"""Parts of a source: its branches and pools, and the tensors that its evaluation saves."""
 
 from __future__ import annotations
 
@@ -16,7 +16,13 @@ from ops.triton.convolutions import Fan
 
 @dataclass(frozen=True)
 class ConvolutionBranch:
-    """Convolutions of one operation on all edges, one or two, each followed by its norm."""
+    """One or two convolutions of an operation on all edges, each followed by its batch norm.
+
+    Attributes:
+        column: The operation's column in the table of weights.
+        fans: The convolutions in order.
+        norms: Their batch norms.
+    """
 
     column: int
     fans: tuple[Fan, ...]
@@ -24,7 +30,7 @@ class ConvolutionBranch:
 
 
 def branches_of(fan_out: FanOut) -> list[ConvolutionBranch]:
-    """The operations with convolutions that the kernels know."""
+    """The operations with convolutions that the kernels can evaluate."""
     found = (_branch(form, fan_out.columns[name]) for name, form in fan_out.rectified.items())
     return [branch for branch in found if branch is not None]
 
@@ -40,7 +46,7 @@ def _branch(form: nn.Module, column: int) -> ConvolutionBranch | None:
 
 
 def pools_of(fan_out: FanOut) -> dict[str, str]:
-    """The pooling operation of each kind, "max" before "avg"; the kernels know one of each."""
+    """The name of the "max" and of the "avg" pool; the kernels can evaluate one of each."""
     pools = {
         form.kind: name
         for name, form in fan_out.shared.items()
@@ -50,7 +56,7 @@ def pools_of(fan_out: FanOut) -> dict[str, str]:
 
 
 def names_beside(fan_out: FanOut) -> tuple[str, ...]:
-    """The operations that the kernels do not know."""
+    """The operations that the kernels cannot evaluate."""
     known = set(pools_of(fan_out).values())
     shared = (name for name in fan_out.shared if name not in known)
     rectified = (name for name, form in fan_out.rectified.items() if _branch(form, 0) is None)
@@ -58,9 +64,13 @@ def names_beside(fan_out: FanOut) -> tuple[str, ...]:
 
 
 class Pooled(NamedTuple):
-    """What all edges share: the processed channels, rectified and pooled; empty where not needed.
+    """Tensors that all edges share; they are empty if not needed.
 
-    Shapes: `[B, C/K, H, W]` for `active`, `[B, C/K, H', W']` for the others.
+    Attributes:
+        active: ReLU of the processed channels, `[B, C/K, H, W]`.
+        largest: Their max pool, `[B, C/K, H', W']`.
+        tap_of_largest: The position of each maximum in its window, `[B, C/K, H', W']`.
+        average: Their average pool, `[B, C/K, H', W']`.
     """
 
     active: Tensor
@@ -70,10 +80,13 @@ class Pooled(NamedTuple):
 
 
 class Kept(NamedTuple):
-    """What the backward pass needs besides the state: all before the norms, and their statistics.
+    """Tensors that are saved for the backward pass, besides the state.
 
-    `convolved` has of every branch the result of its first convolution, then those of the second
-    ones.
+    Attributes:
+        statistics: Means and 1 / standard deviations of all batch norms.
+        pooled: The tensors that all edges share.
+        convolved: The results of the first convolutions of all branches, then those of the second
+            convolutions; all before their batch norms.
     """
 
     statistics: Tensor
@@ -89,13 +102,14 @@ class Kept(NamedTuple):
 
 
 class Surroundings(NamedTuple):
-    """What the sources of a cell share.
+    """The nodes, the weights and the channel order of one source.
 
-    Args:
-        nodes: The inner nodes, or in the backward pass their gradients, `[B, nodes·C, H', W']`.
-        mixture: The source's rows `[E, O]` of the architecture's weights times the edges'.
-        passing: The source's part `[E]` of the edges' weights.
-        order, place: `[C]`, int64; see ops/triton/forward_kernels.py.
+    Attributes:
+        nodes: The inner nodes or, in the backward pass, their gradients, `[B, nodes·C, H', W']`.
+        mixture: Operation weights times edge weights of the source, `[E, O]`.
+        passing: Edge weights of the source, `[E]`.
+        order: The order in which channels are read, `[C]`, int64; see forward_kernels.py.
+        place: Their positions in a node, `[C]`, int64.
     """
 
     nodes: Tensor

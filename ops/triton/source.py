@@ -1,6 +1,6 @@
-"""One source of a cell on the GPU: a state, and the edges that leave it, forward and backward.
+"""One source of a cell on the GPU: a state and the edges that leave it, forward and backward.
 
-Convolutions are PyTorch's; all between them happens in a few kernels, each of which serves all
+The convolutions are PyTorch's. A few kernels compute everything else; each of them handles all
 edges and all branches.
 """
 
@@ -16,13 +16,13 @@ from torch import Tensor
 from ops.fused.fan_out import FanOut
 from ops.fused.mixed_norm import WeightedNorm
 from ops.triton import backward_kernels, forward_kernels
-from ops.triton.convolutions import Window, window_of
+from ops.triton.convolutions import ConvolutionSettings, settings_of
 from ops.triton.norms import (
     blocks_of,
     lanes_of,
-    measure,
-    normalise,
-    normalise_backward,
+    measure_norms,
+    normalise_branches,
+    normalise_branches_backward,
     pixels,
     real,
     rows_of,
@@ -42,9 +42,9 @@ class TritonSource:
 
     Args:
         index: Number of the state.
-        is_input: Whether the state is an input of the cell, and so a tensor of its own.
-        fan_out: The edges' operations.
-        targets: The inner nodes where they end, counted from 0 and without a gap.
+        is_input: Whether the state is an input of the cell, which has a tensor of its own.
+        fan_out: The mixed operations of the edges.
+        targets: The inner nodes where the edges end, numbered from 0; consecutive numbers.
     """
 
     def __init__(self, index: int, is_input: bool, fan_out: FanOut, targets: Sequence[int]) -> None:
@@ -52,55 +52,59 @@ class TritonSource:
         self.fan_out, self.first = fan_out, targets[0]
         self.edges, self.channels = fan_out.edges, fan_out.channels
         assert list(targets) == list(range(self.first, self.first + self.edges))
-        # Those of two convolutions come first, so that their norms stand side by side.
+        # Branches with two convolutions come first, so that their batch norms are neighbours.
         self.branches = sorted(branches_of(fan_out), key=lambda branch: -len(branch.fans))
         self.double = [branch for branch in self.branches if len(branch.fans) == 2]
         self.fans = [branch.fans[0] for branch in self.branches]
         self.fans += [branch.fans[1] for branch in self.double]
-        self.windows: list[Window] = [window_of(fan) for fan in self.fans]
+        self.convolutions: list[ConvolutionSettings] = [settings_of(fan) for fan in self.fans]
         self.pools = pools_of(fan_out)
         norms = (fan_out.shared[name].norm for name in self.pools.values())
         self.pool_norms = [norm for norm in norms if isinstance(norm, WeightedNorm)]
         self.beside = names_beside(fan_out)
         self.identity = fan_out.columns[fan_out.identities[0]] if fan_out.identities else -1
-        # Columns of the statistics before the convolutions, before the second ones, and in all.
+        # Columns of the statistics: first of the convolutions, first of the second ones, total.
         width = self.edges * self.channels
         self.start = len(self.pools) * self.channels
         self.middle = self.start + len(self.branches) * width
         self.table = self.middle + len(self.double) * width
-        # Of each branch, which convolution is the last one.
+        # The index of the last convolution of each branch.
         number = len(self.branches)
         self.last = [*range(number, len(self.fans)), *range(len(self.double), number)]
 
     def beside_parameters(self) -> list[Tensor]:
-        """The parameters of what runs beside the kernels."""
+        """The parameters of the operations that run beside the kernels."""
         return [p for name in self.beside for p in self.fan_out.branch(name).parameters()]
 
     @property
     def slots(self) -> int:
-        """Kinds of sums that the backward pass takes over the pixels of each edge and channel."""
+        """The number of sums per edge and channel in the backward pass; see `sums_kernel`."""
         return 2 + len(self.fan_out.columns)
 
     def forward(self, state: Tensor, kernels: Sequence[Tensor], around: Surroundings) -> Kept:
-        """Add the mixtures of all edges to the nodes; the first source begins the nodes."""
+        """Add the mixtures of all edges to the nodes; the first source initialises the nodes."""
         training = self.fan_out.training
         pooled = self._prepare(state, around)
         convolved = [
-            window(pooled.active, kernel)
-            for window, kernel in zip(self.windows, kernels[: len(self.branches)], strict=False)
+            convolve(pooled.active, kernel)
+            for convolve, kernel in zip(
+                self.convolutions, kernels[: len(self.branches)], strict=False
+            )
         ]
         dtype = real(state.dtype)[0]
         statistics = torch.empty((2, self.table), dtype=dtype, device=state.device)
         if self.pools or self.branches:
             norms = [*self.pool_norms, *(branch.norms[0] for branch in self.branches)]
-            measure([*self._of_pools(pooled), *convolved], norms, 0, statistics, training)
+            measure_norms([*self._of_pools(pooled), *convolved], norms, 0, statistics, training)
         if self.double:
-            inner = normalise(convolved[: len(self.double)], self.start, statistics, rectify=True)
+            inner = normalise_branches(
+                convolved[: len(self.double)], self.start, statistics, relu=True
+            )
             seconds = slice(len(self.branches), None)
-            settings = zip(self.windows[seconds], inner, kernels[seconds], strict=True)
-            results = [window(x, kernel) for window, x, kernel in settings]
+            settings = zip(self.convolutions[seconds], inner, kernels[seconds], strict=True)
+            results = [convolve(x, kernel) for convolve, x, kernel in settings]
             norms = [branch.norms[1] for branch in self.double]
-            measure(results, norms, self.middle, statistics, training)
+            measure_norms(results, norms, self.middle, statistics, training)
             convolved += results
         kept = Kept(statistics, pooled, convolved)
         rows = pixels(around.nodes)
@@ -135,11 +139,16 @@ class TritonSource:
         d_state: Tensor | None,
         learned: Sequence[bool],
     ) -> list[Tensor | None]:
-        """The gradients of `kernels`; the state's is added to `d_state`, or written for an input.
+        """Compute the gradients of `kernels` and of the state.
 
         Args:
-            around: With the nodes' gradients for the nodes.
-            sums: Receives `[E, slots, C/K]`; see `sums_kernel`.
+            state: The state `[B, C, H, W]`.
+            kernels: The dense kernels.
+            kept: The saved tensors of the forward pass.
+            around: Its `nodes` are the gradients of the nodes.
+            sums: Receives the sums `[E, slots, C/K]`; see `sums_kernel`.
+            d_state: Receives the gradient of the state: overwritten for an input of the cell, else
+                added to. None if it is not needed.
             learned: Which kernels need a gradient.
         """
         self._sum(state, kept, around, sums)
@@ -148,27 +157,27 @@ class TritonSource:
         training = self.fan_out.training
         d_branches, d_largest, d_average = self._spread(kept, around, sums)
         d_kernels: list[Tensor | None] = [None] * len(kernels)
-        d_convolved = list(d_branches)  # Of the branches' first convolutions, in the end.
+        d_convolved = list(d_branches)  # Finally those of the first convolutions.
         zs = kept.convolved[: len(self.double)]
         d_inner = []
-        # The normalised values are made again, not kept, and only for kernels that learn.
+        # The normalised values are recomputed, and only if a kernel needs a gradient.
         inner: Sequence[Tensor] = zs
         seconds = range(len(self.branches), len(self.fans))
         if any(learned[i] for i in seconds):
-            inner = normalise(zs, self.start, kept.statistics, rectify=True)
+            inner = normalise_branches(zs, self.start, kept.statistics, relu=True)
         for i, d_z, x in zip(seconds, d_branches, inner, strict=False):
             wanted = (True, learned[i])
-            d_x, d_kernels[i] = self.windows[i].backward(d_z, x, kernels[i], wanted)
+            d_x, d_kernels[i] = self.convolutions[i].backward(d_z, x, kernels[i], wanted)
             assert d_x is not None
             d_inner.append(d_x)
         if d_inner:
-            d_convolved[: len(self.double)] = normalise_backward(
-                d_inner, zs, self.start, kept.statistics, rectify=True, training=training
+            d_convolved[: len(self.double)] = normalise_branches_backward(
+                d_inner, zs, self.start, kept.statistics, relu=True, training=training
             )
         d_active = []
         for i, d_z in enumerate(d_convolved):
             wanted = (d_state is not None, learned[i])
-            d_x, d_kernels[i] = self.windows[i].backward(
+            d_x, d_kernels[i] = self.convolutions[i].backward(
                 d_z, kept.pooled.active, kernels[i], wanted
             )
             if d_x is not None:
@@ -178,7 +187,7 @@ class TritonSource:
         return d_kernels
 
     def _prepare(self, state: Tensor, around: Surroundings) -> Pooled:
-        """The rectified processed channels, and both pools of them."""
+        """ReLU and both pools of the processed channels."""
         batch, size, pooling = state.shape[0], around.nodes.shape[2:], self._pooling()
 
         def room(size: torch.Size, dtype: torch.dtype, wanted: bool) -> Tensor:
@@ -210,7 +219,7 @@ class TritonSource:
             CHANNELS=self.channels,
             LANES=lanes,
             STRIDE=self.fan_out.stride,
-            RECTIFY=bool(self.branches),
+            RELU=bool(self.branches),
             **pooling,
             ROWS=portion,
             REAL=real(state.dtype)[1],
@@ -245,7 +254,7 @@ class TritonSource:
     def _spread(
         self, kept: Kept, around: Surroundings, sums: Tensor
     ) -> tuple[list[Tensor], Tensor, Tensor]:
-        """Gradients before the norms: of the branches' last convolutions, and of both pools."""
+        """Gradients before the batch norms: of the last convolutions and of both pools."""
         branches, pools = self._mixed(kept)
         d_branches = [torch.empty_like(z) for z in branches]
         d_pools = [torch.empty_like(z) for z in pools]
@@ -310,7 +319,7 @@ class TritonSource:
         )
 
     def _mixed(self, kept: Kept) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-        """The branches before their last norms, and the pools before theirs."""
+        """Branches and pools before their last batch norms."""
         return tuple(kept.convolved[i] for i in self.last), self._of_pools(kept.pooled)
 
     def _of_pools(self, pooled: Pooled) -> tuple[Tensor, ...]:
@@ -321,10 +330,10 @@ class TritonSource:
         others = len(around.order) - self.channels
         return lanes_of(max(self.channels, others))
 
-    # What the kernels have in common. Names in capitals are constants of theirs.
+    # Arguments that kernels share. Names in capitals are compile-time constants.
 
     def _sizes(self, state: Tensor, around: Surroundings) -> tuple[int, ...]:
-        """height to edges of a kernel's arguments."""
+        """The kernel arguments from `height` to `edges`."""
         nodes = around.nodes
         pitches = (self._pitch(around), nodes.shape[1])
         return (*nodes.shape[2:], *state.shape[2:], *pitches, self.edges)
@@ -339,7 +348,7 @@ class TritonSource:
         }
 
     def _mixing(self) -> dict[str, Any]:
-        """Of kernels that read branches and pools before their norms."""
+        """Constants of kernels that read branches and pools before their batch norms."""
         columns = self.fan_out.columns
         return {
             "BRANCHES": len(self.branches),
@@ -350,7 +359,7 @@ class TritonSource:
         }
 
     def _passing(self, around: Surroundings) -> dict[str, Any]:
-        """Of kernels that read what bypasses, and the identity."""
+        """Constants of kernels that read the bypassed channels and the identity."""
         others = len(around.order) - self.channels
         return {
             "OTHER_LANES": lanes_of(max(others, 1)),
@@ -363,10 +372,10 @@ class TritonSource:
         return {"MAX": "max" in kinds, "AVERAGE": "avg" in kinds}
 
     def _ends(self, around: Surroundings) -> Tensor:
-        """The nodes where the edges end."""
+        """The part of the nodes where the edges end."""
         channels = len(around.order)
         return around.nodes.narrow(1, self.first * channels, self.edges * channels)
 
     def _pitch(self, around: Surroundings) -> int:
-        """Numbers from one pixel of the state to the next: inner nodes lie side by side."""
+        """Distance between neighbouring pixels of the state; inner nodes share one tensor."""
         return len(around.order) if self.is_input else around.nodes.shape[1]

@@ -1,4 +1,4 @@
-"""The derived cell: hand-made genotypes with sums that are known."""
+"""The derived cell: small genotypes with known sums."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ def genotype(normal: Any, concat: tuple[int, ...] = (2, 3), reduce: Any = SKIPS)
 
 
 def make(genotype: Genotype, *, reduction: bool = False, bare: bool = True) -> DerivedCell:
-    """A cell on two channels; a bare one takes its inputs as they are."""
+    """A cell with two channels; a bare cell does not preprocess its inputs."""
     cell = DerivedCell(genotype, CellPlace(0, reduction, False, 2, 2, 2, 1))
     if bare:
         cell.preprocess0 = cell.preprocess1 = nn.Identity()

@@ -1,4 +1,4 @@
-"""The stack of cells: where it reduces, how wide it is, what each cell reads."""
+"""The stack of cells: its reduction cells, widths and inputs."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Nodes, edges and their order."""
+"""Nodes and edges of a cell, and their order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The candidate operations: layers, parameters and numbers as published."""
+"""The candidate operations: layers, parameters and results as published."""
 
 import pytest
 import torch
@@ -15,7 +15,7 @@ from ops.primitives import (
 )
 from ops.registry import create_operation, list_operations
 
-SCALE = 1 / (1 + 1e-5) ** 0.5  # of a norm in evaluation that has seen nothing yet
+SCALE = 1 / (1 + 1e-5) ** 0.5  # of a new batch norm in evaluation mode
 
 
 def parameters(module: nn.Module) -> int:
@@ -29,7 +29,7 @@ def impulse(size: int, channels: int = 2) -> Tensor:
 
 
 def ones(module: nn.Module) -> nn.Module:
-    """All kernels 1, double precision, evaluation."""
+    """The module with all kernels 1, in double precision and evaluation mode."""
     for part in module.modules():
         if isinstance(part, nn.Conv2d):
             nn.init.ones_(part.weight)
@@ -53,7 +53,7 @@ def test_shape_and_purity(name: str, stride: int) -> None:
     assert torch.equal(x, before)
 
 
-# With norms' scales and shifts: sep 2(k²C + C²) + 4C, dil k²C + C² + 2C, reduction C² + 2C; C = 16.
+# Including batch norms: sep 2(k²C + C²) + 4C, dil k²C + C² + 2C, reduction C² + 2C; C = 16.
 @pytest.mark.parametrize(
     ("name", "stride", "affine", "expected"),
     [
@@ -120,12 +120,12 @@ def test_factorized_reduce_reads_even_and_odd_pixels() -> None:
 
 
 def test_factorized_reduce_refuses_odd_widths() -> None:
-    with pytest.raises(ChannelError, match="even number of channels, not 3"):
+    with pytest.raises(ChannelError, match="even number of output channels, not 3"):
         create_operation("skip_connect", 3, 2, affine=True)
 
 
 def reach(out: Tensor, size: int) -> set[int]:
-    """Rows, relative to the middle, where an impulse in the middle arrives."""
+    """The rows, relative to the middle, that an impulse in the middle reaches."""
     return {row - size // 2 for row in out[0, 0, :, size // 2].nonzero().flatten().tolist()}
 
 
@@ -141,7 +141,7 @@ def test_receptive_fields() -> None:
 
 
 def test_nothing_between_depthwise_and_pointwise() -> None:
-    """Two negative kernels in a row give back the rectified input; a ReLU between would give 0."""
+    """Two negative kernels in a row give ReLU(x); a ReLU between them would give 0."""
     x = torch.tensor([-1.0, 2.0], dtype=torch.float64).view(1, 2, 1, 1).expand(1, 2, 5, 5)
     dilated, separable = DilatedConv(2, 3, 1, affine=False), SeparableConv(2, 3, 1, affine=False)
     for operation, scale in ((dilated, SCALE), (separable, SCALE**2)):

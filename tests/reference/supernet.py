@@ -1,7 +1,8 @@
-"""The supernet edge by edge, as the authors' code and the paper's formulas have it: slow, literal.
+"""The literal supernet: edge by edge, as in the formulas of PC-DARTS and its code. It is slow.
 
-The oracle of the fast engine: same weights in, same numbers out. Nothing is shared, fused or
-reordered here. Formulas: PC-DARTS (arXiv 1907.05737), Eq. (2) and §3.3; layers: model_search.py.
+Tests compare the fast engines with it: equal weights must give equal numbers. Nothing is shared,
+fused or reordered here. Formulas: PC-DARTS (arXiv 1907.05737), Eq. 2 and §3.3. Layers: its code,
+model_search.py.
 """
 
 from __future__ import annotations
@@ -28,21 +29,21 @@ OPERATIONS = (
     "dil_conv_5x5",
 )
 
-# For each kind of cell: the weights of the operations [E, 8], and those of the edges [E] or None.
+# For each kind of cell: weights of the operations [E, 8], and of the edges [E] or None.
 Tables = Mapping[str, tuple[Tensor, Tensor | None]]
-# For a cell and a state of it: a permutation of the channels whose first C/K entries are sampled.
+# For (cell, state): a permutation of the channels; its first C/K entries are selected.
 Selection = Mapping[tuple[int, int], Tensor]
 
 
 def channel_shuffle(x: Tensor, groups: int) -> Tensor:
-    """Channels as a table of `groups` rows, read column by column."""
+    """Read the channels, as a table of `groups` rows, column by column."""
     batch, channels, height, width = x.shape
     x = x.view(batch, groups, channels // groups, height, width)
     return x.transpose(1, 2).reshape(batch, channels, height, width)
 
 
 class MixedOperation(nn.Module):
-    """One edge: all candidates on C/K channels, the other channels bypass them."""
+    """One edge: all candidates process C/K channels; the other channels bypass them."""
 
     def __init__(self, channels: int, k: int, stride: int) -> None:
         super().__init__()
@@ -70,7 +71,7 @@ class MixedOperation(nn.Module):
             processed, bypassed = x[:, :selected], x[:, selected:]
             both = torch.cat([self.mixture(processed, weights), self.bypass(bypassed)], dim=1)
             return channel_shuffle(both, self.k)
-        # S · sum_o w_o · o(S x) + (1 - S) x: every channel stays in its place.
+        # S · sum_o w_o · o(S x) + (1 - S) x: all channels keep their positions.
         size = (len(x), self.channels, x.shape[2] // self.stride, x.shape[3] // self.stride)
         out = x.new_zeros(size)
         chosen, others = permutation[:selected], permutation[selected:]
@@ -81,7 +82,7 @@ class MixedOperation(nn.Module):
 
 
 class ReferenceCell(nn.Module):
-    """A search cell; edges in the order of alpha's rows: by node, then by source."""
+    """A search cell; its edges are ordered as the rows of alpha: by node, then by source."""
 
     def __init__(
         self,
@@ -133,7 +134,7 @@ class ReferenceCell(nn.Module):
 class ReferenceSupernet(nn.Module):
     """Stem, cells, global average pooling, classifier.
 
-    `cells[i].edges[row].operations[column]` is the operation that alpha[row, column] weighs.
+    `cells[i].edges[row].operations[column]` is the operation that alpha[row, column] weights.
     """
 
     def __init__(
@@ -175,10 +176,11 @@ class ReferenceSupernet(nn.Module):
         """Logits `[B, num_classes]`.
 
         Args:
-            tables: Under "normal" and "reduce": softmax of alpha `[E, 8]`, softmax of beta over
-                each node's incoming edges `[E]` (not read without edge normalisation).
-            selection: Under (cell, source state): a permutation of the cell's channels whose first
-                C/K entries S selects; None for the first channels and a shuffle.
+            images: `[B, 3, H, W]`.
+            tables: For "normal" and "reduce": softmax of alpha `[E, 8]` and softmax of beta over
+                each node's incoming edges `[E]` (unused without edge normalisation).
+            selection: For (cell, source state): a permutation of the cell's channels whose first
+                C/K entries S selects. None: the first channels and a shuffle.
         """
         before_previous, previous = self.stem(images)
         for layer, cell in enumerate(self.cells):

@@ -1,4 +1,4 @@
-"""Costs as sums over operations: equal to what the counter says of the built network."""
+"""Costs as sums over operations, compared with counting on the network."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_measured_latencies_cover_every_place_and_add_up(tmp_path) -> None:
     ("text", "message"),
     [
         ("[", "cannot be read"),
-        ("[]", "no latency table"),
+        ("[]", "not a latency table"),
         ('{"device": "x", "rest": 0}', "operations"),
         ('{"device": "x", "rest": -1, "operations": []}', "0 or more"),
         ('{"device": "x", "rest": 0, "operations": [{"operation": "a"}]}', "channels"),

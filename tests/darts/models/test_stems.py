@@ -1,11 +1,11 @@
-"""Stems: sizes, widths and layers."""
+"""Stems: spatial sizes, channels and layers."""
 
 import pytest
 import torch
 from torch import nn
 
 from darts.errors import UserError
-from darts.models.stems import Stem, create_network_stem, create_search_stem
+from darts.models.stems import CellStem, create_network_stem, create_search_stem
 
 
 def parameters(module: nn.Module) -> int:
@@ -21,7 +21,7 @@ def parameters(module: nn.Module) -> int:
         (create_network_stem("imagenet", 48), 48, 8, 4, True),
     ],
 )
-def test_states(stem: Stem, width: int, size0: int, size1: int, reduces: bool) -> None:
+def test_states(stem: CellStem, width: int, size0: int, size1: int, reduces: bool) -> None:
     s0, s1 = stem(torch.zeros(2, 3, 32, 32))
     assert s0.shape == (2, width, size0, size0)
     assert s1.shape == (2, width, size1, size1)
@@ -37,7 +37,7 @@ def test_parameters() -> None:
 
 @pytest.mark.parametrize("name", ["cifar", "imagenet"])
 def test_states_end_in_a_norm(name: str) -> None:
-    """In training both states have mean 0 and variance 1, so no ReLU follows the last norm."""
+    """In training both states have mean 0 and variance 1: no ReLU follows the last batch norm."""
     images = torch.randn(4, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     for state in create_search_stem(name, 4)(images):
         assert state.mean((0, 2, 3)).abs().max() < 1e-5

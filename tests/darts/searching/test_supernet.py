@@ -1,4 +1,4 @@
-"""The fused supernet against the literal, edge-by-edge one: same weights, same numbers."""
+"""The fused supernet, compared with the literal one: same weights, same numbers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TOLERANCE = {"rtol": 1e-9, "atol": 1e-9}
 
 
 class Twins:
-    """The literal and the fused supernet with the same weights, and one architecture each."""
+    """The literal and the fused supernet with equal weights, and an architecture for each."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class Twins:
             self.architectures.append(architecture)
         ours, theirs = self.architectures
         with torch.no_grad():
-            # Far from uniform, so that a swapped row or column shows.
+            # Far from uniform, so that swapped rows or columns make a difference.
             for parameter in ours.parameters():
                 parameter.copy_(torch.randn(parameter.shape, generator=generator))
         theirs.load_state_dict(ours.state_dict())
@@ -80,7 +80,7 @@ class Twins:
             }
 
     def step(self) -> tuple[Tensor, Tensor]:
-        """Logits of both after a forward and a backward pass."""
+        """The logits of both supernets, after a forward and a backward pass."""
         ours, theirs = self.architectures
         images = self.images.contiguous(memory_format=torch.channels_last)
         fused = self.fused(images, ours.tables())

@@ -1,4 +1,4 @@
-"""Fused edges against one module an edge."""
+"""Fused forms of edges, compared with one module per edge."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_dense_and_separate_kernels_agree(
 ) -> None:
     """Depthwise then pointwise is one dense convolution with the product of both kernels."""
     fan = SeparableFan(4, EDGES, kernel, stride, dilation, shared=shared).double()
-    # An odd size: here nothing needs an even one.
+    # An odd size; these layers do not need an even one.
     x = torch.randn(2, 4 if shared else 12, 7, 9, generator=generator, dtype=torch.float64)
     results = []
     for dense in (True, False):
@@ -73,7 +73,7 @@ def test_weights_are_linear_and_none_counts_nothing(generator: torch.Generator) 
     assert run(only_none).abs().max() == 0.0
 
 
-def test_each_edge_is_weighed_by_its_own_row(generator: torch.Generator) -> None:
+def test_each_edge_is_weighted_by_its_own_row(generator: torch.Generator) -> None:
     operations = SPACES["darts"].operations
     fan = FanOut(operations, 4, EDGES, stride=1).double()
     x = torch.randn(2, 4, 6, 6, generator=generator, dtype=torch.float64)

@@ -1,4 +1,4 @@
-"""The native kernels against the literal form and against PyTorch, and how they are had or not."""
+"""The native kernels, compared with the literal form and PyTorch; their compilation and choice."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ TORCH, NATIVE = TorchEngine(), NativeEngine()
 
 @pytest.fixture
 def native(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
-    """Gets an entry for each call of a kernel: whether it was one of a backward pass."""
+    """One entry per call of a kernel: whether the call was a backward pass."""
     try:
-        kernels.prepare([], DOUBLE)
+        kernels.prepare_kernels([], DOUBLE)
     except build.BuildError as error:
         pytest.skip(str(error))
-    # Double precision only, in these tests: the kernels for float are not compiled in vain.
+    # These tests use only double precision, so the kernels for float need not be compiled.
     monkeypatch.setattr(torch, "get_default_dtype", lambda: DOUBLE)
     calls: list[bool] = []
     run = cell.run_fan_out
@@ -54,7 +54,7 @@ def native(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     [
         *({"k": k, "nodes": nodes} for k in (1, 2, 4) for nodes in (3, 5)),
         {"k": 8, "channels": 16},
-        {"k": 2, "channels": 12},  # Groups of 6 channels, no power of two.
+        {"k": 2, "channels": 12},  # Groups of 6 channels, not a power of two.
         {"channels": 36, "k": 1, "nodes": 2},  # Preprocessed one channel at a time.
         {"channels": 32, "k": 1, "nodes": 2},
         {"edge_normalisation": False},
@@ -100,7 +100,7 @@ def search_cell(reduction: bool, k: int, space: str = "darts") -> SearchCell:
 def run(
     made: SearchCell, engine: Engine, size: tuple[int, int], space: str = "darts"
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
-    """Output of a cell, and gradients of the inputs, the architecture and the weights."""
+    """The output of a cell, and the gradients of inputs, architecture and weights."""
     generator = torch.Generator().manual_seed(6)
     factor = 2 if made.place.reduction else 1
     weights = EdgeWeights(
@@ -153,7 +153,7 @@ def test_an_unknown_operation_runs_in_pytorch(native: list[bool], reduction: boo
 @pytest.mark.parametrize("stem", ["cifar", "imagenet"])
 def test_a_stack_of_cells_equals_its_cells_one_by_one(native: list[bool], stem: str) -> None:
     together, apart = (Twins(k=2, nodes=3, stem=stem, backend="native") for _ in range(2))
-    apart.fused.recompute = True  # Which evaluates every cell by itself.
+    apart.fused.recompute = True  # This evaluates every cell separately.
     tables = [twins.architectures[0].tables for twins in (together, apart)]
     found, expected = map(gradients_of, (together, apart), tables)
     assert found.keys() == expected.keys()
@@ -220,7 +220,7 @@ def test_single_precision(native: list[bool]) -> None:
 
 
 def test_large_means_do_not_spoil_the_statistics(native: list[bool]) -> None:
-    """Sums of squares less the squared mean would lose all digits of float32 here."""
+    """E[x²] - E[x]² would lose all digits of float32 here."""
     made = search_cell(False, 1).float()
     generator = torch.Generator().manual_seed(0)
     state = 1e4 + torch.randn(4, 8, 8, 8, generator=generator)
@@ -290,13 +290,13 @@ def _break_flags(patch: pytest.MonkeyPatch) -> None:
 
 
 def _break_cache(patch: pytest.MonkeyPatch) -> None:
-    patch.setenv("XDG_CACHE_HOME", __file__)  # A file where a folder should be.
+    patch.setenv("XDG_CACHE_HOME", __file__)  # A file instead of a folder.
 
 
 def _break_library(patch: pytest.MonkeyPatch) -> None:
     kernels._library.cache_clear()
-    patch.setattr(build, "prepare", lambda needed: None)
-    patch.setattr(build, "load", lambda source, macros: object())
+    patch.setattr(build, "compile_missing", lambda needed: None)
+    patch.setattr(build, "load_library", lambda source, macros: object())
 
 
 @pytest.mark.parametrize("spoil", [_break_compiler, _break_flags, _break_cache, _break_library])

@@ -1,4 +1,4 @@
-"""One input preprocessed natively for several readers against PyTorch, reader by reader."""
+"""Native preprocessing of one input for several readers, compared with PyTorch."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DOUBLE = torch.float64
 @pytest.fixture(autouse=True)
 def compiler() -> None:
     try:
-        kernels.prepare([], DOUBLE)
+        kernels.prepare_kernels([], DOUBLE)
     except build.BuildError as error:
         pytest.skip(str(error))
 

@@ -1,6 +1,6 @@
-"""Triton's kernels against the literal form and against PyTorch.
+"""Triton's kernels, compared with the literal form and with PyTorch.
 
-Without a GPU they run in Triton's interpreter, which is slow; hence few and tiny cells.
+Without a GPU they run in Triton's interpreter, which is slow. The tests use few and tiny cells.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ TORCH, TRITON = TorchEngine(), TritonEngine()
 
 @pytest.fixture
 def launched(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
-    """Gets an entry for each source that kernels have evaluated."""
+    """One entry for each source that kernels have evaluated."""
     calls: list[bool] = []
     forward = cell.TritonSource.forward
 
@@ -48,7 +48,7 @@ def launched(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
 
 
 def test_a_supernet_equals_the_literal_form(launched: list[bool]) -> None:
-    """Outputs, all gradients and running statistics; K = 8, both kinds of cells."""
+    """Outputs, all gradients and running statistics, with K = 8 and both kinds of cells."""
     twins = Twins(k=8, channels=16, nodes=2, backend="triton")
     if DEVICE.type == "cuda":
         for module in (twins.fused, twins.literal, *twins.architectures):
@@ -68,7 +68,7 @@ def search_cell(reduction: bool, k: int, space: str = "darts") -> SearchCell:
 def run(
     made: SearchCell, engine: Engine, size: tuple[int, int]
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
-    """Output of a cell, and gradients of the inputs, the architecture and the weights."""
+    """The output of a cell, and the gradients of inputs, architecture and weights."""
     generator = torch.Generator().manual_seed(6)
     dtype = next(made.parameters()).dtype
 
@@ -90,7 +90,7 @@ def run(
         (False, 1, (1, 9), ""),
         (False, 2, (7, 5), "random, several tiles"),
         (True, 4, (6, 2), "evaluation"),
-        (True, 2, (4, 4), "nasnet"),  # With an operation that the kernels do not know.
+        (True, 2, (4, 4), "nasnet"),  # With an operation that has no kernel.
     ],
 )
 def test_a_cell_of_any_size_equals_that_in_pytorch(
@@ -157,16 +157,16 @@ def test_bf16_is_close_and_comes_out_as_bf16(launched: list[bool]) -> None:
 
 
 def test_large_means_do_not_spoil_the_statistics() -> None:
-    """Sums of squares less the squared mean would lose all digits of float32 here."""
+    """E[x²] - E[x]² would lose all digits of float32 here."""
     z = 1e4 + torch.randn(4, 3, 9, 9, generator=torch.Generator().manual_seed(0))
     z = z.to(DEVICE).contiguous(memory_format=torch.channels_last)
     norm = norms.WeightedNorm(3).to(DEVICE)
     statistics = torch.empty(2, 3, device=DEVICE)
-    norms.measure([z], [norm], 0, statistics, True)
+    norms.measure_norms([z], [norm], 0, statistics, True)
     variance = z.double().var((0, 2, 3))
     torch.testing.assert_close(norm.running_var.double(), 0.9 + 0.1 * variance, rtol=1e-3, atol=0)
     expected = functional.batch_norm(z.double(), None, None, training=True)
-    (ours,) = norms.normalise([z], 0, statistics, rectify=False)
+    (ours,) = norms.normalise_branches([z], 0, statistics, relu=False)
     torch.testing.assert_close(ours.double(), expected, rtol=0, atol=2e-3)
 
 
@@ -203,7 +203,7 @@ def test_where_no_kernel_can_be_compiled_pytorch_takes_over(
 
     monkeypatch.delenv("DARTS_BACKEND", raising=False)
     assert choose_backend("triton", [], DEVICE.type) == "triton"
-    monkeypatch.setattr(norms, "normalise", fails)
+    monkeypatch.setattr(norms, "normalise_branches", fails)
     with pytest.raises(BackendError, match=r"a first kernel fails: Failed to find C compiler\.$"):
         choose_backend("triton", [], DEVICE.type)
     monkeypatch.setattr(backends, "_try_triton", fails)
