@@ -6,10 +6,10 @@ The benchmark changes one setting of the base (K = 4, C = 16, 8 cells, 4 nodes, 
 at a time. Each line is a new process: the fastest of some bilevel iterations, its images per second
 and the peak of resident memory.
 
-The roofline splits the weight step of the base into parts. It counts the multiply-adds
-of the convolutions of each part and the bytes of the tensors between parts (each written and read
-once). The limits are measured in the same run with a large matrix product and a large copy. `bound`
-is the larger of the two resulting times, and `of limit` is its share of the measured time.
+The roofline splits the weight step of the base into parts. It counts the multiply-adds of the
+convolutions of each part and the bytes of the tensors between parts (each written and read once).
+The limits are measured in the same run with a large matrix product and a large copy. `bound` is the
+larger of the two resulting times, and `of limit` is its share of the measured time.
 """
 
 from __future__ import annotations

@@ -101,7 +101,7 @@ def read_latencies(path: Path | str) -> Latencies:
     try:
         values = json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise UserError(f"--latency-table {path}: cannot read this file: {error}") from None
+        raise UserError(f"--latency-table {path}: cannot be read: {error}") from None
     return Latencies.from_dict(values, f"--latency-table {path}")
 
 

@@ -107,7 +107,7 @@ def test_a_fixed_weight_is_of_the_logarithm_of_one_cost() -> None:
         ({"max_latency": "1us"}, r"--max-latency 1us: even the cheapest cell needs .*ms"),
         ({"max_macs": "many"}, "--max-macs: a number such as 600M"),
         ({"cost_temperature": 0.0}, "--cost-temperature"),
-        ({"latency_table": "absent.json", "max_latency": "1s"}, "absent.json: it cannot be read"),
+        ({"latency_table": "absent.json", "max_latency": "1s"}, "absent.json: cannot be read"),
     ],
 )
 def test_what_cannot_be_is_refused_before_the_search(options: dict, message: str) -> None:

@@ -115,7 +115,7 @@ def test_auxiliary_head_takes_larger_images() -> None:
 
 def test_images_too_small_for_the_auxiliary_head() -> None:
     network = tiny(auxiliary=True)
-    with pytest.raises(UserError, match=r"at least 32x32 pixels here, not 28x28.*or use larger"):
+    with pytest.raises(UserError, match=r"at least 32x32 pixels, not 28x28.*or use larger"):
         network(images(28))
     assert network.eval()(images(28))[0].shape == (2, 5)
 
