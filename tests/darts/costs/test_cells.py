@@ -1,4 +1,4 @@
-"""The closed form of derived networks equals what is counted on the module."""
+"""The closed form of the cost of derived networks, compared with counting on the module."""
 
 import pytest
 import torch
@@ -27,7 +27,7 @@ def test_every_genotype(name: str, stem: str, channels: int, layers: int, resolu
         resolution=resolution,
         num_classes=7,
     )
-    # All of it: also what the published rule of counting needs.
+    # All fields, including those of the published counting rule.
     assert closed == count(network, resolution)
 
 
@@ -46,7 +46,7 @@ def test_defaults_are_those_of_the_papers() -> None:
     genotype = load_genotype("pcdarts_imagenet")
     closed = network_cost(genotype, channels=48, layers=14, stem="imagenet")
     assert closed == count(network, 224)
-    # 597 M by the rule of the papers (PC-DARTS, Table 2).
+    # 597 M by the published counting rule (PC-DARTS, Table 2).
     assert round(closed.published_macs / 1e6) == 597
 
 

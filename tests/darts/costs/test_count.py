@@ -1,4 +1,4 @@
-"""Costs: every published or derived count of the zoo and of the supernets, to the unit."""
+"""Costs: published and derived counts of the zoo and of supernets, exact to the unit."""
 
 from functools import cache
 from typing import Any
@@ -33,13 +33,13 @@ IMAGENET = {
     "pcdarts_cifar10": (5_270_560, 6_531_336, 570_369_408),
     "pcdarts_imagenet": (5_342_464, 6_603_240, 580_859_328),
 }
-TOTALS = {  # convolutions and linear layer: CIFAR-10, CIFAR-100, ImageNet
+TOTALS = {  # convolutions and linear layer, for CIFAR-10, CIFAR-100 and ImageNet
     "darts_v1": (500_987_520, 501_039_360, 505_864_704),
     "darts_v2": (528_359_040, 528_410_880, 529_911_552),
     "pcdarts_cifar10": (556_670_592, 556_722_432, 571_137_408),
     "pcdarts_imagenet": (570_466_944, 570_518_784, 581_627_328),
 }
-ELEMENTS = {  # ImageNet: outputs of norms, outputs of ReLUs, macs by the published rule
+ELEMENTS = {  # ImageNet: outputs of batch norms and of ReLUs, macs by the published rule
     "darts_v1": (3_876_096, 5_531_904, 519_148_800),
     "darts_v2": (4_139_520, 5_795_328, 543_985_920),
     "pcdarts_cifar10": (4_271_232, 6_265_728, 585_945_600),
@@ -49,7 +49,7 @@ ELEMENTS = {  # ImageNet: outputs of norms, outputs of ReLUs, macs by the publis
 
 @cache
 def cost(model: str, stem: str, classes: int) -> tuple[Cost, int]:
-    """The cost, and the parameters with the auxiliary head."""
+    """The cost, and the number of parameters including the auxiliary head."""
     with torch.device("meta"):
         network = create_network(model, stem=stem, num_classes=classes, auxiliary=True)
     total = sum(parameter.numel() for parameter in network.parameters())
@@ -124,14 +124,14 @@ def test_auxiliary_parameters_as_asked() -> None:
     ],
 )
 def test_supernets(options: dict[str, Any], params: int, conv_macs: int | None) -> None:
-    """Every edge evaluates every candidate once, by itself: the figures that papers speak of."""
+    """Every edge evaluates every candidate once and separately, as papers count it."""
     counted = literal_cost(**options)
     assert counted.params == params
     assert conv_macs in (None, counted.conv_macs)
 
 
 class Uniform(nn.Module):
-    """The literal supernet with all weights equal."""
+    """The literal supernet with equal weights of all operations and edges."""
 
     def __init__(self, net: ReferenceSupernet, nodes: int) -> None:
         super().__init__()

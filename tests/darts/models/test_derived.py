@@ -1,4 +1,4 @@
-"""Derived networks: macro structure, auxiliary head, drop path, descriptions."""
+"""Derived networks: structure, auxiliary head, drop path and descriptions."""
 
 import json
 from dataclasses import replace
