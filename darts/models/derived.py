@@ -57,6 +57,7 @@ class AuxiliaryHead(nn.Module):
 
     Shapes: `[B, channels, H, W]` with H and W at least `smallest`; result `[B, num_classes]`.
 
+    >>> import torch
     >>> AuxiliaryHead(16, 10, "cifar").eval()(torch.zeros(2, 16, 8, 8)).shape
     torch.Size([2, 10])
 
