@@ -47,8 +47,9 @@ def operations_of(genotype: dict[str, Any]) -> set[str]:
 
 
 def test_every_example_is_tested() -> None:
-    assert set(SECTIONS) == {"An operation", "A method", "A search space", "A data set"}
-    assert len(SECTIONS) == GUIDE.count("```python")
+    tested = ["An operation", "A method", "A search space", "A data set", "A family of models"]
+    assert list(SECTIONS) == tested
+    assert GUIDE.count("```python") == len(tested)
 
 
 def test_an_operation_is_searched_and_counted(tmp_path: Path) -> None:
@@ -90,3 +91,12 @@ def test_a_data_set_is_trained_on(tmp_path: Path) -> None:
     assert "array:stripes.npz" in config
     losses = [epoch["train_loss"] for epoch in epochs_of(tmp_path / "data-network")]
     assert losses[-1] < losses[0]
+
+
+def test_a_family_is_counted_and_trained(tmp_path: Path) -> None:
+    printed = run("A family of models", tmp_path)
+    cost = json.loads(next(line for line in printed.splitlines() if line.startswith("{")))
+    # Batch norms have two parameters per channel; the classifier has 10 classes.
+    convolutions = 9 * (3 * 8 + 8 * 16 + 16 * 32)
+    assert cost["params"] == convolutions + 2 * (8 + 16 + 32) + 33 * 10
+    assert result_of(tmp_path / "family-network")["parameters"] == cost["params"]

@@ -1,7 +1,7 @@
 """Every model that the toolkit knows: the genotypes of the zoo and the networks of `FAMILIES`.
 
 A model is a `Genotype` or the config of a network, a frozen dataclass of plain values. A new family
-of networks is one `Family` object and one line in `FAMILIES`.
+of networks is one `Family` object and one line: in `FAMILIES`, or a call of `register_family`.
 """
 
 from __future__ import annotations
@@ -28,10 +28,27 @@ from ops.initialise import initialise
 
 Model = Genotype | StagedConfig
 
-FAMILIES: tuple[Family[Any], ...] = (
+FAMILIES: list[Family[Any]] = [
     ANYNET,
     MBCONV,
-)
+]
+
+
+def register_family(family: Family[Any]) -> Family[Any]:
+    """Make a family known to every command, for this process, and return it.
+
+    >>> register_family(ANYNET) is ANYNET
+    True
+
+    Raises:
+        ValueError: The key belongs to another family already.
+    """
+    known = {other.key: other for other in FAMILIES}
+    if known.get(family.key, family) is not family:
+        raise ValueError(f"There is already a family {family.key!r}.")
+    if family.key not in known:
+        FAMILIES.append(family)
+    return family
 
 
 def family_of(config: StagedConfig) -> Family[Any]:
@@ -41,7 +58,7 @@ def family_of(config: StagedConfig) -> Family[Any]:
         UserError: The config's class is in no family.
     """
     for family in FAMILIES:
-        if isinstance(config, family.config):
+        if type(config) is family.config:
             return family
     raise UserError(f"{type(config).__name__} belongs to no family; see darts.models.registry.")
 

@@ -120,7 +120,14 @@ TRAINING = [
 
 @pytest.fixture(autouse=True)
 def registered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "FAMILIES", (*registry.FAMILIES, PLAIN))
+    monkeypatch.setattr(registry, "FAMILIES", [*registry.FAMILIES])
+    registry.register_family(PLAIN)
+
+
+def test_a_key_belongs_to_one_family() -> None:
+    assert registry.register_family(PLAIN) is PLAIN
+    with pytest.raises(ValueError, match="already a family 'plain'"):
+        registry.register_family(replace(PLAIN, names=lambda: ()))
 
 
 def test_the_closed_form_is_what_is_counted() -> None:
