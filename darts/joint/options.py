@@ -65,7 +65,7 @@ JOINT_PRESETS: Mapping[str, Mapping[str, Any]] = {
     "smoke": {"rounds": 2, "candidates": 4, "pool": 500, "epochs": 2},
 }
 
-# What a recipe may decide of the data's options: how images are changed, not which ones they are.
+# Data options that a recipe may decide: how images are changed, but not which ones are used.
 _OF_IMAGES = ("image_size", "augment", "flip", "cutout", "color_jitter")
 _FIXED = (
     *(field.name for field in fields(RunOptions)),

@@ -17,7 +17,7 @@ from darts.joint.networks.fixed import FixedNetwork
 from darts.joint.networks.nb201 import NB201Networks
 from darts.joint.networks.regnet import RegNetNetworks
 from darts.joint.networks.setting import NetworkKind, NetworkSetting
-from darts.joint.sampling import BLOCK, quasi_random
+from darts.joint.sampling import POINTS_PER_BLOCK, quasi_random
 from darts.joint.space import Space
 from darts.joint.variables import Floats
 from darts.models.registry import Model
@@ -118,7 +118,7 @@ class Problem:
             costs = self.costs(genes)
             within = limits.admit(costs)
             cheapest = min(cheapest, costs.macs.min(initial=np.inf))
-            fruitless = 0 if within.any() else fruitless + BLOCK
+            fruitless = 0 if within.any() else fruitless + POINTS_PER_BLOCK
             if fruitless > _MOST_DRAWS:
                 raise UserError(
                     f"{self.space.name}: none of {_MOST_DRAWS:,} sampled candidates has "

@@ -9,7 +9,7 @@ from scipy.stats import qmc
 from darts.joint.space import Space
 from darts.joint.variables import Floats
 
-BLOCK = 4096
+POINTS_PER_BLOCK = 4096
 """Points of the sequence in each block, before constraints."""
 
 
@@ -25,5 +25,5 @@ def quasi_random(space: Space, seed: int) -> Iterator[Floats]:
     """
     sobol = qmc.Sobol(len(space), scramble=True, seed=seed)
     while True:
-        genes = space.draw(sobol.random(BLOCK))
+        genes = space.draw(sobol.random(POINTS_PER_BLOCK))
         yield genes[space.valid(genes)]

@@ -54,7 +54,7 @@ class TrainCandidate:
             if not diverged:
                 loss = train_epoch(task, epoch)
                 diverged = not (torch.isfinite(loss).item() and task.is_finite())
-                accuracy = chance if diverged else judged(task)
+                accuracy = chance if diverged else held_out_accuracy(task)
             report({"epoch": epoch + 1, "accuracy": accuracy})
         return {
             "accuracy": accuracy,
@@ -64,7 +64,7 @@ class TrainCandidate:
         }
 
 
-def judged(task: TrainingTask) -> float:
+def held_out_accuracy(task: TrainingTask) -> float:
     """Accuracy (%) on the held-out images, with the averaged weights if the recipe has them."""
     task.test()
     scores = task.average_scores or task.scores
