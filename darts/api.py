@@ -13,7 +13,7 @@ from darts.searching.options import SearchOptions, search_overlay
 from darts.settings.parsing import options_from
 from darts.settings.recipes import read_recipe
 from darts.training.options import PRESETS as TRAINING_PRESETS
-from darts.training.options import TrainingOptions
+from darts.training.options import TrainingOptions, training_of
 from genotypes import Genotype, load_genotype
 
 if TYPE_CHECKING:
@@ -228,7 +228,7 @@ def run_comparison(options: CompareOptions) -> FinishedComparison:
     from darts.compare.report import write_comparison_report
 
     options.check()
-    compared = run.train_and_compare(options, chosen_model(replace(options, resume=None)))
+    compared = run.train_and_compare(options, chosen_model(training_of(options, resume=None)))
     write_comparison_report(compared.comparison, compared.path)
     return compared
 

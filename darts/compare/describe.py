@@ -8,7 +8,6 @@ from dataclasses import fields
 from darts.compare.candidates import ComparedNetwork
 from darts.compare.options import CompareOptions
 from darts.design_space.population import Population
-from darts.training.options import TrainingOptions
 
 # With fewer networks, the interval of a percentile covers most of the scale.
 _FEW = 20
@@ -33,7 +32,7 @@ def recipe_sentence(options: CompareOptions, judged: ComparedNetwork) -> str:
     ]
     extras += [
         f"{field.name.replace('_', ' ')} {value}"
-        for field in fields(TrainingOptions)
+        for field in fields(CompareOptions)
         if field.name in _SELDOM and (value := getattr(options, field.name)) != field.default
     ]
     images = f"{options.train_images:,} images of " if options.train_images else ""

@@ -4,15 +4,36 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from darts.data.options import DataOptions, SplitOptions
 from darts.errors import UserError
-from darts.training.options import TrainingOptions
+from darts.settings.options import (
+    PlaceOptions,
+    PresetOptions,
+    RunOptions,
+    SeedOptions,
+    StepOptions,
+)
+from darts.training.options import AuxiliaryOptions, ModelOptions, RecipeOptions, SizeOptions
 from darts.trials.options import TrialOptions
 
 RANDOM_CELLS = "random-cells"
 
 
 @dataclass(frozen=True, kw_only=True)
-class CompareOptions(TrainingOptions, TrialOptions):
+class CompareOptions(
+    ModelOptions,
+    SizeOptions,
+    RecipeOptions,
+    AuxiliaryOptions,
+    SplitOptions,
+    DataOptions,
+    PresetOptions,
+    SeedOptions,
+    PlaceOptions,
+    StepOptions,
+    RunOptions,
+    TrialOptions,
+):
     """A genotype's network, compared to others of its cost; all are trained alike from scratch.
 
     Args:
@@ -27,14 +48,11 @@ class CompareOptions(TrainingOptions, TrialOptions):
             of the genotype's network.
         stem_width: Channels of the stem in networks of design spaces.
         latency_batch: Batch size of the latency measurement; 0: do not measure.
+        dataset: As for a search; by default the data set that the genotype was searched on, else
+            cifar10.
         auxiliary: Train networks of cells with their auxiliary head; RegNets have none.
         drop_path: Probability of dropping a path in the last epoch, for all networks.
     """
-
-    # Options that a comparison sets itself or does not use.
-    fixed = frozenset(
-        {"pretrained", "checkpoint", "test_only", "averaged", "log_every", "checkpoint_every"}
-    )
 
     baseline: str = "regnetx"
     population: int = 32
@@ -43,6 +61,8 @@ class CompareOptions(TrainingOptions, TrialOptions):
     tolerance: float = 0.05
     stem_width: int = 32
     latency_batch: int = 1
+    dataset: str | None = None  # type: ignore[assignment]
+    seed: int = 0
     auxiliary: bool = False
     drop_path: float = 0.0
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,9 +25,16 @@ from darts.models.image_spec import ImageSpec
 from darts.models.registry import Model, describe_model
 from darts.runs.directory import RunDirectory
 from darts.runs.interrupt import Interrupted
+from darts.settings.options import (
+    PresetOptions,
+    RunOptions,
+    names_of,
+    shared_values,
+    tagged,
+)
 from darts.system.device import device_name, resolve_device, set_threads
 from darts.system.randomness import stream_seed
-from darts.training.options import WHERE, TrainingOptions
+from darts.training.options import ModelOptions, TrainingOptions, training_of
 from darts.training.trial import opened_dataset, train_trial
 from darts.trials.executors import TrialsInterrupted, run_trials, trial_resources
 from darts.trials.schema import TRIALS_FILE
@@ -35,14 +42,6 @@ from darts.trials.store import Trial, TrialStore
 from genotypes import Genotype
 
 RESULT = "comparison.json"
-# Options that may change between two calls: where and how fast networks are trained. The size of
-# the judged network is part of its own trials.
-_OF_NO_ACCOUNT = frozenset(
-    (
-        *("preset", "run_dir", "resume", "genotype", "model", "channels", "layers"),
-        *WHERE,
-    )
-)
 # How often the latency of each network is measured.
 _TURNS = 3
 
@@ -75,7 +74,7 @@ def train_and_compare(options: CompareOptions, model: Model) -> FinishedComparis
     options.check()
     device = resolve_device(options.device)
     set_threads(options.threads)
-    data = opened_dataset(options, None if options.executor == "in-process" else "cpu")
+    data = opened_dataset(training_of(options), None if options.executor == "in-process" else "cpu")
     images = ImageSpec.of(data.image_size, data.num_classes, options.stem)
     training_transform(data, options)  # Raises if no training is possible.
     name = model.name if isinstance(model, Genotype) else Path(str(options.model)).stem
@@ -119,9 +118,7 @@ def _directory(options: CompareOptions) -> RunDirectory:
     given = options.resume or options.run_dir
     if options.resume or (given and (Path(given) / TRIALS_FILE).is_file()):
         return RunDirectory.open(Path(str(given)))
-    values = asdict(options)
-    config = {name: value for name, value in values.items() if name not in options.fixed}
-    return RunDirectory.create(given, "compare", config)
+    return RunDirectory.create(given, "compare", asdict(options))
 
 
 def _keys(judged: ComparedNetwork, options: CompareOptions) -> list[str]:
@@ -169,8 +166,13 @@ def _trained(
 
 def common_recipe(options: CompareOptions) -> dict[str, Any]:
     """The settings that all trainings share and that no later call may change."""
-    names = {field.name for field in fields(TrainingOptions)} - _OF_NO_ACCOUNT - options.fixed
-    return {name: getattr(options, name) for name in sorted(names)}
+    left_out = {
+        *tagged(TrainingOptions, "where"),
+        *names_of(PresetOptions, RunOptions, ModelOptions),
+        *("channels", "layers"),  # Each trial says its own.
+    }
+    shared = shared_values(options, TrainingOptions)
+    return {name: shared[name] for name in sorted(shared) if name not in left_out}
 
 
 def _run(store: TrialStore, options: CompareOptions, run: RunDirectory) -> None:
@@ -178,7 +180,7 @@ def _run(store: TrialStore, options: CompareOptions, run: RunDirectory) -> None:
     try:
         run_trials(
             store,
-            partial(train_trial, replace(options, device=device)),
+            partial(train_trial, training_of(options, device=device)),
             executor=options.executor,
             resources=resources,
             title="comparison",

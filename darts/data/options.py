@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from darts.settings.options import option
+
 
 @dataclass(frozen=True, kw_only=True)
 class DataOptions:
@@ -36,8 +38,6 @@ class DataOptions:
             be read; by default the first of them ends the run.
         cache: Directory for decoded copies of image files, made once and read from then on; auto
             is the data directory. They take 0.2 GB a thousand images at 256 pixels.
-        split: How the training images are divided between weights and architecture; balanced draws
-            each class in proportion, paper takes the first and the last part in file order.
         augment: Random changes of training images; cifar crops from a padded image, imagenet
             crops and resizes, none leaves them as they are, auto means imagenet from 96 pixels on
             and cifar below.
@@ -52,9 +52,9 @@ class DataOptions:
     """
 
     dataset: str = "digits"
-    data_dir: str | None = None
-    download: bool = True
-    image_size: int | None = None
+    data_dir: str | None = option(None, where=True)
+    download: bool = option(True, where=True)
+    image_size: int | None = option(None, tunable=True)
     classes: int | None = None
     train_images: int | None = None
     train_fraction: float | None = None
@@ -62,15 +62,27 @@ class DataOptions:
     hold_out: int = 0
     subset: str | None = None
     skip_corrupt: bool = False
-    cache: str | None = None
-    split: Literal["balanced", "paper"] = "balanced"
-    augment: Literal["auto", "cifar", "imagenet", "none"] = "auto"
+    cache: str | None = option(None, where=True)
+    augment: Literal["auto", "cifar", "imagenet", "none"] = option("auto", tunable=True)
     auto_augment: Literal["none", "randaugment", "autoaugment"] = "none"
-    flip: bool | None = None
-    cutout: int = 0
-    color_jitter: float = 0.0
-    workers: int = 2
-    memory: float = 1.0
+    flip: bool | None = option(None, tunable=True)
+    cutout: int = option(0, tunable=True)
+    color_jitter: float = option(0.0, tunable=True)
+    workers: int = option(2, where=True, resumable=True)
+    memory: float = option(1.0, where=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitOptions:
+    """How a search divides the training images.
+
+    Args:
+        split: How the training images are divided between weights and architecture; balanced
+            samples each class in proportion, paper takes the first and the last part in file
+            order.
+    """
+
+    split: Literal["balanced", "paper"] = "balanced"
 
 
 def data_directory(data_dir: str | None = None) -> Path:

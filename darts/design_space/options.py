@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
+from darts.data.options import DataOptions
 from darts.errors import UserError
-from darts.training.options import WHERE, TrainingOptions
+from darts.settings.options import (
+    PlaceOptions,
+    SeedOptions,
+    StepOptions,
+    names_of,
+    option,
+    tagged,
+)
+from darts.training.options import RecipeOptions, SizeOptions
 from darts.trials.options import TrialOptions
 
 Amount = str | float | None
@@ -31,7 +40,8 @@ class SpaceOptions:
     """
 
     space: str = "regnetx"
-    n: int = 100
+    # A population may grow from one call to the next.
+    n: int = option(100, where=True)
     macs: Amount = None
     like: str | None = None
     max_params: Amount = None
@@ -41,7 +51,16 @@ class SpaceOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PopulationOptions(TrainingOptions, SpaceOptions, TrialOptions):
+class PopulationOptions(
+    SpaceOptions,
+    SizeOptions,
+    RecipeOptions,
+    DataOptions,
+    SeedOptions,
+    PlaceOptions,
+    StepOptions,
+    TrialOptions,
+):
     """A population trained from scratch with RegNet's recipe for populations (§3, footnote 5).
 
     The only regularisation is the paper's weight decay; errors are those of the last epoch.
@@ -55,34 +74,14 @@ class PopulationOptions(TrainingOptions, SpaceOptions, TrialOptions):
         seed: Seed of the sampled networks and of their trainings.
     """
 
-    # Options that a population sets itself or does not use.
-    fixed = frozenset(
-        {
-            "genotype",
-            "model",
-            "preset",
-            "split",
-            "pretrained",
-            "auxiliary",
-            "auxiliary_weight",
-            "run_dir",
-            "resume",
-            "log_every",
-            "checkpoint_every",
-            "checkpoint",
-            "test_only",
-            "averaged",
-        }
-    )
-
-    out: str | None = None
+    out: str | None = option(None, where=True)
     dataset: str = "cifar10"
     epochs: int = 10
     batch_size: int = 128
     learning_rate: float = 0.05
     weight_decay: float = 5e-5
     grad_clip: float = 0.0
-    auxiliary: bool = False
+    seed: int = 0
     drop_path: float = 0.0
     cutout: int = 0
     test_every: int = 1
@@ -95,15 +94,14 @@ class PopulationOptions(TrainingOptions, SpaceOptions, TrialOptions):
             raise UserError(f"--epochs must be at least 1, not {self.epochs}.")
 
 
-# Between two calls, the number of networks and where and how fast they are trained may change, but
-# not how they are trained.
-_CHANGEABLE = ("out", "n", *WHERE, *(field.name for field in fields(TrialOptions)))
-
-
 def recipe_of(options: PopulationOptions) -> dict[str, Any]:
-    """The settings that all networks of a population share, as plain values."""
-    left_out = {*_CHANGEABLE, *options.fixed}
-    names = (field.name for field in fields(options) if field.name not in left_out)
+    """The settings that all networks of a population share, as plain values.
+
+    Between two calls, the number of networks and where and how fast they are trained may change,
+    but not how they are trained.
+    """
+    changeable = tagged(PopulationOptions, "where")
+    names = (name for name in names_of(PopulationOptions) if name not in changeable)
     return {name: getattr(options, name) for name in names}
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from darts.design_space.stored_population import POPULATION_FILE
 from darts.errors import UserError
 from darts.models.image_spec import ImageSpec
 from darts.system.randomness import stream_seed
-from darts.training.options import check_recipe
+from darts.training.options import check_recipe, training_of
 from darts.training.trial import opened_dataset, train_trial
 from darts.trials.executors import find_executor, run_trials, trial_resources
 from darts.trials.schema import Status
@@ -45,7 +44,7 @@ def train_missing(options: PopulationOptions) -> dict[Status, int]:
     find_executor(options.executor)
     here = options.executor == "in-process"
     # Worker processes use their own device; this one only needs to know the images.
-    dataset = opened_dataset(options, None if here else "cpu")
+    dataset = opened_dataset(training_of(options), None if here else "cpu")
     images = ImageSpec.of(dataset.image_size, dataset.num_classes, options.stem)
     drawn = sample_population(
         options, images, options.seed, channels=options.channels, layers=options.layers
@@ -62,7 +61,7 @@ def train_missing(options: PopulationOptions) -> dict[Status, int]:
         device, resources = trial_resources(options, options.device)
         return run_trials(
             store,
-            partial(train_trial, replace(options, device=device)),
+            partial(train_trial, training_of(options, auxiliary=False, device=device)),
             executor=options.executor,
             resources=resources,
             title=options.space,

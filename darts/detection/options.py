@@ -7,11 +7,17 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from darts.errors import UserError
-from darts.settings.options import RunOptions
+from darts.settings.options import (
+    LoopOptions,
+    PlaceOptions,
+    PresetOptions,
+    SeedOptions,
+    option,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
-class DetectionOptions(RunOptions):
+class DetectionOptions(PresetOptions, SeedOptions, PlaceOptions, LoopOptions):
     """An SSD on the feature maps of a network, as in PC-DARTS (arXiv 1907.05737, §4.5).
 
     Args:
@@ -53,8 +59,6 @@ class DetectionOptions(RunOptions):
         test_only: Only evaluate the detector in --checkpoint; nothing is written.
     """
 
-    fixed = frozenset({"accumulate", "recompute_cells", "sync_norm"})
-
     genotype: str | None = None
     model: str | None = None
     pretrained: str | None = None
@@ -84,7 +88,7 @@ class DetectionOptions(RunOptions):
     score_threshold: float = 0.01
     nms_threshold: float = 0.45
     pictures: int = 8
-    workers: int = 2
+    workers: int = option(2, where=True, resumable=True)
     checkpoint: str | None = None
     test_only: bool = False
     seed: int = 0

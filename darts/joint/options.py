@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Literal
 
-from darts.data.options import DataOptions
-from darts.settings.options import RunOptions
+from darts.settings.options import tagged
 from darts.training.options import TrainingOptions
+from darts.trials.options import ExecutorOptions
 
 
 @dataclass(frozen=True, kw_only=True)
-class JointOptions(TrainingOptions):
+class JointOptions(TrainingOptions, ExecutorOptions):
     """A joint search of architecture and recipe (FBNetV3, arXiv 2006.02049).
 
     The other options are those of `evaluate.py`. They decide what the space leaves open, such as
@@ -33,14 +33,7 @@ class JointOptions(TrainingOptions):
         rank_correlation: Later rounds stop at the first epoch whose rank correlation with the final
             accuracies exceeds this.
         strategy: predictor, or random for a baseline that trains quasi-random candidates fully.
-        executor: Where trainings run: one after the other here, in several processes of this
-            machine, or on a Ray cluster.
-        parallel: Trainings at the same time, with the executors processes and ray; 0 for as many
-            as there is room for.
-        gpus_per_trial: What a Ray task asks for; a part of 1 shares a GPU.
     """
-
-    resumable = frozenset({"executor", "parallel", "gpus_per_trial"})
 
     space: str = "recipe"
     epochs: int = 150
@@ -53,9 +46,6 @@ class JointOptions(TrainingOptions):
     hold_out: int = 5
     rank_correlation: float = 0.92
     strategy: Literal["predictor", "random"] = "predictor"
-    executor: Literal["in-process", "processes", "ray"] = "in-process"
-    parallel: int = 0
-    gpus_per_trial: float = 0.0
     test_every: int = 1
 
 
@@ -65,16 +55,7 @@ JOINT_PRESETS: Mapping[str, Mapping[str, Any]] = {
     "smoke": {"rounds": 2, "candidates": 4, "pool": 500, "epochs": 2},
 }
 
-# Data options that a recipe may decide: how images are changed, but not which ones are used.
-_OF_IMAGES = ("image_size", "augment", "flip", "cutout", "color_jitter")
-_FIXED = (
-    *(field.name for field in fields(RunOptions)),
-    *(field.name for field in fields(DataOptions) if field.name not in _OF_IMAGES),
-    *("genotype", "model", "pretrained", "stem", "teacher", "epochs", "test_every"),
-    *("checkpoint", "test_only", "averaged", "compile"),
-)
-
 
 def recipe_names() -> tuple[str, ...]:
-    """Options of a training that a recipe's variables may decide."""
-    return tuple(field.name for field in fields(TrainingOptions) if field.name not in _FIXED)
+    """The options of a training that a recipe's variables may decide."""
+    return tagged(TrainingOptions, "tunable")

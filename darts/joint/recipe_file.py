@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +11,28 @@ import yaml
 from darts.files import atomic_write
 from darts.joint.problem import JointCandidate
 from darts.models.registry import save_model
-from darts.settings.options import RunOptions
-from darts.training.options import TrainingOptions
+from darts.settings.options import (
+    IntervalOptions,
+    PlaceOptions,
+    PresetOptions,
+    RunOptions,
+    SeedOptions,
+    StepOptions,
+    names_of,
+)
+from darts.training.options import (
+    CheckpointOptions,
+    ModelOptions,
+    PretrainedOptions,
+    TrainingOptions,
+)
 from genotypes import Genotype, save_genotype
 
 # Options that a recipe leaves to the training: where it runs, and that it uses the test images.
 _LEFT_OUT = (
-    *(field.name for field in fields(RunOptions)),
-    *("genotype", "model", "pretrained", "hold_out", "test_every", "checkpoint"),
-    *("test_only", "averaged"),
+    *names_of(PresetOptions, SeedOptions, PlaceOptions, StepOptions, RunOptions, IntervalOptions),
+    *names_of(ModelOptions, PretrainedOptions, CheckpointOptions),
+    *("hold_out", "test_every"),
 )
 
 
@@ -35,7 +47,7 @@ def write_recipe(
         path: Path of the recipe file.
         comment: A comment for the first line of the file.
     """
-    names = [field.name for field in fields(TrainingOptions) if field.name not in _LEFT_OUT]
+    names = [name for name in names_of(TrainingOptions) if name not in _LEFT_OUT]
     shared = {name: config[name] for name in names if config.get(name) is not None}
     network = path.with_name(f"{path.stem}-network.yaml").resolve()
     network.parent.mkdir(parents=True, exist_ok=True)

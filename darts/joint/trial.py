@@ -6,15 +6,14 @@ accuracies go to `report`, and a trial that was interrupted starts again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 
 from darts.joint.options import JointOptions
 from darts.joint.problem import Problem
-from darts.training.options import TrainingOptions
+from darts.training.options import training_of
 from darts.training.task import TrainingTask
 from darts.training.trial import opened_dataset
 from darts.trials.attempt import ReportEpoch
@@ -41,10 +40,8 @@ class TrainCandidate:
         """
         space = self.problem.space
         candidate = self.problem.candidate(space.genes([settings["candidate"]])[0])
-        training = training_options(
-            self.options,
-            {**candidate.options, "epochs": settings["epochs"]},
-        )
+        own = {**candidate.options, "epochs": settings["epochs"], "run_dir": None, "resume": None}
+        training = training_of(self.options, **own)
         # Trials are too short to compile the network, unless the options ask for it.
         training = replace(training, compile=training.compile is True)
         task = TrainingTask(training, candidate.model, opened_dataset(training))
@@ -77,10 +74,3 @@ def train_epoch(task: TrainingTask, epoch: int) -> torch.Tensor:
     task.begin_epoch(epoch)
     losses = [task.step()["loss"] for _ in range(task.steps_per_epoch)]
     return torch.stack(losses).mean()
-
-
-def training_options(options: JointOptions, changes: Mapping[str, Any]) -> TrainingOptions:
-    """A training's share of a search's options, with changes."""
-    names = [field.name for field in fields(TrainingOptions)]
-    shared = {name: getattr(options, name) for name in names}
-    return TrainingOptions(**{**shared, "run_dir": None, "resume": None, **changes})

@@ -25,7 +25,7 @@ from darts.runs.directory import RunDirectory
 from darts.runs.interrupt import Interrupted, InterruptGuard
 from darts.runs.progress import Progress
 from darts.runs.tracking import Tracker
-from darts.settings.options import RunOptions
+from darts.settings.options import LoopOptions
 from darts.system import distributed
 
 
@@ -136,7 +136,7 @@ class Loop:
         self,
         task: Task,
         run: RunDirectory,
-        options: RunOptions,
+        options: LoopOptions,
         tracker: Tracker,
         checkpoint: Mapping[str, Any] | None = None,
     ) -> None:
@@ -291,7 +291,7 @@ class Loop:
 def run_task(
     task: Task,
     what: str,
-    options: RunOptions,
+    options: LoopOptions,
     prepare: Callable[[RunDirectory], None] | None = None,
 ) -> tuple[RunDirectory, Loop]:
     """Run a task in a new run directory, or continue the run in `options.resume`.

@@ -12,15 +12,13 @@ from typing import Any
 
 from darts.models.registry import describe_model
 from darts.scaling.bases import Rung
-from darts.training.options import WHERE, TrainingOptions
+from darts.settings.options import IntervalOptions, RunOptions, names_of, tagged
+from darts.training.options import TrainingOptions
 from darts.training.trial import train_trial
 from darts.trials.executors import run_trials
 from darts.trials.job import Resources
 from darts.trials.options import ExecutorName
 from darts.trials.store import TrialStore
-
-# Where and how fast a training runs, and what a trial does not write.
-_ELSEWHERE = (*WHERE, "accumulate", "run_dir", "resume", "log_every", "checkpoint_every")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +76,13 @@ def train_rungs(
         UserError: The store is of another experiment.
         TrialsInterrupted: SIGINT or SIGTERM came.
     """
-    common = {name: value for name, value in asdict(options).items() if name not in _ELSEWHERE}
+    # Where and how fast a training runs may change, and a trial has no run directory.
+    left_out = {
+        *tagged(TrainingOptions, "where"),
+        *names_of(RunOptions, IntervalOptions),
+        "accumulate",
+    }
+    common = {name: value for name, value in asdict(options).items() if name not in left_out}
     store.configure({"kind": "scaling", "recipe": common})
     different = {rung_key(rung): rung for rung in rungs}
     # Seed by seed, so that an experiment that is cut short has whole comparisons.

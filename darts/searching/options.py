@@ -7,14 +7,29 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from darts.costs.options import CostOptions
-from darts.data.options import DataOptions
+from darts.data.options import DataOptions, SplitOptions
 from darts.methods.catalogue import CATALOGUE, MethodName
-from darts.settings.options import RunOptions
+from darts.settings.options import (
+    LoopOptions,
+    PlaceOptions,
+    PresetOptions,
+    SeedOptions,
+    StepOptions,
+)
 from darts.settings.recipes import read_recipe
 
 
 @dataclass(frozen=True, kw_only=True)
-class SearchOptions(CostOptions, DataOptions, RunOptions):
+class SearchOptions(
+    CostOptions,
+    SplitOptions,
+    DataOptions,
+    PresetOptions,
+    SeedOptions,
+    PlaceOptions,
+    StepOptions,
+    LoopOptions,
+):
     """A search; the defaults are PC-DARTS on CIFAR-10 (§4.2 and the authors' code).
 
     Args:

@@ -1,51 +1,140 @@
-"""Options that every run shares. Torch-free, so that `--help` is instant."""
+"""Groups of options that commands are composed of. Torch-free, so that `--help` is instant.
+
+A command's options are a frozen dataclass that inherits exactly the groups it has; so its flags
+are flat, and a new option is declared in one place. What a setting means for other parts of the
+toolkit is said where it is declared, see `option`.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any, Literal
 
-# Pixels from which on images are treated as ImageNet's are: stem, crops, storage.
+# Images of at least this many pixels a side are treated like ImageNet's: stem, crops, storage.
 PHOTOGRAPH_SIZE = 96
+
+Tag = Literal["where", "resumable", "tunable"]
+
+
+def option(
+    default: Any, *, where: bool = False, resumable: bool = False, tunable: bool = False
+) -> Any:
+    """A dataclass field, with what it means beyond its command.
+
+    Args:
+        default: Its default value.
+        where: It says where or how fast a training runs, not what comes out of it. Trials that
+            differ in it belong to the same experiment.
+        resumable: It may be given beside --resume.
+        tunable: A joint search may decide it as a part of the recipe.
+    """
+    tags = {"where": where, "resumable": resumable, "tunable": tunable}
+    return field(default=default, metadata=tags)
+
+
+def tagged(cls: type, tag: Tag) -> tuple[str, ...]:
+    """The names of the options of `cls` with a tag, in order.
+
+    A tag holds for a name, also where a command declares the option again with another default.
+    """
+    bases = [base for base in cls.__mro__ if is_dataclass(base)]
+    declared = [one for base in bases for one in fields(base) if one.metadata.get(tag)]
+    names = {one.name for one in declared}
+    return tuple(one.name for one in fields(cls) if one.name in names)
+
+
+def names_of(*groups: type) -> tuple[str, ...]:
+    """The names of all options of some groups."""
+    return tuple(one.name for group in groups for one in fields(group))
+
+
+def shared_values(options: Any, cls: type) -> dict[str, Any]:
+    """The values of the options that `options` has in common with the dataclass `cls`."""
+    own = names_of(type(options))
+    return {name: getattr(options, name) for name in names_of(cls) if name in own}
+
+
+@dataclass(frozen=True, kw_only=True)
+class PresetOptions:
+    """The scale of a whole recipe.
+
+    Args:
+        preset: Scale of the recipe: paper uses the published settings; quick and smoke make runs
+            small.
+    """
+
+    preset: Literal["paper", "quick", "smoke"] = "paper"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeedOptions:
+    """Random numbers.
+
+    Args:
+        seed: Seed of all random streams of the run.
+    """
+
+    seed: int = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlaceOptions:
+    """Where a run computes, and in which numbers.
+
+    Args:
+        device: cpu, cuda, cuda:N, mps, or auto for the best device present.
+        precision: Number format of activations; bf16 uses autocast.
+        threads: CPU threads of torch; 0 leaves the choice to torch.
+    """
+
+    device: str = option("auto", where=True, resumable=True)
+    precision: Literal["fp32", "bf16", "fp64"] = "fp32"
+    threads: int = option(0, where=True, resumable=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepOptions:
+    """How a step works on its batch.
+
+    Args:
+        accumulate: Split each batch into this many equal parts and accumulate their gradients:
+            less memory, and the same gradients up to the batch norm statistics of the parts.
+        recompute_cells: Keep only the cells' inputs and recompute each cell in the backward pass:
+            less memory, the same numbers, about a third more time.
+        sync_norm: With several processes, compute batch norm statistics over all of them.
+    """
+
+    accumulate: int = option(1, resumable=True)
+    recompute_cells: bool = option(False, resumable=True)
+    sync_norm: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
-    """How and where a run happens.
+    """The directory of a run.
 
     Args:
-        preset: paper takes published settings; quick and smoke make a run small.
-        seed: Seed of all random streams of the run.
-        device: cpu, cuda, cuda:N, mps, or auto for the best one present.
-        precision: Number format of activations; bf16 uses autocast.
-        accumulate: Equal parts that a process works on a batch in, one after the other: less
-            memory, the same gradients up to the statistics of batch normalisation.
-        recompute_cells: Keep only the cells' inputs, and compute each cell again in the backward
-            pass: less memory, the same numbers, about a third more time.
-        sync_norm: Several processes normalise by the statistics of their batches together.
-        threads: CPU threads of torch; 0 leaves torch's choice.
-        run_dir: Directory of the run; by default runs/<time>-<what>.
-        resume: Directory of a run to go on with; its own settings are used.
-        log_every: Steps between two step lines in metrics.jsonl.
-        checkpoint_every: Steps between two checkpoints; 0 writes one an epoch.
+        run_dir: Directory of the run; runs/<time>-<what> by default.
+        resume: Directory of a run to continue with its own settings.
     """
 
-    # Without an annotation, and so no field: one would hide all types from the parser.
-    fixed = frozenset[str]()
-    """Settings that a command leaves at their defaults: no flag and no key sets them."""
-    resumable = frozenset[str]()
-    """A command's own settings that say how it is carried out, not what: beside --resume they may
-    change."""
-
-    preset: Literal["paper", "quick", "smoke"] = "paper"
-    seed: int = 2
-    device: str = "auto"
-    precision: Literal["fp32", "bf16", "fp64"] = "fp32"
-    accumulate: int = 1
-    recompute_cells: bool = False
-    sync_norm: bool = False
-    threads: int = 0
     run_dir: str | None = None
-    resume: str | None = None
-    log_every: int = 50
-    checkpoint_every: int = 0
+    resume: str | None = option(None, resumable=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class IntervalOptions:
+    """How often a run writes.
+
+    Args:
+        log_every: Steps between two step lines in metrics.jsonl.
+        checkpoint_every: Steps between two checkpoints; 0 writes one per epoch.
+    """
+
+    log_every: int = option(50, resumable=True)
+    checkpoint_every: int = option(0, resumable=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoopOptions(RunOptions, IntervalOptions):
+    """The life of a run that trains step by step."""

@@ -17,25 +17,19 @@ import yaml
 
 from darts.errors import UserError
 from darts.run_files import RunFiles
-from darts.settings.options import RunOptions
+from darts.settings.options import (
+    IntervalOptions,
+    PlaceOptions,
+    RunOptions,
+    StepOptions,
+    names_of,
+    tagged,
+)
 from darts.settings.recipes import config_path
 
-Options = TypeVar("Options", bound=RunOptions)
+Options = TypeVar("Options", bound=PlaceOptions)
 Overlay = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 """Takes the settings that are known so far and returns defaults that follow from them."""
-
-# Where and how fast a resumed run computes may change; what it computes may not. (In how many parts
-# a batch is worked on, as in how many processes, changes the statistics of batch norms at most.)
-RESUMABLE = (
-    "resume",
-    "device",
-    "threads",
-    "accumulate",
-    "recompute_cells",
-    "log_every",
-    "checkpoint_every",
-    "workers",
-)
 
 
 def parse_options(
@@ -54,7 +48,7 @@ def parse_options(
     """
     arguments = _normalised(arguments, {f.name for f in fields(cls) if f.type == "bool"})
     given = {_name(argument) for argument in arguments if argument.startswith("--")}
-    if "resume" in given - cls.fixed and not given & {"help", "print_config"}:
+    if "resume" in given.intersection(names_of(cls)) and not given & {"help", "print_config"}:
         return _resumed(cls, arguments, given, prog)
     first = _parser(cls, prog)
     plain = [a for a in arguments if _name(a) != "print_config"]
@@ -70,8 +64,8 @@ def options_from(cls: type[Options], settings: Mapping[str, Any], overlay: Overl
     Raises:
         UserError: A setting does not exist or has the wrong type.
     """
-    names = {field.name for field in fields(cls)} - cls.fixed
-    unknown = sorted(set(settings) - names)
+    names = names_of(cls)
+    unknown = sorted(set(settings).difference(names))
     if unknown:
         raise UserError(f"Unknown setting {', '.join(unknown)}; there are: {', '.join(names)}.")
     if settings.get("resume"):
@@ -86,11 +80,11 @@ def options_from(cls: type[Options], settings: Mapping[str, Any], overlay: Overl
 
 def build(cls: type[Options], values: Mapping[str, Any]) -> Options:
     """An instance from plain values; what is no field of it (such as `config`) is left out."""
-    names = {field.name for field in fields(cls)}
+    names = names_of(cls)
     return cls(**{name: value for name, value in values.items() if name in names})
 
 
-def _parser(cls: type[RunOptions], prog: str) -> Any:
+def _parser(cls: type[PlaceOptions], prog: str) -> Any:
     from jsonargparse import ArgumentParser
 
     class Parser(ArgumentParser):
@@ -100,11 +94,11 @@ def _parser(cls: type[RunOptions], prog: str) -> Any:
             return _dashed(super().format_help(*arguments, **keywords))
 
         def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-            raise UserError(_explained(message, [field.name for field in fields(cls)]))
+            raise UserError(_explained(message, names_of(cls)))
 
     parser = Parser(prog=prog)
     parser.add_argument("--config", action="config", help="Recipe: a YAML file or a shipped name.")
-    parser.add_class_arguments(cls, skip=set(cls.fixed))
+    parser.add_class_arguments(cls)
     return parser
 
 
@@ -160,13 +154,14 @@ def _normalised(arguments: Sequence[str], switches: set[str]) -> list[str]:
 
 
 def _resumed(cls: type[Options], arguments: list[str], given: set[str], prog: str) -> Options:
-    resumable = (*RESUMABLE, *sorted(cls.resumable))
-    changed = sorted(given - set(resumable))
+    resumable = tagged(cls, "resumable")
+    changed = sorted(given.difference(resumable))
     if changed:
         flags = ", ".join("--" + name.replace("_", "-") for name in changed)
+        others = ["--" + name.replace("_", "-") for name in resumable if name != "resume"]
         raise UserError(
             f"{flags}: a resumed run keeps its own settings; beside --resume only "
-            f"{', '.join('--' + name.replace('_', '-') for name in resumable[1:])} may be given."
+            f"{', '.join(others)} may be given."
         )
     values = _parser(cls, prog).parse_args(arguments).as_dict()
     return _continued(cls, {name: values[name] for name in given})
@@ -184,8 +179,10 @@ def _continued(cls: type[Options], settings: Mapping[str, Any]) -> Options:
         ) from None
     except (ValueError, yaml.YAMLError) as error:
         raise UserError(f"{path} is no YAML: {error}") from None
-    if isinstance(saved, dict):  # What the command leaves at its defaults is written, but no flag.
-        saved = {name: value for name, value in saved.items() if name not in cls.fixed}
+    if isinstance(saved, dict):
+        # Runs of earlier versions also wrote settings that their command has no flag for.
+        foreign = {*names_of(RunOptions, StepOptions, IntervalOptions)}.difference(names_of(cls))
+        saved = {name: value for name, value in saved.items() if name not in foreign}
     options = _checked(cls, _parser(cls, str(path)), saved, str(path))
     return replace(options, **settings)
 

@@ -6,108 +6,192 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from darts.data.options import DataOptions
+from darts.data.options import DataOptions, SplitOptions
 from darts.errors import UserError
-from darts.settings.options import RunOptions
+from darts.settings.options import (
+    LoopOptions,
+    PlaceOptions,
+    PresetOptions,
+    SeedOptions,
+    StepOptions,
+    option,
+    shared_values,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainingOptions(DataOptions, RunOptions):
+class ModelOptions:
+    """Which network is trained.
+
+    Args:
+        genotype: Cell to retrain: its name in the zoo, or a YAML file.
+        model: Another network instead of a genotype: regnetx_400mf, resnet50 … or a YAML file.
+    """
+
+    genotype: str | None = None
+    model: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SizeOptions:
+    """The size of a genotype's network.
+
+    Args:
+        stem: cifar keeps the resolution, imagenet divides it by 8, auto decides by the image size.
+        channels: Channels of a genotype's first cell; by default 36 (stem cifar) or 48 (imagenet).
+        layers: Number of a genotype's cells; by default 20 (stem cifar) or 14 (imagenet).
+    """
+
+    stem: Literal["auto", "cifar", "imagenet"] = "auto"
+    channels: int | None = option(None, tunable=True)
+    layers: int | None = option(None, tunable=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PretrainedOptions:
+    """Where the weights come from.
+
+    Args:
+        pretrained: Start from the weights of another run: its directory or checkpoint. The
+            classifier is loaded only if the classes are the same. Without --genotype or --model,
+            that run's network is used.
+    """
+
+    pretrained: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecipeOptions:
+    """How a network is trained from scratch.
+
+    Args:
+        epochs: Epochs of training; the accuracy after the last one is the result.
+        compile: Run the network's steps as one compiled graph (torch.compile): on, off, or auto,
+            which compiles on CUDA only. A run keeps its choice; where nothing can be compiled, it
+            continues without.
+        batch_size: Images per step (the authors' code: 96; the paper: 128).
+        learning_rate: Learning rate at the start of the schedule.
+        schedule: cosine; linear as for ImageNet, which also ends at 0; or exponential.
+        lr_decay: Factor of the exponential schedule.
+        lr_decay_epochs: Epochs between two applications of that factor.
+        lr_warmup_epochs: Epochs in which the learning rate first grows in equal steps.
+        optimiser: sgd; rmsprop as in TensorFlow (EfficientNet, FBNetV3); or adamw.
+        momentum: Momentum of SGD and RMSProp.
+        weight_decay: Weight decay.
+        decay_norms: Whether weight decay also acts on the parameters of batch norms.
+        grad_clip: Largest norm of the gradient; 0 for no limit.
+        label_smoothing: Share of the target that is spread over all classes.
+        mixup: Mix pairs of images by shares sampled from Beta(mixup, mixup); 0 mixes none.
+        ema: Decay of an exponential moving average of the weights, which is tested as well; 0.9998
+            or so, 0 turns it off.
+        ema_share: Share of the training's steps that the moving average remembers, instead of its
+            decay; 0.03 or so, more for short trainings, 0 turns it off.
+        teacher: Distil from this trained network: its run directory or checkpoint.
+        distillation_weight: Weight of the divergence from the teacher; the labels have the rest.
+        dropout: Probability of dropping an input of the classifier; by default the model's own.
+        drop_path: Probability of dropping a path (stochastic depth); in networks of blocks, that
+            of the last block.
+        drop_path_schedule: linear grows from 0 over the epochs, constant does not.
+        cutout: Side of the square that is cut out of each training image; 0 for none.
+        test_every: Epochs between intermediate tests, which only show progress; 0 tests after the
+            last epoch only.
+    """
+
+    epochs: int = 600
+    compile: bool | Literal["auto"] = option("auto", resumable=True)
+    batch_size: int = option(96, tunable=True)
+    learning_rate: float = option(0.025, tunable=True)
+    schedule: Literal["cosine", "linear", "exponential"] = option("cosine", tunable=True)
+    lr_decay: float = option(0.97, tunable=True)
+    lr_decay_epochs: float = option(2.4, tunable=True)
+    lr_warmup_epochs: int = option(0, tunable=True)
+    optimiser: Literal["sgd", "rmsprop", "adamw"] = option("sgd", tunable=True)
+    momentum: float = option(0.9, tunable=True)
+    weight_decay: float = option(3e-4, tunable=True)
+    decay_norms: bool = option(True, tunable=True)
+    grad_clip: float = option(5.0, tunable=True)
+    label_smoothing: float = option(0.0, tunable=True)
+    mixup: float = option(0.0, tunable=True)
+    ema: float = option(0.0, tunable=True)
+    ema_share: float = option(0.0, tunable=True)
+    teacher: str | None = None
+    distillation_weight: float = option(0.8, tunable=True)
+    dropout: float | None = option(None, tunable=True)
+    drop_path: float = option(0.3, tunable=True)
+    drop_path_schedule: Literal["linear", "constant"] = option("linear", tunable=True)
+    cutout: int = option(16, tunable=True)
+    test_every: int = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuxiliaryOptions:
+    """The auxiliary head of a genotype's network.
+
+    Args:
+        auxiliary: Add the auxiliary head to a genotype's network, two thirds down.
+        auxiliary_weight: Weight of the auxiliary head's loss.
+    """
+
+    auxiliary: bool = option(True, tunable=True)
+    auxiliary_weight: float = option(0.4, tunable=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckpointOptions:
+    """A trained network that is only tested.
+
+    Args:
+        checkpoint: Trained weights to test with --test-only: a checkpoint or a run directory.
+        test_only: Only test the network in --checkpoint.
+        averaged: With --test-only, test the moving average of the weights.
+    """
+
+    checkpoint: str | None = None
+    test_only: bool = False
+    averaged: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingOptions(
+    ModelOptions,
+    PretrainedOptions,
+    SizeOptions,
+    RecipeOptions,
+    AuxiliaryOptions,
+    CheckpointOptions,
+    SplitOptions,
+    DataOptions,
+    PresetOptions,
+    SeedOptions,
+    PlaceOptions,
+    StepOptions,
+    LoopOptions,
+):
     """A retraining from scratch; the defaults are PC-DARTS' on CIFAR-10 (§4.2, train.py).
 
     With --baseline, a comparison with networks of the same cost: see python -m darts compare.
 
     Args:
-        genotype: Name in the zoo, or a YAML file.
-        model: Instead of a genotype, any other network: regnetx_400mf, resnet50 … or a YAML file.
-        pretrained: Begin with the weights of another run: its directory or checkpoint. Classifiers
-            are loaded only where the classes are the same. Without a genotype or a model, that
-            run's network is taken.
-        dataset: As for a search; by default what the genotype was searched on, else cifar10.
-        stem: cifar keeps the resolution, imagenet divides it by 8, auto goes by the image size.
-        channels: Channels of a genotype's first cell; by default 36 (stem cifar) or 48 (imagenet).
-        layers: Number of a genotype's cells; by default 20 (stem cifar) or 14 (imagenet).
-        epochs: Epochs of training; the last one's accuracy is the result.
-        compile: Run the network's steps as one compiled graph (torch.compile): on, off, or auto,
-            which does so on CUDA. A run keeps its choice; where nothing can be compiled, it goes on
-            without.
-        batch_size: Images of a step (the authors' code: 96; the paper: 128).
-        learning_rate: Learning rate at the start of the schedule.
-        schedule: cosine, or linear as for ImageNet, both ending at 0; or exponential.
-        lr_decay: Factor of the exponential schedule.
-        lr_decay_epochs: Epochs from one such factor to the next.
-        lr_warmup_epochs: Epochs in which the learning rate first grows in equal steps.
-        optimiser: sgd; rmsprop as in TensorFlow (EfficientNet, FBNetV3); or adamw.
-        momentum: Momentum of SGD and RMSProp.
-        weight_decay: Weight decay.
-        decay_norms: Whether it acts on the parameters of norms, too.
-        grad_clip: Largest norm of the gradient; 0 for no limit.
-        label_smoothing: Share of the target that is spread over all classes.
-        mixup: Mix pairs of images by shares of Beta(mixup, mixup); 0 mixes none.
-        ema: Decay of a running mean of the weights, tested as well; 0.9998 or so, 0 is off.
-        ema_share: Instead: the share of the training's steps that the mean remembers, from which
-            its decay follows; 0.03 or so, more for short trainings, 0 is off.
-        teacher: Learn from this trained network, too: its run directory or checkpoint.
-        distillation_weight: Weight of the divergence from the teacher; the labels have the rest.
-        dropout: Probability of dropping an input of the classifier; by default the model's own.
-        auxiliary: Add the auxiliary head to a genotype's network, two thirds down.
-        auxiliary_weight: Weight of the auxiliary head's loss.
-        drop_path: Probability of dropping a path (stochastic depth); in networks of blocks, that
-            of the last block.
-        drop_path_schedule: linear grows from 0 over the epochs, constant does not.
-        cutout: Side of the square cut out of each training image; 0 for none.
-        test_every: Epochs between tests on the way, for watching only; 0 tests the last alone.
-        averaged: With --test-only, test the running mean of the weights.
-        checkpoint: Trained weights to test with --test-only: a checkpoint or a run directory.
-        test_only: Only test the network in --checkpoint.
+        dataset: As for a search; by default the data set that the genotype was searched on, else
+            cifar10.
     """
 
-    resumable = frozenset({"compile"})
-
-    genotype: str | None = None
-    model: str | None = None
-    pretrained: str | None = None
     dataset: str | None = None  # type: ignore[assignment]
-    stem: Literal["auto", "cifar", "imagenet"] = "auto"
-    channels: int | None = None
-    layers: int | None = None
-    epochs: int = 600
-    compile: bool | Literal["auto"] = "auto"
-    batch_size: int = 96
-    learning_rate: float = 0.025
-    schedule: Literal["cosine", "linear", "exponential"] = "cosine"
-    lr_decay: float = 0.97
-    lr_decay_epochs: float = 2.4
-    lr_warmup_epochs: int = 0
-    optimiser: Literal["sgd", "rmsprop", "adamw"] = "sgd"
-    momentum: float = 0.9
-    weight_decay: float = 3e-4
-    decay_norms: bool = True
-    grad_clip: float = 5.0
-    label_smoothing: float = 0.0
-    mixup: float = 0.0
-    ema: float = 0.0
-    ema_share: float = 0.0
-    teacher: str | None = None
-    distillation_weight: float = 0.8
-    dropout: float | None = None
-    auxiliary: bool = True
-    auxiliary_weight: float = 0.4
-    drop_path: float = 0.3
-    drop_path_schedule: Literal["linear", "constant"] = "linear"
-    cutout: int = 16
-    test_every: int = 10
-    checkpoint: str | None = None
-    test_only: bool = False
-    averaged: bool = False
     seed: int = 0
 
 
-WHERE = ("device", "threads", "data_dir", "download", "workers", "memory", "cache")
-"""Options that say where and how fast a training runs, not what comes out of it."""
+def training_of(options: Any, **changes: Any) -> TrainingOptions:
+    """The retraining that the options of another command describe.
+
+    What they have in common with a retraining is taken over; everything else is the default.
+
+    Args:
+        changes: Settings that differ.
+    """
+    return TrainingOptions(**{**shared_values(options, TrainingOptions), **changes})
 
 
-def check_recipe(options: TrainingOptions) -> None:
+def check_recipe(options: RecipeOptions) -> None:
     """Refuse numbers that cannot be, before anything is read or written.
 
     Raises:

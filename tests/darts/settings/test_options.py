@@ -1,0 +1,85 @@
+"""Options are composed of groups: every command has its flags, each with its default and meaning.
+
+`flags.json` holds the flags of version 0.1.0. A flag may come to it; none may go or change.
+"""
+
+import json
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import pytest
+
+from darts.compare.options import CompareOptions
+from darts.design_space.options import PopulationOptions, recipe_of
+from darts.detection.options import DetectionOptions
+from darts.joint.options import JointOptions, recipe_names
+from darts.searching.options import SearchOptions
+from darts.settings.options import PlaceOptions, RunOptions, StepOptions, names_of, option, tagged
+from darts.training.options import TrainingOptions, training_of
+from darts.trials.options import ExecutorOptions, TrialOptions
+
+COMMANDS = {
+    "search": SearchOptions,
+    "evaluate": TrainingOptions,
+    "compare": CompareOptions,
+    "detect": DetectionOptions,
+    "space train": PopulationOptions,
+    "joint search": JointOptions,
+}
+KNOWN = json.loads(Path(__file__).with_name("flags.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_has_its_flags_and_defaults(command: str) -> None:
+    found = {one.name: one.default for one in fields(COMMANDS[command])}
+    plain = json.loads(json.dumps(found))
+    wanted = KNOWN["commands"][command]
+    assert {name: plain.get(name, "no such flag") for name in wanted} == wanted
+    added = set(plain) - set(wanted)
+    # Executor options are the same wherever trials run.
+    assert added <= ({"cpus_per_trial"} if command == "joint search" else set())
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_what_may_change_beside_resume(command: str) -> None:
+    found = set(tagged(COMMANDS[command], "resumable"))
+    assert found >= set(KNOWN["resumable"][command])
+    executors = set(names_of(ExecutorOptions))
+    assert found - set(KNOWN["resumable"][command]) <= executors | {"compile"}
+
+
+def test_what_a_recipe_may_decide() -> None:
+    assert sorted(recipe_names()) == KNOWN["tunable"]
+
+
+def test_a_tag_holds_where_the_default_is_another() -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class Group:
+        place: str = option("here", where=True)
+
+    @dataclass(frozen=True, kw_only=True)
+    class Command(Group):
+        place: str = "there"
+        what: int = 1
+
+    assert tagged(Command, "where") == ("place",)
+    assert names_of(Group, RunOptions) == ("place", "run_dir", "resume")
+
+
+def test_the_retraining_that_a_population_describes() -> None:
+    options = PopulationOptions(epochs=3, dataset="digits", out="there", n=5, device="cpu")
+    training = training_of(options, auxiliary=False)
+    assert (training.epochs, training.dataset, training.device) == (3, "digits", "cpu")
+    assert (training.auxiliary, training.pretrained) == (False, None)
+
+
+def test_a_populations_recipe_is_not_where_it_is_trained() -> None:
+    here, there = (
+        PopulationOptions(n=n, device=device, executor=executor)
+        for n, device, executor in ((3, "cpu", "in-process"), (9, "cuda", "processes"))
+    )
+    assert recipe_of(here) == recipe_of(there)
+    where = {*names_of(TrialOptions), "device", "threads", "workers", "data_dir", "out", "n"}
+    assert not where & set(recipe_of(here))
+    assert set(names_of(StepOptions)) <= set(recipe_of(here))
+    assert "precision" in names_of(PlaceOptions)
