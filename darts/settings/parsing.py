@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar, get_type_hints
 
 import yaml
 
@@ -98,6 +98,8 @@ def _parser(cls: type[PlaceOptions], prog: str) -> Any:
 
     parser = Parser(prog=prog)
     parser.add_argument("--config", action="config", help="Recipe: a YAML file or a shipped name.")
+    # The groups of a command name types in their own modules; the parser would look in one only.
+    cls.__init__.__annotations__.update(get_type_hints(cls))
     parser.add_class_arguments(cls)
     return parser
 

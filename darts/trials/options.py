@@ -27,10 +27,7 @@ class ExecutorOptions:
         UserError: A number is negative.
     """
 
-    # Spelt out: the parser looks for types where the options of a command are defined.
-    executor: Literal["in-process", "processes", "ray"] = option(
-        "in-process", where=True, resumable=True
-    )
+    executor: ExecutorName = option("in-process", where=True, resumable=True)
     parallel: int = option(0, where=True, resumable=True)
     cpus_per_trial: float = option(1.0, where=True, resumable=True)
     gpus_per_trial: float = option(0.0, where=True, resumable=True)
