@@ -1,4 +1,4 @@
-"""Data sets that are one NumPy archive: x_train, y_train, x_test, y_test."""
+"""Data sets stored in one NumPy archive with the arrays x_train, y_train, x_test and y_test."""
 
 from __future__ import annotations
 
@@ -18,13 +18,22 @@ KEYS = ("x_train", "y_train", "x_test", "y_test")
 
 
 def open_array(path: Path) -> Source:
-    """Open an .npz with images [N, H, W, 3], [N, H, W, 1] or [N, H, W] uint8 and whole labels [N].
+    """Open an .npz archive.
 
-    Labels count from 0; names may be given as `classes`, otherwise the numbers are the names.
+    Images are uint8 of shape `[N, H, W, 3]`, `[N, H, W, 1]` or `[N, H, W]`; labels are integers
+    `[N]` that start at 0. The array `classes`, if present, holds the names of the classes;
+    otherwise their numbers are the names.
+
+    >>> import tempfile
+    >>> path, images = Path(tempfile.mkdtemp(), "own.npz"), np.zeros((4, 8, 8), np.uint8)
+    >>> labels = np.array([0, 1, 0, 1])
+    >>> np.savez(path, x_train=images, y_train=labels, x_test=images, y_test=labels)
+    >>> open_array(path).classes
+    ('0', '1')
 
     Raises:
-        UserError: the file is absent or damaged, a key is missing, or an array is of the wrong
-            type, shape, length or range; file and key are named.
+        UserError: The file is missing or damaged, a key is missing, or an array has the wrong type,
+            shape, length or range. The message names the file and the key.
     """
     arrays = _load(path)
     images = {part: _images(arrays, path, f"x_{part}") for part in ("train", "test")}
@@ -85,7 +94,7 @@ def _labels(arrays: dict[str, np.ndarray], path: Path, key: str, images: int) ->
     array = arrays[key]
     if array.ndim != 1 or not np.issubdtype(array.dtype, np.integer):
         raise UserError(
-            f"{path}: {key} is {array.dtype} of shape {array.shape}; it must be whole numbers [N]"
+            f"{path}: {key} is {array.dtype} of shape {array.shape}; it must be integers [N]"
         )
     if len(array) != images:
         raise UserError(f"{path}: {key} has {len(array)} labels for {images} images in x{key[1:]}")
@@ -94,7 +103,7 @@ def _labels(arrays: dict[str, np.ndarray], path: Path, key: str, images: int) ->
 
 def _check_range(path: Path, labels: dict[str, Tensor], names: tuple[str, ...]) -> None:
     if len(names) < 2:
-        raise UserError(f"{path}: there is only one class; two or more are needed")
+        raise UserError(f"{path}: there is only one class; at least two are needed")
     for part, values in labels.items():
         wrong = values[(values < 0) | (values >= len(names))]
         if len(wrong):

@@ -1,8 +1,8 @@
-"""Random changes of whole batches on the device, each image by its own draws.
+"""Data augmentation of whole batches on the device, with separate random numbers for each image.
 
-A call draws from one CPU generator, always the same numbers in the same order whatever is switched
-on: runs with and without cutout see the same crops. The images may be a
-share of a batch: the draws are those of the whole batch.
+A call draws from one CPU generator. It always draws the same numbers in the same order, whichever
+options are on, so runs with and without cutout see the same crops. If the images are a share of a
+batch (several processes), the numbers of the whole batch are drawn and those of the share are used.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Policy = Literal["cifar", "imagenet", "none"]
 
 
 class Transform(Protocol):
-    """Turns images [B, 3, H, W] uint8 into what a network reads, [B, 3, S, S] float32."""
+    """Turns images `[B, 3, H, W]` uint8 into the input of a network, `[B, 3, S, S]` float32."""
 
     def __call__(
         self, images: Tensor, generator: torch.Generator, share: Share = WHOLE
@@ -30,20 +30,43 @@ class Transform(Protocol):
 
 
 def policy_of(augment: Literal["auto", "cifar", "imagenet", "none"], size: int) -> Policy:
-    """The policy that `augment` means for images of `size` pixels."""
+    """Return the kind of augmentation for images of `size` pixels; "auto" depends on the size.
+
+    >>> policy_of("auto", 32), policy_of("auto", 224)
+    ('cifar', 'imagenet')
+    """
     if augment == "auto":
         return "imagenet" if size >= PHOTOGRAPH_SIZE else "cifar"
     return augment
 
 
 def stored_size(size: int, policy: Policy) -> int:
-    """Side of the images before augmentation: 256 for 224, as ImageNet networks are tested."""
+    """Return the side of the images before cropping.
+
+    Images for "imagenet" are stored at 256/224 of the network's image size, as in the usual
+    ImageNet evaluation.
+
+    >>> stored_size(224, "imagenet"), stored_size(32, "cifar")
+    (256, 32)
+    """
     return round(size * 256 / 224) if policy == "imagenet" else size
 
 
 @dataclass(frozen=True, kw_only=True)
 class Normalization:
-    """The test transform: the middle square of `size` pixels, normalised; draws nothing."""
+    """The evaluation transform: centre crop and normalisation, (x / 255 - mean) / std.
+
+    It is deterministic.
+
+    >>> transform = Normalization(mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5), size=2)
+    >>> transform(torch.full((1, 3, 4, 4), 255, dtype=torch.uint8)).shape
+    torch.Size([1, 3, 2, 2])
+
+    Attributes:
+        mean: Mean of each channel, for values in 0..1.
+        std: Standard deviation of each channel, for values in 0..1.
+        size: Side of the crop in pixels.
+    """
 
     mean: Rgb
     std: Rgb
@@ -60,18 +83,25 @@ class Normalization:
 
 @dataclass(frozen=True, kw_only=True)
 class Augmentation:
-    """Random crop of the zero-padded image, mirror image, normalisation, cutout.
+    """Random crop of the zero-padded image, horizontal flip, normalisation and cutout.
 
-    The CIFAR recipe of DARTS and PC-DARTS (4.2). Padding is black, not grey: it happens before
-    normalisation, as in torchvision; the cutout square is 0 after it, as in DARTS.
+    This is the CIFAR recipe of DARTS and PC-DARTS (§4.2). Padding happens before normalisation, as
+    in torchvision, so the border is black. Cutout happens after it, as in DARTS, so the square has
+    the value 0, the mean colour.
 
-    Args:
-        mean: Of the channels, in 0..1.
-        std: Likewise.
-        crop_padding: Pixels added on each side before a crop of the old size is taken; 4 for 32.
-        flip: Mirror half of the images.
-        cutout: Side in pixels of the blanked square; its centre is any pixel, so that it may stick
-            out. 0 is none, and an odd side counts as the even one below.
+    >>> augment = Augmentation(mean=(0.5,) * 3, std=(0.5,) * 3, crop_padding=4, flip=True)
+    >>> augment(torch.zeros(2, 3, 32, 32, dtype=torch.uint8), torch.Generator()).shape
+    torch.Size([2, 3, 32, 32])
+
+    Attributes:
+        mean: Mean of each channel, for values in 0..1.
+        std: Standard deviation of each channel, for values in 0..1.
+        crop_padding: Pixels added on each side before a crop of the original size is taken; 4 for
+            images of 32 pixels.
+        flip: Whether each image is mirrored with probability 1/2.
+        cutout: Side in pixels of the square that is set to 0. Its centre is uniform over the
+            pixels, so the square may extend beyond the image. 0 disables cutout; an odd side is
+            rounded down to an even one.
     """
 
     mean: Rgb
@@ -98,9 +128,14 @@ class Augmentation:
 
 
 def crop_and_flip(images: Tensor, top: Tensor, left: Tensor, flip: Tensor, padding: int) -> Tensor:
-    """Pad [B, C, H, W] with zeros, take the crop at (`top`, `left`) [B], mirror where `flip` [B].
+    """Zero-pad images `[B, C, H, W]`, crop them to `H x W` and mirror some, in one gather.
 
-    One gather over flat pixel positions; `top` and `left` are in 0..2 * padding.
+    Args:
+        images: The images.
+        top: First row of each crop in the padded image `[B]`, in 0..2 * padding.
+        left: First column of each crop `[B]`, in 0..2 * padding.
+        flip: Which crops are mirrored `[B]`, bool.
+        padding: Zeros added on each side.
     """
     batch, channels, height, width = images.shape
     rows = torch.arange(height, device=images.device) + top[:, None]
@@ -113,7 +148,21 @@ def crop_and_flip(images: Tensor, top: Tensor, left: Tensor, flip: Tensor, paddi
 
 
 def cut_out(images: Tensor, row: Tensor, column: Tensor, side: int) -> Tensor:
-    """Blank squares in place: `side // 2` pixels before (`row`, `column`) [B], as many from it."""
+    """Set one square in each image `[B, C, H, W]` to 0, in place.
+
+    The square covers rows `row - side // 2` up to, not including, `row + side // 2`, and the
+    columns accordingly.
+
+    >>> row, column = torch.tensor([1]), torch.tensor([2])
+    >>> cut_out(torch.ones(1, 1, 3, 4), row, column, 2)[0, 0].int().tolist()
+    [[1, 0, 0, 1], [1, 0, 0, 1], [1, 1, 1, 1]]
+
+    Args:
+        images: The images.
+        row: Row of each centre `[B]`.
+        column: Column of each centre `[B]`.
+        side: Side of the square in pixels.
+    """
     half = side // 2
 
     def near(centre: Tensor, length: int) -> Tensor:
@@ -125,12 +174,16 @@ def cut_out(images: Tensor, row: Tensor, column: Tensor, side: int) -> Tensor:
 
 
 def normalise(images: Tensor, mean: Rgb, std: Rgb) -> Tensor:
-    """(x / 255 - mean) / std for images [B, 3, H, W] of floats in 0..255, in place."""
+    """Compute (x / 255 - mean) / std for float images `[B, 3, H, W]` in 0..255, in place.
+
+    >>> normalise(torch.full((1, 3, 1, 1), 255.0), (0.5,) * 3, (0.25,) * 3).flatten().tolist()
+    [2.0, 2.0, 2.0]
+    """
     scale = 255 * torch.tensor([mean, std], dtype=images.dtype).view(2, 3, 1, 1)
-    # Not `tensor(..., device=)`, which would wait until the device has caught up.
+    # `torch.tensor(..., device=)` would synchronise with the device; this copy does not.
     shift, spread = scale.to(images.device, non_blocking=True)
     if images.device.type == "cpu" and images.is_contiguous(memory_format=torch.channels_last):
-        # In rows of pixels, because a CPU is slow at loops over three channels.
+        # Treat a row of pixels as one vector: loops over only three channels are slow on a CPU.
         rows = images.permute(0, 2, 3, 1).flatten(2)
         width = images.shape[3]
         rows.sub_(shift.view(3).repeat(width)).div_(spread.view(3).repeat(width))

@@ -1,8 +1,8 @@
-"""AutoAugment and RandAugment, of torchvision, drawn from a generator that is passed.
+"""AutoAugment and RandAugment of torchvision, with random numbers from a given generator.
 
-Sources: AutoAugment (arXiv 1805.09501), whose published policies torchvision holds, and RandAugment
-(arXiv 1909.13719). Departure: they act on whole images, before the crop and not after it, because
-the crop is one gather for the whole batch.
+Sources: AutoAugment (arXiv 1805.09501), whose published policies are in torchvision, and
+RandAugment (arXiv 1909.13719). Departure: they are applied before the crop instead of after it,
+because the crop is one operation on the whole batch.
 """
 
 from __future__ import annotations
@@ -21,15 +21,16 @@ AutoAugmentation = Literal["none", "randaugment", "autoaugment"]
 
 
 class AutoAugment:
-    """Changes each image by a policy of its own draws, then goes on with another transform.
+    """Applies a policy of torchvision to each image, then another transform to the batch.
 
-    torchvision draws from the process's generator. That one is put aside for as long, and seeded
-    for each image by a number drawn from the generator that is passed: so images repeat, whatever
-    the process draws elsewhere, and do not depend on the other images of their batch.
+    torchvision draws from the global generator of the process. While a batch is augmented, that
+    generator is seeded for each image with a number from the given generator; its state is restored
+    afterwards. So the result is reproducible, whatever else the process draws, and does not depend
+    on the other images of the batch.
 
     Args:
         policy: A transform of torchvision for uint8 images `[3, H, W]`.
-        then: What follows.
+        then: The transform that follows.
     """
 
     def __init__(self, policy: Any, then: Transform) -> None:
@@ -46,9 +47,16 @@ class AutoAugment:
 
 
 def create_auto_augment(kind: AutoAugmentation, dataset: str, then: Transform) -> Transform:
-    """`then`, after the policy: RandAugment's two operations of strength 9, or AutoAugment's.
+    """Return a transform that applies the policy `kind` and then `then`.
 
-    AutoAugment's is the one found on CIFAR-10, SVHN or, for all other data sets, ImageNet.
+    RandAugment applies two operations of magnitude 9. AutoAugment uses the policy found on CIFAR-10
+    for CIFAR-10 and CIFAR-100, the one found on SVHN for SVHN, and the one found on ImageNet for
+    all other data sets.
+
+    Args:
+        kind: "none", "randaugment" or "autoaugment".
+        dataset: Name of the data set, which selects the policy of AutoAugment.
+        then: The transform that follows.
     """
     if kind == "none":
         return then
@@ -68,7 +76,7 @@ def create_auto_augment(kind: AutoAugmentation, dataset: str, then: Transform) -
 
 @contextmanager
 def _own_randomness() -> Iterator[torch.Generator]:
-    """The process's CPU generator, whose state is given back afterwards."""
+    """Yield the global CPU generator and restore its state afterwards."""
     usual = torch.default_generator
     state = usual.get_state()
     try:

@@ -1,9 +1,10 @@
-"""Image files decoded once into one large file, which is then mapped into memory.
+"""A cache of decoded images: one large file that is mapped into memory.
 
-`images-SIZEpx-KEY.u8`: the pixels [N, S, S, 3] uint8, a CRC-32 of each image (uint32, little
-endian), and the SHA-256 of the key and those sums. The key is a digest of the images' paths and
-sizes in bytes, in order, so that other images make another file. While it is being made, it is
-called `….partial`, and `….sums` beside it holds the sums of the images that are safe on the disk.
+The file `images-SIZEpx-KEY.u8` holds the pixels `[N, S, S, 3]` uint8, a CRC-32 of each image
+(uint32, little endian), and the SHA-256 of the key and those checksums. The key is a hash of the
+images' paths and file sizes, in order, so different images get a different file. While the file is
+being written its name ends in `.partial`, and a file that ends in `.sums` holds the checksums of
+the images that are already on the disk.
 """
 
 from __future__ import annotations
@@ -32,22 +33,24 @@ from darts.data.manifest import below
 from darts.data.streaming import ImageFiles
 from darts.errors import UserError
 
-_BLOCK = 64  # images between two times that the disk is waited for
-_AHEAD = 2  # batches that are read before they are asked for
+_BLOCK = 64  # images written between two calls of fsync
+_AHEAD = 2  # batches that are read in advance
 _DIGEST_BYTES = 32
 
 
 @dataclass(frozen=True, eq=False)
 class MappedImages:
-    """Decoded images in a file of this module; an image's sum is checked when it is first read.
+    """Decoded images in a cache file, an `ImageSet`.
 
-    Args:
-        path: The file.
-        labels: Class numbers [N], int64.
-        rows: Number in the file of each image [N].
-        pixels: The file's images, mapped.
-        sums: CRC-32 of each of the file's images.
-        checked: Which of the file's images were read before.
+    The checksum of an image is verified when it is read for the first time.
+
+    Attributes:
+        path: The cache file.
+        labels: Class numbers `[N]`, int64.
+        rows: Position in the file of each image `[N]`.
+        pixels: All images of the file `[M, S, S, 3]` uint8, mapped into memory.
+        sums: CRC-32 of each image of the file `[M]`.
+        checked: Whether each image of the file has been verified `[M]`.
     """
 
     path: Path
@@ -61,10 +64,10 @@ class MappedImages:
         return len(self.labels)
 
     def fetch(self, indices: Tensor) -> Tensor:
-        """Images [B, 3, S, S] uint8, channels last.
+        """Return the images `indices` as `[B, 3, S, S]` uint8, channels last.
 
         Raises:
-            UserError: an image is not what was written.
+            UserError: An image differs from its checksum.
         """
         return self._fetch(indices, False)
 
@@ -72,19 +75,19 @@ class MappedImages:
         rows = self.rows[indices].numpy()
         shape = (len(rows), *self.pixels.shape[1:])
         batch = torch.empty(shape, dtype=torch.uint8, pin_memory=pin)
-        # With `clip`, numpy writes into the tensor itself; the rows are known to exist.
+        # In the mode "clip" numpy writes directly into the tensor; all rows are in range anyway.
         np.take(self.pixels, rows, axis=0, out=batch.numpy(), mode="clip")
         for place in (~self.checked[rows]).nonzero()[0]:
             if zlib.crc32(batch[place].numpy().data) != self.sums[rows[place]]:
                 raise UserError(
                     f"{self.path} is damaged (image {rows[place]} differs from its checksum); "
-                    "delete it, and it will be made again"
+                    "delete it, and the next run writes it again"
                 )
         self.checked[rows] = True
         return batch.permute(0, 3, 1, 2)
 
     def reader(self, pin: bool = False) -> BatchReader:
-        """A reader of batches, which a thread gets ahead of time."""
+        """Return a reader whose batches are read in advance by a thread."""
 
         def read(batches: Sequence[Tensor]) -> Iterator[Tensor]:
             with ThreadPoolExecutor(1) as pool:
@@ -109,24 +112,27 @@ class MappedImages:
 
     @property
     def decoded_bytes(self) -> int:
-        """Memory that all images would take."""
+        """Memory that all images need, in bytes."""
         return len(self) * self.pixels[0].size
 
     def in_memory(self) -> ImageTensor:
-        """All images, read once."""
+        """Read all images into memory."""
         return ImageTensor(self.fetch(torch.arange(len(self))).contiguous(), self.labels)
 
 
 def cached(files: ImageFiles, root: Path, directory: Path) -> MappedImages:
-    """The images of `files`, from their file in `directory`, which is made where it is missing.
+    """Return the images of `files` from their cache file, which is written first if it is missing.
 
-    Making it shows how far it is, and goes on where it was interrupted.
+    Writing shows its progress, and continues after an interruption. Only one process writes; others
+    wait for it.
 
     Args:
-        root: Folder that the files lie below.
+        files: The images.
+        root: The folder that contains the files.
+        directory: The folder of cache files.
 
     Raises:
-        UserError: An image cannot be read, the disk has no room, or the cache is damaged.
+        UserError: An image cannot be read, the disk is too small, or the cache file is damaged.
     """
     key = _key(files, root)
     path = directory / f"images-{files.size}px-{key[:16]}.u8"
@@ -138,7 +144,7 @@ def cached(files: ImageFiles, root: Path, directory: Path) -> MappedImages:
                     _make(files, key, path)
         return _opened(files, key, path)
     except OSError as error:
-        raise UserError(f"the cache {path} cannot be made or read: {error}") from error
+        raise UserError(f"the cache {path} cannot be written or read: {error}") from error
 
 
 def _key(files: ImageFiles, root: Path) -> str:
@@ -165,7 +171,7 @@ def _make(files: ImageFiles, key: str, path: Path) -> None:
         open(journal, "r+b") as sums,
         counting("decoding images into the cache", len(files), done) as advance,
     ):
-        # What was written after the last safe point is written again.
+        # Images written after the last fsync are written again.
         pixels.seek(done * each)
         pixels.truncate()
         sums.seek(4 * done)
@@ -193,7 +199,7 @@ def _opened(files: ImageFiles, key: str, path: Path) -> MappedImages:
         tail = stream.read()
     table, digest = tail[: 4 * count], tail[4 * count :]
     if len(digest) != _DIGEST_BYTES or hashlib.sha256(key.encode() + table).digest() != digest:
-        raise UserError(f"{path} is damaged; delete it, and it will be made again")
+        raise UserError(f"{path} is damaged; delete it, and the next run writes it again")
     return MappedImages(
         path=path,
         labels=files.labels,
@@ -211,7 +217,7 @@ def _flush(stream: IO[bytes]) -> None:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Let one process at a time make a file; where the system knows no locks, nothing is locked."""
+    """Wait until no other process holds the lock; without locks in the system, do nothing."""
     with path.open("w") as stream:
         try:
             import fcntl
@@ -221,7 +227,7 @@ def _locked(path: Path) -> Iterator[None]:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            print("waiting for another process that makes this cache", file=sys.stderr, flush=True)
+            print("waiting for another process that writes this cache", file=sys.stderr, flush=True)
             fcntl.flock(stream, fcntl.LOCK_EX)
         yield
     path.unlink(missing_ok=True)

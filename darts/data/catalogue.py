@@ -1,8 +1,8 @@
-"""The data sets that are known by name: their files, shapes and published statistics. Torch-free.
+"""The data sets that are known by name: their files, sizes and published statistics. Torch-free.
 
-Statistics are those of the training images on the scale 0..1. CIFAR-10: the authors' code
-(yuhuixu1993/PC-DARTS, utils.py); ImageNet: the values that its published models share; the others:
-the values in common use, which are those of the official training files.
+Statistics are those of the training images, for values in 0..1. CIFAR-10: the authors' code
+(yuhuixu1993/PC-DARTS, utils.py). ImageNet: the values that published models use. Others: the values
+in common use, which equal the statistics of the official training files.
 """
 
 from __future__ import annotations
@@ -19,16 +19,20 @@ from darts.errors import UserError
 
 @dataclass(frozen=True, kw_only=True)
 class KnownSet:
-    """A data set with a name.
+    """A data set that has a name.
 
-    Args:
-        files: Paths below the data directory that must all exist; none where code embeds it.
+    >>> KNOWN["cifar10"].classes
+    10
+
+    Attributes:
+        files: Paths below the data directory that must all exist; empty if scikit-learn brings
+            the data set.
         train: Number of training images.
         test: Number of test images.
         classes: Number of classes.
-        size: Side of the images in pixels; None where it varies.
-        flip: Whether a mirror image keeps its class.
-        statistics: Published mean and standard deviation of the channels, or None.
+        size: Side of the images in pixels; None if it varies.
+        flip: Whether a mirrored image has the same class.
+        statistics: Published statistics of the channels, or None.
     """
 
     files: tuple[str, ...]
@@ -105,7 +109,17 @@ KNOWN: Mapping[str, KnownSet] = MappingProxyType(
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetRow:
-    """One line of the listing: what a data set holds, and whether it is on this machine."""
+    """One line of the list of data sets.
+
+    Attributes:
+        name: Name of the data set.
+        present: Whether it is on this machine.
+        where: Paths where it is, or where it is expected.
+        train_images: Number of training images.
+        test_images: Number of test images.
+        classes: Number of classes.
+        size: Side of the images in pixels; None if it varies.
+    """
 
     name: str
     present: bool
@@ -117,7 +131,10 @@ class DatasetRow:
 
 
 def find(name: str, directory: Path) -> tuple[Path, ...] | None:
-    """The files of the data set `name`, or None; ImageNet may be `directory` itself."""
+    """Return the paths of the data set `name` below `directory`, or None if one is missing.
+
+    ImageNet may also lie directly in `directory`.
+    """
     known = KNOWN[name]
     places = [tuple(directory / file for file in known.files)]
     if name == "imagenet":
@@ -126,7 +143,11 @@ def find(name: str, directory: Path) -> tuple[Path, ...] | None:
 
 
 def list_datasets(data_dir: str | None = None) -> tuple[DatasetRow, ...]:
-    """All data sets with a name, and where they are or would be; opens no image."""
+    """List all data sets that have a name, without opening an image.
+
+    >>> list_datasets()[0].where
+    'comes with scikit-learn'
+    """
     directory = data_directory(data_dir)
     rows = []
     for name, known in KNOWN.items():
@@ -147,11 +168,11 @@ def list_datasets(data_dir: str | None = None) -> tuple[DatasetRow, ...]:
 
 
 def missing_error(name: str, directory: Path, reason: str) -> UserError:
-    """The error that says where a data set was looked for and which choices remain."""
+    """Return the error for a missing data set; it names the expected paths and the alternatives."""
     looked = ", ".join(str(directory / file) for file in KNOWN[name].files)
     present = [other for other in KNOWN if find(other, directory) is not None]
     return UserError(
         f"{name} is not on this machine: looked for {looked}; {reason}. "
-        f"Give its place by --data-dir, or choose among {', '.join(present)}, folder:PATH "
+        f"Give its directory by --data-dir, or choose among {', '.join(present)}, folder:PATH "
         "and array:FILE.npz"
     )

@@ -1,4 +1,4 @@
-"""Image files that cannot be read, found before a run starts."""
+"""Find image files that cannot be decoded, before a run starts."""
 
 from __future__ import annotations
 
@@ -13,23 +13,24 @@ from darts.data.source import Source
 from darts.data.streaming import ImageFiles, decode, in_workers
 from darts.errors import UserError
 
-NAMED = 5
-CHUNK = 64
-# JPEGs are decoded at an eighth of their size, which reads every byte in less than half the time.
-GLANCE = 8
+NAMED = 5  # unreadable files that are named
+CHUNK = 64  # images that a worker checks at a time
+# At an eighth of its size a JPEG is still read to the end, in less than half the time.
+THUMBNAIL = 8
 
 
 def without_unreadable(source: Source, test: bool) -> tuple[Source, tuple[str, ...]]:
-    """`source` without the files that cannot be read as images, and these.
+    """Return `source` without the files that cannot be decoded, and the paths of those files.
 
-    Every file is decoded once, small. What is left out is counted on standard error, and the first
-    few are named.
+    Every file is decoded once at a small size. The number of files that are left out is printed on
+    standard error, with the names of the first few.
 
     Args:
-        test: Whether the test images are looked at, too.
+        source: A data set; if it is not made of files, it is returned unchanged.
+        test: Whether the test images are checked as well.
 
     Raises:
-        UserError: A class has no image left.
+        UserError: A class has no readable image.
     """
     skipped: list[str] = []
     parts: dict[str, Any] = {}
@@ -55,9 +56,14 @@ def without_unreadable(source: Source, test: bool) -> tuple[Source, tuple[str, .
 
 
 def find_broken(images: ImageFiles, what: str = "reading images") -> list[int]:
-    """Numbers of the images whose files cannot be decoded."""
+    """Return the numbers of the images whose files cannot be decoded.
+
+    Args:
+        images: The images to check.
+        what: Text of the progress bar.
+    """
     chunks = torch.arange(len(images)).split(CHUNK)
-    work = _Glance(images.paths)
+    work = _Check(images.paths)
     workers = min(images.workers, len(chunks) - 1)
     broken: list[int] = []
     with counting(what, len(images)) as advance:
@@ -67,8 +73,8 @@ def find_broken(images: ImageFiles, what: str = "reading images") -> list[int]:
     return broken
 
 
-class _Glance:
-    """What a worker does: the numbers of a chunk's broken files."""
+class _Check:
+    """The task of a worker: find the broken files of a chunk of image numbers."""
 
     def __init__(self, paths: tuple[str, ...]) -> None:
         self.paths = paths
@@ -79,7 +85,7 @@ class _Glance:
 
 def _can_be_read(path: str) -> bool:
     try:
-        decode(path, GLANCE)
+        decode(path, THUMBNAIL)
     except UserError:
         return False
     return True

@@ -1,4 +1,4 @@
-"""How far a pass over many images has come."""
+"""The progress of a pass over many images."""
 
 from __future__ import annotations
 
@@ -8,14 +8,24 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-PATIENCE = 10.0  # seconds between two plain lines
+LINE_EVERY = 10.0  # seconds between two plain lines
 
 
 @contextmanager
 def counting(what: str, total: int, done: int = 0) -> Iterator[Callable[[int], None]]:
-    """Give a function that counts finished images: a bar on a terminal, else a line now and then.
+    """Show the progress of a pass and yield a function that takes the number of finished images.
 
-    A short pass without a terminal prints nothing.
+    On a terminal this is a progress bar; otherwise a line every 10 seconds, so a short pass prints
+    nothing.
+
+    >>> with counting("reading", 2) as advance:
+    ...     advance(1)
+    ...     advance(1)
+
+    Args:
+        what: What is done, for the bar and the lines.
+        total: Number of images.
+        done: Number of images that were finished earlier.
     """
     if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
         from rich.console import Console
@@ -31,7 +41,7 @@ def counting(what: str, total: int, done: int = 0) -> Iterator[Callable[[int], N
     def advance(count: int) -> None:
         nonlocal finished, printed
         finished += count
-        if time.monotonic() - printed >= PATIENCE:
+        if time.monotonic() - printed >= LINE_EVERY:
             printed = time.monotonic()
             print(f"{what}: {finished:,} of {total:,}", file=sys.stderr, flush=True)
 

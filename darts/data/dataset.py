@@ -1,7 +1,8 @@
-"""What a data set is: images with labels, how to fetch them, and what a network must know of them.
+"""A data set: training and test images with labels, and what a network must know about them.
 
-Images are uint8 until the last moment and live either in memory, on any device (`ImageTensor`), or
-in files that worker processes decode (`darts.data.streaming`); both look the same from outside.
+Images stay uint8 until they are augmented. They are either in memory, on any device
+(`ImageTensor`), or in files that worker processes decode (`darts.data.streaming.ImageFiles`); both
+implement `ImageSet`.
 """
 
 from __future__ import annotations
@@ -18,39 +19,46 @@ from torch import Tensor
 from darts.data.channels import Rgb
 
 BatchReader = Callable[[Sequence[Tensor]], Iterator[Tensor]]
-"""Takes index batches [B] and yields their images [B, 3, H, W] uint8, in the same order."""
+"""Takes batches of image numbers `[B]` and yields their images `[B, 3, H, W]` uint8, in order."""
 
 
 class ImageSet(Protocol):
-    """Images and their labels, numbered from 0."""
+    """Images with labels; the images are numbered from 0."""
 
     @property
     def labels(self) -> Tensor:
-        """Class numbers [N], int64, on the CPU."""
+        """Class numbers `[N]`, int64, on the CPU."""
 
     def __len__(self) -> int: ...
 
     def fetch(self, indices: Tensor) -> Tensor:
-        """Images [B, 3, H, W] uint8 with the numbers `indices` [B]."""
+        """Return the images with the numbers `indices` `[B]` as `[B, 3, H, W]` uint8."""
 
     def reader(self, pin: bool = False) -> BatchReader:
-        """A reader of batches; a fresh one each call. `pin` asks for page-locked memory."""
+        """Return a new reader of batches, into page-locked memory if `pin` is true."""
 
     def subset(self, indices: Tensor) -> ImageSet:
-        """The images with the numbers `indices`, renumbered in that order."""
+        """Return the images with the numbers `indices`, renumbered in that order."""
 
     def resized(self, size: int) -> ImageSet:
-        """Shorter side brought to `size`, then the square in the middle."""
+        """Resize the shorter side to `size` and crop to the centre square."""
 
     def to(self, device: torch.device | str) -> ImageSet:
-        """The same images on `device`, where they live in memory at all."""
+        """Return the images on `device`; images in files are returned unchanged."""
 
 
 @dataclass(frozen=True, eq=False)
 class ImageTensor:
-    """Images in memory: pixels [N, C, H, W] uint8 on any device; C = 1 is shown as three channels.
+    """Images in memory, an `ImageSet`.
 
-    `labels` [N] int64 stay on the CPU.
+    >>> images = ImageTensor(torch.zeros(2, 1, 8, 8, dtype=torch.uint8), torch.tensor([0, 1]))
+    >>> images.fetch(torch.tensor([1])).shape
+    torch.Size([1, 3, 8, 8])
+
+    Attributes:
+        pixels: The images `[N, C, H, W]` uint8, on any device. With C = 1, `fetch` repeats the
+            channel three times.
+        labels: Class numbers `[N]` int64, on the CPU.
     """
 
     pixels: Tensor
@@ -83,7 +91,7 @@ def _resize_and_crop(images: Tensor, size: int) -> Tensor:
     height, width = images.shape[2:]
     short = min(height, width)
     shape = (size * height // short, size * width // short)
-    # Rounding is left to us: not every device interpolates uint8.
+    # In float, because not every device interpolates uint8.
     grown = F.interpolate(images.float(), shape, mode="bilinear", antialias=True)
     top, left = round((shape[0] - size) / 2), round((shape[1] - size) / 2)
     square = grown[:, :, top : top + size, left : left + size]
@@ -92,15 +100,15 @@ def _resize_and_crop(images: Tensor, size: int) -> Tensor:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Files:
-    """Which files the images of a data set are.
+    """The files of a data set of image files.
 
-    Args:
-        root: The folder that they lie below.
+    Attributes:
+        root: The folder that contains them.
         train: Path of each training image, in the order of `Dataset.train`.
-        test: Likewise for the test images.
-        skipped: Paths that were left out because they cannot be read as images.
-        halves: Numbers of the training images for the weights and for the architecture, where an
-            earlier run has settled them.
+        test: Path of each test image, in the order of `Dataset.test`.
+        skipped: Paths of files that were left out because they cannot be decoded.
+        halves: Numbers of the training images for the weights and for the architecture, if an
+            earlier run has chosen them.
         is_subset: Whether this is a subset of the folder.
     """
 
@@ -114,20 +122,21 @@ class Files:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Dataset:
-    """Training and test images, and what a network and its user must know of them.
+    """Training and test images, and what a network must know about them.
 
-    Args:
-        name: As the user gave it.
-        classes: One name a class; a label is a position in it.
-        image_size: Side in pixels of what the network sees.
-        stored_size: Side in pixels of what the image sets hold; larger where crops are resized.
-        mean: Of the red, green and blue channel, in 0..1.
-        std: Likewise.
-        measured: Mean and std come from these images and not from a publication.
-        flip: Whether a mirror image keeps its class.
-        train: Training images; they are divided between weights and architecture in a search.
+    Attributes:
+        name: Name as the user gave it.
+        classes: Name of each class; a label is an index into it.
+        image_size: Side of the images that the network receives, in pixels.
+        stored_size: Side of the images in the image sets, in pixels; larger than `image_size` if
+            they are cropped.
+        mean: Mean of red, green and blue, for values in 0..1.
+        std: Standard deviation of red, green and blue, for values in 0..1.
+        measured: Whether mean and std are computed from these images instead of published.
+        flip: Whether a mirrored image has the same class.
+        train: Training images; a search divides them between weights and architecture.
         test: Test images, disjoint from the training images.
-        files: The images' files, where they came from such.
+        files: The files of the images, if they are files.
     """
 
     name: str
@@ -147,15 +156,15 @@ class Dataset:
         return len(self.classes)
 
     def to(self, device: torch.device | str) -> Dataset:
-        """The same data set with its images on `device`, where they live in memory at all."""
+        """Return the data set with its images on `device`; images in files stay there."""
         return replace(self, train=self.train.to(device), test=self.test.to(device))
 
     def counts(self) -> dict[str, int]:
-        """What a result says of image files: how many were left out as unreadable."""
+        """Entries of a run's result about image files: how many were unreadable and left out."""
         return {"skipped_images": len(self.files.skipped)} if self.files is not None else {}
 
     def card(self) -> dict[str, Any]:
-        """Plain values that a checkpoint keeps, so that `predict` treats an image likewise."""
+        """Plain values for the checkpoint; `predict` prepares images with them."""
         return {
             "name": self.name,
             "classes": list(self.classes),

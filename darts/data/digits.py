@@ -1,4 +1,4 @@
-"""Handwritten digits that come with scikit-learn, so that the first run needs no download."""
+"""The handwritten digits of scikit-learn, with which a first run needs no download."""
 
 from __future__ import annotations
 
@@ -12,12 +12,18 @@ from darts.data.splits import hold_out
 
 
 def open_digits() -> Source:
-    """1,797 grey images [1, 8, 8] of ten digits (Alpaydin and Kaynak, UCI repository, 1998).
+    """Open 1,797 grey images `[1, 8, 8]` of ten digits (Alpaydin and Kaynak, UCI, 1998).
 
-    Their values 0..16 are brought to 0..255. They come without a test set: every fifth image of
-    each class, in file order, is set aside whatever the seed, which gives 1,442 and 355 images.
+    Their values 0..16 are scaled to 0..255. The data set has no test set, so every fifth image of
+    each class, in file order, is held out: 1,442 training and 355 test images for every seed.
+
+    >>> source = open_digits()
+    >>> len(source.train), len(source.test)
+    (1442, 355)
     """
-    from sklearn.datasets import load_digits  # heavy, and needed for this data set alone
+    from sklearn.datasets import (
+        load_digits,
+    )  # imported here because it is heavy and only this data set needs it
 
     bunch = load_digits()
     pixels = torch.from_numpy(np.rint(bunch.images * (255 / 16)).astype(np.uint8))[:, None]

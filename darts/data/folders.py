@@ -1,4 +1,4 @@
-"""Data sets that are folders of image files, one folder a class; ImageNet is one of them."""
+"""Data sets of image files with one folder per class; ImageNet is one of them."""
 
 from __future__ import annotations
 
@@ -17,22 +17,28 @@ from darts.data.streaming import ImageFiles
 from darts.errors import UserError
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
-LARGE = 224
-SMALL = 64
+LARGE = 224  # image size of large or differing images
+SMALL = 64  # largest images that keep their own size
 
 
 def open_folder(root: Path, workers: int, name: str) -> Source:
-    """Open train/CLASS/* and val/CLASS/* (or test/), or one of CLASS/* and train/CLASS/* alone.
+    """Open a folder that holds train/CLASS/* and val/CLASS/* (or test/CLASS/*), or only CLASS/*.
 
-    Without test images, every fifth of each class is set aside (`splits.hold_out`). Of val/ and
-    test/, val/ is used, since ImageNet's test/ has no labels; it may be flat, see
-    `darts.data.imagenet`. No image is read, only the size of
-    small ones: the set is shown at its own size if that is square, the same everywhere and at most
-    64 pixels, else at 224.
+    If there are val/ and test/, val/ is used, because ImageNet's test/ has no labels; val/ may have
+    no class folders (see `darts.data.imagenet`). Without val/ and test/, every fifth training image
+    of each class is held out (`splits.hold_out`).
+
+    Images keep their own size if all of them are square, equally large and at most 64 pixels;
+    otherwise the size is 224. Only the headers of the files are read.
+
+    Args:
+        root: The folder.
+        workers: Processes that decode the images later.
+        name: Name of the data set, for the error.
 
     Raises:
-        UserError: no such folder, no classes or only one, a class without images, or different
-            classes for training and test; the folder is named.
+        UserError: The folder is missing, has fewer than two classes or a class without images, or
+            training and test have different classes. The message names the folder.
     """
     if not root.is_dir():
         raise UserError(f"{name}: there is no folder {root}")
@@ -65,8 +71,8 @@ def _classes(root: Path) -> tuple[str, ...]:
     found = sorted(e.name for e in os.scandir(root) if e.is_dir() and not e.name.startswith("."))
     if len(found) < 2:
         raise UserError(
-            f"{root} has {len(found)} class folders; a data set needs one folder for each of two "
-            "or more classes"
+            f"{root} has {len(found)} class folders; a data set needs at least two classes, "
+            "each in its own folder"
         )
     return tuple(found)
 
@@ -119,7 +125,7 @@ def _check_same(
 
 
 def _own_size(paths: tuple[str, ...]) -> int | None:
-    """Side of the images if they are square, small and of one size; only headers are read."""
+    """Return the side of the images if all are square, equally large and small, else None."""
     first = _header_size(paths[0])
     if first is None or first[0] != first[1] or first[0] > SMALL:
         return None
@@ -131,4 +137,4 @@ def _header_size(path: str) -> tuple[int, int] | None:
         with Image.open(path) as image:
             return image.size
     except OSError:
-        return None  # decoding will name the file and say what is wrong
+        return None  # decoding will report the error

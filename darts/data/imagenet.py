@@ -1,4 +1,4 @@
-"""ImageNet's validation images as their archive unpacks: in one folder, without classes."""
+"""Classes of ImageNet's validation images, which their archive puts into a single folder."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from darts.errors import UserError
 
 TABLE = "LOC_val_solution.csv"
 DEVKIT = "ILSVRC2012_devkit_t12"
-ABOVE = 3  # Kaggle's archive has its table three folders above train/ and val/
+LEVELS_UP = 3  # Kaggle's archive has its table three folders above train/ and val/
 
 
 def validation_classes(folder: Path) -> dict[str, str]:
-    """The WordNet id of each image in the flat `folder`, by file name without suffix.
+    """Return the WordNet id of each image in `folder`, by file name without suffix.
 
-    They stand in Kaggle's table LOC_val_solution.csv or in the unpacked development kit
-    ILSVRC2012_devkit_t12/, beside `folder` or up to three folders above that.
+    The ids are read from Kaggle's table LOC_val_solution.csv or from the unpacked development kit
+    ILSVRC2012_devkit_t12/. Either lies beside `folder` or up to three folders above that.
 
     Raises:
-        UserError: Neither is there, or it is damaged.
+        UserError: There is neither, or it is damaged.
     """
-    for place in (folder.parent, *list(folder.parents)[1 : 1 + ABOVE]):
+    for place in (folder.parent, *list(folder.parents)[1 : 1 + LEVELS_UP]):
         try:
             if (place / TABLE).is_file():
                 return _from_table(place / TABLE)
@@ -33,9 +33,9 @@ def validation_classes(folder: Path) -> dict[str, str]:
                 f"the classes of {folder} cannot be read from {place}: {error}"
             ) from error
     raise UserError(
-        f"{folder} holds no class folders, and nothing says the classes of its images: sort them "
-        f"into one folder a class, or, for ImageNet, put the unpacked development kit {DEVKIT}/ or "
-        f"Kaggle's {TABLE} beside it"
+        f"{folder} holds no class folders, and the classes of its images are not listed: sort "
+        "them into one folder per class or, for ImageNet, put the unpacked development kit "
+        f"{DEVKIT}/ or Kaggle's {TABLE} beside it"
     )
 
 

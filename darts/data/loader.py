@@ -1,4 +1,4 @@
-"""Batches on the device: endless and resumable for training, once in order for evaluation."""
+"""Batches on the device: endless and resumable for training, one ordered pass for evaluation."""
 
 from __future__ import annotations
 
@@ -17,27 +17,37 @@ from darts.system.share import WHOLE, Share
 class BatchLoader:
     """Endless batches of some images of a set, in a new order each epoch.
 
-    `order` shuffles and `noise` augments; both live on the CPU and belong to the caller, who saves
-    their states beside this loader's. Together they make resuming exact from any step: an epoch's
-    order is drawn when its first batch is asked for, never ahead.
+    The caller owns the generators `order` (shuffling) and `noise` (augmentation), both on the CPU,
+    and saves their states with the state of the loader. Resuming is exact from any step, because
+    the order of an epoch is drawn when its first batch is requested, never in advance.
+
+    >>> from darts.data.augmentation import Normalization
+    >>> from darts.data.dataset import ImageTensor
+    >>> images = ImageTensor(torch.zeros(5, 3, 8, 8, dtype=torch.uint8), torch.arange(5))
+    >>> plain = Normalization(mean=(0.5,) * 3, std=(0.5,) * 3, size=8)
+    >>> order, noise = torch.Generator(), torch.Generator()
+    >>> loader = BatchLoader(images, torch.arange(5), 2, "cpu", plain, order, noise)
+    >>> loader.steps_per_epoch, loader.next_batch()[0].shape
+    (2, torch.Size([2, 3, 8, 8]))
 
     Args:
-        images: Where images and labels come from; best on `device` already.
-        indices: Numbers of the images to use [N].
-        batch_size: Images in a batch, all shares together.
-        device: Where batches are delivered.
-        transform: Makes floats of uint8 images, with draws from `noise`.
-        order: Generator of the epochs' orders.
+        images: Images and labels, ideally on `device` already.
+        indices: Numbers of the images to use `[N]`.
+        batch_size: Images per batch, over all shares.
+        device: Device of the batches.
+        transform: Turns uint8 images into floats, with random numbers from `noise`.
+        order: Generator that shuffles.
         noise: Generator of the augmentation.
-        shuffle: Whether each epoch has its own order.
-        drop_last: Leave out the images that do not fill the last batch of an epoch.
-        channels_last: Memory layout of the images.
+        shuffle: Whether each epoch has a new random order.
+        drop_last: Whether the images that do not fill the last batch of an epoch are left out.
+        channels_last: Whether the memory format of the images is channels-last.
         dtype: Number format of the images.
-        share: The part of each batch that is delivered; all else is as for the whole.
+        share: The part of each batch that this process gets. Order and augmentation are those of
+            the whole batch.
 
     Raises:
-        UserError: there are fewer images than one batch needs.
-        ValueError: batches cannot be shared evenly.
+        UserError: There are fewer images than one batch needs.
+        ValueError: Batches cannot be divided into equal shares.
     """
 
     def __init__(
@@ -61,7 +71,7 @@ class BatchLoader:
         needed = batch_size if drop_last else 1
         if batch_size < 1 or len(indices) < needed:
             raise UserError(
-                f"{len(indices)} images are fewer than one batch of {batch_size}: take more "
+                f"{len(indices)} images are fewer than one batch of {batch_size}: use more "
                 "images or a smaller batch size"
             )
         self._deliver = _Delivery(images, device, channels_last, dtype)
@@ -77,10 +87,10 @@ class BatchLoader:
         self._permutation = torch.empty(0, dtype=torch.int64)
         self._numbers: Sequence[Tensor] = ()
         self.position = 0
-        """Batches of this epoch delivered so far."""
+        """Number of batches of this epoch that were returned so far."""
 
     def next_batch(self) -> tuple[Tensor, Tensor]:
-        """The next images [B, 3, S, S] and labels [B], both on the device; B is the share's."""
+        """Return the next images `[B, 3, S, S]` and labels `[B]` of this share, on the device."""
         if not self._numbers or self.position == self.steps_per_epoch:
             self._start(self._new_order(), 0)
         if self._batches is None:
@@ -92,14 +102,14 @@ class BatchLoader:
         return self._deliver(raw, chosen, self._transform, self._noise, self._share)
 
     def state_dict(self) -> dict[str, Any]:
-        """The order of the epoch under way and the position in it; generators are saved apart."""
+        """Return the order of the current epoch and the position in it, without the generators."""
         return {"order": self._permutation.clone(), "position": self.position}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on where a loader over as many images and with the same batch size stood.
+        """Continue from the state of a loader with as many images and the same batch size.
 
         Raises:
-            UserError: the saved order is of another number of images or batches.
+            UserError: The saved order has another number of images or batches.
         """
         order, position = state["order"], int(state["position"])
         if len(order) not in (0, len(self._indices)) or not 0 <= position <= self.steps_per_epoch:
@@ -131,10 +141,19 @@ def evaluation_batches(
     channels_last: bool = True,
     dtype: torch.dtype = torch.float32,
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Images [B, 3, S, S] and labels [B] of all images or of `indices`, once, in order.
+    """Yield images `[B, 3, S, S]` and labels `[B]` of all images, once and in order.
 
-    The last batch may be smaller. `transform` should draw nothing; what it draws comes from a
-    generator of its own, so that evaluating never disturbs a run.
+    The last batch may be smaller. `transform` should be deterministic; it gets a generator of its
+    own, so an evaluation never changes the random numbers of a run.
+
+    Args:
+        images: The images.
+        batch_size: Images per batch.
+        device: Device of the batches.
+        transform: Turns uint8 images into floats.
+        indices: Numbers of the images to use; by default all.
+        channels_last: Whether the memory format of the images is channels-last.
+        dtype: Number format of the images.
     """
     deliver = _Delivery(images, device, channels_last, dtype)
     numbers = torch.arange(len(images)) if indices is None else indices
@@ -146,7 +165,7 @@ def evaluation_batches(
 
 
 class _Delivery:
-    """Brings a batch to the device, transforms it there and lays it out."""
+    """Copies a batch to the device, transforms it there and sets its memory format."""
 
     def __init__(
         self,

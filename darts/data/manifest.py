@@ -1,10 +1,10 @@
-"""Which image files a run uses, written down so that another run can use exactly the same ones.
+"""The list of image files that a run uses, so that another run can use exactly the same ones.
 
-`images.jsonl` begins with an object of `manifest` (number of the format), `dataset`, `seed`,
-`classes`, `images` (how many of each part), `skipped` (unreadable files left out) and `sha256` (of
-all that follows). Then comes an object an image: `part` (weights or architecture in a search,
-train, train, test), `label` (number of its class), `bytes` (size of its file) and `path` (below the
-folder of the data set).
+The first line of `images.jsonl` is an object with `manifest` (version of the format), `dataset`,
+`seed`, `classes`, `images` (number of images in each part), `skipped` (unreadable files that were
+left out) and `sha256` (of all following lines). Each following line is an object for one image:
+`part` (weights or architecture in a search, otherwise train; or test), `label` (number of its
+class), `bytes` (size of its file) and `path` (relative to the folder of the data set).
 """
 
 from __future__ import annotations
@@ -31,7 +31,14 @@ PARTS = ("weights", "architecture", "train", "test")
 
 
 class Entry(NamedTuple):
-    """One image; see the head of this module."""
+    """One image of a manifest.
+
+    Attributes:
+        part: One of `PARTS`.
+        label: Number of its class.
+        bytes: Size of its file.
+        path: Path relative to the folder of the data set.
+    """
 
     part: str
     label: int
@@ -43,12 +50,12 @@ class Entry(NamedTuple):
 class Manifest:
     """Image files in the order in which a run numbers them, training images first.
 
-    Args:
+    Attributes:
         dataset: Name of the data set, as the user gave it.
-        seed: Seed that they were drawn from.
-        classes: One name a class.
-        entries: One an image.
-        skipped: Paths of files that were left out because they cannot be read as images.
+        seed: Seed that they were sampled from.
+        classes: Name of each class.
+        entries: One entry per image.
+        skipped: Paths of files that were left out because they cannot be decoded.
     """
 
     dataset: str
@@ -59,7 +66,13 @@ class Manifest:
 
     @classmethod
     def of(cls, dataset: Dataset, seed: int, parts: Mapping[str, Tensor]) -> Manifest:
-        """That of a data set of files; `parts` names disjoint groups of its training images."""
+        """Build the manifest of a data set of files.
+
+        Args:
+            dataset: The data set.
+            seed: Seed that its images were sampled from.
+            parts: Disjoint sets of numbers of training images, by name.
+        """
         files = dataset.files
         assert files is not None
         part_of = dict.fromkeys(range(len(files.train)), "train")
@@ -83,6 +96,7 @@ class Manifest:
         )
 
     def write(self, path: Path) -> None:
+        """Write the manifest to `path`."""
         body = "".join(_line(entry._asdict()) for entry in self.entries)
         head = {
             "manifest": FORMAT,
@@ -98,10 +112,10 @@ class Manifest:
 
     @classmethod
     def read(cls, path: Path) -> Manifest:
-        """The manifest in a file, or that of a run directory.
+        """Read a manifest from a file or a run directory.
 
         Raises:
-            UserError: There is none, or it was changed since it was written.
+            UserError: There is none, or it was changed after it was written.
         """
         path = RunFiles(path).images if path.is_dir() else path
         try:
@@ -115,12 +129,12 @@ class Manifest:
             values = json.loads(head)
             version, digest = values["manifest"], values["sha256"]
         except (ValueError, TypeError, KeyError):
-            raise UserError(f"{path} is no list of images such as runs write") from None
+            raise UserError(f"{path} is no list of images as written by a run") from None
         if version != FORMAT:
             raise UserError(f"{path} has format {version}; this toolkit reads format {FORMAT}")
         if hashlib.sha256(body.encode()).hexdigest() != digest:
             raise UserError(
-                f"{path} was changed or cut off since it was written: its sha256 differs"
+                f"{path} was changed or truncated after it was written: its sha256 differs"
             )
         try:
             entries = tuple(_entry(json.loads(line)) for line in body.splitlines())
@@ -135,18 +149,22 @@ class Manifest:
                 raise ValueError("a label has no class")
             return manifest
         except (ValueError, TypeError, KeyError) as error:
-            raise UserError(f"{path} is no list of images such as runs write: {error}") from None
+            raise UserError(f"{path} is no list of images as written by a run: {error}") from None
 
     def without(self, paths: Collection[str]) -> Manifest:
-        """The same without some files, which are counted as skipped."""
+        """Return the manifest without the given files, which are listed as skipped."""
         entries = tuple(entry for entry in self.entries if entry.path not in paths)
         return replace(self, entries=entries, skipped=(*self.skipped, *paths))
 
     def check(self, root: Path, where: str) -> None:
-        """Make sure that every file is below `root`, and as large as it was.
+        """Check that every file exists below `root` and has its recorded size.
+
+        Args:
+            root: The folder of the data set.
+            where: Path of the manifest, for the error.
 
         Raises:
-            UserError: Files are missing or changed; they are counted, and the first is named.
+            UserError: Files are missing or changed. The message has their number and the first.
         """
         missing, changed = [], []
         for entry in self.entries:
@@ -159,16 +177,16 @@ class Manifest:
             if paths:
                 raise UserError(
                     f"{len(paths):,} of the {len(self.entries):,} images that {where} lists are "
-                    f"{what} below {root}, the first is {paths[0]}; restore them, or draw a new "
+                    f"{what} below {root}, the first is {paths[0]}; restore them, or sample a new "
                     "subset"
                 )
 
 
 def _entry(values: dict[str, Any]) -> Entry:
     entry = Entry(**values)
-    # Never outside the data set's folder, whatever the file says.
+    # A path must never leave the folder of the data set.
     if entry.part not in PARTS or os.path.isabs(entry.path) or ".." in entry.path.split("/"):
-        raise ValueError(f"a line says {values}")
+        raise ValueError(f"a line holds {values}")
     return Entry(entry.part, int(entry.label), int(entry.bytes), entry.path)
 
 
@@ -177,11 +195,15 @@ def _line(values: Mapping[str, Any]) -> str:
 
 
 def below(root: Path, path: str) -> str:
-    """`path` as a manifest writes it."""
+    """Return `path` relative to `root`, with forward slashes.
+
+    >>> below(Path("/data"), "/data/train/cat/1.png")
+    'train/cat/1.png'
+    """
     return Path(path).relative_to(root).as_posix()
 
 
 def part_indices(entries: tuple[Entry, ...], part: str) -> Tensor:
-    """Numbers of the entries of one part, int64."""
+    """Return the numbers of the entries of one part, int64."""
     found = [number for number, entry in enumerate(entries) if entry.part == part]
     return torch.tensor(found, dtype=torch.int64)

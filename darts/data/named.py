@@ -1,4 +1,4 @@
-"""CIFAR-10, CIFAR-100, SVHN and Fashion-MNIST, read and fetched by torchvision."""
+"""CIFAR-10, CIFAR-100, SVHN and Fashion-MNIST, downloaded and read by torchvision."""
 
 from __future__ import annotations
 
@@ -19,14 +19,19 @@ from darts.data.dataset import ImageTensor
 from darts.data.source import Source
 from darts.errors import UserError
 
-TIMEOUT = 20.0  # seconds without an answer before a download is given up
+TIMEOUT = 20.0  # seconds without an answer after which a download fails
 
 
 def open_named(name: str, directory: Path, download: bool) -> Source:
-    """Open a data set that torchvision knows, below `directory`, in torchvision's own layout.
+    """Open a data set of torchvision.
+
+    Args:
+        name: Its name in `KNOWN`.
+        directory: Folder that contains it, in torchvision's own layout.
+        download: Whether to download it if it is missing.
 
     Raises:
-        UserError: it is absent and cannot be downloaded, or its files are damaged.
+        UserError: It is missing and cannot be downloaded, or its files are damaged.
     """
     if find(name, directory) is None:
         if not download:
@@ -37,7 +42,7 @@ def open_named(name: str, directory: Path, download: bool) -> Source:
     except (RuntimeError, OSError, ValueError, EOFError) as error:
         raise UserError(
             f"the files of {name} in {directory} are incomplete or damaged ({error}); "
-            "delete them to have them downloaded again"
+            "delete them, and they are downloaded again"
         ) from error
     known = KNOWN[name]
     train, test = map(_tensor, parts)
@@ -53,7 +58,7 @@ def open_named(name: str, directory: Path, download: bool) -> Source:
 
 def _torchvision(name: str, root: Path, train: bool, download: bool = False) -> Any:
     from darts.system.torchvision_compat import (
-        torchvision,  # heavy, and needed for these sets alone
+        torchvision,  # imported here because it is heavy and only these data sets need it
     )
 
     datasets = torchvision.datasets
@@ -68,7 +73,7 @@ def _torchvision(name: str, root: Path, train: bool, download: bool = False) -> 
 
 
 def _tensor(dataset: Any) -> ImageTensor:
-    """torchvision keeps [N, H, W, 3], [N, 3, H, W] (SVHN) or [N, H, W] (Fashion-MNIST)."""
+    """Convert `[N, H, W, 3]`, `[N, 3, H, W]` (SVHN) or `[N, H, W]` (Fashion-MNIST)."""
     pixels = torch.as_tensor(np.ascontiguousarray(dataset.data))
     if pixels.dim() == 3:
         pixels = pixels[:, None]
@@ -79,7 +84,7 @@ def _tensor(dataset: Any) -> ImageTensor:
 
 
 def _download(name: str, directory: Path) -> None:
-    """Fetch into a hidden neighbour and move over what is complete, or leave nothing behind."""
+    """Download into a hidden folder, then move the complete files; a failure leaves nothing."""
     try:
         with _scratch(directory) as scratch, _patience(TIMEOUT):
             for train in (True, False):
@@ -108,7 +113,7 @@ def _scratch(directory: Path) -> Iterator[Path]:
 
 @contextmanager
 def _patience(seconds: float) -> Iterator[None]:
-    """torchvision sets no time-out of its own; without one a dead network hangs for minutes."""
+    """Set a time-out for sockets; torchvision sets none and would hang on a dead network."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(seconds)
     try:

@@ -1,9 +1,9 @@
-"""The ImageNet recipe on whole batches: random resized crop, mirror image, colour jitter.
+"""ImageNet augmentation of whole batches: random resized crop, horizontal flip, colour jitter.
 
-Departures from torchvision's transforms: the crop is cut from the stored square (256 pixels for
-224) and not from the original photograph, it is interpolated without an antialiasing filter (at
-most 256 / 224 is lost), the order of the jitter's four steps is drawn once a batch, and values are
-not rounded between the steps (on a CPU, crops are).
+Departures from torchvision's transforms: the crop is taken from the stored square (256 pixels for
+an image size of 224) instead of the original photograph; it is interpolated without antialiasing
+(it shrinks by at most 256/224); the order of the four steps of the jitter is drawn once per batch;
+and values are not rounded between the steps (only crops on a CPU are).
 """
 
 from __future__ import annotations
@@ -21,23 +21,28 @@ from darts.data.color import jitter
 from darts.system.share import WHOLE, Share
 
 _ATTEMPTS = 10
-_PART = 8  # images at a time on a CPU, few enough for its caches
+_PART = 8  # images processed at a time on a CPU, few enough for its caches
 
 
 @dataclass(frozen=True, kw_only=True)
 class PhotographAugmentation:
-    """Random resized crop, mirror image, colour jitter, normalisation (PC-DARTS, 4.3).
+    """Random resized crop, horizontal flip, colour jitter and normalisation (PC-DARTS, §4.3).
 
-    Args:
-        mean: Of the channels, in 0..1.
-        std: Likewise.
+    >>> augment = PhotographAugmentation(mean=(0.5,) * 3, std=(0.5,) * 3, size=28, flip=True)
+    >>> augment(torch.zeros(2, 3, 32, 32, dtype=torch.uint8), torch.Generator()).shape
+    torch.Size([2, 3, 28, 28])
+
+    Attributes:
+        mean: Mean of each channel, for values in 0..1.
+        std: Standard deviation of each channel, for values in 0..1.
         size: Side of the result in pixels.
-        flip: Mirror half of the images.
-        cutout: Side in pixels of the blanked square; see `Augmentation`.
-        color_jitter: Brightness, contrast and saturation vary by this factor, hue by half of it
-            (as a part of the colour circle); the paper's retraining has 0.4, its search 0.
-        scale: Area of the crop, as a part of the image's.
-        ratio: Width of the crop divided by its height.
+        flip: Whether each image is mirrored with probability 1/2.
+        cutout: Side in pixels of the square that is set to 0; see `Augmentation`.
+        color_jitter: Strength s: brightness, contrast and saturation are multiplied by a factor in
+            [1 - s, 1 + s], and hue is rotated by up to s/2 of the colour circle. The paper uses
+            0.4 for retraining and 0 for the search.
+        scale: Range of the area of the crop, as a share of the area of the image.
+        ratio: Range of the width of the crop divided by its height.
     """
 
     mean: Rgb
@@ -76,7 +81,7 @@ class PhotographAugmentation:
 
     def _coloured(self, images: Tensor, factors: Tensor, order: list[int]) -> Tensor:
         if self.color_jitter:
-            # Colours are computed from whole planes.
+            # The jitter works on contiguous colour planes.
             images = jitter(images.contiguous().div_(255), factors, order).mul_(255)
         return normalise(images, self.mean, self.std)
 
@@ -89,9 +94,22 @@ def random_boxes(
     ratio: tuple[float, float],
     generator: torch.Generator,
 ) -> Tensor:
-    """Crops [4, B] (top, left, height, width in pixels) of random area, shape and place.
+    """Sample crops `[4, B]` (top, left, height, width in pixels) of random area, shape and place.
 
-    Each image has ten attempts at a crop that fits inside; after that it is taken whole.
+    The area is uniform in `scale`, the aspect ratio log-uniform in `ratio`. The first
+    of ten samples that fits into the image is used; if none fits, the crop is the whole image.
+
+    >>> generator = torch.Generator()
+    >>> random_boxes(1, 8, 8, (1.0, 1.0), (1.0, 1.0), generator).flatten().tolist()
+    [0, 0, 8, 8]
+
+    Args:
+        batch: Number of crops B.
+        height: Height of the images.
+        width: Width of the images.
+        scale: Range of the area, as a share of the area of the image.
+        ratio: Range of the width divided by the height.
+        generator: Source of the random numbers.
     """
     area, shape = torch.rand(2, _ATTEMPTS, batch, generator=generator, dtype=torch.float64)
     place = torch.rand(2, batch, generator=generator, dtype=torch.float64)
@@ -109,15 +127,21 @@ def random_boxes(
 
 
 def resized_crop(images: Tensor, boxes: Tensor, flip: Tensor, size: int) -> Tensor:
-    """The crops `boxes` [4, B] of images [B, 3, H, W], mirrored where `flip` [B], at `size` pixels.
+    """Crop images and resize the crops to `size x size`, by bilinear interpolation.
 
-    Bilinear between pixel centres, with nothing from outside a crop; floats in 0..255.
+    Pixels outside a crop have no influence. Returns floats in 0..255.
+
+    Args:
+        images: The images `[B, 3, H, W]`.
+        boxes: The crops `[4, B]` of `random_boxes`.
+        flip: Which crops are mirrored `[B]`, bool.
+        size: Side of the result in pixels.
     """
     top, left, height, width = boxes[:, :, None].float()
     steps = (torch.arange(size, device=images.device) + 0.5) / size  # centres, in 0..1
     rows = _inside(steps * height, height) + top
     columns = _inside(torch.where(flip[:, None], 1 - steps, steps) * width, width) + left
-    # grid_sample counts from -1 to 1, from the outer edge of the first pixel to that of the last.
+    # In grid_sample, -1 and 1 are the outer edges of the first and the last pixel.
     vertical = 2 * rows / images.shape[2] - 1
     horizontal = 2 * columns / images.shape[3] - 1
     grid = torch.stack(
@@ -127,8 +151,8 @@ def resized_crop(images: Tensor, boxes: Tensor, flip: Tensor, size: int) -> Tens
 
 
 def cropped_one_by_one(images: Tensor, boxes: Tensor, flip: Tensor, size: int) -> Tensor:
-    """As `resized_crop`, rounded to uint8: on a CPU much faster than interpolating in float."""
-    # Interpolation is fast where the three channels of a pixel lie together.
+    """Like `resized_crop`, but in uint8, which is much faster on a CPU."""
+    # Interpolation is fast if the three channels of a pixel are adjacent in memory.
     images = images.contiguous(memory_format=torch.channels_last)
     result = torch.empty((len(images), 3, size, size), dtype=torch.uint8)
     result = result.contiguous(memory_format=torch.channels_last)
@@ -140,5 +164,5 @@ def cropped_one_by_one(images: Tensor, boxes: Tensor, flip: Tensor, size: int) -
 
 
 def _inside(position: Tensor, length: Tensor) -> Tensor:
-    """Keep positions at least half a pixel from the edges, so that no neighbour is mixed in."""
+    """Clamp positions to half a pixel from the edges, so that no pixel outside has influence."""
     return position.clamp(min=0.5).minimum(length - 0.5)

@@ -1,4 +1,4 @@
-"""What every kind of data set gives before size, subsets and statistics are settled."""
+"""A data set as it is opened, before size, subset and statistics are chosen."""
 
 from __future__ import annotations
 
@@ -11,17 +11,16 @@ from darts.data.dataset import ImageSet
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Source:
-    """A data set as it was found.
+    """A data set as it is opened.
 
-    Args:
-        classes: One name a class.
+    Attributes:
+        classes: Name of each class.
         train: Training images.
         test: Test images.
-        flip: Whether a mirror image keeps its class.
-        size: Side in pixels at which to show the images, unless the user wants another; None where
-            they are not square.
-        statistics: Published mean and standard deviation of the channels, if there are any.
-        root: Where images are files, the folder that they lie below.
+        flip: Whether a mirrored image has the same class.
+        size: Default image size in pixels; None if the images are not square.
+        statistics: Published statistics of the channels, if there are any.
+        root: The folder that contains the images, if they are files.
     """
 
     classes: tuple[str, ...]
@@ -34,6 +33,6 @@ class Source:
 
     @property
     def folder(self) -> Path:
-        """`root`, of images that are files."""
+        """`root` of a data set of files."""
         assert self.root is not None
         return self.root

@@ -1,4 +1,4 @@
-"""From the name of a data set to the data set: the one entry to this room."""
+"""Open a data set by its name: the entry point of this package."""
 
 from __future__ import annotations
 
@@ -37,17 +37,23 @@ def open_dataset(
     run: str | None = None,
     test: bool = True,
 ) -> Dataset:
-    """Open the data set that `options` names; images that fit in memory go to `device`.
+    """Open the data set that `options` names.
 
-    `seed` draws the subset, and nothing else. Statistics of own data are those of all training
-    images; `statistics.with_statistics` narrows them.
+    Without published statistics, mean and standard deviation are computed from all training images;
+    a search recomputes them with `statistics.with_statistics` from its images for the weights.
+
+    >>> open_dataset(DataOptions(dataset="digits")).num_classes
+    10
 
     Args:
-        run: Directory of a run to go on with; image files are those that it began with.
-        test: Whether the test images will be read, so that decoding them ahead is worth it.
+        options: Name of the data set, subset, sizes and cache.
+        seed: Seed of the subset; nothing else depends on it.
+        device: Where images that fit into memory are stored.
+        run: Directory of a run to resume, whose list of image files is used.
+        test: Whether the test images will be used, and are therefore decoded in advance.
 
     Raises:
-        UserError: the data set is unknown, absent or faulty, or an option does not fit it.
+        UserError: The data set is unknown, missing or faulty, or an option does not fit it.
     """
     source, files = _apply_subset(_hold_out(options), options, seed, run, test)
     size = options.image_size or source.size
@@ -75,7 +81,7 @@ def open_dataset(
 def _apply_subset(
     source: Source, options: DataOptions, seed: int, run: str | None, test: bool
 ) -> tuple[Source, Files | None]:
-    """The part of `source` that is used, and which files it is made of."""
+    """Return the subset of `source` that the run uses and, for image files, the list of files."""
     listed = _manifest_path(options.subset, run)
     skipped: tuple[str, ...] = ()
     halves = None
@@ -106,12 +112,15 @@ def _apply_subset(
 
 
 def classes_and_size(options: DataOptions) -> tuple[int, int]:
-    """Number of classes and image size that a run on this data set will have; opens no image.
+    """Return the number of classes and the image size of a run with these options.
 
-    Those of a data set with a name are known even where it is absent.
+    No image is decoded. A data set with a name need not be on this machine.
+
+    >>> classes_and_size(DataOptions(dataset="cifar10", classes=5))
+    (5, 32)
 
     Raises:
-        UserError: Own data are absent or faulty.
+        UserError: The user's own data are missing or faulty.
     """
     known = KNOWN.get(options.dataset)
     found = known and find(options.dataset, data_directory(options.data_dir))
@@ -128,12 +137,12 @@ def classes_and_size(options: DataOptions) -> tuple[int, int]:
 
 
 def _hold_out(options: DataOptions) -> Source:
-    """The data set, its test images replaced by training images that are set aside if asked."""
+    """Open the data set; with `hold_out`, held-out training images replace its test images."""
     source, every = _open(options), options.hold_out
     if every == 0:
         return source
     if every < 2:
-        raise UserError(f"hold_out {every}: every second image or rarer can be set aside")
+        raise UserError(f"hold_out {every}: it must be 0, or 2 or more to hold out every Nth image")
     train, test = hold_out(source.train.labels, source.classes, every)
     return replace(source, train=source.train.subset(train), test=source.train.subset(test))
 
@@ -153,7 +162,7 @@ def _open(options: DataOptions) -> Source:
             raise missing_error(
                 name,
                 directory,
-                "it has to be downloaded by hand (image-net.org), as train/WNID/*.JPEG "
+                "download it by hand (image-net.org), as train/WNID/*.JPEG "
                 f"({known.train:,} images) and val/WNID/*.JPEG ({known.test:,})",
             )
         source = open_folder(found[0].parent, options.workers, name)
@@ -167,7 +176,7 @@ def _open(options: DataOptions) -> Source:
 
 
 def _manifest_path(subset: str | None, run: str | None) -> Path | None:
-    """The manifest to follow; that of a run to go on with comes before all."""
+    """Return the path of the manifest to use; a resumed run uses its own."""
     if run is not None and (listed := RunFiles(Path(run)).images).exists():
         return listed
     return Path(subset).expanduser() if subset is not None else None
@@ -176,7 +185,7 @@ def _manifest_path(subset: str | None, run: str | None) -> Path | None:
 def _resize_and_cache(
     source: Source, images: ImageSet, size: int, options: DataOptions
 ) -> ImageSet:
-    """Resize, and decode ahead: into the cache if there is to be one, and what fits into memory."""
+    """Resize; decode files into the cache if there is one, and into memory if they fit."""
     images = images.resized(size)
     if not isinstance(images, ImageFiles):
         return images

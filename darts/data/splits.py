@@ -1,8 +1,8 @@
-"""Disjoint parts of a data set, with every class in proportion.
+"""Disjoint parts of a data set in which every class keeps its proportion.
 
 Departure: the authors' search takes images 0..N/2 for the weights and the rest for the
-architecture, in file order, which is right only for files that are shuffled already. The default
-here is right for any order and draws from the seed; `paper` gives the authors' rule.
+architecture, in file order, which is correct only if the files are shuffled already. The default
+here is correct for any order and depends on the seed; "paper" is the authors' rule.
 """
 
 from __future__ import annotations
@@ -22,18 +22,31 @@ def split_halves(
     generator: torch.Generator | None = None,
     method: Literal["balanced", "paper"] = "balanced",
 ) -> tuple[Tensor, Tensor]:
-    """Divide images with these labels [N] into two disjoint index sets, each in file order.
+    """Divide images into two disjoint sets of indices, each in file order.
 
-    `balanced` draws from `generator`: the first set gets floor(fraction * N) images, and of a class
-    with n images fraction * n, up to less than one image. `paper` takes the first images for the
-    first set. The first set trains the weights, the second the architecture (PC-DARTS, 4.2).
+    The first set trains the weights, the second the architecture (PC-DARTS, §4.2). The first gets
+    floor(fraction * N) of N images.
+
+    >>> labels = torch.tensor([0, 0, 1, 1])
+    >>> first, second = split_halves(labels, 0.5, torch.Generator())
+    >>> labels[first].tolist(), labels[second].tolist()
+    ([0, 1], [0, 1])
+
+    Args:
+        labels: Class numbers `[N]`.
+        fraction: Share of the first set.
+        generator: Source of the random choice.
+        method: "balanced" samples at random, and of a class with n images takes fraction * n
+            images, rounded up or down. "paper" takes the first images in file order.
 
     Raises:
-        UserError: a part would be empty or, if balanced, lack a class.
+        UserError: A part would be empty or, if balanced, lack a class.
     """
     total = len(labels)
     if not 0 < fraction < 1 or not 0 < _portion(total, fraction) < total:
-        raise UserError(f"{total} training images cannot be divided at {fraction}: a part is empty")
+        raise UserError(
+            f"{total} training images cannot be divided at {fraction}: one part would be empty"
+        )
     if method == "paper":
         whole = torch.arange(total)
         cut = _portion(total, fraction)
@@ -45,17 +58,21 @@ def split_halves(
         lacking = set(labels.unique().tolist()) - set(labels[part].unique().tolist())
         if lacking:
             raise UserError(
-                f"class number {min(lacking)} has too few training images to be in both parts "
-                f"of a split at {fraction}; add images or change the fraction"
+                f"class number {min(lacking)} has too few training images for both parts of "
+                f"a split at {fraction}; add images or change the fraction"
             )
     return parts
 
 
 def balanced_subset(labels: Tensor, count: int, generator: torch.Generator) -> Tensor:
-    """Numbers of `count` images, drawn so that the classes are as equal as they can be.
+    """Sample `count` images with class sizes as equal as possible.
 
-    A class with too few images gives all it has. Smaller counts of one generator state are subsets
-    of larger ones. Returns sorted indices [count].
+    A class with too few images contributes all of them. From the same generator state, a smaller
+    sample is a subset of a larger one. Returns sorted indices `[count]`.
+
+    >>> labels = torch.tensor([0, 0, 0, 0, 1])
+    >>> labels[balanced_subset(labels, 3, torch.Generator())].tolist()
+    [0, 0, 1]
 
     Raises:
         UserError: `count` is not in 1..N.
@@ -68,38 +85,50 @@ def balanced_subset(labels: Tensor, count: int, generator: torch.Generator) -> T
 
 
 def proportional_subset(labels: Tensor, fraction: float, generator: torch.Generator) -> Tensor:
-    """Numbers of floor(fraction * N) images, of each class its share, up to less than one image.
+    """Sample floor(fraction * N) of N images; a class with n images keeps about fraction * n.
 
-    Returns sorted indices.
+    The deviation is less than one image per class. Returns sorted indices.
+
+    >>> labels = torch.tensor([0, 0, 0, 0, 1, 1])
+    >>> labels[proportional_subset(labels, 0.5, torch.Generator())].tolist()
+    [0, 0, 1]
 
     Raises:
-        UserError: `fraction` is not in 0..1, or too small for an image of every class.
+        UserError: `fraction` is not in (0, 1], or so small that a class would have no image.
     """
     if not 0 < fraction <= 1:
-        raise UserError(f"cannot take a share of {fraction}: it must be above 0 and at most 1")
+        raise UserError(f"cannot take the share {fraction}: it must be above 0 and at most 1")
     chosen = _by_class(labels, generator)[_share(len(labels), fraction)].sort().values
     lacking = set(labels.unique().tolist()) - set(labels[chosen].unique().tolist())
     if lacking:
-        raise UserError(f"a share of {fraction} leaves no image of class number {min(lacking)}")
+        raise UserError(f"the share {fraction} leaves no image of class number {min(lacking)}")
     return chosen
 
 
 def hold_out(labels: Tensor, classes: Sequence[str], every: int = 5) -> tuple[Tensor, Tensor]:
-    """Divide images that came without a test set: every fifth of each class, in order, is a test.
+    """Hold out every `every`-th image of each class, in file order, as test images.
 
-    The rule draws nothing, so that runs with different seeds are judged on the same images, none
-    of which any of them has trained on. Returns training and test indices.
+    The choice does not depend on a seed, so runs with different seeds are evaluated on the same
+    images, and none of them trains on these. Returns the indices for training and for testing.
+
+    >>> hold_out(torch.tensor([0, 0, 0, 1, 1, 1]), ("cat", "dog"), every=3)
+    (tensor([0, 1, 3, 4]), tensor([2, 5]))
+
+    Args:
+        labels: Class numbers `[N]`.
+        classes: Names of the classes, for the error.
+        every: Which image of each class is held out.
 
     Raises:
-        UserError: a class has fewer than `every` images.
+        UserError: A class has fewer than `every` images.
     """
     order = labels.argsort(stable=True)
     counts = labels.bincount()
     small = ((counts > 0) & (counts < every)).nonzero().flatten().tolist()
     if small:
         raise UserError(
-            f"class {classes[small[0]]} has {counts[small[0]]} images; {every} are needed to set "
-            "test images aside"
+            f"class {classes[small[0]]} has {counts[small[0]]} images; {every} are needed to hold "
+            "out test images"
         )
     test = _rank_in_class(labels[order]) % every == every - 1
     return order[~test].sort().values, order[test].sort().values
@@ -110,19 +139,19 @@ def _portion(total: int, fraction: float) -> int:
 
 
 def _share(total: int, fraction: float) -> Tensor:
-    """Evenly spread marks [total], `fraction` of them set: where floor(fraction * i) steps up."""
+    """Return evenly spread marks `[total]`, bool: those i where floor(fraction * i) increases."""
     line = (torch.arange(total + 1, dtype=torch.float64) * fraction + 1e-9).floor()
     return line[1:] > line[:-1]
 
 
 def _by_class(labels: Tensor, generator: torch.Generator | None) -> Tensor:
-    """Image numbers, class by class, shuffled within a class."""
+    """Return the image numbers sorted by class and shuffled within each class."""
     shuffled = torch.randperm(len(labels), generator=generator)
     return shuffled[labels[shuffled].argsort(stable=True)]
 
 
 def _rank_in_class(sorted_labels: Tensor) -> Tensor:
-    """Position of each image within its class, for labels [N] in ascending order."""
+    """Return the position of each image within its class, for sorted labels `[N]`."""
     counts = sorted_labels.bincount()
     starts = counts.cumsum(0) - counts
     return torch.arange(len(sorted_labels)) - starts[sorted_labels]

@@ -1,4 +1,4 @@
-"""Mean and standard deviation of the channels of a set of images."""
+"""Compute mean and standard deviation of the colour channels of a set of images."""
 
 from __future__ import annotations
 
@@ -15,10 +15,20 @@ STREAMED_SAMPLE = 2000
 
 
 def channel_statistics(images: ImageSet, indices: Tensor | None = None) -> ChannelStatistics:
-    """Mean and standard deviation of each channel over all pixels, on the scale 0..1.
+    """Compute mean and standard deviation of each channel over all pixels, for values in 0..1.
 
-    Exact: sums of uint8 values and of their squares are whole numbers, and the last step is taken
-    in float64. A channel that never varies gets a deviation of 1, so that dividing by it is safe.
+    With n pixels x in 0..255, the mean is sum(x) / (255 n), and the standard deviation is
+    sqrt(n sum(x²) - sum(x)²) / (255 n). The sums are exact integers; only the last step is in
+    floating point. A constant channel gets a standard deviation of 1, so dividing by it is safe.
+
+    >>> from darts.data.dataset import ImageTensor
+    >>> black = ImageTensor(torch.zeros(1, 3, 4, 4, dtype=torch.uint8), torch.tensor([0]))
+    >>> channel_statistics(black)
+    ChannelStatistics(mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
+
+    Args:
+        images: The images.
+        indices: Numbers of the images to use; by default all.
     """
     if indices is None:
         indices = torch.arange(len(images))
@@ -30,7 +40,7 @@ def channel_statistics(images: ImageSet, indices: Tensor | None = None) -> Chann
         total += values.sum((0, 2, 3), dtype=torch.int64).cpu()
         squares += values.square().sum((0, 2, 3), dtype=torch.int64).cpu()
         pixels += batch.shape[0] * batch.shape[2] * batch.shape[3]
-    # N * sum(x^2) - sum(x)^2 is whole too and may pass 2^63: Python's integers do not mind.
+    # n * sum(x²) - sum(x)² may exceed 2^63, so it is computed with Python's integers.
     mean = tuple(t / (255 * pixels) for t in total.tolist())
     std = tuple(
         (pixels * s - t * t) ** 0.5 / (255 * pixels) or 1.0
@@ -40,10 +50,15 @@ def channel_statistics(images: ImageSet, indices: Tensor | None = None) -> Chann
 
 
 def with_statistics(dataset: Dataset, indices: Tensor | None = None) -> Dataset:
-    """The data set with statistics of the training images `indices`, or of all of them.
+    """Return the data set with mean and std computed from its training images.
 
-    A data set with published statistics comes back as it is. In a search, `indices` are the images
-    that train the weights. Of images that stay in files, at most 2,000 are read, evenly spaced.
+    A data set with published statistics is returned unchanged. Of images in files, at most 2,000
+    are read, evenly spaced.
+
+    Args:
+        dataset: The data set.
+        indices: Numbers of the training images to use; by default all. A search gives those that
+            train the weights.
     """
     if not dataset.measured:
         return dataset

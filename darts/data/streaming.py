@@ -1,7 +1,7 @@
-"""Images that stay in files: decoded ahead of time by worker processes, in a known order.
+"""Images in files: worker processes decode them in advance, in a known order.
 
-A worker only decodes, resizes and cuts out the middle square; all randomness comes later, on the
-device, so the number of workers never changes a result.
+A worker only decodes, resizes and crops to the centre square. Random augmentation happens later, on
+the device, so the number of workers never changes a result.
 """
 
 from __future__ import annotations
@@ -27,24 +27,25 @@ from darts.errors import UserError
 
 PIECE = 32  # images that a worker decodes at a time
 
-# What Pillow raises on files that are truncated, damaged or no images at all.
+# Exceptions of Pillow for files that are truncated, damaged or not images.
 _BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
 
 
 def decode(path: Path | str, size: int) -> np.ndarray:
-    """One image file as [size, size, 3] uint8: shorter side to `size`, then the middle square.
+    """Read an image file as `[size, size, 3]` uint8.
 
-    Grey, palette and transparent images become RGB.
+    The shorter side is resized to `size`, then the image is cropped to the centre square. Grey,
+    palette and transparent images become RGB.
 
     Raises:
-        UserError: the file cannot be read as an image; it is named.
+        UserError: The file cannot be decoded. The message names it.
     """
     try:
         with Image.open(path) as image:
-            # JPEG can decode at a half or a quarter; twice the wanted size loses nothing visible.
+            # JPEG can be decoded at a fraction of its size; twice `size` loses nothing visible.
             image.draft(None, (2 * size, 2 * size))
             square = _square(image.convert("RGB"), size)
-            return np.array(square)  # A copy: Pillow hands out read-only memory.
+            return np.array(square)  # A copy, because Pillow's memory is read-only.
     except _BROKEN as error:
         raise UserError(
             f"{path} cannot be read as an image ({error}); repair or remove it"
@@ -62,13 +63,13 @@ def _square(image: Image.Image, size: int) -> Image.Image:
 
 @dataclass(frozen=True, eq=False)
 class ImageFiles:
-    """Images in files, brought to `size` pixels when they are read.
+    """Images in files, an `ImageSet`; they are resized to `size` pixels when they are read.
 
-    Args:
-        paths: One file an image.
-        labels: Class numbers [N], int64.
-        size: Side in pixels of the images that `fetch` and the readers give.
-        workers: Processes that decode for each reader; 0 decodes in this one.
+    Attributes:
+        paths: The file of each image.
+        labels: Class numbers `[N]`, int64.
+        size: Side in pixels of the images that `fetch` and the readers return.
+        workers: Number of processes that decode for each reader; 0: decode in this process.
     """
 
     paths: tuple[str, ...]
@@ -80,10 +81,10 @@ class ImageFiles:
         return len(self.paths)
 
     def fetch(self, indices: Tensor) -> Tensor:
-        """Images [B, 3, S, S] uint8.
+        """Return the images `indices` as `[B, 3, S, S]` uint8.
 
         Raises:
-            UserError: a file cannot be read as an image.
+            UserError: A file cannot be decoded.
         """
         batch = np.empty((len(indices), self.size, self.size, 3), np.uint8)
         for row, index in enumerate(indices.tolist()):
@@ -110,12 +111,12 @@ class ImageFiles:
 
     @property
     def decoded_bytes(self) -> int:
-        """Memory that all images would take."""
+        """Memory that all images need once decoded, in bytes."""
         return len(self) * self.size * self.size * 3
 
     def in_memory(self) -> ImageTensor:
-        """All images, decoded once."""
-        # A process is worth starting for a few dozen images or more.
+        """Decode all images into memory."""
+        # Starting a process is worthwhile from about 64 images on.
         files = replace(self, workers=min(self.workers, len(self) // 64))
         pixels = torch.empty((len(self), 3, self.size, self.size), dtype=torch.uint8)
         parts = torch.arange(len(self)).split(32)
@@ -127,7 +128,7 @@ class ImageFiles:
 
 
 def in_workers(work: Any, items: Sequence[Any], workers: int) -> Iterator[Any]:
-    """`work[item]` of every item, in order, computed by so many processes (0: in this one)."""
+    """Yield `work[item]` of each item in order; `workers` processes compute it (0: this one)."""
     yield from DataLoader(
         work,
         sampler=items,
@@ -140,10 +141,10 @@ def in_workers(work: Any, items: Sequence[Any], workers: int) -> Iterator[Any]:
 
 
 class _WorkerReader:
-    """Reads batches of files through processes that live as long as the reader.
+    """Reads batches of files with processes that live as long as the reader.
 
-    A batch is decoded in pieces, by all workers at once: the first one comes early, and little
-    memory is shared at a time.
+    All workers decode pieces of the same batch. So the first batch is ready early, and little
+    shared memory is in use at a time.
     """
 
     def __init__(self, files: ImageFiles, pin: bool) -> None:
@@ -157,7 +158,7 @@ class _WorkerReader:
             num_workers=files.workers,
             persistent_workers=files.workers > 0,
             worker_init_fn=_die_quietly,
-            # Unused, but without it each epoch would draw a number from torch's global generator.
+            # Without a generator of its own, it would draw from the global generator every epoch.
             generator=torch.Generator(),
         )
 
@@ -165,7 +166,7 @@ class _WorkerReader:
         pieces = self._pieces([piece for batch in batches for piece in batch.split(PIECE)])
         size = self._files.size
         for batch in batches:
-            # Channels last, as decoded.
+            # Channels-last, like the decoded images.
             joined = torch.empty(
                 (len(batch), size, size, 3), dtype=torch.uint8, pin_memory=self._pin
             )
@@ -188,7 +189,7 @@ class _WorkerReader:
                 raise
             self._loader = None
             warnings.warn(
-                f"{error}: going on without processes that decode images, which is slower. Where "
+                f"{error}: continuing without processes that decode images, which is slower. If "
                 "shared memory is small, as in many containers, enlarge it",
                 stacklevel=2,
             )
@@ -197,9 +198,9 @@ class _WorkerReader:
 
 @dataclass(frozen=True)
 class _Fetch:
-    """What a worker does: one whole batch, or the error that names the file it stopped at.
+    """The task of a worker: decode one piece, or return the error that names the broken file.
 
-    The error travels as a value, because the loader would bury its message in a traceback.
+    The error is returned instead of raised, because the loader would wrap it in a traceback.
     """
 
     files: ImageFiles
@@ -216,10 +217,11 @@ def _as_it_is(batch: Any) -> Any:
 
 
 def _die_quietly(worker: int) -> None:
-    """Signals may reach the whole process group, while the parent still has a step to finish.
+    """Handle signals in a worker so that the parent can finish its step.
 
-    An interrupt is left to the parent. A request to terminate has to be obeyed, since Python ends
-    workers that way too; but only with exit code 0 does torch not raise in the parent at once.
+    Signals may reach the whole process group. SIGINT is ignored: the parent handles it. SIGTERM
+    ends the worker, because Python uses it to end workers; the exit code is 0, because any other
+    code makes torch raise an error in the parent at once.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))

@@ -1,4 +1,4 @@
-"""Which images of a data set a run uses: drawn from a seed once, or read from a manifest."""
+"""The images that a run uses: sampled from a seed, or read from a manifest."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from darts.system.randomness import subset_generator
 
 
 def draw_subset(source: Source, options: DataOptions, seed: int) -> Source:
-    """The part of `source` that the options ask for, by draws from `seed` alone.
+    """Sample the classes and images that the options ask for; only `seed` decides which.
 
-    Classes first, then images of each: what is drawn of the test images does not depend on what is
-    drawn of the training images.
+    Classes are sampled first, then training and test images, each from a generator of its own. So
+    the test images do not depend on the number of training images.
 
     Raises:
-        UserError: There are fewer classes or images than asked for.
+        UserError: The data set has fewer classes or images than the options ask for.
     """
     if options.classes is not None:
         source = _some_classes(source, options, subset_generator(seed, "classes"))
@@ -46,13 +46,18 @@ def draw_subset(source: Source, options: DataOptions, seed: int) -> Source:
 
 
 def apply_manifest(source: Source, manifest: Manifest, where: str) -> Source:
-    """The images of `source.root` that `manifest` lists, in its order.
+    """Return the images of `source` that `manifest` lists, in its order.
+
+    Args:
+        source: A data set of image files.
+        manifest: The list of images.
+        where: Path of the manifest, for error messages.
 
     Raises:
         UserError: `source` is not made of files, or files are missing or changed.
     """
     if not isinstance(source.train, ImageFiles):
-        raise UserError(f"{where} lists image files, but this data set is not made of such")
+        raise UserError(f"{where} lists image files, but this data set is not made of files")
     manifest.check(source.folder, where)
     test = part_indices(manifest.entries, "test")
     is_test = torch.zeros(len(manifest.entries), dtype=torch.bool)
@@ -67,7 +72,7 @@ def apply_manifest(source: Source, manifest: Manifest, where: str) -> Source:
 
 
 def recorded_halves(manifest: Manifest) -> tuple[Tensor, Tensor] | None:
-    """Numbers of the training images for the weights and the architecture, if a search wrote it."""
+    """Return the training images for weights and architecture, if a search wrote the manifest."""
     training = tuple(entry for entry in manifest.entries if entry.part != "test")
     ours, theirs = (part_indices(training, part) for part in ("weights", "architecture"))
     return (ours, theirs) if len(ours) and len(ours) + len(theirs) == len(training) else None
@@ -79,7 +84,10 @@ def search_halves(
     generator: torch.Generator,
     method: Literal["balanced", "paper"],
 ) -> tuple[Tensor, Tensor]:
-    """Training images for the weights and for the architecture: an earlier run's, or drawn now.
+    """Return the numbers of the training images for the weights and for the architecture.
+
+    They are those of an earlier run if `dataset` was opened with its manifest; otherwise
+    `darts.data.splits.split_halves` samples them.
 
     Raises:
         UserError: See `darts.data.splits.split_halves`.
@@ -90,7 +98,7 @@ def search_halves(
 
 
 def write_manifest(dataset: Dataset, path: Path, seed: int, **parts: Tensor) -> None:
-    """Write down the images of a data set of files: where a subset or a division was drawn."""
+    """Write the manifest of a data set of files, if a subset or a division was sampled."""
     if dataset.files is not None and (parts or dataset.files.is_subset):
         Manifest.of(dataset, seed, parts).write(path)
 
@@ -98,7 +106,9 @@ def write_manifest(dataset: Dataset, path: Path, seed: int, **parts: Tensor) -> 
 def _some_classes(source: Source, options: DataOptions, generator: torch.Generator) -> Source:
     count, total = options.classes, len(source.classes)
     if count is None or not 2 <= count <= total:
-        raise UserError(f"classes {count}: {options.dataset} has {total}; take 2 or more of them")
+        raise UserError(
+            f"classes {count}: {options.dataset} has {total}; give a number from 2 to that"
+        )
     chosen = torch.randperm(total, generator=generator)[:count].sort().values
     number = torch.full((total,), -1)
     number[chosen] = torch.arange(count)

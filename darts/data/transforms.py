@@ -1,4 +1,4 @@
-"""Which transform a data set's images go through: for training, for tests, for one file."""
+"""The transforms of a data set: for training, for evaluation, and for a single file."""
 
 from __future__ import annotations
 
@@ -19,10 +19,12 @@ from darts.errors import UserError
 
 
 def training_transform(dataset: Dataset, options: DataOptions) -> Transform:
-    """The random transform that `options` ask for; images are padded by an eighth for crops.
+    """Return the augmentation that `options` select.
+
+    For "cifar" augmentation, images are padded by an eighth of their size before the crop.
 
     Raises:
-        UserError: an option does not fit the size or the kind of augmentation.
+        UserError: An option does not fit the image size or the kind of augmentation.
     """
     return create_auto_augment(options.auto_augment, dataset.name, _crops(dataset, options))
 
@@ -32,7 +34,7 @@ def _crops(dataset: Dataset, options: DataOptions) -> Transform:
     if not 0 <= options.cutout < dataset.image_size:
         raise UserError(
             f"cutout {options.cutout}: it must be smaller than the images of {dataset.name}, "
-            f"which have {dataset.image_size} pixels; 0 switches it off"
+            f"which have {dataset.image_size} pixels; 0 disables it"
         )
     if policy == "imagenet":
         return PhotographAugmentation(
@@ -44,7 +46,7 @@ def _crops(dataset: Dataset, options: DataOptions) -> Transform:
             color_jitter=options.color_jitter,
         )
     if options.color_jitter:
-        raise UserError("color jitter goes with imagenet augmentation: give --augment imagenet")
+        raise UserError("color_jitter needs imagenet augmentation: give --augment imagenet")
     return Augmentation(
         mean=dataset.mean,
         std=dataset.std,
@@ -55,15 +57,19 @@ def _crops(dataset: Dataset, options: DataOptions) -> Transform:
 
 
 def evaluation_transform(dataset: Dataset) -> Transform:
-    """Middle square and normalisation."""
+    """Return the evaluation transform: centre crop and normalisation."""
     return Normalization(mean=dataset.mean, std=dataset.std, size=dataset.image_size)
 
 
 def load_image(path: Path | str, card: Mapping[str, Any]) -> Tensor:
-    """One image file as a network reads it, [1, 3, S, S] float32, by the card of its data set.
+    """Read an image file as the input of a network, `[1, 3, S, S]` float32.
+
+    Args:
+        path: The file.
+        card: `Dataset.card` of the data that the network was trained on.
 
     Raises:
-        UserError: the file cannot be read as an image.
+        UserError: The file cannot be decoded.
     """
     image = torch.from_numpy(decode(path, card["stored_size"])).permute(2, 0, 1)[None]
     transform = Normalization(mean=card["mean"], std=card["std"], size=card["image_size"])
