@@ -54,9 +54,7 @@ class SearchSpace:
     name: str
     operations: tuple[str, ...]
     zero: str | None = NONE
-    restricted: Mapping[Place, tuple[str, ...]] = field(
-        default_factory=lambda: MappingProxyType({}), hash=False
-    )
+    restricted: Mapping[Place, tuple[str, ...]] = field(default_factory=dict, hash=False)
     inputs: int = 2
     nodes: int | None = None
     kept: int | None = 2

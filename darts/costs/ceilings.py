@@ -80,9 +80,9 @@ class CostAwareness:
     ) -> None:
         self.options, self.architecture, self.target = options, architecture, target
         self.ceilings = ceilings_of(options)
-        topology, operations = architecture.topology, architecture.operations
+        topology, space = architecture.topology, architecture.space
         try:
-            macs, params = counted_tables(target, topology, operations)
+            macs, params = counted_tables(target, topology, space)
         except (UserError, ChannelError) as error:
             raise UserError(f"--target-…: {error}") from None
         self.tables = {"macs": macs, "params": params}
@@ -95,7 +95,7 @@ class CostAwareness:
             elif measured:
                 # One process's measurement serves all: their penalties must be the same.
                 self._set_latencies(
-                    from_main(lambda: measure_latencies(target, topology, operations, device))
+                    from_main(lambda: measure_latencies(target, topology, space, device))
                 )
             else:
                 self.tables["latency"] = replace(macs, name="latency")
@@ -108,8 +108,8 @@ class CostAwareness:
 
     def _set_latencies(self, latencies: Latencies) -> None:
         self.latencies = latencies
-        topology, operations = self.architecture.topology, self.architecture.operations
-        self.tables["latency"] = latencies.table(self.target, topology, operations)
+        topology, space = self.architecture.topology, self.architecture.space
+        self.tables["latency"] = latencies.table(self.target, topology, space)
 
     def _place_tables(self) -> None:
         # Beside alpha and beta, once: a captured step cannot wait for copies.
@@ -119,14 +119,14 @@ class CostAwareness:
         }
 
     def _check_feasible(self) -> None:
-        topology, operations = self.architecture.topology, self.architecture.operations
+        topology, space = self.architecture.topology, self.architecture.space
         target = self.target
         network = (
             f"with {target.layers} cells, {target.channels} channels and "
             f"{target.resolution}x{target.resolution} pixels"
         )
         for name, ceiling in self.ceilings.items():
-            least = self.tables[name].cheapest(topology, operations)
+            least = self.tables[name].cheapest(topology, space)
             if least > ceiling:
                 raise UserError(
                     f"--max-{name} {words(name, ceiling)}: even the cheapest cell needs "
@@ -201,8 +201,8 @@ class CostAwareness:
 
     def of(self, genotype: Genotype) -> dict[str, float]:
         """What the network of a genotype costs; numbers of things are whole."""
-        topology, operations = self.architecture.topology, self.architecture.operations
-        costs = {name: t.of(genotype, topology, operations) for name, t in self.tables.items()}
+        topology, space = self.architecture.topology, self.architecture.space
+        costs = {name: t.of(genotype, topology, space) for name, t in self.tables.items()}
         return {name: v if name == "latency" else int(v) for name, v in costs.items()}
 
     def metrics(self, genotype: Genotype) -> dict[str, float]:

@@ -17,6 +17,7 @@ from darts.costs.latency import measure_latency
 from darts.costs.tables import CostTable, Target, places, reference_genotype, table_of
 from darts.errors import UserError
 from darts.system.device import device_name
+from genotypes import SearchSpace
 from ops.registry import create_operation
 
 Shape = tuple[str, int, int, int]
@@ -37,7 +38,7 @@ class Latencies:
     rest: float
     operations: Mapping[Shape, float]
 
-    def table(self, target: Target, topology: Topology, columns: tuple[str, ...]) -> CostTable:
+    def table(self, target: Target, topology: Topology, space: SearchSpace) -> CostTable:
         """Build the cost table of a target network.
 
         Raises:
@@ -54,7 +55,7 @@ class Latencies:
                 )
             return self.operations[shape]
 
-        return table_of("latency", self.rest, target, topology, columns, price)
+        return table_of("latency", self.rest, target, topology, space, price)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values with one row per operation and shape."""
@@ -108,7 +109,7 @@ def read_latencies(path: Path | str) -> Latencies:
 def measure_latencies(
     target: Target,
     topology: Topology,
-    columns: tuple[str, ...],
+    space: SearchSpace,
     device: torch.device,
 ) -> Latencies:
     """Measure each operation and shape of a derived network, at batch 1, on `device`.
@@ -116,19 +117,19 @@ def measure_latencies(
     `rest` is the latency of a reference network minus that of its operations, and at least 0.
     """
     operations: dict[Shape, float] = {}
-    for shape in sorted(set(places(target, topology, columns))):
+    for shape in sorted(set(places(target, topology, space))):
         name, channels, stride, size = shape
         module = create_operation(name, channels, stride, affine=True)
         free = isinstance(module, nn.Identity)
         operations[shape] = (
             0.0 if free else measure_latency(module, (1, channels, size, size), device)
         )
-    reference = reference_genotype(topology, columns)
+    reference = reference_genotype(topology, space)
     size = target.resolution
     whole = measure_latency(target.network(reference), (1, 3, size, size), device)
     words = f"{device_name(device)}, torch {torch.__version__}, Python {platform.python_version()}"
     if device.type == "cpu":
         words += f", {torch.get_num_threads()} threads"
     without = Latencies(device=words, rest=0.0, operations=operations)
-    inside = without.table(target, topology, columns).of(reference, topology, columns)
+    inside = without.table(target, topology, space).of(reference, topology, space)
     return Latencies(device=words, rest=max(whole - inside, 0.0), operations=operations)

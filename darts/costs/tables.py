@@ -23,9 +23,7 @@ from darts.costs.options import CostOptions
 from darts.data.dataset import Dataset
 from darts.models.derived import SETTINGS, Network
 from darts.models.stems import STEMS
-from genotypes import Genotype
-from genotypes.genotype import KINDS
-from genotypes.search_space import NONE
+from genotypes import KINDS, Genotype, SearchSpace
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,23 +93,26 @@ class CostTable:
     base: float
     operations: Mapping[str, Tensor]
 
-    def of(self, genotype: Genotype, topology: Topology, columns: tuple[str, ...]) -> float:
-        """The cost of the network of `genotype`; `columns` names the columns of the tables."""
+    def of(self, genotype: Genotype, topology: Topology, space: SearchSpace) -> float:
+        """The cost of the network of `genotype`, a genotype of `space`."""
         total = self.base
         for kind in KINDS:
             for edge, operation in chosen(genotype, kind, topology):
-                total += self.operations[kind][edge, columns.index(operation)].item()
+                total += self.operations[kind][edge, space.operations.index(operation)].item()
         return total
 
-    def cheapest(self, topology: Topology, columns: tuple[str, ...]) -> float:
+    def cheapest(self, topology: Topology, space: SearchSpace) -> float:
         """The cost of the cheapest network."""
-        real = [column for column, name in enumerate(columns) if name != NONE]
         total = self.base
         for kind in KINDS:
-            edges = self.operations[kind][:, real].amin(dim=1)
             for node in topology.inner:
-                rows = [edge.index for edge in topology.incoming(node)]
-                total += edges[rows].sort().values[:2].sum().item()
+                least = []
+                for edge in topology.incoming(node):
+                    choices = space.choices(kind, edge.source, edge.target)
+                    columns = [space.operations.index(name) for name in choices]
+                    least.append(self.operations[kind][edge.index, columns].amin())
+                kept = space.kept_edges(len(least))
+                total += torch.stack(least).sort().values[:kept].sum().item()
         return total
 
 
@@ -124,7 +125,7 @@ def chosen(genotype: Genotype, kind: str, topology: Topology) -> list[tuple[int,
 
 @cache
 def counted_tables(
-    target: Target, topology: Topology, operations: tuple[str, ...]
+    target: Target, topology: Topology, space: SearchSpace
 ) -> tuple[CostTable, CostTable]:
     """Tables of multiply-adds and parameters, counted by `darts.costs.count`.
 
@@ -133,7 +134,7 @@ def counted_tables(
     Raises:
         UserError, ChannelError: There is no such network, or it cannot process such images.
     """
-    reference = reference_genotype(topology, operations)
+    reference = reference_genotype(topology, space)
     with torch.device("meta"):
         whole = count(target.network(reference), target.resolution)
 
@@ -141,8 +142,8 @@ def counted_tables(
         def price(*operation: Any) -> float:
             return getattr(operation_cost(*operation), name)
 
-        inside = table_of(name, 0.0, target, topology, operations, price)
-        rest = getattr(whole, name) - inside.of(reference, topology, operations)
+        inside = table_of(name, 0.0, target, topology, space, price)
+        rest = getattr(whole, name) - inside.of(reference, topology, space)
         return CostTable(name, rest, inside.operations)
 
     return table("macs"), table("params")
@@ -153,41 +154,49 @@ def table_of(
     base: float,
     target: Target,
     topology: Topology,
-    operations: tuple[str, ...],
+    space: SearchSpace,
     price: Callable[[str, int, int, int], float],
 ) -> CostTable:
     """Build a table from the price of (operation, channels, stride, input size)."""
     tables = {
-        kind: torch.zeros(len(topology.edges), len(operations), dtype=torch.float64)
+        kind: torch.zeros(len(topology.edges), len(space.operations), dtype=torch.float64)
         for kind in KINDS
     }
     for kind, channels, size in _cells(target):
         for edge in topology.edges:
             stride, inside = _place(kind, edge, topology, size)
-            for column, operation in enumerate(operations):
-                if operation != NONE:
+            for column, operation in enumerate(space.operations):
+                if operation != space.zero:
                     cost = price(operation, channels, stride, inside)
                     tables[kind][edge.index, column] += cost
     return CostTable(name, base, tables)
 
 
 def places(
-    target: Target, topology: Topology, operations: tuple[str, ...]
+    target: Target, topology: Topology, space: SearchSpace
 ) -> Iterator[tuple[str, int, int, int]]:
     """All (operation, channels, stride, input size) that can occur in a network."""
     for kind, channels, size in _cells(target):
         for edge in topology.edges:
-            for operation in operations:
-                if operation != NONE:
+            for operation in space.operations:
+                if operation != space.zero:
                     yield (operation, channels, *_place(kind, edge, topology, size))
 
 
-def reference_genotype(topology: Topology, operations: tuple[str, ...]) -> Genotype:
-    """An arbitrary genotype: the first operation on the first two edges of each node."""
-    first = next(name for name in operations if name != NONE)
-    nodes = tuple(((first, 0), (first, 1)) for _ in topology.inner)
-    concat = tuple(topology.inner)
-    return Genotype("reference", nodes, nodes, concat, concat)
+def reference_genotype(topology: Topology, space: SearchSpace) -> Genotype:
+    """A derived cell for reference: the first edges of each node, with their first operations."""
+    normal, reduce = (
+        tuple(
+            tuple(
+                (space.choices(kind, source, node)[0], source)
+                for source in range(space.kept_edges(node))
+            )
+            for node in topology.inner
+        )
+        for kind in KINDS
+    )
+    concat = space.output_states(topology.nodes)
+    return Genotype("reference", normal, reduce, concat, concat, space.name)
 
 
 def _cells(target: Target) -> Iterator[tuple[str, int, int]]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Entry:
+class CatalogueEntry:
     """One method.
 
     Attributes:
@@ -40,9 +40,9 @@ def _softmax(name: str, edge_normalisation: bool, order: int) -> Method:
     )
 
 
-CATALOGUE: Mapping[str, Entry] = {
-    "pc-darts": Entry(_softmax),
-    "darts": Entry(_softmax, {"k": 1, "edge_normalisation": False}),
+CATALOGUE: Mapping[str, CatalogueEntry] = {
+    "pc-darts": CatalogueEntry(_softmax),
+    "darts": CatalogueEntry(_softmax, {"k": 1, "edge_normalisation": False}),
 }
 """All methods; the first one is the default."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import pytest
@@ -10,7 +11,12 @@ from torch import Tensor
 
 from cells.topology import Topology
 from darts.costs.count import count
-from darts.costs.expected import derived_operations, expected_cost, keeping_probabilities
+from darts.costs.expected import (
+    _inclusion,
+    derived_operations,
+    expected_cost,
+    keeping_probabilities,
+)
 from darts.costs.tables import CostTable, Target, chosen, counted_tables
 from darts.methods.architecture import Architecture
 from darts.methods.selection import derive_cell
@@ -56,7 +62,7 @@ def test_one_hot_tables_cost_what_the_network_is_counted_at(target: Target, seed
                 made.alpha[kind][edge, OPERATIONS.index(name)] = 1e4
                 made.beta[kind][edge] = 0.0
     counted = count(target.network(genotype), target.resolution)
-    for table in counted_tables(target, topology, OPERATIONS):
+    for table in counted_tables(target, topology, DARTS):
         for temperature in (0.1, 1.0):
             value = expected(made, table, temperature).item()
             assert value == getattr(counted, table.name)
@@ -65,7 +71,7 @@ def test_one_hot_tables_cost_what_the_network_is_counted_at(target: Target, seed
 def test_it_is_the_mean_over_derivations_from_strengths_with_gumbel_noise() -> None:
     topology, temperature, draws = Topology(3), 0.7, 2000
     made = architecture(3, seed=4)
-    table, _ = counted_tables(CIFAR, topology, OPERATIONS)
+    table, _ = counted_tables(CIFAR, topology, DARTS)
     generator = torch.Generator().manual_seed(0)
     counts = torch.zeros(len(topology.edges), len(OPERATIONS), dtype=DOUBLE)
     scores = made.log_strengths("normal").detach()
@@ -114,8 +120,8 @@ def test_probabilities_are_a_derived_cells(nodes: int) -> None:
 def test_little_noise_leaves_the_derived_cell(seed: int) -> None:
     made = architecture(4, seed)
     genotype = made.derive("derived")
-    for table in counted_tables(CIFAR, made.topology, OPERATIONS):
-        exact = table.of(genotype, made.topology, OPERATIONS)
+    for table in counted_tables(CIFAR, made.topology, DARTS):
+        exact = table.of(genotype, made.topology, DARTS)
         shares = {
             kind: derived_operations(made.log_strengths(kind), made.topology, DARTS)
             for kind in KINDS
@@ -128,7 +134,7 @@ def test_little_noise_leaves_the_derived_cell(seed: int) -> None:
 @pytest.mark.parametrize("temperature", [0.3, 1.0])
 def test_gradients_against_finite_differences(temperature: float) -> None:
     made = architecture(3, seed=2)
-    table, _ = counted_tables(CIFAR, made.topology, OPERATIONS)
+    table, _ = counted_tables(CIFAR, made.topology, DARTS)
     names, values = zip(*made.named_parameters(), strict=True)
 
     def cost(*parameters: Tensor) -> Tensor:
@@ -146,8 +152,22 @@ def test_gradients_against_finite_differences(temperature: float) -> None:
 
 def test_it_falls_along_its_gradient_without_bounds_on_the_scale_of_alpha() -> None:
     made = architecture(4, seed=1, spread=300.0)  # Softmax rounds to 0 and 1 here.
-    table, _ = counted_tables(CIFAR, made.topology, OPERATIONS)
+    table, _ = counted_tables(CIFAR, made.topology, DARTS)
     value = expected(made, table, 1.0)
     value.backward()
     assert math.isfinite(value.item())
     assert all(p.grad is not None and p.grad.isfinite().all() for p in made.parameters())
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4])
+def test_any_number_of_draws_without_replacement(count: int) -> None:
+    """Against a sum over all orders of the draws."""
+    weights = torch.tensor([0.4, 0.3, 0.2, 0.1], dtype=DOUBLE)
+    expected = torch.zeros(4, dtype=DOUBLE)
+    for order in itertools.permutations(range(4), count):
+        probability, left = 1.0, 1.0
+        for index in order:
+            probability *= weights[index].item() / left
+            left -= weights[index].item()
+        expected[list(order)] += probability
+    torch.testing.assert_close(_inclusion(weights.log(), count), expected)

@@ -10,9 +10,9 @@ from darts.costs.count import count
 from darts.costs.latency_table import Latencies, measure_latencies, read_latencies
 from darts.costs.tables import Target, counted_tables, places
 from darts.errors import UserError
-from genotypes import SPACES, load_genotype, random_genotype
+from genotypes import load_genotype, random_genotype
+from genotypes.search_space import DARTS
 
-OPERATIONS = SPACES["darts"].operations
 CIFAR = Target(channels=36, layers=20, stem="cifar", resolution=32, num_classes=10)
 IMAGENET = Target(channels=48, layers=14, stem="imagenet", resolution=224, num_classes=1000)
 SMALL = Target(channels=4, layers=4, stem="cifar", resolution=8, num_classes=3)
@@ -31,21 +31,21 @@ SMALL = Target(channels=4, layers=4, stem="cifar", resolution=8, num_classes=3)
 def test_published_cells_cost_what_is_published(
     name: str, target: Target, macs: int, params: int
 ) -> None:
-    tables = counted_tables(target, Topology(4), OPERATIONS)
+    tables = counted_tables(target, Topology(4), DARTS)
     genotype = load_genotype(name)
-    assert [t.of(genotype, Topology(4), OPERATIONS) for t in tables] == [macs, params]
+    assert [t.of(genotype, Topology(4), DARTS) for t in tables] == [macs, params]
 
 
 @pytest.mark.parametrize("nodes", [2, 3, 5])
 def test_random_cells_cost_what_the_counter_says(nodes: int) -> None:
     topology, generator = Topology(nodes), torch.Generator().manual_seed(nodes)
-    macs, params = counted_tables(SMALL, topology, OPERATIONS)
+    macs, params = counted_tables(SMALL, topology, DARTS)
     for number in range(3):
         genotype = random_genotype(nodes, generator, f"random {number}")
         counted = count(SMALL.network(genotype), SMALL.resolution)
-        assert macs.of(genotype, topology, OPERATIONS) == counted.macs
-        assert params.of(genotype, topology, OPERATIONS) == counted.params
-        assert macs.cheapest(topology, OPERATIONS) <= counted.macs
+        assert macs.of(genotype, topology, DARTS) == counted.macs
+        assert params.of(genotype, topology, DARTS) == counted.params
+        assert macs.cheapest(topology, DARTS) <= counted.macs
 
 
 def test_the_cheapest_cell_pools() -> None:
@@ -56,18 +56,18 @@ def test_the_cheapest_cell_pools() -> None:
     from genotypes import parse_genotype
 
     counted = count(CIFAR.network(parse_genotype(pools, "test")), 32)
-    macs, params = counted_tables(CIFAR, topology, OPERATIONS)
-    assert macs.cheapest(topology, OPERATIONS) == counted.macs
-    assert params.cheapest(topology, OPERATIONS) == counted.params
+    macs, params = counted_tables(CIFAR, topology, DARTS)
+    assert macs.cheapest(topology, DARTS) == counted.macs
+    assert params.cheapest(topology, DARTS) == counted.params
 
 
 def test_measured_latencies_cover_every_place_and_add_up(tmp_path) -> None:
     topology = Topology(2)
-    latencies = measure_latencies(SMALL, topology, OPERATIONS, torch.device("cpu"))
-    assert set(latencies.operations) == set(places(SMALL, topology, OPERATIONS))
+    latencies = measure_latencies(SMALL, topology, DARTS, torch.device("cpu"))
+    assert set(latencies.operations) == set(places(SMALL, topology, DARTS))
     assert latencies.operations["skip_connect", 4, 1, 8] == 0.0
     assert all(s > 0 for (name, *_), s in latencies.operations.items() if "conv" in name)
-    table = latencies.table(SMALL, topology, OPERATIONS)
+    table = latencies.table(SMALL, topology, DARTS)
     genotype = random_genotype(2, torch.Generator().manual_seed(1), "random")
     # Cells of SMALL: normal 4 channels at 8 px, reduce 8, reduce 16, normal 16 at 2 px.
     cells = [("normal", 4, 8), ("reduce", 8, 8), ("reduce", 16, 4), ("normal", 16, 2)]
@@ -78,7 +78,7 @@ def test_measured_latencies_cover_every_place_and_add_up(tmp_path) -> None:
                 stride = 2 if kind == "reduce" and source < 2 else 1
                 inside = size // 2 if kind == "reduce" and source >= 2 else size
                 expected += latencies.operations[name, channels, stride, inside]
-    assert table.of(genotype, topology, OPERATIONS) == pytest.approx(expected, rel=1e-12)
+    assert table.of(genotype, topology, DARTS) == pytest.approx(expected, rel=1e-12)
 
     file = tmp_path / "latency.json"
     import json
@@ -86,7 +86,7 @@ def test_measured_latencies_cover_every_place_and_add_up(tmp_path) -> None:
     file.write_text(json.dumps(latencies.as_dict()))
     assert read_latencies(file) == latencies
     with pytest.raises(UserError, match="measured for another target"):
-        latencies.table(CIFAR, topology, OPERATIONS)
+        latencies.table(CIFAR, topology, DARTS)
 
 
 @pytest.mark.parametrize(

@@ -94,7 +94,7 @@ def test_threads():
 
 PEAK = """
 import sys, torch
-from darts import device
+from darts.system import device
 cpu = torch.device("cpu")
 if sys.argv[1] == "getrusage":
     device._proc_values = lambda file, key: []
