@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import re
 
 from docs import rooms
 
@@ -16,6 +17,12 @@ def test_every_room_has_a_layer() -> None:
     placed = [room for row in rooms.layers() for room in row]
     assert len(placed) == len(set(placed))
     assert set(rooms.imports()) == {*placed, "cells", "ops", "genotypes"}
+
+
+def test_the_contributing_guide_lists_the_layers() -> None:
+    guide = (rooms.CHECKOUT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    table = "".join(re.findall(r"^\|.*\n", guide, re.MULTILINE))
+    assert re.findall(r"`darts\.(\w+)", table) == [room for row in rooms.layers() for room in row]
 
 
 def test_the_example_runs() -> None:
