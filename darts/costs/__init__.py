@@ -1,1 +1,1 @@
-"""What a model costs: counted, in closed form, measured, expected, and kept under a ceiling."""
+"""Costs of models: counted, in closed form, measured, expected, and limited by ceilings."""

@@ -1,4 +1,4 @@
-"""Options of a search that minds what its network will cost. Torch-free."""
+"""Options of a search that limits or penalises the cost of its network. Torch-free."""
 
 from __future__ import annotations
 
@@ -10,25 +10,29 @@ Metric = Literal["macs", "params", "latency"]
 
 @dataclass(frozen=True, kw_only=True)
 class CostOptions:
-    """What the derived network may cost, and how the search goes about it.
+    """Ceilings of the derived network's cost, and the penalty that the search uses.
 
     Args:
-        max_macs: Ceiling of the derived network's multiply-adds, such as 600M. The search weighs
-            the expected cost by itself, and the genotype is the strongest under the ceiling.
-        max_params: Ceiling of its parameters, such as 5M.
-        max_latency: Ceiling of its latency for one image on this device, such as 20ms.
+        max_macs: Maximum multiply-adds of the derived network, such as 600M. The search adjusts the
+            weight of the expected cost automatically; the genotype is the strongest one within the
+            ceiling.
+        max_params: Maximum number of parameters of the derived network, such as 5M.
+        max_latency: Maximum latency of the derived network for one image on this device, such as
+            20ms.
         cost_weight: Fixed weight of the logarithm of the expected cost in the architecture's loss;
-            0 minds only the ceilings.
-        cost: Which cost that is.
-        cost_temperature: How far log strengths are from decided when the cost is expected: small
-            follows the cell that would be derived now, 1 the softmax of alpha and beta.
-        latency_table: Measured latencies (latency.json of another search); by default this device
-            is measured.
-        target_channels: Channels of the network that costs are reckoned for; by default the
-            retraining's, 36 (stem cifar) or 48 (imagenet).
-        target_layers: Its cells; by default 20 or 14.
-        target_stem: Its stem; by default the search's.
-        target_resolution: Its image size; by default the data's, and 224 for imagenet.
+            0 uses only the ceilings.
+        cost: Cost that --cost-weight applies to.
+        cost_temperature: Temperature of the expected cost: near 0, the cost of the cell derived
+            now; 1, the average under softmax(alpha)·softmax(beta).
+        latency_table: File with measured latencies (latency.json of another search); by default
+            the search measures this device.
+        target_channels: Channels of the network whose cost counts; by default those of retraining:
+            36 (stem cifar) or 48 (stem imagenet).
+        target_layers: Number of cells of this network; by default 20 (stem cifar) or 14 (stem
+            imagenet).
+        target_stem: Stem of this network; by default that of the search.
+        target_resolution: Image size of this network; by default that of the data set, and 224 for
+            imagenet.
     """
 
     max_macs: str | float | None = None

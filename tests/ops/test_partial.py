@@ -15,7 +15,7 @@ from ops.partial import (
 )
 
 
-def test_shuffle_order_is_that_of_the_authors() -> None:
+def test_shuffle_order_is_that_of_the_code_of_pc_darts() -> None:
     assert shuffle_order(16, 4).tolist() == [0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15]
     assert shuffle_order(16, 2).tolist() == [0, 8, 1, 9, 2, 10, 3, 11, 4, 12, 5, 13, 6, 14, 7, 15]
     assert shuffle_order(6, 1).tolist() == [0, 1, 2, 3, 4, 5]

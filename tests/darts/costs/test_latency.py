@@ -1,4 +1,4 @@
-"""The stop watch."""
+"""Measured latencies."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from darts.costs.latency import measure_latency
 
 
 class Sleeper(nn.Module):
-    """Takes a known time, and counts its calls."""
+    """A module that takes a known time and counts its calls."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__()
