@@ -1,10 +1,15 @@
-"""A search that minds the derived network's cost: a penalty on the way, ceilings at the end.
+"""A search that accounts for the derived network's cost: a penalty, and ceilings at the end.
 
-The penalty is the logarithm of the expected cost (darts/costs/expected.py), by a fixed
-weight or, towards a ceiling, by a weight that finds itself: a Lagrange multiplier that grows with
-log(cost / ceiling) while the derived network is too costly and shrinks while it is not (dual
-ascent), plus the present excess, which damps it. A derived cell above a ceiling gives way to the
-strongest one under it (darts/costs/constrained.py).
+The penalty is the logarithm of the expected cost E[c] (darts/costs/expected.py) times a weight. The
+weight is fixed or, for a ceiling, a Lagrange multiplier that is updated by dual ascent:
+
+    penalty  =  max(lambda + log(cost / ceiling), 0) · log E[c]
+    lambda  <-  max(lambda + rate · log(cost / ceiling), 0)
+
+`cost` is the cost of the cell that would be derived now. The multiplier grows while this cost is
+above the ceiling and shrinks while it is below; the current excess in the penalty damps the
+oscillation. If the derived cell exceeds a ceiling at the end, the strongest cell within all
+ceilings replaces it (darts/costs/constrained.py).
 """
 
 from __future__ import annotations
@@ -31,15 +36,18 @@ from darts.system.distributed import from_main
 from genotypes import KINDS, Genotype, SearchSpace
 from ops.partial import ChannelError
 
-# What a multiplier would end at if the cost stayed at e times its ceiling all through the search.
+# The final value of a multiplier if the cost stayed at e times its ceiling for the whole search.
 GAIN = 10.0
 
 
 def ceilings_of(options: CostOptions) -> dict[str, float]:
-    """The ceilings that the options set, by the name of the cost.
+    """The ceilings of the options, by the name of the cost.
+
+    >>> ceilings_of(CostOptions(max_macs="600M"))
+    {'macs': 600000000}
 
     Raises:
-        UserError: One is no amount, or another option is out of range.
+        UserError: A ceiling is not an amount, or the temperature is out of range.
     """
     ceilings: dict[str, float] = {}
     if options.max_macs is not None:
@@ -54,18 +62,18 @@ def ceilings_of(options: CostOptions) -> dict[str, float]:
 
 
 class CostAwareness:
-    """The cost of the derived network: known, penalised, and kept under its ceilings.
+    """Computes the cost of the derived network, penalises it and enforces its ceilings.
 
     Args:
-        options: Ceilings, weights, temperature.
+        options: Ceilings, weights and temperature.
         architecture: alpha and beta, on the device of the search.
-        target: The network that costs are reckoned for.
-        device: Where latencies are measured.
-        steps: Architecture steps of the whole search.
-        measured: False where `load_state_dict` will bring the latencies.
+        target: The network whose cost counts.
+        device: The device on which latencies are measured.
+        steps: Total number of architecture steps of the search.
+        measured: False if `load_state_dict` will restore the latencies.
 
     Raises:
-        UserError: A ceiling is below what the cheapest cell costs, or there is no such target.
+        UserError: A ceiling is below the cost of the cheapest cell, or there is no such target.
     """
 
     def __init__(
@@ -142,7 +150,7 @@ class CostAwareness:
         return bool(self.ceilings or self.options.cost_weight)
 
     def expected(self, architecture: Architecture) -> dict[str, Tensor]:
-        """The expected cost by name, differentiable in alpha and beta."""
+        """The expected costs by name, differentiable with respect to alpha and beta."""
         return self._sums(
             architecture,
             lambda scores, topology, space: keeping_probabilities(
@@ -165,7 +173,7 @@ class CostAwareness:
         }
 
     def penalty(self, architecture: Architecture) -> Tensor:
-        """The term of the architecture's loss; each call is one step of the dual ascent."""
+        """The penalty in the architecture's loss. Each call is also one step of the dual ascent."""
         expected = self.expected(architecture)
         derived = self._sums(architecture, derived_operations)
         total = torch.zeros((), **self._like)
@@ -178,12 +186,12 @@ class CostAwareness:
         return total
 
     def derive(self, name: str) -> Genotype:
-        """The genotype that alpha and beta stand for now, or the strongest under the ceilings."""
+        """The genotype derived from alpha and beta, or the strongest one within the ceilings."""
         genotype = self.architecture.derive(name)
         if self.fits(genotype):
             return genotype
         cells = self._strongest()
-        # Some cell fits, as was seen before the search; no result should be lost all the same.
+        # `_check_feasible` has found a cell that fits; if none is found now, keep the result.
         return genotype if cells is None else replace(genotype, **cells)
 
     def _strongest(self) -> Any:
@@ -195,7 +203,7 @@ class CostAwareness:
         )
 
     def fits(self, genotype: Genotype) -> bool:
-        """Whether the network of a genotype keeps all ceilings."""
+        """Whether the network of a genotype is within all ceilings."""
         costs = self.of(genotype)
         return all(costs[name] <= ceiling for name, ceiling in self.ceilings.items())
 
@@ -206,7 +214,7 @@ class CostAwareness:
         return {name: v if name == "latency" else int(v) for name, v in costs.items()}
 
     def metrics(self, genotype: Genotype) -> dict[str, float]:
-        """An epoch's figures: costs of the derived network, expected costs, weights."""
+        """The metrics of an epoch: costs of the derived network, expected costs and weights."""
         with torch.no_grad():
             expected = {
                 name: value.item() for name, value in self.expected(self.architecture).items()
@@ -219,7 +227,7 @@ class CostAwareness:
         return figures
 
     def changed(self, genotype: Genotype) -> int:
-        """How many operations (with their edges) differ from those of the plain derivation."""
+        """The number of (edge, operation) pairs that differ from the plain derivation."""
         plain, topology = self.architecture.derive("plain"), self.architecture.topology
         return sum(
             len(set(chosen(genotype, kind, topology)) - set(chosen(plain, kind, topology)))
@@ -227,7 +235,7 @@ class CostAwareness:
         )
 
     def result(self, genotype: Genotype) -> dict[str, Any]:
-        """What `result.json` says of the derived network's cost."""
+        """The entry about the derived network's cost in `result.json`."""
         plain = self.architecture.derive(genotype.name)
         timed = {"measured_latency": self.measured(genotype)} if "latency" in self.tables else {}
         return {
@@ -241,16 +249,16 @@ class CostAwareness:
         }
 
     def measured(self, genotype: Genotype) -> float:
-        """Seconds for one image, by the whole network, which its table only approximates."""
+        """Measured seconds for one image; the latency table only approximates them."""
         size = self.target.resolution
         return measure_latency(self.target.network(genotype), (1, 3, size, size), self._device)
 
     def note(self, genotype: Genotype) -> str:
-        """The derived network's cost in a few words."""
+        """A short text about the derived network's cost."""
         return ", ".join(words(name, value) for name, value in self.of(genotype).items())
 
     def write(self, run: RunDirectory) -> None:
-        """Keep the latencies as a file that `--latency-table` reads."""
+        """Write the latencies to a file that `--latency-table` reads."""
         if self.latencies is not None:
             run.write_json(run.latencies, self.latencies.as_dict())
 
@@ -275,7 +283,7 @@ class CostPenalty:
     See the module for the formula of the multipliers.
     """
 
-    # All of its tensors live on the device, at fixed addresses.
+    # All its tensors stay on the device at fixed addresses.
     recordable: ClassVar[bool] = True
 
     def __init__(self, costs: CostAwareness) -> None:
@@ -286,7 +294,11 @@ class CostPenalty:
 
 
 def words(name: str, value: float) -> str:
-    """A cost with its unit."""
+    """A cost with its unit.
+
+    >>> words("macs", 6e8)
+    '600M multiply-adds'
+    """
     if name == "latency":
         return format_seconds(value)
     return f"{format_count(value)} {'multiply-adds' if name == 'macs' else 'parameters'}"

@@ -1,9 +1,14 @@
-"""The strongest cell under a ceiling: derivation as an exact choice among all derived cells.
+"""The strongest cell within ceilings: derivation as an integer program.
 
-The paper's derivation maximises the sum of log strengths over the kept operations, each node by
-itself. With ceilings on sums of costs the nodes depend on one another, and the same maximum becomes
-a small integer programme: one binary unknown for each edge and operation, two kept a node, at most
-one an edge. Branch and bound (HiGHS, through scipy) solves it to the optimum in milliseconds.
+The derivation of DARTS maximises the sum of log strengths over the kept operations, separately for
+each node. Ceilings on sums of costs couple the nodes, and the maximum becomes a small integer
+program with one binary variable x for each edge and operation of both cells:
+
+    maximise  sum of x · log strength
+    subject to  base + sum of x · cost <= ceiling  for each ceiling,
+                the number of kept edges per node, and at most one operation per edge
+
+Branch and bound (HiGHS, through scipy) finds the optimum in milliseconds.
 """
 
 from __future__ import annotations
@@ -28,14 +33,17 @@ def strongest_cells(
     space: SearchSpace,
     ceilings: Sequence[tuple[CostTable, float]],
 ) -> dict[str, tuple[Node, ...]] | None:
-    """The nodes of both kinds of cell with the largest sum of log strengths under all ceilings.
+    """The nodes of both kinds of cell with the largest sum of log strengths within all ceilings.
 
     Args:
-        log_strengths: By kind, `[E, O]`.
-        ceilings: Tables of costs, each with the largest sum allowed.
+        log_strengths: For each kind of cell, log strengths `[E, O]`.
+        topology: Nodes and edges of the cells.
+        space: The rules of the search space.
+        ceilings: Cost tables, each with its ceiling.
 
     Returns:
-        Nodes as in a `Genotype`, stronger edge first; None where no cell fits.
+        For each kind of cell its nodes as in a `Genotype`, stronger edge first; None if no cell
+        fits.
     """
     allowed = _allowed(topology, space)
     values = np.where(allowed, _stacked(log_strengths), 0.0)
@@ -69,8 +77,8 @@ def _solve(
     allowed: NDArray[np.bool_],
     numbers: list[int],
 ) -> NDArray[np.bool_] | None:
-    """Which of `[2, E, O]` to keep: maximal values, costs `[M, 2, E, O]` within `room` `[M]`."""
-    # Imported here, because it takes a second and most searches have no ceiling.
+    """The kept variables `[2, E, O]`: largest values, with costs `[M, 2, E, O]` within `room`."""
+    # Imported here because it takes a second, and most searches have no ceiling.
     from scipy.optimize import Bounds, LinearConstraint, milp
     from scipy.sparse import csr_array
 
@@ -92,7 +100,7 @@ def _solve(
         LinearConstraint(sums(groups), -np.inf, 1),
         LinearConstraint(sums(nodes), 2 * numbers, 2 * numbers),
     ]
-    # The solver keeps constraints and finds the optimum up to 1e-6: numbers are made large.
+    # The solver has absolute tolerances of 1e-6, so all numbers are scaled up.
     costs = costs.reshape(len(costs), -1)
     scale = 1e4 / np.maximum(np.abs(room), costs.max(axis=1))
     within = LinearConstraint(costs * scale[:, None], -np.inf, room * scale)
@@ -110,7 +118,7 @@ def _solve(
         kept = answer.x > 0.5
         if np.all(costs[:, kept].sum(axis=1) <= room):
             return kept.reshape(values.shape)
-        # This cell slipped through: bar it, and ask again.
+        # This cell is above a ceiling within the tolerance: exclude it and solve again.
         constraints.append(LinearConstraint(kept[None].astype(float), -np.inf, kept.sum() - 1))
     return None
 

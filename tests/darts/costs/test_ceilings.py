@@ -1,4 +1,4 @@
-"""Searches that mind the derived network's cost."""
+"""Searches with a penalty on cost and with ceilings."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_whatever_alpha_is_the_derived_network_keeps_the_ceilings(
         if aware.fits(made.derive("derived")):
             assert genotype == made.derive("derived")
             assert aware.changed(genotype) == 0
-    assert exchanged  # Otherwise nothing was tested.
+    assert exchanged  # Otherwise the test would be empty.
 
 
 def test_the_weight_of_a_ceiling_finds_itself() -> None:

@@ -1,4 +1,4 @@
-"""Derivation under ceilings, against trying all cells."""
+"""Derivation within ceilings, compared with trying all cells."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def tables(topology: Topology, generator: torch.Generator, highest: int = 20) ->
 
 
 def all_cells(topology: Topology) -> list[list[tuple[int, int]]]:
-    """Every cell of one kind, as (edge, column) pairs."""
+    """All cells of one kind, as lists of (edge, column) pairs."""
     per_node = []
     for node in topology.inner:
         pairs = itertools.combinations(topology.incoming(node), 2)
@@ -87,7 +87,7 @@ def test_without_need_it_is_the_papers_derivation() -> None:
 
 
 def test_a_ceiling_is_kept_to_the_unit_where_the_solver_is_tolerant() -> None:
-    """Two cells 1 apart at 1e9: a relative tolerance of 1e-6 would take the dearer one."""
+    """The costs of two cells differ by 1 at 1e9: a relative tolerance of 1e-6 would fail."""
     topology = Topology(2)
     costs = {kind: torch.full((5, 3), 1e8, dtype=torch.float64) for kind in KINDS}
     costs["normal"][0, 2] += 1
