@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -15,8 +15,13 @@ from ops.fused.mixed_norm import WeightedNorm
 from ops.partial import partial_size, shuffle_matrix, shuffle_order
 from ops.primitives import FactorizedReduce, ReluConvBn
 
-if TYPE_CHECKING:
-    from cells.engines import Engine
+
+class CellEvaluator(Protocol):
+    """What evaluates a cell: an engine of `cells.engines`."""
+
+    def evaluate(
+        self, cell: SearchCell, before_previous: Tensor, previous: Tensor, weights: EdgeWeights
+    ) -> Tensor: ...
 
 
 class OutgoingEdges(NamedTuple):
@@ -119,7 +124,7 @@ class SearchCell(nn.Module):
         self.selection.copy_(selection, non_blocking=True)
 
     def forward(
-        self, before_previous: Tensor, previous: Tensor, weights: EdgeWeights, engine: Engine
+        self, before_previous: Tensor, previous: Tensor, weights: EdgeWeights, engine: CellEvaluator
     ) -> Tensor:
         return engine.evaluate(self, before_previous, previous, weights)
 
