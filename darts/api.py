@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from darts.compare.options import CompareOptions
-from darts.errors import UserError
+from darts.compare.options import CompareOptions, compare_overlay
 from darts.searching.options import SearchOptions, search_overlay
 from darts.settings.parsing import options_from
-from darts.settings.recipes import read_recipe
-from darts.training.options import PRESETS as TRAINING_PRESETS
-from darts.training.options import TrainingOptions, training_of
-from genotypes import Genotype, load_genotype
+from darts.training.options import TrainingOptions, training_of, training_overlay
+from genotypes import Genotype
 
 if TYPE_CHECKING:
     from darts.compare.run import FinishedComparison
@@ -22,20 +17,9 @@ if TYPE_CHECKING:
     from darts.detection.average_precision import Precision
     from darts.detection.options import DetectionOptions
     from darts.detection.task import DetectionResult
-    from darts.models.registry import Model
     from darts.searching.task import CellSearchResult
-    from darts.training.scoring import Scores
+    from darts.training.choice import TrainingPlan
     from darts.training.task import TrainingResult
-
-
-def training_overlay(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """What a retraining's genotype and preset imply: the data set, and the recipe for it."""
-    dataset = settings["dataset"]
-    if dataset is None and settings["genotype"] is not None:
-        dataset = load_genotype(settings["genotype"]).provenance.get("searched_on")
-    dataset = dataset or "cifar10"
-    recipe = read_recipe("evaluate_imagenet") if dataset == "imagenet" else {}
-    return {**recipe, **TRAINING_PRESETS[settings["preset"]], "dataset": dataset}
 
 
 def search(**settings: Any) -> CellSearchResult:
@@ -71,119 +55,26 @@ def evaluate(**settings: Any) -> TrainingResult:
         UserError: A setting, the data or the run directory is wrong, or the loss diverged.
         Interrupted: SIGINT or SIGTERM came; the checkpoint is written.
     """
-    return run_training(options_from(TrainingOptions, settings, training_overlay))
+    from darts.training.choice import plan_training
+
+    return run_training(plan_training(options_from(TrainingOptions, settings, training_overlay)))
 
 
-def run_training(options: TrainingOptions) -> TrainingResult:
-    """Retrain with these options and write the report."""
+def run_training(plan: TrainingPlan) -> TrainingResult:
+    """Carry out a planned retraining, draw the cells and write the report."""
     from darts.report.draw import draw_genotype
     from darts.report.page import write_report
     from darts.system.distributed import is_main, joined
-    from darts.training import task as trainer
+    from darts.training.task import train_network
 
     with joined():
-        model = chosen_model(options)
-        result = trainer.run_training(as_pretrained(options), model)
+        result = train_network(plan.options, plan.model)
         if not is_main():
             return result
-        if isinstance(model, Genotype):
-            draw_genotype(model, result.run_dir / "cells")
+        if isinstance(plan.model, Genotype):
+            draw_genotype(plan.model, result.run_dir / "cells")
         write_report(result.run_dir)
     return result
-
-
-def chosen_model(options: TrainingOptions) -> Model:
-    """The genotype or network that the options name, or that of the run to go on with.
-
-    Raises:
-        UserError: They name none, two, or an unknown one, or the run has no whole checkpoint.
-        GenotypeError: There is no such genotype, or its file is wrong.
-    """
-    from darts.models.registry import find_model, model_from_description
-    from darts.training.pretrained import trained_state
-
-    if options.resume is not None:
-        # The checkpoint's own: the file may have changed since the run began.
-        return model_from_description(trained_state(options.resume)["description"])
-    if options.genotype is not None and options.model is not None:
-        raise UserError("--genotype and --model: one network is trained; give one of the two.")
-    if options.model is not None:
-        return find_model(options.model)
-    if options.genotype is None and options.pretrained is not None:
-        return model_from_description(trained_state(options.pretrained)["description"])
-    if options.genotype is None:
-        raise UserError(
-            "--genotype: which cell? Give a name (python -m darts genotypes lists them) or a "
-            "file, such as RUN_DIR/genotype.yaml of a search. For another network: --model."
-        )
-    return load_genotype(options.genotype)
-
-
-def as_pretrained(options: TrainingOptions) -> TrainingOptions:
-    """The options with the size of the network in `options.pretrained`, where none other is named.
-
-    Raises:
-        UserError: It is no checkpoint of a retraining.
-    """
-    from darts.models.registry import model_from_description
-    from darts.training.pretrained import trained_state
-
-    names_another = options.genotype is not None or options.model is not None
-    if options.pretrained is None or options.resume is not None or names_another:
-        return options
-    description = trained_state(options.pretrained)["description"]
-    model = model_from_description(description)
-    if not isinstance(model, Genotype):
-        return replace(options, stem="cifar" if model.stem == "cifar" else "imagenet")
-    sizes = {name: description[name] for name in ("channels", "layers", "stem")}
-    return replace(options, **sizes)
-
-
-def network_card(options: TrainingOptions) -> str:
-    """What these options would train, in a few lines; a known data set may be absent.
-
-    Raises:
-        UserError: See `chosen_model`; or own data are absent or faulty.
-    """
-    from darts.training import card
-
-    return card.network_card(as_pretrained(options), chosen_model(options))
-
-
-def score_checkpoint(options: TrainingOptions) -> Scores:
-    """Test the network in `options.checkpoint` on the test images of `options.dataset`.
-
-    Raises:
-        UserError: There is no such checkpoint, or it does not fit the data set.
-    """
-    from darts.data.sources import open_dataset
-    from darts.system.device import resolve_device
-    from darts.system.distributed import local_rank
-    from darts.training.predict import load_trained
-    from darts.training.scoring import score
-
-    if options.checkpoint is None:
-        raise UserError("--test-only needs --checkpoint: a checkpoint.pt or a run directory.")
-    device = resolve_device(options.device, local_rank())
-    trained = load_trained(options.checkpoint, device, averaged=options.averaged)
-    # The network fixes the size of its images; statistics are those that it was trained with.
-    card = trained.card
-    options = replace(options, image_size=options.image_size or card["image_size"])
-    dataset = open_dataset(options, options.seed, device)
-    if dataset.classes != trained.classes:
-        raise UserError(
-            f"{options.checkpoint} tells apart {len(trained.classes)} classes "
-            f"({', '.join(trained.classes[:3])}, …), but {options.dataset} has "
-            f"{dataset.num_classes} ({', '.join(dataset.classes[:3])}, …)."
-        )
-    dataset = replace(dataset, mean=tuple(card["mean"]), std=tuple(card["std"]))
-    return score(
-        trained.network,
-        dataset,
-        batch_size=options.batch_size,
-        device=device,
-        precision=options.precision,
-    )
 
 
 def train_population(**settings: Any) -> Population:
@@ -207,11 +98,6 @@ def train_population(**settings: Any) -> Population:
     return load_population(options.out)
 
 
-def compare_overlay(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """As for a retraining, but without what only searched cells have."""
-    return {**training_overlay(settings), "auxiliary": False, "drop_path": 0.0}
-
-
 def compare(**settings: Any) -> FinishedComparison:
     """Judge a genotype; settings are those of `python -m darts compare --help`, with underscores.
 
@@ -224,11 +110,13 @@ def compare(**settings: Any) -> FinishedComparison:
 
 def run_comparison(options: CompareOptions) -> FinishedComparison:
     """Compare with these options and write the report."""
-    from darts.compare import run
     from darts.compare.report import write_comparison_report
+    from darts.compare.run import train_and_compare
+    from darts.training.choice import plan_training
 
     options.check()
-    compared = run.train_and_compare(options, chosen_model(training_of(options, resume=None)))
+    plan = plan_training(training_of(options, resume=None))
+    compared = train_and_compare(options, plan.model)
     write_comparison_report(compared.comparison, compared.path)
     return compared
 

@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from darts.compare.options import CompareOptions
+from darts.compare.options import CompareOptions, compare_overlay
 from darts.run_files import RunFiles
 from darts.settings.parsing import parse_options
 from darts.trials.schema import TRIALS_FILE
 
 
 def compare_command(arguments: Sequence[str], prog: str) -> None:
+    options = parse_options(CompareOptions, _joined(arguments), prog=prog, overlay=compare_overlay)
     from darts import api
 
-    options = parse_options(
-        CompareOptions, _joined(arguments), prog=prog, overlay=api.compare_overlay
-    )
     compared = api.run_comparison(options)
     from darts.compare.report import comparison_text
 

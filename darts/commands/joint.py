@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 
 def joint_search_command(arguments: Sequence[str], prog: str) -> None:
-    from darts.api import chosen_model, training_overlay
     from darts.joint.options import JOINT_PRESETS, JointOptions
+    from darts.training.options import training_overlay
 
     def overlay(settings: Mapping[str, Any]) -> dict[str, Any]:
         implied = training_overlay(settings)
@@ -28,12 +28,14 @@ def joint_search_command(arguments: Sequence[str], prog: str) -> None:
     from darts.joint.directory import BEST
     from darts.joint.search import run_joint_search
     from darts.joint.space_file import find_space
+    from darts.training.choice import plan_training
+    from darts.training.options import training_of
 
     model = None
     if options.resume is None:
         check_values(find_space(options.space))
         if options.genotype is not None or options.model is not None:
-            model = chosen_model(options)
+            model = plan_training(training_of(options)).model
     result = run_joint_search(options, model)
     _write_report(result.run_dir)
     measured, accuracies = result.iteration.measured()
@@ -47,9 +49,8 @@ def joint_search_command(arguments: Sequence[str], prog: str) -> None:
 
 def check_values(space: Space) -> None:
     """Raise UserError where an option of a training would not take a variable's value."""
-    from darts.api import training_overlay
     from darts.joint.checks import check_recipe_names
-    from darts.training.options import TrainingOptions
+    from darts.training.options import TrainingOptions, training_overlay
 
     check_recipe_names(space)
     for variable in space.variables:

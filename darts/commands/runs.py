@@ -49,16 +49,22 @@ def evaluate_command(arguments: Sequence[str], prog: str) -> None:
     if asks_for_comparison(arguments):
         compare_command(arguments, prog)
         return
-    from darts import api
-    from darts.training.options import TrainingOptions
+    from darts.training.options import TrainingOptions, training_overlay
 
-    options = parse_options(TrainingOptions, arguments, prog=prog, overlay=api.training_overlay)
+    options = parse_options(TrainingOptions, arguments, prog=prog, overlay=training_overlay)
     if options.test_only:
-        scores = api.score_checkpoint(options)
+        from darts.training.scoring import score_checkpoint
+
+        scores = score_checkpoint(options)
         print(f"test accuracy  {scores.accuracy:.2f} % (top 5: {scores.top5_accuracy:.2f} %)")
         return
-    print(api.network_card(options), flush=True)
-    result = api.run_training(options)
+    from darts import api
+    from darts.training.card import network_card
+    from darts.training.choice import plan_training
+
+    plan = plan_training(options)
+    print(network_card(plan.options, plan.model), flush=True)
+    result = api.run_training(plan)
     scores = result.scores
     print(
         f"test accuracy  {scores.accuracy:.2f} % (last epoch; top 5: {scores.top5_accuracy:.2f} %)"

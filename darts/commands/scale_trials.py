@@ -45,11 +45,11 @@ def scale_grid_command(arguments: Sequence[str], prog: str) -> None:
     )
     parsed, options, base = _prepare(parser, arguments, prog, hold_out=5)
     from darts.report.frame import write_figure
-    from darts.scaling.grid import judge, plan, triples
+    from darts.scaling.grid import judge, plan_grid, triples
     from darts.scaling.plots import plot_grid
 
     candidates = triples(parsed.step, parsed.tolerance)
-    fits = plan(base, candidates)
+    fits = plan_grid(base, candidates)
     measured = _train(parsed, options, [found.rung for found in fits], "grid")
     verdict = judge(candidates, fits, measured)
     _write_json(parsed.output / "grid.json", verdict.as_dict())
@@ -86,13 +86,13 @@ def scale_study_command(arguments: Sequence[str], prog: str) -> None:
     parsed, options, base = _prepare(parser, arguments, prog)
     from darts.report.frame import write_figure
     from darts.scaling.plots import plot_strategies
-    from darts.scaling.study import plan, tabulate
+    from darts.scaling.study import plan_study, tabulate
     from darts.scaling.training import Measured, rung_key
     from darts.settings.quantities import parse_count
 
     budgets = [parse_count(text, "--budgets") for text in parsed.budgets]
     compound = coefficients_of(parsed)
-    planned = plan(base, parsed.strategies, budgets, compound, parsed.tolerance)
+    planned = plan_study(base, parsed.strategies, budgets, compound, parsed.tolerance)
     if parsed.plan:
         nothing = Measured(accuracies=())
         rows = tabulate(planned, {rung_key(each.rung): nothing for each in planned.values()})
@@ -158,13 +158,12 @@ def _prepare(
         raise UserError(f"--seeds {parsed.seeds}: must be at least 1.")
     if parsed.parallel < 0:
         raise UserError(f"--parallel {parsed.parallel}: must be 0 or more.")
-    from darts import api
     from darts.data.sources import open_dataset
     from darts.models.registry import find_model
     from darts.models.stems import choose_stem
     from darts.scaling.bases import create_base
     from darts.settings.parsing import parse_options
-    from darts.training.options import TrainingOptions
+    from darts.training.options import TrainingOptions, training_overlay
     from genotypes import Genotype
 
     model = find_model(parsed.model)
@@ -175,7 +174,7 @@ def _prepare(
         TrainingOptions,
         [f"--{'genotype' if cells else 'model'}={parsed.model}", *rest],
         prog=prog,
-        overlay=api.training_overlay,
+        overlay=training_overlay,
     )
     if hold_out and not options.hold_out:
         raise UserError(

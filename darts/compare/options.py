@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from darts.data.options import DataOptions, SplitOptions
 from darts.errors import UserError
@@ -13,7 +15,13 @@ from darts.settings.options import (
     SeedOptions,
     StepOptions,
 )
-from darts.training.options import AuxiliaryOptions, ModelOptions, RecipeOptions, SizeOptions
+from darts.training.options import (
+    AuxiliaryOptions,
+    ModelOptions,
+    RecipeOptions,
+    SizeOptions,
+    training_overlay,
+)
 from darts.trials.options import TrialOptions
 
 RANDOM_CELLS = "random-cells"
@@ -89,3 +97,8 @@ class CompareOptions(
             raise UserError(
                 f"--tolerance must be between 0 and 1, such as 0.05, not {self.tolerance}."
             )
+
+
+def compare_overlay(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Defaults of a retraining, without the auxiliary head and drop path of searched cells."""
+    return {**training_overlay(settings), "auxiliary": False, "drop_path": 0.0}

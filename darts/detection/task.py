@@ -27,7 +27,7 @@ from darts.detection.scoring import PICTURES, find_all, load_detector, write_res
 from darts.detection.sources import open_parts
 from darts.runs.directory import RunDirectory
 from darts.runs.loop import run_task
-from darts.runs.optimisers import restore, set_learning_rate
+from darts.runs.optimisers import create_optimiser, restore, set_learning_rate
 from darts.runs.schedules import cosine
 from darts.runs.tracking import Tracker
 from darts.system.device import (
@@ -38,7 +38,6 @@ from darts.system.device import (
 )
 from darts.system.memory import SAMPLE, Remedy, advice, kept_bytes
 from darts.system.preparation import prepare_task
-from darts.training.optimisers import create_optimiser
 
 _STREAMS = ("weights", "order", "colours")
 

@@ -9,13 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-import torch
-
 from darts.joint.options import JointOptions
 from darts.joint.problem import Problem
 from darts.training.options import training_of
 from darts.training.task import TrainingTask
-from darts.training.trial import opened_dataset
+from darts.training.trial import opened_dataset, train_epoch
 from darts.trials.attempt import ReportEpoch
 
 
@@ -49,8 +47,7 @@ class TrainCandidate:
         accuracy, diverged = chance, False
         for epoch in range(settings["stop"]):
             if not diverged:
-                loss = train_epoch(task, epoch)
-                diverged = not (torch.isfinite(loss).item() and task.is_finite())
+                diverged = train_epoch(task, epoch) is None
                 accuracy = chance if diverged else held_out_accuracy(task)
             report({"epoch": epoch + 1, "accuracy": accuracy})
         return {
@@ -67,10 +64,3 @@ def held_out_accuracy(task: TrainingTask) -> float:
     scores = task.average_scores or task.scores
     assert scores is not None
     return scores.accuracy
-
-
-def train_epoch(task: TrainingTask, epoch: int) -> torch.Tensor:
-    """Train one epoch and return the mean of its losses."""
-    task.begin_epoch(epoch)
-    losses = [task.step()["loss"] for _ in range(task.steps_per_epoch)]
-    return torch.stack(losses).mean()

@@ -10,11 +10,11 @@ from darts.models.staged_config import StagedConfig
 from darts.models.staged_cost import StagedCost
 from darts.models.staged_network import StagedNetwork
 
-Config = TypeVar("Config", bound=StagedConfig)
+_Config = TypeVar("_Config", bound=StagedConfig)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Family(Generic[Config]):
+class Family(Generic[_Config]):
     """Networks that one kind of config describes.
 
     One line in `darts.models.registry.FAMILIES` makes a family known to every command: its
@@ -32,19 +32,19 @@ class Family(Generic[Config]):
             of 1 change nothing but the resolution.
     """
 
-    config: type[Config]
+    config: type[_Config]
     network: type[StagedNetwork]
     names: Callable[[], tuple[str, ...]]
-    find: Callable[[str], Config | None]
+    find: Callable[[str], _Config | None]
     cost: Callable[..., StagedCost[int]]
-    scaled: Callable[..., Config]
+    scaled: Callable[..., _Config]
 
     @property
     def key(self) -> str:
         """The key of such a network's config in files, checkpoints and descriptions."""
         return self.network.key
 
-    def create(self, config: Config, *, num_classes: int, generator: Any = None) -> StagedNetwork:
+    def create(self, config: _Config, *, num_classes: int, generator: Any = None) -> StagedNetwork:
         """The network of a config, with fresh weights.
 
         Args:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 from darts.errors import UserError
 
-Config = TypeVar("Config", bound="StagedConfig")
+_Config = TypeVar("_Config", bound="StagedConfig")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +42,7 @@ class StagedConfig:
         raise NotImplementedError
 
     @property
-    def setting(self) -> str:
+    def setting(self) -> Literal["cifar", "imagenet"]:
         """Images that the network is made for: "cifar" (small ones) or "imagenet"."""
         return "cifar" if self.stem == "cifar" else "imagenet"
 
@@ -51,7 +51,7 @@ class StagedConfig:
         """Side of the images that the network is meant for, in pixels."""
         raise NotImplementedError
 
-    def for_small_images(self: Config) -> Config:
+    def for_small_images(self: _Config) -> _Config:
         """The form for images of about 32 pixels; its stem is "cifar"."""
         raise NotImplementedError
 
@@ -85,7 +85,7 @@ class StagedConfig:
         return {**asdict(self), "stages": [asdict(stage) for stage in self.stages]}
 
     @classmethod
-    def from_dict(cls: type[Config], values: Mapping[str, Any]) -> Config:
+    def from_dict(cls: type[_Config], values: Mapping[str, Any]) -> _Config:
         """The inverse of `as_dict`.
 
         Raises:

@@ -1,19 +1,88 @@
-"""Optimisers that fit the device: on CUDA they neither wait for it nor forbid recording a graph.
+"""Optimisers, built so that CUDA neither waits for them nor fails to record them in a graph.
 
-There the learning rate is a tensor, which a recorded graph reads anew at every replay. SGD updates
-all parameters by one kernel, there and on the CPU. Checkpoints hold the same state for all devices.
+On CUDA the learning rate of SGD is a tensor, because a recorded graph reads it at every replay. SGD
+updates all parameters with one fused kernel, on CUDA and on the CPU. A checkpoint of any device
+can be restored on any other.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
-# What depends on the device at hand and not on the run: a checkpoint's choice does not count.
-_OF_THE_DEVICE = ("fused", "foreach", "capturable")
+OptimiserName = Literal["sgd", "rmsprop", "adamw"]
+
+_NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm)
+# Device-specific flags; never restored from a checkpoint.
+_DEVICE_FLAGS = ("fused", "foreach", "capturable")
+
+
+class RMSProp(torch.optim.Optimizer):
+    """RMSProp with momentum in TensorFlow's form; EfficientNet and FBNetV3 were trained with it.
+
+        g = gradient + weight_decay · w
+        s = decay · s + (1 - decay) · g²        s starts at 1
+        v = momentum · v + lr · g / sqrt(s + epsilon)
+        w = w - v
+
+    torch.optim.RMSprop differs in three points: s starts at 0; epsilon is added outside the root;
+    and the learning rate multiplies v at the end, so that a lower rate also shrinks the past steps
+    in v.
+
+    >>> weight = nn.Parameter(torch.tensor([2.0]))
+    >>> optimiser = RMSProp([weight], lr=0.1)
+    >>> weight.sum().backward(); optimiser.step(); round(weight.item(), 4)
+    1.9
+
+    Args:
+        lr: Learning rate.
+        decay: Decay of the mean of squared gradients s.
+        momentum: Decay of the velocity v.
+        epsilon: Added under the root.
+        weight_decay: Factor of the L2 term.
+    """
+
+    def __init__(
+        self,
+        parameters: Iterable[Any],
+        *,
+        lr: float,
+        decay: float = 0.9,
+        momentum: float = 0.9,
+        epsilon: float = 1e-3,
+        weight_decay: float = 0.0,
+    ) -> None:
+        defaults = {
+            "lr": lr,
+            "decay": decay,
+            "momentum": momentum,
+            "epsilon": epsilon,
+            "weight_decay": weight_decay,
+        }
+        super().__init__(parameters, defaults)
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Any] | None = None) -> None:  # type: ignore[override]
+        """One step along the current gradients."""
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    self._move(parameter, parameter.grad, group)
+
+    def _move(self, weight: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
+        state = self.state[weight]
+        if not state:
+            state["squares"] = torch.ones_like(weight)
+            state["velocity"] = torch.zeros_like(weight)
+        squares, velocity = state["squares"], state["velocity"]
+        gradient = gradient.add(weight, alpha=group["weight_decay"])
+        squares.mul_(group["decay"]).addcmul_(gradient, gradient, value=1 - group["decay"])
+        step = gradient * (squares + group["epsilon"]).rsqrt() * group["lr"]
+        velocity.mul_(group["momentum"]).add_(step)
+        weight.sub_(velocity)
 
 
 def create_sgd(
@@ -24,7 +93,7 @@ def create_sgd(
     weight_decay: float,
     device: torch.device,
 ) -> torch.optim.SGD:
-    """SGD with momentum, of parameters or of groups of them."""
+    """SGD with momentum for parameters, or for groups of parameters."""
     on_cuda = device.type == "cuda"
     rate = torch.tensor(learning_rate, device=device) if on_cuda else learning_rate
     return torch.optim.SGD(
@@ -44,7 +113,7 @@ def create_adam(
     weight_decay: float,
     device: torch.device,
 ) -> torch.optim.Adam:
-    """Adam with weight decay in the gradient."""
+    """Adam with L2 weight decay: `weight_decay · w` is added to the gradient."""
     return torch.optim.Adam(
         parameters,
         lr=learning_rate,
@@ -52,6 +121,50 @@ def create_adam(
         weight_decay=weight_decay,
         capturable=device.type == "cuda",
     )
+
+
+def create_optimiser(
+    kind: OptimiserName,
+    network: nn.Module,
+    *,
+    learning_rate: float,
+    momentum: float,
+    weight_decay: float,
+    decay_norms: bool,
+    device: torch.device,
+) -> torch.optim.Optimizer:
+    """The optimiser of a network's weights.
+
+    Args:
+        momentum: Momentum of SGD and RMSProp. AdamW uses its usual constants 0.9 and 0.999.
+        decay_norms: Whether weight decay also acts on the weights and biases of norms.
+    """
+    groups = parameter_groups(network, weight_decay, decay_norms)
+    if kind == "sgd":
+        return create_sgd(
+            groups,
+            learning_rate=learning_rate,
+            momentum=momentum,
+            weight_decay=weight_decay,
+            device=device,
+        )
+    if kind == "rmsprop":
+        return RMSProp(groups, lr=learning_rate, momentum=momentum, weight_decay=weight_decay)
+    return torch.optim.AdamW(groups, lr=learning_rate, weight_decay=weight_decay)
+
+
+def parameter_groups(network: nn.Module, weight_decay: float, decay_norms: bool) -> list[Any]:
+    """One group of all parameters, or a second group without decay for those of norms."""
+    if decay_norms:
+        return [{"params": list(network.parameters())}]
+    norms = [part for part in network.modules() if isinstance(part, _NORMS)]
+    undecayed = {id(parameter) for norm in norms for parameter in norm.parameters()}
+    decaying = [p for p in network.parameters() if id(p) not in undecayed]
+    others = [p for p in network.parameters() if id(p) in undecayed]
+    return [
+        {"params": decaying, "weight_decay": weight_decay},
+        {"params": others, "weight_decay": 0.0},
+    ]
 
 
 def set_learning_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
@@ -64,10 +177,10 @@ def set_learning_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
 
 
 def restore(optimiser: torch.optim.Optimizer, state: Mapping[str, Any]) -> None:
-    """Load a state that may have been saved on another kind of device."""
+    """Load a state that may have been saved on another device."""
     groups = []
     for ours, saved in zip(optimiser.param_groups, state["param_groups"], strict=True):
-        kept = {name: ours[name] for name in _OF_THE_DEVICE if name in ours}
+        kept = {name: ours[name] for name in _DEVICE_FLAGS if name in ours}
         rate = float(saved["lr"])
         if isinstance(ours["lr"], Tensor):
             kept["lr"] = torch.full_like(ours["lr"], rate)

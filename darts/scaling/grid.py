@@ -50,7 +50,7 @@ def triples(step: float, tolerance: float, growth: float = 2.0) -> tuple[Coeffic
     return found
 
 
-def plan(base: Base, candidates: tuple[Coefficients, ...], growth: float = 2.0) -> list[Fit]:
+def plan_grid(base: Base, candidates: tuple[Coefficients, ...], growth: float = 2.0) -> list[Fit]:
     """A network for each candidate, all with `growth` times the multiply-adds of the base.
 
     Departure: the paper trains the networks of phi = 1 as rounding leaves them. Here phi is what

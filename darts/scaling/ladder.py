@@ -24,7 +24,7 @@ from genotypes import Genotype
 ADJUSTABLE = ("macs", "params")
 
 
-def build(rung: Rung, num_classes: int) -> nn.Module:
+def create_rung_network(rung: Rung, num_classes: int) -> nn.Module:
     """The network of a rung, with weights from a fixed seed."""
     cells = {name: rung.settings[name] for name in ("channels", "layers") if name in rung.settings}
     return create_network(
@@ -51,7 +51,7 @@ class Latency:
         key = (rung.depth, rung.channels, rung.width, rung.resolution)
         if key not in self._measured:
             shape = (self.batch_size, 3, rung.resolution, rung.resolution)
-            network = build(rung, self.num_classes)
+            network = create_rung_network(rung, self.num_classes)
             self._measured[key] = measure_latency(
                 network, shape, self.device, repeats=20, budget=2.0
             )

@@ -17,7 +17,7 @@ from darts.settings.quantities import format_count
 COMPOUND = "compound"
 
 
-def plan(
+def plan_study(
     base: Base,
     strategies: Sequence[str],
     budgets: Sequence[float],

@@ -7,8 +7,8 @@ import torch
 from darts.costs.count import count
 from darts.data.sources import classes_and_size
 from darts.models.registry import Model
+from darts.training.network import create_trainee
 from darts.training.options import TrainingOptions
-from darts.training.task import create_trainee
 from genotypes import Genotype
 
 

@@ -27,7 +27,7 @@ def decay_of(share: float, steps: int) -> float:
     return max(0.0, 1 - 1 / (share * steps)) if share else 0.0
 
 
-def stale_words(decay: float, steps: int) -> str | None:
+def short_run_warning(decay: float, steps: int) -> str | None:
     """A word to the user where a run of so many steps is too short for the decay."""
     left = decay**steps
     if left <= _STALE:

@@ -17,6 +17,8 @@ from darts.settings.options import (
     option,
     shared_values,
 )
+from darts.settings.recipes import read_recipe
+from genotypes import load_genotype
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -221,7 +223,7 @@ def check_recipe(options: RecipeOptions) -> None:
             )
 
 
-PRESETS: Mapping[str, Mapping[str, Any]] = {
+TRAINING_PRESETS: Mapping[str, Mapping[str, Any]] = {
     "paper": {},
     "quick": {
         "log_every": 10,
@@ -248,3 +250,13 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "test_images": 100,
     },
 }
+
+
+def training_overlay(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Defaults that follow from a retraining's genotype and preset: its data set and the recipe."""
+    dataset = settings["dataset"]
+    if dataset is None and settings["genotype"] is not None:
+        dataset = load_genotype(settings["genotype"]).provenance.get("searched_on")
+    dataset = dataset or "cifar10"
+    recipe = read_recipe("evaluate_imagenet") if dataset == "imagenet" else {}
+    return {**recipe, **TRAINING_PRESETS[settings["preset"]], "dataset": dataset}

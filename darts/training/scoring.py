@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
@@ -10,10 +10,14 @@ from torch import Tensor, nn
 
 from darts.data.dataset import Dataset
 from darts.data.loader import evaluation_batches
+from darts.data.sources import open_dataset
 from darts.data.transforms import evaluation_transform
+from darts.errors import UserError
 from darts.runs.evaluation import Measure, loss_sum, sums_over_batches
 from darts.system import distributed
-from darts.system.device import dtype_of, precision_context
+from darts.system.device import dtype_of, precision_context, resolve_device
+from darts.training.options import TrainingOptions
+from darts.training.predict import load_trained
 
 
 @dataclass(frozen=True)
@@ -72,3 +76,33 @@ def _number_among(logits: Tensor, labels: Tensor, best: int) -> Tensor:
     """Number of images whose label is among the `best` (up to 5) largest logits."""
     guesses = logits.topk(min(5, logits.shape[1]), dim=1).indices == labels[:, None]
     return guesses[:, :best].any(dim=1).sum()
+
+
+def score_checkpoint(options: TrainingOptions) -> Scores:
+    """Test the trained network in `options.checkpoint` on the test images of `options.dataset`.
+
+    Raises:
+        UserError: There is no such checkpoint, or it does not fit the data set.
+    """
+    if options.checkpoint is None:
+        raise UserError("--test-only needs --checkpoint: a checkpoint.pt or a run directory.")
+    device = resolve_device(options.device, distributed.local_rank())
+    trained = load_trained(options.checkpoint, device, averaged=options.averaged)
+    # The network's own image size and channel statistics, as in its training.
+    card = trained.card
+    options = replace(options, image_size=options.image_size or card["image_size"])
+    dataset = open_dataset(options, options.seed, device)
+    if dataset.classes != trained.classes:
+        raise UserError(
+            f"{options.checkpoint} was trained on {len(trained.classes)} classes "
+            f"({', '.join(trained.classes[:3])}, …), but {options.dataset} has "
+            f"{dataset.num_classes} ({', '.join(dataset.classes[:3])}, …)."
+        )
+    dataset = replace(dataset, mean=tuple(card["mean"]), std=tuple(card["std"]))
+    return score(
+        trained.network,
+        dataset,
+        batch_size=options.batch_size,
+        device=device,
+        precision=options.precision,
+    )

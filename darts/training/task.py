@@ -20,12 +20,10 @@ from darts.data.loader import BatchLoader
 from darts.data.sources import open_dataset
 from darts.data.subsets import write_manifest
 from darts.data.transforms import training_transform
-from darts.errors import UserError
-from darts.models.registry import Model, create_network
-from darts.models.stems import choose_stem
+from darts.models.registry import Model
 from darts.runs.directory import RunDirectory
 from darts.runs.loop import run_task
-from darts.runs.optimisers import restore, set_learning_rate
+from darts.runs.optimisers import create_optimiser, restore, set_learning_rate
 from darts.runs.schedules import cosine, exponential, linear, warm_up
 from darts.runs.tracking import Tracker
 from darts.system import distributed
@@ -38,19 +36,18 @@ from darts.system.device import (
 from darts.system.preparation import prepare_task
 from darts.training.compiled import Forward, compiled, wants_compiling
 from darts.training.distillation import Teacher
-from darts.training.ema import create_average, decay_of, stale_words
+from darts.training.ema import create_average, decay_of, short_run_warning
 from darts.training.memory import memory_advice
 from darts.training.mixing import draw_share, mix, one_hot
+from darts.training.network import prepare_trainee
 from darts.training.objective import Objective
-from darts.training.optimisers import create_optimiser
 from darts.training.options import TrainingOptions, check_recipe
-from darts.training.pretrained import load_pretrained
 from darts.training.scoring import Scores, score
 from genotypes import Genotype, save_genotype
 from ops.regularize import PartGenerator
-from ops.sync_norm import synchronise_norms
 
-STREAMS = ("weights", "order", "noise", "drop path", "mixing")
+TRAINING_STREAMS = ("weights", "order", "noise", "drop path", "mixing")
+"""Names of the random streams of a retraining."""
 
 
 @dataclass(frozen=True)
@@ -85,33 +82,13 @@ class TrainingTask:
         compiler: str = "inductor",
     ) -> None:
         check_recipe(options)
-        self.options = options
-        self.device, self.streams = prepare_task(options, STREAMS)
+        self.device, self.streams = prepare_task(options, TRAINING_STREAMS)
         self.epochs, self.images_per_step = options.epochs, options.batch_size
-        if dataset is None:
-            with distributed.one_first():
-                dataset = open_dataset(options, options.seed, self.device, run=options.resume)
-        self.dataset = dataset
-        self.network = build_network(options, model, self.dataset, self.streams["weights"])
-        if options.pretrained is not None and options.resume is None:
-            left = load_pretrained(self.network, options.pretrained, self.dataset.classes)
-            print(
-                f"weights of {options.pretrained} loaded, but for {', '.join(left) or 'none'}",
-                file=sys.stderr,
-            )
-        if options.recompute_cells:
-            if not isinstance(model, Genotype):
-                raise UserError("--recompute-cells: only networks of genotypes have cells.")
-            self.network.recompute = True
-        if options.sync_norm and distributed.world() > 1:
-            synchronise_norms(self.network)
-        dtype = dtype_of(options.precision)
-        self.network.to(self.device, dtype).to(memory_format=torch.channels_last)
-        if options.dropout is not None:
-            self.network.dropout = options.dropout
-        self.teacher = None
-        if options.teacher is not None:
-            self.teacher = Teacher(options.teacher, self.dataset.card(), self.device, dtype)
+        self.dataset = self._opened(options) if dataset is None else dataset
+        self.network = prepare_trainee(
+            options, model, self.dataset, self.device, self.streams["weights"]
+        )
+        self.teacher = self._teacher(options)
         self.objective = Objective(
             label_smoothing=options.label_smoothing,
             auxiliary_weight=options.auxiliary_weight,
@@ -126,7 +103,28 @@ class TrainingTask:
             decay_norms=options.decay_norms,
             device=self.device,
         )
-        self.training = BatchLoader(
+        self.training = self._batches(options)
+        self.steps_per_epoch = self.training.steps_per_epoch
+        self.average = create_average(self.network, self._average_decay(options))
+        self.scores: Scores | None = None
+        self.average_scores: Scores | None = None
+        # Compiled last: it takes long, and all other errors show first.
+        self.forward = self._forward(options, compiler)
+        # The choice that was made, so that a resumed run computes in the same way.
+        self.options = replace(options, compile=self.forward is not self.network)
+
+    def _opened(self, options: TrainingOptions) -> Dataset:
+        with distributed.one_first():
+            return open_dataset(options, options.seed, self.device, run=options.resume)
+
+    def _teacher(self, options: TrainingOptions) -> Teacher | None:
+        if options.teacher is None:
+            return None
+        dtype = dtype_of(options.precision)
+        return Teacher(options.teacher, self.dataset.card(), self.device, dtype)
+
+    def _batches(self, options: TrainingOptions) -> BatchLoader:
+        return BatchLoader(
             self.dataset.train,
             torch.arange(len(self.dataset.train)),
             options.batch_size,
@@ -134,29 +132,22 @@ class TrainingTask:
             training_transform(self.dataset, options),
             self.streams["order"],
             self.streams["noise"],
-            dtype=dtype,
+            dtype=dtype_of(options.precision),
             share=distributed.share(),
         )
-        self.steps_per_epoch = self.training.steps_per_epoch
-        self.average = create_average(self.network, self._average_decay())
-        self.scores: Scores | None = None
-        self.average_scores: Scores | None = None
-        self.forward: Forward = self.network
-        # Last, because it takes long, and what else is wrong shows first.
-        if wants_compiling(options.compile, self.device):
-            self._compile(compiler)
-        # As it was resolved, so that a resumed run computes in the same way.
-        self.options = replace(options, compile=self.forward is not self.network)
 
-    def _average_decay(self) -> float:
-        """That of the running mean of the weights, 0 for none; says where it is too slow."""
-        options, steps = self.options, self.epochs * self.steps_per_epoch
-        if options.resume is None and (words := stale_words(options.ema, steps)):
-            print(words, file=sys.stderr)
+    def _average_decay(self, options: TrainingOptions) -> float:
+        """Decay of the running mean of the weights, 0 for none; warns if it is too slow."""
+        steps = self.epochs * self.steps_per_epoch
+        if options.resume is None and (warning := short_run_warning(options.ema, steps)):
+            print(warning, file=sys.stderr)
         return options.ema or decay_of(options.ema_share, steps)
 
-    def _compile(self, compiler: str) -> None:
-        options, size = self.options, self.dataset.image_size
+    def _forward(self, options: TrainingOptions, compiler: str) -> Forward:
+        """The network, or its compiled steps if they are wanted and possible."""
+        if not wants_compiling(options.compile, self.device):
+            return self.network
+        size = self.dataset.image_size
         images = options.batch_size // (distributed.world() * options.accumulate)
         batch = torch.zeros(images, 3, size, size, dtype=dtype_of(options.precision))
         print("compiling the network …", file=sys.stderr)
@@ -167,22 +158,16 @@ class TrainingTask:
             partial(precision_context, options.precision, self.device),
             compiler,
         )
-        if forward is not None:
-            self.forward, self.title = forward, "training (compiled)"
-            print(f"compiled in {time.monotonic() - start:.0f} s", file=sys.stderr)
+        if forward is None:
+            return self.network
+        self.title = "training (compiled)"
+        print(f"compiled in {time.monotonic() - start:.0f} s", file=sys.stderr)
+        return forward
 
     def begin_epoch(self, epoch: int) -> None:
         options = self.options
-        start = options.learning_rate
-        if options.schedule == "cosine":
-            rate = cosine(start, 0.0, epoch, options.epochs)
-        elif options.schedule == "linear":
-            rate = linear(start, epoch, options.epochs)
-        else:
-            rate = exponential(start, epoch, options.lr_decay, options.lr_decay_epochs)
-        rate = warm_up(rate, start, epoch, options.lr_warmup_epochs)
-        set_learning_rate(self.optimiser, rate)
-        self.learning_rate = rate
+        self.learning_rate = learning_rate_of(options, epoch)
+        set_learning_rate(self.optimiser, self.learning_rate)
         grown = epoch / options.epochs if options.drop_path_schedule == "linear" else 1.0
         self.drop_path = options.drop_path * grown
         self.network.train()
@@ -299,49 +284,24 @@ class TrainingTask:
                 getattr(self, part).load_state_dict(state[part])
 
 
-def build_network(
-    options: TrainingOptions,
-    model: Model,
-    dataset: Dataset,
-    generator: torch.Generator | None = None,
-) -> Any:
-    """The network of `model` under `options`, for the classes and image size of `dataset`.
+def learning_rate_of(options: TrainingOptions, epoch: int) -> float:
+    """Learning rate of an epoch (from 0): the schedule, after a warm-up.
 
-    Channels, layers and the auxiliary head are those of cells; other networks have their own.
-
-    Raises:
-        UserError: The network cannot take the images; the message says which size it needs.
+    >>> options = TrainingOptions(epochs=10, learning_rate=0.1)
+    >>> [round(learning_rate_of(options, epoch), 3) for epoch in (0, 5, 9)]
+    [0.1, 0.05, 0.002]
     """
-    return create_trainee(options, model, dataset.num_classes, dataset.image_size, generator)
+    start = options.learning_rate
+    if options.schedule == "cosine":
+        rate = cosine(start, 0.0, epoch, options.epochs)
+    elif options.schedule == "linear":
+        rate = linear(start, epoch, options.epochs)
+    else:
+        rate = exponential(start, epoch, options.lr_decay, options.lr_decay_epochs)
+    return warm_up(rate, start, epoch, options.lr_warmup_epochs)
 
 
-def create_trainee(
-    options: TrainingOptions,
-    model: Model,
-    num_classes: int,
-    image_size: int,
-    generator: torch.Generator | None = None,
-) -> Any:
-    """As `build_network`, where no more is known of the data than these two numbers."""
-    cells: dict[str, Any] = {}
-    if isinstance(model, Genotype):
-        cells = {
-            "channels": options.channels,
-            "layers": options.layers,
-            "auxiliary": options.auxiliary,
-        }
-    network = create_network(
-        model,
-        num_classes=num_classes,
-        stem=choose_stem(options.stem, image_size),
-        generator=generator,
-        **cells,
-    )
-    network.train().check_image_size(image_size, image_size)
-    return network
-
-
-def run_training(options: TrainingOptions, model: Model) -> TrainingResult:
+def train_network(options: TrainingOptions, model: Model) -> TrainingResult:
     """Train the network of `model` from scratch, or go on with the run in `options.resume`.
 
     Raises:

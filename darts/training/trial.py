@@ -68,15 +68,13 @@ def train_briefly(
     options = replace(options, compile=options.compile is True)
     task = TrainingTask(options, model, dataset)
     for epoch in range(task.epochs):
-        task.begin_epoch(epoch)
-        means = Means()
-        for _ in range(task.steps_per_epoch):
-            means.add(task.step())
-        line = {f"train_{name}": value for name, value in means.values().items()}
-        line |= task.test_if_due(epoch)
-        # A network whose weights are no numbers any more shows in its loss, here or there.
-        if not all(math.isfinite(value) for value in line.values()):
+        means = train_epoch(task, epoch)
+        if means is None:
             raise UserError(f"The loss became infinite or not a number in epoch {epoch}.")
+        line = {f"train_{name}": value for name, value in means.items()}
+        line |= task.test_if_due(epoch)
+        if not all(math.isfinite(value) for value in line.values()):
+            raise UserError(f"The test loss became infinite or not a number in epoch {epoch}.")
         report({"epoch": epoch, **line})
     assert task.scores is not None
     cost = count(task.network, dataset.image_size)
@@ -93,6 +91,22 @@ def train_briefly(
         "macs": cost.macs,
         "activations": cost.activations,
     }
+
+
+def train_epoch(task: TrainingTask, epoch: int) -> dict[str, float] | None:
+    """Train one epoch (from 0) without a run directory.
+
+    Returns:
+        The means of the steps' scalars, such as `loss` and `accuracy`; None if the training
+        diverged: a mean or a weight is infinite or not a number.
+    """
+    task.begin_epoch(epoch)
+    means = Means()
+    for _ in range(task.steps_per_epoch):
+        means.add(task.step())
+    values = means.values()
+    finite = all(math.isfinite(value) for value in values.values()) and task.is_finite()
+    return values if finite else None
 
 
 def opened_dataset(options: TrainingOptions, device: str | None = None) -> Dataset:

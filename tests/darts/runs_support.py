@@ -8,11 +8,10 @@ from typing import Any
 
 import torch
 
-from darts import api
 from darts.runs.checkpoints import load_checkpoint
 from darts.searching.options import SearchOptions, search_overlay
 from darts.settings.parsing import options_from
-from darts.training.options import TrainingOptions
+from darts.training.options import TrainingOptions, training_overlay
 
 SMALL = {
     "preset": "smoke",
@@ -34,7 +33,7 @@ def search_options(run_dir: Path, **settings: Any) -> SearchOptions:
 def training_options(run_dir: Path, **settings: Any) -> TrainingOptions:
     """A retraining of about a second: 3 cells, 20 steps."""
     settings = {**SMALL, "genotype": "pcdarts_cifar10", "run_dir": str(run_dir), **settings}
-    return options_from(TrainingOptions, settings, api.training_overlay)
+    return options_from(TrainingOptions, settings, training_overlay)
 
 
 def assert_same(one: Any, other: Any, where: str = "state") -> None:

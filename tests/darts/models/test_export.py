@@ -19,7 +19,7 @@ from darts.errors import UserError
 from darts.models import export
 from darts.models.export import export_network, settle_norms
 from darts.training.predict import load_trained
-from darts.training.task import run_training
+from darts.training.task import train_network
 from genotypes import load_genotype
 from tests.darts.runs_support import training_options
 
@@ -120,7 +120,7 @@ def test_a_trained_network_by_the_command(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     options = training_options(tmp_path / "run", epochs=1, train_images=40, channels=4)
-    run_training(options, load_genotype("pcdarts_cifar10"))
+    train_network(options, load_genotype("pcdarts_cifar10"))
     file = tmp_path / "net"
     arguments = ["export", "--checkpoint", str(tmp_path / "run"), "--format", "torch-export"]
     arguments += ["-o", str(file)]

@@ -32,7 +32,7 @@ def run_search(options: SearchOptions) -> None:
 
 
 def run_training(options: TrainingOptions) -> None:
-    trainer.run_training(options, load_genotype(options.genotype or ""))
+    trainer.train_network(options, load_genotype(options.genotype or ""))
 
 
 RUNS: dict[str, tuple[Callable, Callable, type, dict[str, Any]]] = {

@@ -14,15 +14,16 @@ from darts.cli import main
 from darts.models.registry import create_network, find_model
 from darts.scaling.bases import create_base
 from darts.scaling.coefficients import Coefficients, Factors
-from darts.scaling.ladder import Latency, build, ladder, write_rungs
+from darts.scaling.ladder import Latency, create_rung_network, ladder, write_rungs
 from darts.settings.parsing import parse_options
-from darts.training.options import TrainingOptions
+from darts.training.choice import plan_training
+from darts.training.options import TrainingOptions, training_overlay
 from genotypes import load_genotype, save_genotype
 
 
 def options_of(recipe: Path) -> TrainingOptions:
     return parse_options(
-        TrainingOptions, ["--config", str(recipe)], prog="test", overlay=api.training_overlay
+        TrainingOptions, ["--config", str(recipe)], prog="test", overlay=training_overlay
     )
 
 
@@ -38,7 +39,7 @@ def test_a_cells_recipe_is_what_evaluate_runs(tmp_path: Path) -> None:
     assert (options.image_size, options.stem) == (rung.resolution, "imagenet")
     assert not options.auxiliary  # It needs 224 pixels.
     assert options.dataset == "imagenet"
-    assert api.chosen_model(options) == find_model("pcdarts_imagenet")
+    assert plan_training(options).model == find_model("pcdarts_imagenet")
 
 
 def test_a_networks_recipe_brings_the_network(tmp_path: Path) -> None:
@@ -47,7 +48,7 @@ def test_a_networks_recipe_brings_the_network(tmp_path: Path) -> None:
     paths = write_rungs(tmp_path, "efficientnet_b0", fits)
     for name, path in paths.items():
         options = options_of(path)
-        model: Any = api.chosen_model(options)
+        model: Any = plan_training(options).model
         assert model == fits[name].rung.model
         # What the trainer makes of it is no other network.
         network = create_network(model, num_classes=10, stem=options.stem)
@@ -88,7 +89,7 @@ def test_budgets_of_time() -> None:
 
 def test_the_same_weights_for_every_measurement() -> None:
     rung = create_base(find_model("darts_v2"), channels=4, layers=3).rung(Factors(1, 1, 1))
-    one, two = build(rung, 10), build(rung, 10)
+    one, two = create_rung_network(rung, 10), create_rung_network(rung, 10)
     for first, second in zip(one.parameters(), two.parameters(), strict=True):
         assert torch.equal(first, second)
 

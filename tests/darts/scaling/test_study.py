@@ -36,7 +36,7 @@ def test_equal_networks_share_a_key() -> None:
 
 
 def test_study_by_hand() -> None:
-    planned = study.plan(BASE, ["compound", "width"], [1.1e7], Coefficients())
+    planned = study.plan_study(BASE, ["compound", "width"], [1.1e7], Coefficients())
     assert list(planned) == [
         ("compound", "base"), ("compound", "11M"), ("width", "base"), ("width", "11M"),
     ]  # fmt: skip
@@ -76,7 +76,7 @@ def test_impossible_grids(step: float, tolerance: float, message: str) -> None:
 
 def test_verdict_by_hand() -> None:
     candidates = (Coefficients(2, 1, 1), Coefficients(1, 1.4, 1), Coefficients(1, 1, 1.4))
-    fits = grid.plan(BASE, candidates)
+    fits = grid.plan_grid(BASE, candidates)
     keys = [rung_key(found.rung) for found in fits]
     assert len(set(keys)) == 3
     measured = {

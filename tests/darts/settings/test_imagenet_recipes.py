@@ -6,14 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from darts import api
 from darts.data.augmentation import stored_size
 from darts.data.manifest import Manifest
 from darts.runs.schedules import cosine, linear, warm_up
 from darts.searching.options import SearchOptions, search_overlay
 from darts.searching.task import search_cells
 from darts.settings.parsing import options_from
-from darts.training.options import TrainingOptions
+from darts.training.options import TrainingOptions, training_overlay
 
 
 def search_recipe(**settings: object) -> SearchOptions:
@@ -50,7 +49,7 @@ def test_the_searchs_learning_rate() -> None:
 
 
 def test_the_retraining_is_the_papers() -> None:
-    options = options_from(TrainingOptions, {"genotype": "pcdarts_imagenet"}, api.training_overlay)
+    options = options_from(TrainingOptions, {"genotype": "pcdarts_imagenet"}, training_overlay)
     expected = {
         "dataset": "imagenet", "stem": "imagenet", "image_size": 224, "channels": 48, "layers": 14,
         "epochs": 250, "batch_size": 1024, "learning_rate": 0.5, "schedule": "linear",

@@ -7,14 +7,13 @@ from pathlib import Path
 import pytest
 
 import darts
-from darts import api
 from darts.compare.options import CompareOptions
 from darts.design_space.options import PopulationOptions
 from darts.errors import UserError
 from darts.joint.options import JointOptions
 from darts.searching.options import SearchOptions, search_overlay
 from darts.settings.parsing import options_from
-from darts.training.options import TrainingOptions
+from darts.training.options import TrainingOptions, training_overlay
 
 
 def test_settings_win_over_the_preset_and_the_preset_over_defaults() -> None:
@@ -26,12 +25,12 @@ def test_settings_win_over_the_preset_and_the_preset_over_defaults() -> None:
 
 
 def test_a_genotype_brings_its_data_set() -> None:
-    options = options_from(TrainingOptions, {"genotype": "nasnet"}, api.training_overlay)
+    options = options_from(TrainingOptions, {"genotype": "nasnet"}, training_overlay)
     assert (options.dataset, options.schedule) == ("cifar10", "cosine")
-    options = options_from(TrainingOptions, {"genotype": "pcdarts_imagenet"}, api.training_overlay)
+    options = options_from(TrainingOptions, {"genotype": "pcdarts_imagenet"}, training_overlay)
     assert (options.dataset, options.schedule) == ("imagenet", "linear")
     own = {"genotype": "pcdarts_imagenet", "dataset": "digits"}
-    options = options_from(TrainingOptions, own, api.training_overlay)
+    options = options_from(TrainingOptions, own, training_overlay)
     assert (options.dataset, options.schedule) == ("digits", "cosine")
 
 

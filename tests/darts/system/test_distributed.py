@@ -51,7 +51,7 @@ def training_options(run_dir: Path, **settings: Any) -> TrainingOptions:
 
 
 def run_training(options: Any) -> None:
-    trainer.run_training(options, load_genotype(options.genotype))
+    trainer.train_network(options, load_genotype(options.genotype))
 
 
 def distance(one: Any, other: Any) -> float:

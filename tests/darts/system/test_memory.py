@@ -14,7 +14,7 @@ from darts.errors import UserError
 from darts.runs.checkpoints import load_checkpoint
 from darts.searching.task import SearchTask, search_cells
 from darts.system.memory import Remedy, advice, common_remedies, kept_bytes
-from darts.training.task import TrainingTask, run_training
+from darts.training.task import TrainingTask, train_network
 from genotypes import load_genotype
 from tests.darts.runs_support import search_options, training_options
 
@@ -68,7 +68,7 @@ def test_a_retraining_says_what_to_change(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(TrainingTask, "step", failing)
     options = training_options(tmp_path / "run", accumulate=2)
     with pytest.raises(UserError, match="out of memory") as caught:
-        run_training(options, load_genotype("pcdarts_cifar10"))
+        train_network(options, load_genotype("pcdarts_cifar10"))
     message = str(caught.value)
     assert "for 10 images at once" in message
     assert "--accumulate 4 " in message

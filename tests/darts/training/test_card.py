@@ -6,15 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from darts import api
 from darts.cli import main
 from darts.settings.parsing import options_from
-from darts.training.options import TrainingOptions
+from darts.training.card import network_card
+from darts.training.choice import plan_training
+from darts.training.options import TrainingOptions, training_overlay
 
 
 def card(**settings: object) -> dict[str, str]:
-    options = options_from(TrainingOptions, settings, api.training_overlay)
-    lines = api.network_card(options).splitlines()
+    options = options_from(TrainingOptions, settings, training_overlay)
+    plan = plan_training(options)
+    lines = network_card(plan.options, plan.model).splitlines()
     return {line[:15].strip(): line[16:] for line in lines if line}
 
 

@@ -21,6 +21,7 @@ from darts.models.mbconv.config import MBConvConfig, MBConvStage
 from darts.models.registry import create_network
 from darts.training import task as trainer
 from darts.training.compiled import StepMasks, compiled, wants_compiling
+from darts.training.options import training_overlay
 from darts.training.task import TrainingTask
 from darts.training.trial import train_briefly
 from genotypes import load_genotype
@@ -170,7 +171,6 @@ def test_what_is_compiled_of_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_on_and_off_are_what_yaml_takes_them_for(tmp_path: Path) -> None:
-    from darts import api
     from darts.settings.parsing import parse_options
     from darts.training.options import TrainingOptions
 
@@ -184,13 +184,12 @@ def test_on_and_off_are_what_yaml_takes_them_for(tmp_path: Path) -> None:
         ([], "auto"),
     ):
         options = parse_options(
-            TrainingOptions, flags, prog="evaluate.py", overlay=api.training_overlay
+            TrainingOptions, flags, prog="evaluate.py", overlay=training_overlay
         )
         assert options.compile == expected
 
 
 def test_a_resumed_run_may_be_compiled_or_not(tmp_path: Path) -> None:
-    from darts import api
     from darts.errors import UserError
     from darts.searching.options import SearchOptions, search_overlay
     from darts.settings.parsing import parse_options
@@ -200,7 +199,7 @@ def test_a_resumed_run_may_be_compiled_or_not(tmp_path: Path) -> None:
     resume = ["--resume", str(tmp_path)]
     for flags, expected in (([], True), (["--compile", "off"], False)):
         options = parse_options(
-            TrainingOptions, resume + flags, prog="evaluate.py", overlay=api.training_overlay
+            TrainingOptions, resume + flags, prog="evaluate.py", overlay=training_overlay
         )
         assert options.compile is expected
     with pytest.raises(UserError, match="only --device, --threads") as refused:

@@ -11,7 +11,7 @@ import torch
 from darts.errors import UserError
 from darts.training.distillation import Teacher, divergence
 from darts.training.predict import load_trained
-from darts.training.task import TrainingTask, run_training
+from darts.training.task import TrainingTask, train_network
 from genotypes import load_genotype
 from tests.darts.runs_support import training_options
 
@@ -22,7 +22,7 @@ CPU = torch.device("cpu")
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("teacher") / "run"
-    run_training(training_options(path, epochs=2, ema=0.5, learning_rate=0.1), CELL)
+    train_network(training_options(path, epochs=2, ema=0.5, learning_rate=0.1), CELL)
     return path
 
 
@@ -85,7 +85,7 @@ def test_other_classes_and_absent_runs_are_refused(run: Path, tmp_path: Path) ->
 def test_a_run_goes_on_only_with_the_teacher_it_began_with(run: Path, tmp_path: Path) -> None:
     options = training_options(tmp_path / "student", teacher=str(run), epochs=1)
     state = TrainingTask(options, CELL).state_dict()
-    run_training(training_options(tmp_path / "other", epochs=1), CELL)
+    train_network(training_options(tmp_path / "other", epochs=1), CELL)
     task = TrainingTask(replace(options, teacher=str(tmp_path / "other")), CELL)
     with pytest.raises(UserError, match="--teacher: its checkpoint has changed"):
         task.load_state_dict(state)

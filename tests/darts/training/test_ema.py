@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from darts.training.ema import create_average, decay_of, stale_words
+from darts.training.ema import create_average, decay_of, short_run_warning
 from darts.training.task import TrainingTask
 from genotypes import load_genotype
 from tests.darts.runs_support import training_options
@@ -54,11 +54,11 @@ def test_a_share_of_the_steps_gives_the_decay() -> None:
 
 
 def test_a_decay_too_slow_for_the_run_is_told() -> None:
-    words = stale_words(0.9998, 200)
+    words = short_run_warning(0.9998, 200)
     assert words is not None
     assert "96%" in words
-    assert stale_words(0.9998, 100_000) is None
-    assert stale_words(0.0, 200) is None
+    assert short_run_warning(0.9998, 100_000) is None
+    assert short_run_warning(0.0, 200) is None
 
 
 def test_a_training_takes_the_decay_from_its_length(tmp_path: Path) -> None:

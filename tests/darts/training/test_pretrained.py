@@ -13,8 +13,10 @@ from darts import api
 from darts.errors import UserError
 from darts.models.registry import create_network
 from darts.runs.checkpoints import load_checkpoint
+from darts.training.card import network_card
+from darts.training.choice import plan_training
 from darts.training.pretrained import load_pretrained
-from darts.training.task import TrainingTask, run_training
+from darts.training.task import TrainingTask, train_network
 from genotypes import load_genotype
 from tests.darts.runs_support import search_options, training_options
 
@@ -24,7 +26,7 @@ CELL = load_genotype("pcdarts_cifar10")
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("pretrained") / "run"
-    run_training(training_options(path, epochs=1, train_images=40), CELL)
+    train_network(training_options(path, epochs=1, train_images=40), CELL)
     return path
 
 
@@ -105,12 +107,12 @@ def test_fine_tuning_takes_the_runs_network(
         tmp_path / "tuned", genotype=None, dataset=three, pretrained=str(run), train_images=None,
         test_images=None, epochs=1, batch_size=10, channels=None, layers=None,
     )  # fmt: skip
-    assert "3 classes" in api.network_card(options)
-    model = api.chosen_model(options)
-    assert model == CELL
-    task = TrainingTask(api.as_pretrained(options), model)
+    plan = plan_training(options)
+    assert plan.model == CELL
+    assert "3 classes" in network_card(plan.options, plan.model)
+    task = TrainingTask(plan.options, plan.model)
     assert_loaded(task.network, run, ("classifier.weight", "classifier.bias"))
     assert "but for classifier.weight, classifier.bias" in capsys.readouterr().err
-    api.run_training(options)
+    api.run_training(plan)
     kept = yaml.safe_load((tmp_path / "tuned/config.yaml").read_text())
     assert (kept["channels"], kept["layers"], kept["stem"]) == (8, 3, "cifar")

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from darts import api
 from darts.settings.parsing import parse_options
 from darts.settings.recipes import list_configs
-from darts.training.options import TrainingOptions, check_recipe
+from darts.training.options import TrainingOptions, check_recipe, training_overlay
 
 
 def recipe(name: str, *flags: str) -> TrainingOptions:
     arguments = ["--config", name, *flags]
-    return parse_options(
-        TrainingOptions, arguments, prog="evaluate.py", overlay=api.training_overlay
-    )
+    return parse_options(TrainingOptions, arguments, prog="evaluate.py", overlay=training_overlay)
 
 
 @pytest.mark.parametrize("name", [name for name in list_configs() if name.startswith("evaluate_")])

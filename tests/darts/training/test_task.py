@@ -17,8 +17,10 @@ from darts.costs.count import count
 from darts.errors import UserError
 from darts.models.registry import create_network
 from darts.runs.checkpoints import load_checkpoint
+from darts.training.choice import plan_training
 from darts.training.predict import load_trained, predict
-from darts.training.task import TrainingTask, run_training
+from darts.training.scoring import score_checkpoint
+from darts.training.task import TrainingTask, train_network
 from genotypes import load_genotype, save_genotype
 from tests.darts.runs_support import search_options, training_options
 
@@ -28,7 +30,7 @@ CPU = torch.device("cpu")
 
 def test_the_result_is_the_last_epochs_and_is_found_again(tmp_path: Path) -> None:
     options = training_options(tmp_path / "run", epochs=3, test_every=1)
-    result = run_training(options, CELL)
+    result = train_network(options, CELL)
     lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
     tests = [line["test_accuracy"] for line in map(json.loads, lines) if "test_accuracy" in line]
     assert len(tests) == 3
@@ -43,7 +45,7 @@ def test_the_result_is_the_last_epochs_and_is_found_again(tmp_path: Path) -> Non
     assert load_genotype(str(tmp_path / "run" / "genotype.yaml")) == CELL
 
     again = training_options(tmp_path / "none", test_only=True, checkpoint=str(tmp_path / "run"))
-    assert api.score_checkpoint(again).accuracy == tests[-1]
+    assert score_checkpoint(again).accuracy == tests[-1]
     assert not (tmp_path / "none").exists()
 
 
@@ -51,7 +53,7 @@ def test_a_retraining_learns(tmp_path: Path) -> None:
     options = training_options(
         tmp_path / "run", train_images=None, epochs=4, channels=8, learning_rate=0.1, drop_path=0.0
     )
-    assert run_training(options, CELL).scores.accuracy > 80
+    assert train_network(options, CELL).scores.accuracy > 80
 
 
 def test_drop_path_and_learning_rate_follow_the_epoch(tmp_path: Path) -> None:
@@ -94,7 +96,7 @@ def test_the_auxiliary_heads_loss_counts_by_its_weight(tmp_path: Path) -> None:
 
 
 def test_predict_names_the_classes_of_an_image_file(tmp_path: Path) -> None:
-    run_training(training_options(tmp_path / "run"), CELL)
+    train_network(training_options(tmp_path / "run"), CELL)
     Image.fromarray(np.full((20, 30), 128, np.uint8)).save(tmp_path / "grey.png")
     trained = load_trained(tmp_path / "run", CPU)
     guesses = predict(trained, tmp_path / "grey.png", best=10)
@@ -107,7 +109,7 @@ def test_predict_names_the_classes_of_an_image_file(tmp_path: Path) -> None:
 def test_predict_sees_what_the_test_saw(tmp_path: Path) -> None:
     """An image of the test set, saved as a file, gets the class that the test gave it."""
     options = training_options(tmp_path / "run", epochs=3, learning_rate=0.1)
-    run_training(options, CELL)
+    train_network(options, CELL)
     task = TrainingTask(options, CELL)
     trained = load_trained(tmp_path / "run", CPU)
     for number in range(5):
@@ -131,7 +133,7 @@ def test_a_checkpoint_of_a_search_is_no_trained_network(tmp_path: Path) -> None:
 
 
 def test_a_checkpoint_is_not_tested_on_other_classes(tmp_path: Path) -> None:
-    run_training(training_options(tmp_path / "run"), CELL)
+    train_network(training_options(tmp_path / "run"), CELL)
     file = tmp_path / "three.npz"
     images = np.zeros((6, 8, 8, 3), np.uint8)
     labels = np.arange(6) % 3
@@ -140,12 +142,12 @@ def test_a_checkpoint_is_not_tested_on_other_classes(tmp_path: Path) -> None:
         tmp_path / "none", dataset=f"array:{file}", train_images=None, test_images=None,
         test_only=True, checkpoint=str(tmp_path / "run"),
     )  # fmt: skip
-    with pytest.raises(UserError, match="tells apart 10 classes"):
-        api.score_checkpoint(options)
+    with pytest.raises(UserError, match="was trained on 10 classes"):
+        score_checkpoint(options)
 
 
 def test_the_checkpoint_keeps_what_rebuilds_the_network(tmp_path: Path) -> None:
-    run_training(training_options(tmp_path / "run"), CELL)
+    train_network(training_options(tmp_path / "run"), CELL)
     task = load_checkpoint(tmp_path / "run")["task"]
     assert task["description"]["channels"] == 8
     assert task["data"]["classes"] == [str(digit) for digit in range(10)]
@@ -155,10 +157,10 @@ def test_a_resumed_retraining_takes_its_genotype_from_the_checkpoint(tmp_path: P
     file = tmp_path / "mine.yaml"
     save_genotype(CELL, file)
     options = training_options(tmp_path / "run", genotype=str(file), epochs=1)
-    api.run_training(options)
+    api.run_training(plan_training(options))
     save_genotype(load_genotype("darts_v1"), file)
     resumed = replace(options, run_dir=None, resume=str(tmp_path / "run"))
-    assert api.chosen_model(resumed) == CELL
+    assert plan_training(resumed).model == CELL
     assert (tmp_path / "run" / "cells" / "normal.svg").exists()
     assert (tmp_path / "run" / "report.html").exists()
 
@@ -168,19 +170,19 @@ def test_any_model_is_trained_tested_and_resumed(tmp_path: Path) -> None:
     options = training_options(
         tmp_path / "run", genotype=None, model="regnetx_200mf", train_images=40, epochs=1
     )
-    result = api.run_training(options)
+    result = api.run_training(plan_training(options))
     stored = json.loads((tmp_path / "run" / "result.json").read_text())
     network = darts.create_network("regnetx_200mf", stem="cifar", num_classes=10)
     assert stored["parameters"] == sum(weight.numel() for weight in network.parameters())
     assert stored["model"]["stages"]
     assert "genotype" not in stored
     again = training_options(tmp_path / "none", test_only=True, checkpoint=str(tmp_path / "run"))
-    assert api.score_checkpoint(again).accuracy == result.scores.accuracy
+    assert score_checkpoint(again).accuracy == result.scores.accuracy
     resumed = replace(options, run_dir=None, resume=str(tmp_path / "run"), model=None)
-    assert api.run_training(resumed).scores.accuracy == result.scores.accuracy
+    assert api.run_training(plan_training(resumed)).scores.accuracy == result.scores.accuracy
 
 
 def test_one_network_is_trained(tmp_path: Path) -> None:
     both = training_options(tmp_path / "run", model="regnetx_200mf")
     with pytest.raises(UserError, match="one of the two"):
-        api.run_training(both)
+        api.run_training(plan_training(both))

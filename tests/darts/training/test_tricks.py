@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from darts import api
 from darts.errors import UserError
 from darts.runs.checkpoints import load_checkpoint
-from darts.training.task import TrainingTask, run_training
+from darts.training.scoring import score_checkpoint
+from darts.training.task import TrainingTask, train_network
 from genotypes import load_genotype
 from tests.darts.runs_support import training_options
 
@@ -20,7 +20,7 @@ CELL = load_genotype("pcdarts_cifar10")
 
 def test_the_mean_of_the_weights_is_tested_beside_them(tmp_path: Path) -> None:
     options = training_options(tmp_path / "run", epochs=2, ema=0.8, test_every=1, learning_rate=0.1)
-    result = run_training(options, CELL)
+    result = train_network(options, CELL)
     lines = map(json.loads, (tmp_path / "run" / "metrics.jsonl").read_text().splitlines())
     epochs = [line for line in lines if line["kind"] == "epoch"]
     assert all({"test_accuracy", "average_test_accuracy"} <= set(line) for line in epochs)
@@ -31,18 +31,18 @@ def test_the_mean_of_the_weights_is_tested_beside_them(tmp_path: Path) -> None:
     again = training_options(
         tmp_path / "none", test_only=True, averaged=True, checkpoint=str(tmp_path / "run")
     )
-    assert api.score_checkpoint(again).loss == pytest.approx(result.average_scores.loss, rel=1e-6)
+    assert score_checkpoint(again).loss == pytest.approx(result.average_scores.loss, rel=1e-6)
     task = load_checkpoint(tmp_path / "run")["task"]
     assert task["average"].keys() == task["network"].keys()
 
 
 def test_a_run_without_a_mean_has_none_to_test(tmp_path: Path) -> None:
-    assert run_training(training_options(tmp_path / "run", epochs=1), CELL).average_scores is None
+    assert train_network(training_options(tmp_path / "run", epochs=1), CELL).average_scores is None
     again = training_options(
         tmp_path / "none", test_only=True, averaged=True, checkpoint=str(tmp_path / "run")
     )
     with pytest.raises(UserError, match="trained without --ema"):
-        api.score_checkpoint(again)
+        score_checkpoint(again)
 
 
 def test_tricks_leave_the_draws_of_other_streams_alone(tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ def test_an_exponential_schedule(tmp_path: Path) -> None:
 )
 def test_impossible_numbers_are_refused(settings: dict, message: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=message):
-        run_training(training_options(tmp_path / "run", **settings), CELL)
+        train_network(training_options(tmp_path / "run", **settings), CELL)
     assert not (tmp_path / "run").exists()
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from darts.training.optimisers import RMSProp, create_optimiser, parameter_groups
+from darts.runs.optimisers import RMSProp, create_optimiser, parameter_groups
 
 CPU = torch.device("cpu")
 

@@ -1,0 +1,64 @@
+"""What a retraining's options name: the model, and options that fit it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from darts.errors import UserError
+from darts.models.registry import Model, find_model, model_from_description
+from darts.training.options import TrainingOptions
+from darts.training.pretrained import trained_state
+from genotypes import Genotype, load_genotype
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """A retraining before it starts; nothing is left to be looked up.
+
+    Attributes:
+        model: The genotype or the config of the network.
+        options: The options, with the sizes of the network in `options.pretrained` where that
+            network is the one to train.
+    """
+
+    model: Model
+    options: TrainingOptions
+
+
+def plan_training(options: TrainingOptions) -> TrainingPlan:
+    """Find the model that the options name: each file is read once, here.
+
+    The model is that of the run to continue (`resume`), else `model` or `genotype`, else that of
+    the run in `pretrained`.
+
+    Raises:
+        UserError: The options name no model, two, or an unknown one; or a run has no complete
+            checkpoint of a retraining.
+        GenotypeError: There is no such genotype, or its file is wrong.
+    """
+    if options.resume is not None:
+        # The checkpoint's own model: the file may have changed since the run began.
+        description = trained_state(options.resume)["description"]
+        return TrainingPlan(model_from_description(description), options)
+    if options.genotype is not None and options.model is not None:
+        raise UserError("--genotype and --model: one network is trained; give one of the two.")
+    if options.model is not None:
+        return TrainingPlan(find_model(options.model), options)
+    if options.genotype is not None:
+        return TrainingPlan(load_genotype(options.genotype), options)
+    if options.pretrained is not None:
+        return _plan_of_pretrained(options, options.pretrained)
+    raise UserError(
+        "--genotype: which cell? Give a name (python -m darts genotypes lists them) or a "
+        "file, such as RUN_DIR/genotype.yaml of a search. For another network: --model."
+    )
+
+
+def _plan_of_pretrained(options: TrainingOptions, checkpoint: str) -> TrainingPlan:
+    """The network of a trained run, at its size and with its stem."""
+    description = trained_state(checkpoint)["description"]
+    model = model_from_description(description)
+    if not isinstance(model, Genotype):
+        return TrainingPlan(model, replace(options, stem=model.setting))
+    sizes = {name: description[name] for name in ("channels", "layers", "stem")}
+    return TrainingPlan(model, replace(options, **sizes))
