@@ -105,7 +105,7 @@ def parts(options: argparse.Namespace) -> dict[str, tuple[float, float]]:
         size, smaller = options.size // place.shrinkage, place.output_size(options.size)
         for slot, width in enumerate((place.before_previous, place.previous)):
             made = channels * size**2
-            # One reading serves the next cell and, as its first input, the one after it.
+            # The next cell and the one after it share one read of their common input.
             read = width * size**2 if slot else 0
             _count(totals, "preprocessing", width * made, read, made)
         macs = 0

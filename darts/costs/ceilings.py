@@ -101,7 +101,7 @@ class CostAwareness:
             if options.latency_table is not None:
                 self._set_latencies(read_latencies(options.latency_table))
             elif measured:
-                # One process's measurement serves all: their penalties must be the same.
+                # All processes use the measurement of one: their penalties must be equal.
                 self._set_latencies(
                     from_main(lambda: measure_latencies(target, topology, space, device))
                 )
@@ -120,7 +120,7 @@ class CostAwareness:
         self.tables["latency"] = latencies.table(self.target, topology, space)
 
     def _place_tables(self) -> None:
-        # Beside alpha and beta, once: a captured step cannot wait for copies.
+        # Copied once to the device of alpha and beta: a recorded graph cannot wait for copies.
         self._placed = {
             name: {kind: costs.to(**self._like) for kind, costs in table.operations.items()}
             for name, table in self.tables.items()
@@ -208,7 +208,7 @@ class CostAwareness:
         return all(costs[name] <= ceiling for name, ceiling in self.ceilings.items())
 
     def of(self, genotype: Genotype) -> dict[str, float]:
-        """What the network of a genotype costs; numbers of things are whole."""
+        """The costs of the network of a genotype; counts are integers."""
         topology, space = self.architecture.topology, self.architecture.space
         costs = {name: t.of(genotype, topology, space) for name, t in self.tables.items()}
         return {name: v if name == "latency" else int(v) for name, v in costs.items()}

@@ -1,4 +1,4 @@
-"""The expected cost: an expectation indeed, smooth, and exact where nothing is left open."""
+"""The expected cost: equal to the expectation, smooth, and exact if the cell is decided."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def expected(made: Architecture, table: CostTable, temperature: float = 1.0) -> 
 @pytest.mark.parametrize("target", [CIFAR, IMAGENET], ids=["cifar", "imagenet"])
 @pytest.mark.parametrize("seed", range(2))
 def test_one_hot_tables_cost_what_the_network_is_counted_at(target: Target, seed: int) -> None:
-    """Multiply-adds and parameters, to the unit, at any temperature."""
+    """Multiply-adds and parameters are exact to the unit at any temperature."""
     topology = Topology(4)
     generator = torch.Generator().manual_seed(seed)
     genotype = random_genotype(4, generator, "random")
@@ -93,7 +93,7 @@ def test_it_is_the_mean_over_derivations_from_strengths_with_gumbel_noise() -> N
 
 
 def test_two_of_three_by_hand() -> None:
-    """Weights 1/2, 1/3, 1/6; the last inner node of two has three edges, the first one two."""
+    """Weights 1/2, 1/3, 1/6; the first inner node has two edges, the second one has three."""
     topology = Topology(2)
     weights = torch.tensor([0.9, 0.1, 1 / 2, 1 / 3, 1 / 6], dtype=DOUBLE)
     space = SearchSpace(name="one", operations=("skip_connect",), zero=None)
@@ -161,7 +161,7 @@ def test_it_falls_along_its_gradient_without_bounds_on_the_scale_of_alpha() -> N
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4])
 def test_any_number_of_draws_without_replacement(count: int) -> None:
-    """Against a sum over all orders of the draws."""
+    """Compared with a sum over all orders of the draws."""
     weights = torch.tensor([0.4, 0.3, 0.2, 0.1], dtype=DOUBLE)
     expected = torch.zeros(4, dtype=DOUBLE)
     for order in itertools.permutations(range(4), count):

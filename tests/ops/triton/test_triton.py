@@ -123,7 +123,7 @@ def test_a_cell_of_any_size_equals_that_in_pytorch(
 
 
 def test_only_what_is_asked_for_gets_a_gradient(launched: list[bool]) -> None:
-    """As in an architecture step: frozen weights, and inputs without a gradient."""
+    """Frozen weights and inputs without a gradient, as in an architecture step."""
     made = search_cell(False, 2)
     images = torch.randn(2, 8, 4, 4, generator=torch.Generator().manual_seed(1)).to(DEVICE, DOUBLE)
     weights = EdgeWeights(torch.rand(5, 8).to(DEVICE, DOUBLE).requires_grad_(), None)
