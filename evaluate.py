@@ -1,4 +1,7 @@
-"""Retrain a genotype from scratch and test it: `python evaluate.py --genotype pcdarts_cifar10`."""
+"""Retrain a genotype from scratch and test it: `python evaluate.py --genotype pcdarts_cifar10`.
+
+`python evaluate.py --help` lists all options.
+"""
 
 import sys
 

@@ -1,4 +1,7 @@
-"""Search a cell: `python search.py --k 4 --dataset cifar10`; `--help` lists all options."""
+"""Search a cell: `python search.py --k 4 --dataset cifar10`.
+
+`python search.py --help` lists all options.
+"""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""`python -m darts`."""
+"""Entry point of `python -m darts`."""
 
 import sys
 

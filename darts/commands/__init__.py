@@ -1,1 +1,4 @@
-"""The commands, a module a family: arguments in, one call of the library, a few lines out."""
+"""The commands: each parses its arguments, calls the library and prints a few lines.
+
+`table.py` lists all of them.
+"""

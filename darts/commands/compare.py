@@ -1,4 +1,4 @@
-"""The command that judges a genotype: compare, which is also `evaluate.py --baseline`."""
+"""The command `compare`, which is also `evaluate.py --baseline`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from darts.trials.schema import TRIALS_FILE
 
 
 def compare_command(arguments: Sequence[str], prog: str) -> None:
+    """Compare a genotype with populations of networks, print the result and write a report."""
     options = parse_options(CompareOptions, _joined(arguments), prog=prog, overlay=compare_overlay)
     from darts import api
 
@@ -23,13 +24,19 @@ def compare_command(arguments: Sequence[str], prog: str) -> None:
 
 
 def asks_for_comparison(arguments: Sequence[str]) -> bool:
-    """Whether the arguments of `evaluate` name populations, or a comparison to go on with."""
+    """Return whether arguments of `evaluate` name populations, or a comparison to resume.
+
+    >>> asks_for_comparison(["--genotype", "darts_v2", "--baseline", "regnetx", "anynetx_a"])
+    True
+    >>> asks_for_comparison(["--genotype", "darts_v2"])
+    False
+    """
     flags = [argument.partition("=")[0] for argument in arguments]
     if "--baseline" in flags or "--population" in flags:
         return True
     if "--resume" not in flags:
         return False
-    # Either `--resume=DIRECTORY` or the next word.
+    # The directory follows as `--resume=DIRECTORY` or as the next argument.
     place = flags.index("--resume")
     following = [*arguments[place + 1 : place + 2], ""]
     directory = arguments[place].partition("=")[2] or following[0]
@@ -37,7 +44,11 @@ def asks_for_comparison(arguments: Sequence[str]) -> bool:
 
 
 def _joined(arguments: Sequence[str]) -> list[str]:
-    """The arguments with all words that follow `--baseline` as its one value."""
+    """Join all words that follow `--baseline` into its one value.
+
+    >>> _joined(["--baseline", "regnetx", "anynetx_a", "--n", "20"])
+    ['--baseline=regnetx anynetx_a', '--n', '20']
+    """
     joined: list[str] = []
     rest = list(arguments)
     while rest:

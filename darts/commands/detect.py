@@ -1,4 +1,4 @@
-"""The command that trains and judges a detector: detect."""
+"""The command `detect`: train a detector, or test a trained one."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from darts.settings.parsing import parse_options
 
 
 def detect_command(arguments: Sequence[str], prog: str) -> None:
+    """Train a detector and print its average precision, or only test one."""
     options = parse_options(DetectionOptions, arguments, prog=prog, overlay=detection_overlay)
     if os.environ.get("WORLD_SIZE", "1") != "1":
-        raise UserError("A detector is trained by one process; start it without torchrun.")
+        raise UserError("Detectors are trained by one process; start the command without torchrun.")
     from darts import api
 
     if options.test_only:

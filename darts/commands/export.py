@@ -1,4 +1,4 @@
-"""The command that writes a network for other software: export."""
+"""The command `export`: write a network for other software."""
 
 from __future__ import annotations
 
@@ -11,24 +11,35 @@ from darts.errors import UserError
 
 
 def export_command(arguments: Sequence[str], prog: str) -> None:
+    """Write a network as ONNX or torch.export and print how well it agrees with the original."""
     parser = Arguments(
         prog=prog, description="Write a network as ONNX or as a torch.export archive, and check it."
     )
-    parser.add_argument("--checkpoint", type=Path, help="trained network: a run or checkpoint.pt")
-    parser.add_argument("--genotype", help="name in the zoo, or a YAML file")
-    parser.add_argument("--model", help="or any other network: regnetx_400mf …")
-    parser.add_argument("--channels", type=int, help="of a genotype without --checkpoint")
-    parser.add_argument("--layers", type=int, help="of a genotype without --checkpoint")
-    parser.add_argument("--classes", type=int, help="without --checkpoint")
-    parser.add_argument("--stem", choices=("cifar", "imagenet"), help="without --checkpoint")
-    parser.add_argument("--image-size", type=int, help="by default what it was trained on")
-    parser.add_argument("--format", choices=("onnx", "torch-export"), default="onnx")
-    parser.add_argument("-o", "--output", type=Path, required=True)
+    parser.add_argument(
+        "--checkpoint", type=Path, help="trained network: a run directory or checkpoint.pt"
+    )
+    parser.add_argument("--genotype", help="published name, or a YAML file")
+    parser.add_argument("--model", help="another network, instead of a genotype: regnetx_400mf …")
+    parser.add_argument(
+        "--channels", type=int, help="channels of a genotype's network, without --checkpoint"
+    )
+    parser.add_argument(
+        "--layers", type=int, help="cells of a genotype's network, without --checkpoint"
+    )
+    parser.add_argument("--classes", type=int, help="number of classes, without --checkpoint")
+    parser.add_argument("--stem", choices=("cifar", "imagenet"), help="stem, without --checkpoint")
+    parser.add_argument(
+        "--image-size", type=int, help="side of the images; by default the size in training"
+    )
+    parser.add_argument(
+        "--format", choices=("onnx", "torch-export"), default="onnx", help="default: onnx"
+    )
+    parser.add_argument("-o", "--output", type=Path, required=True, help="file to write")
     parsed = parser.parse_args(arguments)
     if parsed.genotype is not None and parsed.model is not None:
-        raise UserError("--genotype and --model: give one of the two.")
+        raise UserError("--genotype and --model: give only one of them.")
     if parsed.output.is_dir():
-        raise UserError(f"-o {parsed.output}: that is a directory; name a file.")
+        raise UserError(f"-o {parsed.output}: this is a directory; give a file name.")
     from darts.models.export import check_onnx, export_network, settle_norms
 
     if parsed.format == "onnx":
@@ -37,7 +48,9 @@ def export_command(arguments: Sequence[str], prog: str) -> None:
     if parsed.checkpoint is not None:
         for name in ("channels", "layers", "classes", "stem"):
             if getattr(parsed, name) is not None:
-                raise UserError(f"--{name}: with --checkpoint the trained network has its own.")
+                raise UserError(
+                    f"--{name}: the network of --checkpoint has its own; leave the option out."
+                )
         network, notes = _trained(parsed.checkpoint, model)
     elif model is not None:
         from darts.models.registry import create_network
@@ -50,9 +63,9 @@ def export_command(arguments: Sequence[str], prog: str) -> None:
             stem=parsed.stem,
         )
         notes = {}
-        print("no --checkpoint: the weights are random, the norms' statistics of random images")
+        print("no --checkpoint: random weights; statistics of batch norms from random images")
     else:
-        raise UserError("Which network? Give --checkpoint, or --genotype or --model.")
+        raise UserError("Which network? Give --checkpoint, --genotype or --model.")
     size = parsed.image_size or notes.get("image_size") or network.resolution
     network.eval().check_image_size(size, size)
     if parsed.checkpoint is None:
@@ -60,18 +73,22 @@ def export_command(arguments: Sequence[str], prog: str) -> None:
     print(f"writing and checking {parsed.format}, which can take a minute", flush=True)
     done = export_network(network, parsed.output, parsed.format, size, notes)
     print(f"wrote  {done.path} ({done.path.stat().st_size / 1e6:.1f} MB)")
-    print(f"takes  images [B, 3, {size}, {size}] float32, gives logits")
+    print(f"input  images [B, 3, {size}, {size}] float32; output: logits")
     if notes:
         mean, std = (", ".join(f"{value:.4f}" for value in notes[key]) for key in ("mean", "std"))
-        print(f"       pixels in 0..1, less the mean ({mean}), divided by ({std})")
+        print(f"       pixels in 0..1, minus the mean ({mean}), divided by ({std})")
     print(
-        f"check  largest difference {done.difference:.2g} from the network, of logits up to "
-        f"{done.largest:.3g}, run by {done.checked_by}"
+        f"check  largest difference of logits {done.difference:.2g}, of logits up to "
+        f"{done.largest:.3g}; computed with {done.checked_by}"
     )
 
 
 def _trained(checkpoint: Path, model: str | None) -> tuple[Any, dict[str, Any]]:
-    """The trained network and the card of its data; `model`, if given, must be what it is."""
+    """Load a trained network and the card of its data.
+
+    Raises:
+        UserError: `model` is given and is not the model of the checkpoint.
+    """
     import torch
 
     from darts.models.registry import find_model, model_from_description
@@ -83,5 +100,7 @@ def _trained(checkpoint: Path, model: str | None) -> tuple[Any, dict[str, Any]]:
         held: Any = model_from_description(network.description)
         asked: Any = find_model(model)
         if held not in (asked, getattr(asked, "for_small_images", lambda: asked)()):
-            raise UserError(f"{checkpoint} holds another network than {model}; leave that out.")
+            raise UserError(
+                f"{checkpoint} holds a different network, not {model}; leave {model} out."
+            )
     return network, dict(trained.card)

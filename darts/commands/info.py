@@ -1,4 +1,4 @@
-"""Commands that show what there is: genotypes, draw, cost, datasets."""
+"""Commands that show information: `genotypes`, `draw`, `cost` and `datasets`."""
 
 from __future__ import annotations
 
@@ -11,10 +11,15 @@ from darts.commands.shared import Arguments, print_hint, print_table
 
 
 def genotypes_command(arguments: Sequence[str], prog: str) -> None:
-    parser = Arguments(prog=prog, description="List the zoo, or draw random genotypes.")
-    parser.add_argument("--random", type=int, metavar="N", help="write N random genotypes instead")
-    parser.add_argument("--nodes", type=int, default=4, help="inner nodes of a random one")
-    parser.add_argument("--seed", type=int, default=0)
+    """List the published genotypes, or write random ones."""
+    parser = Arguments(
+        prog=prog, description="List the published genotypes, or sample random ones."
+    )
+    parser.add_argument(
+        "--random", type=int, metavar="N", help="write N random genotypes instead of the list"
+    )
+    parser.add_argument("--nodes", type=int, default=4, help="inner nodes of each random genotype")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the random genotypes")
     parser.add_argument("-o", "--output", type=Path, default=Path("."), help="directory")
     parsed = parser.parse_args(arguments)
     if parsed.random is not None:
@@ -45,10 +50,11 @@ def _write_random(count: int, nodes: int, seed: int, directory: Path) -> None:
 
 
 def draw_command(arguments: Sequence[str], prog: str) -> None:
+    """Draw both cells of a genotype and print the paths of the files."""
     parser = Arguments(prog=prog, description="Draw both cells of a genotype.")
-    parser.add_argument("genotype", help="name in the zoo, or a YAML file")
+    parser.add_argument("genotype", help="published name, or a YAML file")
     parser.add_argument("-o", "--output", type=Path, default=Path("."), help="directory")
-    parser.add_argument("--formats", nargs="+", default=["svg", "png"])
+    parser.add_argument("--formats", nargs="+", default=["svg", "png"], help="by default svg png")
     parsed = parser.parse_args(arguments)
     from darts.report.draw import draw_genotype
     from genotypes import load_genotype
@@ -59,16 +65,19 @@ def draw_command(arguments: Sequence[str], prog: str) -> None:
 
 
 def cost_command(arguments: Sequence[str], prog: str) -> None:
-    parser = Arguments(prog=prog, description="Count a model's cost for one image.")
+    """Print parameters, multiply-adds and activations of a network."""
+    parser = Arguments(prog=prog, description="Count the cost of a model for one image.")
     parser.add_argument(
-        "model", help="genotype (name in the zoo, or a YAML file), or a network: regnetx_400mf"
+        "model", help="genotype (published name, or a YAML file), or a network: regnetx_400mf"
     )
-    parser.add_argument("--setting", choices=("cifar", "imagenet"))
-    parser.add_argument("--channels", type=int, help="of a genotype's network")
-    parser.add_argument("--layers", type=int, help="of a genotype's network")
-    parser.add_argument("--classes", type=int)
-    parser.add_argument("--resolution", type=int)
-    parser.add_argument("--auxiliary", action="store_true", help="count the head's parameters")
+    parser.add_argument("--setting", choices=("cifar", "imagenet"), help="stem and sizes")
+    parser.add_argument("--channels", type=int, help="channels of a genotype's network")
+    parser.add_argument("--layers", type=int, help="cells of a genotype's network")
+    parser.add_argument("--classes", type=int, help="number of classes")
+    parser.add_argument("--resolution", type=int, help="side of the image in pixels")
+    parser.add_argument(
+        "--auxiliary", action="store_true", help="add the parameters of the auxiliary head"
+    )
     parser.add_argument("--json", action="store_true")
     parsed = parser.parse_args(arguments)
     import torch
@@ -116,8 +125,9 @@ def cost_command(arguments: Sequence[str], prog: str) -> None:
 
 
 def datasets_command(arguments: Sequence[str], prog: str) -> None:
-    parser = Arguments(prog=prog, description="List data sets and where they are.")
-    parser.add_argument("--data-dir")
+    """List all data sets that have a name."""
+    parser = Arguments(prog=prog, description="List the data sets and where they are.")
+    parser.add_argument("--data-dir", help="directory of the data sets")
     parser.add_argument("--json", action="store_true")
     parsed = parser.parse_args(arguments)
     from darts.data.catalogue import list_datasets

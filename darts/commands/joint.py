@@ -1,4 +1,4 @@
-"""Commands of the joint search: search, predict, evolve, show."""
+"""Commands of the joint search: `joint search`, `evolve`, `predict` and `show`."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 
 def joint_search_command(arguments: Sequence[str], prog: str) -> None:
+    """Run a joint search, write its report and print the best candidates."""
     from darts.joint.options import JOINT_PRESETS, JointOptions
     from darts.training.options import training_overlay
 
@@ -39,7 +40,7 @@ def joint_search_command(arguments: Sequence[str], prog: str) -> None:
     result = run_joint_search(options, model)
     _write_report(result.run_dir)
     measured, accuracies = result.iteration.measured()
-    print(f"trials          {len(measured)} that count, {result.seconds:.0f} s of training")
+    print(f"trials          {len(measured)} completed, {result.seconds:.0f} s of training")
     print(f"early stop      epoch {result.iteration.stop_epoch} of {options.epochs}")
     print(f"best measured   {accuracies.max():.2f} % (held-out images), {result.run_dir / BEST}")
     costs = _cost_words(result.evolved.costs)
@@ -64,16 +65,22 @@ def check_values(space: Space) -> None:
 
 
 def joint_evolve_command(arguments: Sequence[str], prog: str) -> None:
+    """Find the best candidate under each ceiling and write its recipe."""
     parser = Arguments(
-        prog=prog, description="The best candidates under ceilings, from one search's predictor."
+        prog=prog,
+        description="Find the best candidates under ceilings with the predictor of a search.",
     )
     parser.add_argument("run", type=Path, help="directory of a joint search")
     parser.add_argument(
-        "--max-macs", type=float, nargs="+", metavar="M", help="ceilings, in millions"
+        "--max-macs",
+        type=float,
+        nargs="+",
+        metavar="M",
+        help="ceilings in millions, one result for each; by default that of the search",
     )
-    parser.add_argument("--max-params", type=float, metavar="M", help="in millions")
-    parser.add_argument("--min-macs", type=float, metavar="M", help="in millions")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--max-params", type=float, metavar="M", help="ceiling, in millions")
+    parser.add_argument("--min-macs", type=float, metavar="M", help="floor, in millions")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the evolution")
     parsed = parser.parse_args(arguments)
     import time
 
@@ -101,13 +108,23 @@ def joint_evolve_command(arguments: Sequence[str], prog: str) -> None:
 
 
 def joint_predict_command(arguments: Sequence[str], prog: str) -> None:
-    parser = Arguments(prog=prog, description="What a search's predictor expects of candidates.")
+    """Print predicted accuracy and cost of candidates."""
+    parser = Arguments(
+        prog=prog, description="Predict the accuracy of candidates with the predictor of a search."
+    )
     parser.add_argument("run", type=Path, help="directory of a joint search")
     parser.add_argument(
-        "candidates", type=Path, nargs="?", help="YAML file: one candidate, or a list"
+        "candidates",
+        type=Path,
+        nargs="?",
+        help="YAML file: one candidate, or a list; by default the best of the search",
     )
     parser.add_argument(
-        "--set", nargs="+", default=[], metavar="NAME=VALUE", help="change it in this"
+        "--set",
+        nargs="+",
+        default=[],
+        metavar="NAME=VALUE",
+        help="variables to change in each candidate",
     )
     parsed = parser.parse_args(arguments)
     import yaml
@@ -126,7 +143,9 @@ def joint_predict_command(arguments: Sequence[str], prog: str) -> None:
             raise UserError(f"{parsed.candidates} cannot be read as YAML: {error}") from None
         given = given if isinstance(given, list) else [given]
         if not all(isinstance(row, dict) for row in given):
-            raise UserError(f"{parsed.candidates}: a candidate is a mapping of variables.")
+            raise UserError(
+                f"{parsed.candidates}: a candidate must be a mapping from variables to values."
+            )
     if unnamed := [pair for pair in parsed.set if "=" not in pair]:
         raise UserError(f"--set {unnamed[0]}: give NAME=VALUE.")
     changes = {
@@ -143,10 +162,13 @@ def joint_predict_command(arguments: Sequence[str], prog: str) -> None:
 
 
 def joint_show_command(arguments: Sequence[str], prog: str) -> None:
+    """List the spaces, describe one, or write the report of a search."""
     parser = Arguments(
         prog=prog, description="List the spaces, describe one, or report on a search."
     )
-    parser.add_argument("what", nargs="?", help="space (name, file, joined by +) or directory")
+    parser.add_argument(
+        "what", nargs="?", help="space (names or files, joined by +), or directory of a search"
+    )
     parsed = parser.parse_args(arguments)
     from darts.joint.space_file import find_space, list_joint_spaces
 
@@ -154,7 +176,7 @@ def joint_show_command(arguments: Sequence[str], prog: str) -> None:
         rows = [("space", "networks", "variables", "architectures", "recipes")]
         rows += [_overview(find_space(name)) for name in list_joint_spaces()]
         print_table(rows)
-        print("\nJoin two by '+', as in darts-cell+recipe; a YAML file of your own will do, too.")
+        print("\nJoin two with '+', as in darts-cell+recipe. A space may also be a YAML file.")
     elif Path(parsed.what).is_dir():
         print(_write_report(Path(parsed.what)))
     else:

@@ -1,4 +1,4 @@
-"""Commands that make or read a run: search, evaluate, predict, report."""
+"""Commands that create or read a run: `search`, `evaluate`, `predict` and `report`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from darts.settings.parsing import parse_options
 
 @by_all_processes
 def search_command(arguments: Sequence[str], prog: str) -> None:
+    """Search a cell and print where it is and what it costs."""
     from darts import api
     from darts.searching.options import SearchOptions, search_overlay
 
@@ -38,14 +39,15 @@ def _derived(costs: Mapping[str, Any]) -> str:
     if "latency" in costs:
         text += f", {words('latency', costs['latency'])}"
     if not costs["ceilings_kept"]:
-        text += f"\n{'':21}no cell was found that keeps the ceilings"
+        text += f"\n{'':21}no cell within the ceilings was found"
     elif changed := costs["operations_changed"]:
-        text += f"\n{'':21}{changed} operations exchanged to keep the ceilings"
+        text += f"\n{'':21}{changed} operations replaced to keep the ceilings"
     return text
 
 
 @by_all_processes
 def evaluate_command(arguments: Sequence[str], prog: str) -> None:
+    """Retrain a network or test a checkpoint; with `--baseline`, run `compare`."""
     if asks_for_comparison(arguments):
         compare_command(arguments, prog)
         return
@@ -76,12 +78,13 @@ def evaluate_command(arguments: Sequence[str], prog: str) -> None:
 
 
 def predict_command(arguments: Sequence[str], prog: str) -> None:
-    parser = Arguments(prog=prog, description="Say what an image file shows.")
-    parser.add_argument("image", type=Path, nargs="+")
+    """Print the most probable classes of each image."""
+    parser = Arguments(prog=prog, description="Classify image files.")
+    parser.add_argument("image", type=Path, nargs="+", help="image file")
     parser.add_argument(
         "--checkpoint", type=Path, required=True, help="checkpoint.pt or run directory"
     )
-    parser.add_argument("--device", default="auto")
+    parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:1 …")
     parser.add_argument("--best", type=int, default=5, help="number of classes to print")
     parsed = parser.parse_args(arguments)
     from darts.system.device import resolve_device
@@ -95,7 +98,10 @@ def predict_command(arguments: Sequence[str], prog: str) -> None:
 
 
 def report_command(arguments: Sequence[str], prog: str) -> None:
-    parser = Arguments(prog=prog, description="Write report.html, or a comparison of runs.")
+    """Write the report of one run or a comparison of several, and print its path."""
+    parser = Arguments(
+        prog=prog, description="Write report.html of a run, or comparison.html of several runs."
+    )
     parser.add_argument("run", type=Path, nargs="+", help="run directories")
     parsed = parser.parse_args(arguments)
     from darts import api

@@ -1,4 +1,4 @@
-"""Commands about design spaces: sample networks, train a population of them, show one."""
+"""Commands of design spaces (RegNet): `space sample`, `train`, `show` and `analyse`."""
 
 from __future__ import annotations
 
@@ -16,23 +16,30 @@ if TYPE_CHECKING:
 
 
 def space_sample_command(arguments: Sequence[str], prog: str) -> None:
-    parser = Arguments(prog=prog, description="Draw networks of a space within a window of costs.")
+    """Sample networks of a space, print their costs and write their files."""
+    parser = Arguments(prog=prog, description="Sample networks of a space within a range of costs.")
     parser.add_argument("--space", default="regnetx", help="regnetx, anynetx_a to anynetx_e …")
     parser.add_argument("--n", type=int, default=20, help="number of networks")
     parser.add_argument("--macs", help="multiply-adds: 360M-400M, or one number ± 5 %%")
-    parser.add_argument("--like", metavar="GENOTYPE", help="multiply-adds of its network ± 5 %%")
-    parser.add_argument("--channels", type=int, help="of that network")
-    parser.add_argument("--layers", type=int, help="of that network")
-    parser.add_argument("--max-params")
-    parser.add_argument("--max-activations")
-    parser.add_argument("--stages", type=int, default=4)
-    parser.add_argument("--stem-width", type=int, default=32)
-    parser.add_argument("--resolution", type=int, default=224, help="of the images")
-    parser.add_argument("--stem", choices=("auto", "cifar", "imagenet"), default="auto")
+    parser.add_argument(
+        "--like", metavar="GENOTYPE", help="multiply-adds of this genotype's network ± 5 %%"
+    )
+    parser.add_argument("--channels", type=int, help="channels of the network of --like")
+    parser.add_argument("--layers", type=int, help="cells of the network of --like")
+    parser.add_argument("--max-params", help="largest number of parameters: 5M")
+    parser.add_argument("--max-activations", help="largest number of activations: 10M")
+    parser.add_argument("--stages", type=int, default=4, help="number of stages")
+    parser.add_argument("--stem-width", type=int, default=32, help="channels of the stem")
+    parser.add_argument("--resolution", type=int, default=224, help="side of the images in pixels")
+    parser.add_argument(
+        "--stem", choices=("auto", "cifar", "imagenet"), default="auto", help="by image size"
+    )
     parser.add_argument("--classes", type=int, help="by default 1000, or 10 with the stem cifar")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--json", action="store_true", help="print a JSON object a network")
-    parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="write a YAML file each")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the sample")
+    parser.add_argument("--json", action="store_true", help="print one JSON object per network")
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="DIR", help="write one YAML file per network"
+    )
     parsed = parser.parse_args(arguments)
     from darts.design_space.options import SpaceOptions
     from darts.design_space.sampling import sample_population
@@ -87,6 +94,7 @@ def _row(key: str, network: Sample) -> tuple[str, ...]:
 
 
 def space_train_command(arguments: Sequence[str], prog: str) -> None:
+    """Train the missing networks of a population and print a summary."""
     from darts.design_space.options import PopulationOptions, no_overlay
     from darts.settings.parsing import parse_options
 
@@ -99,12 +107,19 @@ def space_train_command(arguments: Sequence[str], prog: str) -> None:
 
 
 def space_show_command(arguments: Sequence[str], prog: str) -> None:
-    parser = Arguments(prog=prog, description="Show a population; it may still be training.")
-    parser.add_argument("directory", type=Path)
-    parser.add_argument("--trial", metavar="KEY", help="show all of one trial")
-    parser.add_argument("--json", action="store_true", help="print a JSON object a trial")
+    """List the trials of a population, or print one of them."""
+    parser = Arguments(
+        prog=prog, description="Show a population; its training may still be running."
+    )
+    parser.add_argument("directory", type=Path, help="--out of space train")
+    parser.add_argument("--trial", metavar="KEY", help="show everything about one trial")
+    parser.add_argument("--json", action="store_true", help="print one JSON object per trial")
     parser.add_argument(
-        "-o", "--output", type=Path, metavar="FILE", help="with --trial: write its network"
+        "-o",
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="with --trial: write the network to this file",
     )
     parsed = parser.parse_args(arguments)
     from darts.design_space.stored_population import open_population
@@ -115,7 +130,7 @@ def space_show_command(arguments: Sequence[str], prog: str) -> None:
         _show_trial(trials, parsed.trial, parsed.output)
         return
     if parsed.output is not None:
-        raise UserError("-o: of which network? Give --trial.")
+        raise UserError("-o: which network? Give --trial.")
     if parsed.json:
         for trial in trials:
             print(json.dumps(_values(trial)))
@@ -138,19 +153,23 @@ def space_show_command(arguments: Sequence[str], prog: str) -> None:
 
 
 def space_analyse_command(arguments: Sequence[str], prog: str) -> None:
+    """Compare populations, print tables and write plots and a page."""
     parser = Arguments(
-        prog=prog, description="Analyse populations: distributions of errors, the best networks."
+        prog=prog, description="Analyse populations: error distributions and the best networks."
     )
     parser.add_argument("directory", type=Path, nargs="+", help="--out of space train")
     parser.add_argument(
-        "-o", "--output", type=Path, help="by default DIRECTORY/analysis of the first one"
+        "-o",
+        "--output",
+        type=Path,
+        help="directory of the results; by default DIRECTORY/analysis of the first one",
     )
-    parser.add_argument("--names", nargs="+", help="what to call them, in plots and tables")
-    parser.add_argument("--seed", type=int, default=0, help="of all resampling")
+    parser.add_argument("--names", nargs="+", help="names of the populations in plots and tables")
+    parser.add_argument("--seed", type=int, default=0, help="seed of all bootstrap samples")
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     parsed = parser.parse_args(arguments)
     if parsed.names and len(parsed.names) != len(parsed.directory):
-        raise UserError("--names: one name a directory.")
+        raise UserError("--names: give one name for each directory.")
     from darts.design_space.analysis import analyse
     from darts.design_space.report import analysis_text, write_analysis
     from darts.design_space.stored_population import load_population
@@ -174,7 +193,9 @@ def _show_trial(trials: Sequence[Trial], key: str, output: Path | None) -> None:
 
     trial = next((trial for trial in trials if trial.key == key), None)
     if trial is None:
-        raise UserError(f"There is no trial {key!r}; they are {trials[0].key} to {trials[-1].key}.")
+        raise UserError(
+            f"There is no trial {key!r}; trials are {trials[0].key} to {trials[-1].key}."
+        )
     values = _values(trial)
     error = values.pop("error")
     print(json.dumps(values, indent=2))
@@ -200,7 +221,7 @@ def _values(trial: Trial) -> dict[str, Any]:
 
 
 def _print_summary(directory: Path) -> None:
-    """Where a population stands, on a few lines."""
+    """Print the state of a population on a few lines."""
     from darts.design_space.stored_population import open_population
 
     with open_population(directory) as store:

@@ -52,7 +52,7 @@ def test_sample(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["space", "trian"], "There is no command"),
+        (["space", "trian"], "there is no command 'trian'"),
         (["space", "show", "nowhere"], "nowhere holds no population"),
         (["space", "sample", "--macs", "much"], "--macs: a number such as"),
         (["space", "sample", "--like", "nobody"], "nobody"),
