@@ -64,6 +64,13 @@ def ceilings_of(options: CostOptions) -> dict[str, float]:
 class CostAwareness:
     """Computes the cost of the derived network, penalises it and enforces its ceilings.
 
+    >>> architecture = Architecture(Topology(2), generator=torch.Generator().manual_seed(0))
+    >>> target = Target(channels=8, layers=3, stem="cifar", resolution=16, num_classes=10)
+    >>> cpu = torch.device("cpu")
+    >>> costs = CostAwareness(CostOptions(), architecture, target, device=cpu, steps=10)
+    >>> costs.fits(costs.derive("example"))
+    True
+
     Args:
         options: Ceilings, weights and temperature.
         architecture: alpha and beta, on the device of the search.

@@ -1,4 +1,4 @@
-"""What a search refuses before it reads or writes anything."""
+"""Validation of a search's options, before anything is read or written."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from ops.partial import ChannelError, partial_size
 
 
 def check_search(options: SearchOptions) -> None:
-    """Refuse settings that cannot work, before anything is read or written.
+    """Check the settings of a search.
 
     Raises:
-        UserError: It names the option and the choices.
+        UserError: A setting cannot work; the message names the option and its range.
     """
     try:
         partial_size(options.channels, options.k)
     except ChannelError as error:
         raise UserError(f"--k: {error}") from None
-    # With three cells one is normal and two reduce; with fewer, a kind would be missing.
+    # Of three cells, one is normal and two reduce; with fewer, one kind would be missing.
     for name, least in (("epochs", 1), ("batch_size", 1), ("log_every", 1), ("layers", 3)):
         value = getattr(options, name)
         if value < least:
@@ -29,5 +29,5 @@ def check_search(options: SearchOptions) -> None:
     if not 2 <= options.nodes <= 6:
         raise UserError(f"--nodes: a cell has 2 to 6 inner nodes, not {options.nodes}.")
     if not 0 < options.arch_fraction < 1:
-        raise UserError(f"--arch-fraction: a share between 0 and 1, not {options.arch_fraction}.")
+        raise UserError(f"--arch-fraction: must be between 0 and 1, not {options.arch_fraction}.")
     ceilings_of(options)

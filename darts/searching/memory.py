@@ -1,4 +1,4 @@
-"""What helps a search that needs more memory than there is."""
+"""Advice for a search that runs out of memory."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ from ops.partial import ChannelError
 def search_memory_advice(
     options: SearchOptions, architecture: Architecture, dataset: Dataset
 ) -> str:
-    """Which settings to change, and about how much each would save."""
+    """The settings that save memory, and about how much each would save."""
     images = options.batch_size // distributed.world() // options.accumulate
     present = _image_bytes(options, architecture, dataset, options.k, options.recompute_cells)
     remedies = common_remedies(options.batch_size, options.accumulate, images, present)
-    with suppress(ChannelError):  # Not every K divides the channels.
+    with suppress(ChannelError):  # K may not divide the channels.
         k = 2 * options.k
         fewer = _image_bytes(options, architecture, dataset, k, options.recompute_cells)
-        remedies.append(Remedy(f"--k {k}", fewer, "a smaller part of the channels is searched"))
+        remedies.append(Remedy(f"--k {k}", fewer, "the mixed operations get fewer channels"))
     if not options.recompute_cells:
         least = _image_bytes(options, architecture, dataset, options.k, True)
         remedies.append(recompute_remedy(least))
@@ -50,7 +50,7 @@ def _image_bytes(
     k: int,
     recompute: bool,
 ) -> float:
-    """What the weight step of such a supernet keeps for an image, counted on the CPU."""
+    """Bytes that a weight step keeps per image, counted on the CPU."""
     size, cpu = dataset.image_size, torch.device("cpu")
     net = Supernet(
         architecture.topology,

@@ -30,39 +30,40 @@ class SearchOptions(
     StepOptions,
     LoopOptions,
 ):
-    """A search; the defaults are PC-DARTS on CIFAR-10 (§4.2 and the authors' code).
+    """Settings of a search; the defaults are PC-DARTS on CIFAR-10 (§4.2 and the authors' code).
 
     Args:
-        method: pc-darts, or darts for k = 1 without edge normalisation.
-        k: One Kth of the channels goes through the mixed operations; 1 is plain DARTS.
-        edge_normalisation: Weigh edges by a softmax of beta over each node's incoming edges.
-        sampling: first takes the first channels and shuffles; random draws channels each step.
+        method: Search method: pc-darts, or darts (k = 1, no edge normalisation).
+        k: The mixed operations get 1/k of the channels; 1 is plain DARTS.
+        edge_normalisation: Weight edges by a softmax of beta over each node's incoming edges.
+        sampling: Which channels the mixed operations get: first takes the first ones and shuffles,
+            random samples them at each step.
         channels: Channels of the first cell.
         layers: Number of cells.
-        nodes: Inner nodes of a cell.
-        stem: cifar keeps the resolution, imagenet divides it by 8, auto goes by the image size.
-        epochs: Epochs of the search.
-        arch_warmup_epochs: Epochs before alpha and beta begin to move.
-        batch_size: Images of a step; the architecture step takes as many more.
-        learning_rate: Learning rate of the weights at the start of the cosine.
-        learning_rate_min: Learning rate at the end of the cosine.
-        lr_warmup_epochs: Epochs in which the learning rate first grows in equal steps.
+        nodes: Number of inner nodes per cell.
+        stem: cifar keeps the resolution, imagenet divides it by 8, auto chooses by the image size.
+        epochs: Number of epochs.
+        arch_warmup_epochs: Epochs before alpha and beta are trained.
+        batch_size: Images per step; the architecture step uses the same number of other images.
+        learning_rate: Initial learning rate of the weights (cosine schedule).
+        learning_rate_min: Final learning rate of the weights.
+        lr_warmup_epochs: Epochs in which the learning rate first rises in equal steps.
         momentum: Momentum of the weights' SGD.
         weight_decay: Weight decay of the weights.
-        grad_clip: Largest norm of the weights' gradient; 0 for no limit.
+        grad_clip: Largest norm of the weights' gradient; 0 means no limit.
         arch_learning_rate: Learning rate of alpha and beta (Adam).
         arch_weight_decay: Weight decay of alpha and beta.
-        arch_betas: Adam's two averaging constants for alpha and beta.
-        arch_grad_clip: Largest norm of the architecture's gradient; 0 for no limit.
-        order: 1 takes the weights as they are, 2 looks one virtual step ahead (DARTS).
-        arch_fraction: Share of the training images that the architecture step uses.
-        backend: What evaluates the cells: torch, native kernels, compiled on first use (on a CPU,
-            with a C++ compiler), or triton (on CUDA); auto takes kernels where it can. A run keeps
-            its choice.
-        cuda_graphs: On CUDA, record an iteration once and replay it: always, never, or auto, which
-            does so for order 1.
-        validate_every: Epochs between validations on the architecture's images; the last epoch is
-            always validated, 0 validates it alone.
+        arch_betas: Adam's two decay rates for alpha and beta.
+        arch_grad_clip: Largest norm of the architecture's gradient; 0 means no limit.
+        order: Gradient of the architecture: 1 uses the present weights, 2 the weights after one
+            virtual step (DARTS).
+        arch_fraction: Fraction of the training images that trains alpha and beta.
+        backend: What computes the cells: torch, native (C++ kernels for the CPU, compiled on first
+            use) or triton (CUDA); auto takes kernels where possible. A run keeps its choice.
+        cuda_graphs: Record each kind of iteration as a CUDA graph and replay it: always, never, or
+            auto (on CUDA with order 1).
+        validate_every: Epochs between validations on the architecture's images. The last epoch is
+            always validated; 0 validates only that one.
     """
 
     dataset: str = "cifar10"

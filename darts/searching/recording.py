@@ -1,14 +1,14 @@
-"""A whole iteration as one CUDA graph: thousands of small kernels, launched by a single call.
+"""An iteration as one CUDA graph: thousands of small kernels, launched by a single call.
 
-Launching takes the host a few microseconds a kernel, longer than most kernels of a supernet run. A
-graph records them once, with all addresses, and replays them without the host. So what changes from
-step to step must stand at fixed addresses: the batch is copied into buffers, the learning rate is a
-tensor (darts/runs/optimisers.py), sampled channels are a buffer of the supernet. Randomness and
-input stay outside.
+Launching a kernel takes the host a few microseconds, which is longer than most kernels of a
+supernet run. A graph records them once, with all addresses, and replays them without the host. So
+everything that changes from step to step must be at a fixed address: the batch is copied into
+buffers, the learning rate is a tensor (darts/runs/optimisers.py), the sampled channels are a buffer
+of the supernet. Random numbers and the input pipeline stay outside.
 
-The first iterations run as they are, on a stream of their own: they are steps like all others and
-leave behind what recording must not meet (compiled kernels, chosen algorithms, the optimisers'
-buffers). Recording itself computes nothing, so no state needs to be saved for it.
+The first iterations run normally, on a stream of their own. They are steps like all others, and
+they do everything that must not happen during recording: compile kernels, choose algorithms,
+allocate the optimisers' buffers. Recording itself computes nothing, so no state has to be saved.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ Recordable = Callable[[], Scalars]
 Step = Callable[[LabelledBatch, LabelledBatch | None], Scalars]
 
 WARM_UP = 3
-"""Iterations of a kind before it is recorded."""
+"""Number of iterations of a kind that run before it is recorded."""
 
 
 class CudaGraphs:
-    """How work gets recorded on a CUDA device. A test puts something else in its place."""
+    """Records work on a CUDA device. Tests replace it."""
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
-        # One for all, because what a stream has allocated serves no other stream.
+        # One stream for everything: memory that a stream has allocated is not reused by others.
         self._stream: torch.cuda.Stream | None = None
 
     def warm_up(self, work: Recordable) -> Scalars:
-        """Do the work on another stream than the usual one, as recording will."""
+        """Run the work on the stream that will record it."""
         if self._stream is None:
             self._stream = torch.cuda.Stream(self.device)
         usual = torch.cuda.current_stream(self.device)
@@ -53,32 +53,41 @@ class CudaGraphs:
         return scalars
 
     def record(self, work: Recordable) -> tuple[Callable[[], None], Scalars]:
-        """What replays the work, and the scalars that each replay fills anew."""
-        # Streams belong to a device: work on another than the present one would not be recorded.
+        """Record the work; return the function that replays it, and the scalars it overwrites."""
+        # A stream belongs to a device: only work on the current device is recorded.
         with torch.cuda.device(self.device):
             graph, usual = torch.cuda.CUDAGraph(), torch.cuda.current_stream()
             try:
-                # Threads that read images may use CUDA meanwhile.
+                # Other threads, which read images, may use CUDA meanwhile.
                 with torch.cuda.graph(
                     graph, stream=self._stream, capture_error_mode="thread_local"
                 ):
                     scalars = work()
             finally:
-                # torch leaves its stream in place where ending the recording fails.
+                # If the recording fails at its end, torch does not restore the stream.
                 torch.cuda.set_stream(usual)
         return graph.replay, scalars
 
 
 class RecordedIteration:
-    """An iteration that is replayed from a graph; the same numbers as from `iteration` itself.
+    """An iteration that is replayed from a graph, with the same numbers as `iteration` itself.
 
-    One graph is kept: a search has iterations without the architecture step first, then with it.
-    All batches of a kind must have one shape.
+    Only one graph is kept: a search first has iterations without the architecture step, then
+    iterations with it. All batches of a kind must have the same shape.
+
+    >>> def iteration(training, validation=None):
+    ...     return {"loss": training.images.mean()}
+    >>> class Recorder:  # Stands in for CUDA.
+    ...     def warm_up(self, work): return work()
+    >>> batch = LabelledBatch(torch.ones(2, 3, 4, 4), torch.zeros(2))
+    >>> RecordedIteration(iteration, Recorder())(batch)
+    {'loss': tensor(1.)}
 
     Args:
         iteration: `darts.searching.steps.BilevelIteration`.
-        recorder: Warms up and records; `CudaGraphs` of the device that the work is on.
-        insist: Whether work that cannot be recorded is an error, and not a line in the log.
+        recorder: Warms up and records, `CudaGraphs` for the device of the search.
+        insist: Whether it is an error if the iteration cannot be recorded; otherwise it runs
+            kernel by kernel, with a line in the log.
     """
 
     def __init__(self, iteration: Step, recorder: CudaGraphs, *, insist: bool = False) -> None:
@@ -87,7 +96,7 @@ class RecordedIteration:
         self.forget()
 
     def forget(self) -> None:
-        """Drop the graph; the next iterations warm up for another one."""
+        """Drop the graph; the next iterations warm up for a new one."""
         self._bilevel: bool | None = None
         self._steps = 0
         self._batches: list[LabelledBatch] = []

@@ -53,7 +53,7 @@ EpochHook = Callable[[RunDirectory, Tracker, int, int, Genotype], None]
 
 @dataclass(frozen=True)
 class CellSearchResult:
-    """The result of a search.
+    """The result of a cell search.
 
     Attributes:
         genotype: The genotype after the last epoch, as in the authors' experiments.
