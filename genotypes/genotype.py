@@ -1,4 +1,4 @@
-"""A genotype: the discrete cell that a search ends with."""
+"""A genotype: the discrete cells that a search results in."""
 
 from __future__ import annotations
 
@@ -9,26 +9,35 @@ from typing import Any
 from genotypes.validation import check_genotype
 
 Node = tuple[tuple[str, int], ...]
-"""The (operation, source) pairs of one inner node, strongest first."""
+"""The (operation, source) pairs of one inner node, the strongest first."""
 
 KINDS = ("normal", "reduce")
+"""The kinds of cell: normal cells keep the spatial size, reduction cells halve it."""
 
 
 @dataclass(frozen=True)
 class Genotype:
-    """Normal and reduction cell of a network; always valid once it exists.
+    """The normal and the reduction cell of a network. An instance is always valid.
 
-    States are numbered 0 and 1 (the cell's inputs), then 2, 3, … (the inner nodes): sources and
-    concat lists hold state numbers. Two genotypes are equal when all but their provenance is.
+    States are numbered: first the inputs of the cell (0 and 1), then the inner nodes (2, 3, …).
+    Sources and concat lists contain these numbers. Two genotypes are equal if everything but their
+    provenance is equal.
 
-    Args:
-        name: What to call it in pictures and tables.
-        normal: The inner nodes of the normal cell, two inputs each.
+    Source: DARTS, §2.4; the format is that of the authors' code.
+
+    >>> node = (("skip_connect", 0), ("sep_conv_3x3", 1))
+    >>> genotype = Genotype("example", (node,), (node,), (2,), (2,))
+    >>> genotype.nodes, genotype.cell("reduce")
+    (1, (((('skip_connect', 0), ('sep_conv_3x3', 1)),), (2,)))
+
+    Attributes:
+        name: Name for pictures and tables.
+        normal: The inner nodes of the normal cell.
         reduce: The inner nodes of the reduction cell.
-        normal_concat: States whose concatenation is the normal cell's output.
+        normal_concat: States whose concatenation is the output of the normal cell.
         reduce_concat: The same for the reduction cell.
-        space: Search space that the operations belong to, a key of `genotypes.SPACES`.
-        provenance: Where it comes from, as plain values (`searched_on` names the data set).
+        space: Name of the search space, a key of `genotypes.SPACES`.
+        provenance: Origin of the genotype, as plain values (`searched_on` names the data set).
 
     Raises:
         GenotypeError: A rule of `genotypes.validation` is broken.
@@ -51,13 +60,13 @@ class Genotype:
         return len(self.normal)
 
     def cell(self, kind: str) -> tuple[tuple[Node, ...], tuple[int, ...]]:
-        """Nodes and concat list of the cell of this kind, `normal` or `reduce`."""
+        """Nodes and concat list of the cell of a kind, "normal" or "reduce"."""
         if kind not in KINDS:
             raise ValueError(f"A cell is 'normal' or 'reduce', not {kind!r}.")
         return getattr(self, kind), getattr(self, f"{kind}_concat")
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values (lists, numbers, text), as `parse_genotype` takes them."""
+        """The genotype as plain values (lists, numbers, text), which `parse_genotype` reads."""
         return {
             "name": self.name,
             "space": self.space,
@@ -74,11 +83,16 @@ class Genotype:
 
 
 def parse_genotype(mapping: Any, where: str) -> Genotype:
-    """Build a genotype from plain values, such as a parsed YAML file or a checkpoint's entry.
+    """Build a genotype from plain values, such as a parsed YAML file or an entry of a checkpoint.
+
+    >>> from genotypes import load_genotype
+    >>> genotype = load_genotype("darts_v2")
+    >>> parse_genotype(genotype.as_dict(), "example") == genotype
+    True
 
     Args:
-        mapping: What `Genotype.as_dict` returns; `space` and `provenance` may be missing.
-        where: What messages call the source, usually a file name.
+        mapping: The result of `Genotype.as_dict`; `space` and `provenance` may be missing.
+        where: Name of the source for error messages, usually a file name.
 
     Raises:
         GenotypeError: `mapping` breaks a rule; the message names `where` and the key.

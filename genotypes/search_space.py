@@ -42,7 +42,7 @@ class SearchSpace:
         restricted: Edges that have fewer candidates than `operations`, with these. An edge that is
             not listed has all of them.
         inputs: Number of input states of a cell.
-        nodes: Number of inner nodes of a cell; None if any number will do.
+        nodes: Number of inner nodes of a cell; None if any number is allowed.
         kept: Number of edges that each inner node keeps; None if it keeps all.
         distinct_sources: Whether the kept edges of a node must come from different states.
         output: What a derived cell returns; "concat" is the concatenation of all inner nodes.

@@ -1,4 +1,4 @@
-"""Genotypes as YAML files: reading, writing, and the published ones beside this module."""
+"""Genotypes as YAML files: reading, writing, and the published ones in this directory."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from genotypes.validation import GenotypeError
 _ZOO = Path(__file__).parent
 _SUFFIXES = (".yaml", ".yml")
 _LEGEND = (
-    "# One node a line, as [operation, source] pairs. "
+    "# One node per line, as [operation, source] pairs. "
     "Sources 0 and 1 are the cell's inputs, 2 is node 0.\n"
 )
 
@@ -29,12 +29,16 @@ def list_genotypes() -> tuple[str, ...]:
 def load_genotype(name_or_path: str | os.PathLike[str]) -> Genotype:
     """Read and validate a genotype.
 
+    >>> load_genotype("pcdarts_cifar10").normal[0]
+    (('sep_conv_3x3', 1), ('skip_connect', 0))
+
     Args:
         name_or_path: A name of the zoo (see `list_genotypes`), a YAML file, or the directory of a
-            run, whose `genotype.yaml` is meant.
+            run with a `genotype.yaml`.
 
     Raises:
-        GenotypeError: No such genotype, or its file is wrong; the message names file and key.
+        GenotypeError: There is no such genotype, or its file is wrong; the message names file
+            and key.
     """
     if name_or_path in list_genotypes():
         path, where = _ZOO / f"{name_or_path}.yaml", f"genotypes/{name_or_path}.yaml"
@@ -46,10 +50,10 @@ def load_genotype(name_or_path: str | os.PathLike[str]) -> Genotype:
 
 
 def save_genotype(genotype: Genotype, path: str | os.PathLike[str]) -> None:
-    """Write `genotype` to the YAML file `path`, atomically; missing directories are made.
+    """Write `genotype` to the YAML file `path`, atomically; missing directories are created.
 
     Raises:
-        GenotypeError: The provenance holds something that YAML cannot express.
+        GenotypeError: The provenance contains something that YAML cannot express.
     """
     text = format_genotype(genotype)
     with atomic_write(path) as stream:
@@ -57,7 +61,7 @@ def save_genotype(genotype: Genotype, path: str | os.PathLike[str]) -> None:
 
 
 def format_genotype(genotype: Genotype) -> str:
-    """The YAML text of a genotype, laid out for people: one node a line, provenance last."""
+    """The YAML text of a genotype, formatted for people: one node per line, provenance last."""
     head = _dump({"name": genotype.name, "space": genotype.space})
     normal, reduce = (_format_cell(kind, *genotype.cell(kind)) for kind in KINDS)
     blocks = [head, _LEGEND + normal, reduce]
@@ -81,7 +85,7 @@ def _dump(mapping: dict[str, Any]) -> str:
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML's safe loader, which also refuses a key that stands twice (YAML keeps the last)."""
+    """YAML's safe loader, which also refuses a repeated key (YAML keeps the last one)."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = [key.value for key, _ in node.value]
@@ -89,7 +93,7 @@ class _Loader(yaml.SafeLoader):
             if key in keys[:index]:
                 mark = node.value[index][0].start_mark
                 raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key!r} stands twice", mark
+                    None, None, f"the key {key!r} occurs twice", mark
                 )
         return super().construct_mapping(node, deep)
 

@@ -1,4 +1,4 @@
-"""Where and in which number format a run computes."""
+"""Devices and number formats."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _DTYPES = {"fp32": torch.float32, "bf16": torch.float32, "fp64": torch.float64}
 
 
 def available_devices() -> list[str]:
-    """Names of the devices of this machine, the best one first."""
+    """Names of the devices of this machine, the fastest first."""
     devices = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
     if torch.backends.mps.is_available():
         devices.append("mps")
@@ -29,18 +29,23 @@ def available_devices() -> list[str]:
 
 
 def resolve_device(name: str, number: int = 0) -> torch.device:
-    """The device called `name`: cpu, cuda, cuda:N, mps, or auto for the best one present.
+    """The device `name`: cpu, cuda, cuda:N, mps, or auto for the fastest one of this machine.
 
-    Where that leaves a choice among several of CUDA, `number` is taken: one for each process.
+    >>> resolve_device("cpu")
+    device(type='cpu')
+
+    Args:
+        name: Name of the device.
+        number: Number of the CUDA device if `name` does not say it: one for each process.
 
     Raises:
-        UserError: It is unknown or absent; the message lists those present.
+        UserError: The device is unknown or missing; the message lists the available ones.
     """
     present = available_devices()
     best = f"cuda:{number}" if present[0].startswith("cuda") else present[0]
     wanted = {"auto": best, "cuda": f"cuda:{number}"}.get(name, name)
     if wanted not in present:
-        # One process among several is told which of the devices it would have needed.
+        # One of several processes names the device that it would have needed.
         missing = wanted if number else name
         raise UserError(
             f"There is no device {missing!r} here; choose from: auto, {', '.join(present)}."
@@ -49,10 +54,10 @@ def resolve_device(name: str, number: int = 0) -> torch.device:
 
 
 def check_precision(precision: str, device: torch.device) -> None:
-    """Refuse a number format that `device` cannot compute in.
+    """Check that `device` can compute in a number format.
 
     Raises:
-        UserError: The format is unknown, or the device lacks it.
+        UserError: The format is unknown, or the device does not support it.
     """
     if precision not in _DTYPES:
         raise UserError(f"Unknown precision {precision!r}; choose from: {', '.join(_DTYPES)}.")
@@ -75,19 +80,23 @@ def _has_bf16(device: torch.device) -> bool:
 
 
 def dtype_of(precision: str) -> torch.dtype:
-    """Number format of weights and images: float64 for fp64, else float32, for bf16 too."""
+    """Number format of weights and images: float64 for fp64, float32 for fp32 and bf16.
+
+    >>> dtype_of("bf16")
+    torch.float32
+    """
     return _DTYPES[precision]
 
 
 def precision_context(precision: str, device: torch.device) -> AbstractContextManager[object]:
-    """Context of a forward pass: autocast for bf16, and nothing otherwise."""
+    """Context of a forward pass: autocast for bf16, otherwise empty."""
     if precision == "bf16":
         return torch.autocast(device.type, dtype=torch.bfloat16)
     return contextlib.nullcontext()
 
 
 def set_threads(number: int) -> None:
-    """Use `number` CPU threads inside an operation; 0 leaves torch's choice.
+    """Use `number` CPU threads per operation; 0 keeps the default of torch.
 
     Raises:
         UserError: `number` is negative.
@@ -99,24 +108,24 @@ def set_threads(number: int) -> None:
 
 
 def keep_memory() -> bool:
-    """Let this process keep the memory that it frees, for its next step; whether that was arranged.
+    """Tell glibc to keep freed memory (no trim, no mmap below 1 GiB). Returns whether it could.
 
-    A step's tensors would otherwise go back to the system, which clears every page of them anew
-    for the next step: up to a fifth of a step on two cores. For glibc alone; a choice made by the
-    user (MALLOC_TRIM_THRESHOLD_, MALLOC_MMAP_THRESHOLD_) stays.
+    Otherwise the memory of a step goes back to the system, which clears every page of it for the
+    next step: up to a fifth of a step on two cores. Settings of the user
+    (MALLOC_TRIM_THRESHOLD_, MALLOC_MMAP_THRESHOLD_) have priority.
     """
     if any(f"MALLOC_{name}_THRESHOLD_" in os.environ for name in ("TRIM", "MMAP")):
         return False
     try:
         libc = ctypes.CDLL("libc.so.6")
-        # M_TRIM_THRESHOLD: never; M_MMAP_THRESHOLD: pages of their own from 1 GiB on.
+        # M_TRIM_THRESHOLD: never; M_MMAP_THRESHOLD: from 1 GiB.
         return bool(libc.mallopt(-1, -1)) and bool(libc.mallopt(-3, 2**30))
     except (OSError, AttributeError):
         return False
 
 
 def synchronise(device: torch.device) -> None:
-    """Wait until `device` has finished what it was given, as a timing needs."""
+    """Wait until `device` has finished all work, which timings need."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     elif device.type == "mps":
@@ -124,14 +133,14 @@ def synchronise(device: torch.device) -> None:
 
 
 def all_finite(tensors: Iterable[Tensor]) -> bool:
-    """Whether all numbers in tensors on one device are finite; waits for the device once."""
+    """Whether all numbers of tensors on one device are finite; waits for the device only once."""
     return bool(torch.stack([tensor.isfinite().all() for tensor in tensors]).all())
 
 
 def peak_memory(device: torch.device) -> int:
-    """Largest memory so far, in bytes: tensors on CUDA, the whole process on a CPU.
+    """Peak memory in bytes: of the tensors on CUDA, of the whole process on a CPU.
 
-    MPS keeps no peak; its present amount is given.
+    MPS keeps no peak, so the present amount is returned.
     """
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
@@ -141,7 +150,7 @@ def peak_memory(device: torch.device) -> int:
 
 
 def _process_peak() -> int:
-    # First choice, because Linux's getrusage begins with the peak of the process that started this.
+    # Preferred: on Linux, getrusage starts with the peak of the parent process.
     mark = _proc_values("/proc/self/status", "VmHWM")
     if mark:
         return int(mark[0].split()[0]) * 1024
@@ -152,7 +161,7 @@ def _process_peak() -> int:
 
 
 def device_name(device: torch.device) -> str:
-    """The maker's name of the device, for tables of measurements."""
+    """The manufacturer's name of the device, for tables of measurements."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     models = _proc_values("/proc/cpuinfo", "model name")

@@ -1,14 +1,15 @@
-"""Several processes working on one run, as torchrun starts them; one process needs none of it.
+"""Several processes that work on one run, as torchrun starts them.
 
     torchrun --nproc-per-node 2 search.py …
 
-Every process holds the whole model and works on its share of every batch. After the backward pass
-gradients are averaged over the processes by one collective, explicitly, and not by the hooks of
-DistributedDataParallel: those see `backward` only, while the architecture's gradients come from
-`torch.autograd.grad`, of substituted weights in the second order. All else that decides about the
-run is drawn from the same seeds by all. So parameters stay equal to the last bit, which is checked.
+Every process holds the complete model and works on its share of every batch. After the backward
+pass, one explicit collective averages the gradients over the processes. The hooks of
+DistributedDataParallel do not work here: they only see `backward`, but the gradients of the
+architecture come from `torch.autograd.grad`, with substituted weights in the second order. All
+random numbers of the run come from the same seeds in every process. So the parameters stay equal to
+the last bit, which is checked.
 
-With one process each function here does nothing, or what is right for one.
+With a single process, each function here does what is right for one, which is mostly nothing.
 """
 
 from __future__ import annotations
@@ -31,21 +32,21 @@ from darts.system.share import Share
 
 Value = TypeVar("Value")
 
-# For what keeps a process busy while others wait: a download, a cache of images, a report.
+# Others may wait this long while one process downloads, fills a cache or writes a report.
 _COLLECTIVE_TIMEOUT = timedelta(hours=2)
 _SETTINGS = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 
 
 class LostProcess(Exception):
-    """Another process of the job is gone; commands exit with code 1."""
+    """Another process of the job has died; commands exit with code 1."""
 
 
 class Ended(Exception):
-    """Another process of the job has said why all end; commands exit with code 1, silently."""
+    """Another process has already reported the error; commands exit silently with code 1."""
 
 
 def rank() -> int:
-    """Number of this process, from 0."""
+    """Number of this process, counted from 0."""
     return dist.get_rank() if dist.is_initialized() else 0
 
 
@@ -55,12 +56,12 @@ def world() -> int:
 
 
 def local_rank() -> int:
-    """Number of this process among those of its machine: that of its accelerator, too."""
+    """Number of this process on its machine, and of its GPU."""
     return int(os.environ.get("LOCAL_RANK", rank())) if dist.is_initialized() else 0
 
 
 def is_main() -> bool:
-    """Whether this is the one process that writes and speaks."""
+    """Whether this is the process that writes files and messages."""
     return rank() == 0
 
 
@@ -70,10 +71,12 @@ def share() -> Share:
 
 
 def check_parts(batch_size: int, accumulate: int) -> None:
-    """Refuse batches that cannot be split evenly among processes, and each share into parts.
+    """Check that a batch splits evenly into processes, and each share into parts.
+
+    >>> check_parts(batch_size=64, accumulate=4)
 
     Raises:
-        UserError: It names sizes that can.
+        UserError: It does not; the message names batch sizes that do.
     """
     if accumulate < 1:
         raise UserError(f"--accumulate: must be 1 or more, not {accumulate}.")
@@ -81,25 +84,25 @@ def check_parts(batch_size: int, accumulate: int) -> None:
     if batch_size % parts:
         least = max(batch_size // parts, 1) * parts
         raise UserError(
-            f"--batch-size {batch_size}: it is the batch of all processes together, and cannot be "
-            f"split evenly among {world()} processes with {accumulate} parts each (--accumulate). "
-            f"Multiples of {parts} can: {least}, {least + parts} …"
+            f"--batch-size {batch_size}: this batch of all processes together cannot be split "
+            f"evenly into {world()} processes with {accumulate} parts each (--accumulate). "
+            f"Use a multiple of {parts}: {least}, {least + parts} …"
         )
 
 
 @contextmanager
 def joined(patience: float = 30.0) -> Iterator[None]:
-    """Work together with the processes that torchrun has started; does nothing without torchrun.
+    """Join the processes that torchrun has started; does nothing without torchrun.
 
-    Only the main one writes to the terminal. All leave together. Where one fails, all end: the
-    first to fail says why, and the others raise `Ended`.
+    Only the main process writes to the terminal. All processes leave the block together. If one
+    fails, all end: the first to fail reports the error, and the others raise `Ended`.
 
     Args:
-        patience: Seconds without a sign of life after which a process counts as lost.
+        patience: Seconds without a heartbeat after which a process counts as dead.
 
     Raises:
-        UserError: torchrun's settings are not complete.
-        LostProcess: Another process is gone.
+        UserError: The settings of torchrun are incomplete.
+        LostProcess: Another process has died.
     """
     if int(os.environ.get("WORLD_SIZE", 1)) == 1 or dist.is_initialized():
         yield
@@ -107,8 +110,8 @@ def joined(patience: float = 30.0) -> Iterator[None]:
     missing = [name for name in _SETTINGS if name not in os.environ]
     if missing:
         raise UserError(
-            f"WORLD_SIZE is set, but not {', '.join(missing)}. Start several processes by "
-            "torchrun --nproc-per-node N …, and a single one without WORLD_SIZE."
+            f"WORLD_SIZE is set, but not {', '.join(missing)}. Start several processes with "
+            "torchrun --nproc-per-node N …, or unset WORLD_SIZE for a single process."
         )
     heartbeat = _join(patience)
     try:
@@ -122,7 +125,8 @@ def joined(patience: float = 30.0) -> Iterator[None]:
             if _is_lost(error):
                 raise LostProcess(f"{lost(world())} ({error})") from error
             raise
-        time.sleep(1.0)  # torchrun ends all once one has ended; the first needs time to speak.
+        # torchrun kills all processes once one has ended; the first needs time for its message.
+        time.sleep(1.0)
         raise Ended(str(error)) from error
     finally:
         heartbeat.stop()
@@ -141,7 +145,7 @@ def _join(patience: float) -> Heartbeat:
     store = dist.TCPStore(
         os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), wait_for_workers=False
     )
-    # torchrun keeps the store when it starts the processes anew.
+    # torchrun keeps the store when it restarts the processes.
     start = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
     heartbeat = Heartbeat(dist.PrefixStore(f"darts {start}", store), rank(), world(), patience)
     heartbeat.start()
@@ -155,16 +159,16 @@ def _is_lost(error: BaseException) -> bool:
 
 
 def barrier() -> None:
-    """Wait until every process has come here."""
+    """Wait until every process has reached this point."""
     if world() > 1:
         dist.all_reduce(torch.zeros(1))
 
 
 @contextmanager
 def one_first() -> Iterator[None]:
-    """One process of each machine goes first, for what it downloads or compiles serves the others.
+    """One process of each machine runs the block first: what it downloads or compiles is reused.
 
-    There must be no collective inside.
+    There must be no collective inside the block.
     """
     if local_rank() > 0:
         barrier()
@@ -174,7 +178,7 @@ def one_first() -> Iterator[None]:
 
 
 def from_main(make: Callable[[], Value]) -> Value:
-    """What `make` returns in the main process, for all; the others do not call it."""
+    """Call `make` in the main process only, and return its result in all processes."""
     box: list[Any] = [make() if is_main() else None]
     if world() > 1:
         dist.broadcast_object_list(box, src=0, device=torch.device("cpu"))
@@ -182,7 +186,7 @@ def from_main(make: Callable[[], Value]) -> Value:
 
 
 def any_of(flag: bool) -> bool:
-    """Whether `flag` is set in some process."""
+    """Whether `flag` is set in any process."""
     if world() == 1:
         return flag
     flags = torch.tensor([flag], dtype=torch.int32)
@@ -191,7 +195,7 @@ def any_of(flag: bool) -> bool:
 
 
 def total(values: Sequence[float]) -> list[float]:
-    """Sums over all processes, of numbers that each has counted on its share."""
+    """Sums over all processes of numbers that each has counted on its share."""
     if world() == 1:
         return list(values)
     sums = torch.tensor(values, dtype=torch.float64)
@@ -202,7 +206,8 @@ def total(values: Sequence[float]) -> list[float]:
 def average(tensors: Sequence[Tensor]) -> None:
     """Replace tensors of one device and number format by their means over all processes.
 
-    They travel as one: a network has hundreds of small gradients, and a collective has its price.
+    They are sent as one tensor: a network has hundreds of small gradients, and every collective
+    takes time.
     """
     if world() == 1 or not tensors:
         return
@@ -215,7 +220,7 @@ def average(tensors: Sequence[Tensor]) -> None:
 
 
 def average_scalars(scalars: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Means over all processes; the same names everywhere, on the device."""
+    """Means over all processes; the names must be the same in all of them."""
     if world() == 1:
         return dict(scalars)
     means = torch.stack([value.detach().double() for value in scalars.values()])
@@ -224,10 +229,10 @@ def average_scalars(scalars: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def average_statistics(modules: Iterable[nn.Module]) -> None:
-    """Give the norms of every process the mean of all processes' running statistics.
+    """Average the running statistics of all batch norms over the processes.
 
-    Each process's norms see its share of the batches. Running statistics are linear in what they
-    have seen, so it is of no account how often they are averaged: whenever they are read.
+    The batch norms of a process see its share of the batches. Running statistics are linear in the
+    statistics of the batches, so averaging them only when they are read is enough.
     """
     statistics = [
         value
@@ -239,10 +244,10 @@ def average_statistics(modules: Iterable[nn.Module]) -> None:
 
 
 def check_equal(modules: Iterable[nn.Module], when: str) -> None:
-    """End the job unless the parameters are the same in all processes, to the last bit.
+    """Check that the parameters are the same in all processes, to the last bit.
 
     Raises:
-        UserError: In all processes; `when` completes the sentence.
+        UserError: They differ. It is raised in all processes; `when` completes its sentence.
     """
     if world() == 1:
         return
@@ -258,6 +263,6 @@ def check_equal(modules: Iterable[nn.Module], when: str) -> None:
     if not least.equal(largest):
         raise UserError(
             f"The processes hold different weights or architectures {when}, so their results would "
-            "mean nothing. Do all run the same version, on the same kind of device? Go on from the "
-            "last checkpoint, whose parameters were equal, by --resume."
+            "mean nothing. Check that all run the same version on the same kind of device, then "
+            "continue from the last checkpoint, whose parameters were equal, with --resume."
         )

@@ -1,8 +1,8 @@
-"""Noticing that another process of the job is gone, even while this one waits for it.
+"""Detection of dead processes while this one is blocked in a collective.
 
-A collective of torch.distributed that waits for a dead process may wait for a very long time. Here
-a thread of each process counts up a number in the job's store, watches the number of the next
-process, and ends this process with a message once that one has stood still for too long.
+A collective of torch.distributed may wait for a dead process for a very long time. So a thread of
+each process counts up a number in the job's store and watches the number of the next process. If
+that number has not changed for too long, the thread ends its own process with a message.
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ EXIT_CODE = 1
 
 
 class Heartbeat(threading.Thread):
-    """Beats until `stop`; see the module.
+    """The thread that counts and watches until `stop`; see the module.
 
     Args:
-        store: A connection to the job's store, used by nobody else: calls to one wait for another.
+        store: A connection to the job's store that nothing else uses, since calls on one
+            connection wait for each other.
         rank: Number of this process.
         world: Number of processes.
-        patience: Seconds of silence after which a process counts as lost.
+        patience: Seconds without a change after which a process counts as dead.
     """
 
     def __init__(self, store: Store, rank: int, world: int, patience: float) -> None:
@@ -34,12 +35,13 @@ class Heartbeat(threading.Thread):
         self._stopped = threading.Event()
 
     def stop(self) -> None:
+        """End the thread."""
         self._stopped.set()
 
     def first_to_end(self) -> bool:
-        """Whether this process is the first that reports its end: it is the one to say why.
+        """Whether this process is the first to report its end, and so has to say why.
 
-        True as well where the store is gone, and nobody knows.
+        Also True if the store is gone and no process can know.
         """
         try:
             return self._store.add("ended", 1) == 1
@@ -47,7 +49,7 @@ class Heartbeat(threading.Thread):
             return True
 
     def run(self) -> None:
-        # Checks are counted, not seconds, for a suspended job loses no process by sleeping.
+        # Checks are counted, not seconds: a suspended job must not lose processes.
         limit = round(self._patience / self._interval)
         neighbour = (self._rank + 1) % self._world
         last, silent, ended = -1, 0, 0
@@ -65,10 +67,10 @@ class Heartbeat(threading.Thread):
                 self._end(neighbour, said=silent < limit)
 
     def _end(self, neighbour: int, said: bool) -> None:
-        """End the whole process: its main thread waits inside a collective and hears nothing."""
+        """Kill this process: its main thread is blocked in a collective."""
         if not said and self.first_to_end():
             print(
-                f"error: {lost(self._world)} Process {neighbour} has given no sign of life for "
+                f"error: {lost(self._world)} Process {neighbour} has not answered for "
                 f"{self._patience:.0f} s.",
                 file=sys.stderr,
                 flush=True,
@@ -77,8 +79,9 @@ class Heartbeat(threading.Thread):
 
 
 def lost(world: int) -> str:
+    """The message about a dead process."""
     return (
-        f"One of the {world} processes of this job is gone: it was killed, ran out of memory, or "
-        "its machine is away. The others end here; go on from the last checkpoint by --resume "
-        "with the run's directory."
+        f"One of the {world} processes of this job has died: it was killed, ran out of memory, or "
+        "its machine is unreachable. The others end, too. Continue from the last checkpoint with "
+        "--resume and the run's directory."
     )

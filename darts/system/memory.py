@@ -1,7 +1,7 @@
-"""What a step keeps for its backward pass, and what a user can do where that is too much.
+"""Memory of a step, and advice for a user who has too little of it.
 
-The memory of a step grows with the activations that autograd keeps, which are in proportion to the
-images that are worked on at once. They are counted on the CPU, for two images; kernels of other
+The memory of a step grows with the activations that autograd keeps, which are proportional to the
+number of images in the forward pass. They are counted on the CPU, for two images. Kernels of other
 devices keep somewhat more or less, so all amounts are estimates.
 """
 
@@ -14,14 +14,18 @@ import torch
 from torch import Tensor, nn
 
 SAMPLE = 2
-"""Images that activations are counted for; norms need more than one."""
+"""Number of images that activations are counted for; batch norm needs more than one."""
 
 
 def kept_bytes(evaluate: Callable[[], Tensor], module: nn.Module) -> int:
-    """Bytes that the graph of `evaluate()` keeps, besides parameters and buffers of `module`.
+    """Bytes that the graph of `evaluate()` keeps, without parameters and buffers of `module`.
 
-    What `module`'s cells have given counts as well, if it has cells: where they are computed again
-    in the backward pass, it is kept, and autograd does not know of it.
+    The outputs of the module's cells count as well, if it has cells: if cells are recomputed in
+    the backward pass, their inputs are kept without autograd knowing.
+
+    >>> layer, x = nn.Linear(4, 4), torch.ones(2, 4)
+    >>> kept_bytes(lambda: layer(x).relu().sum(), layer)  # The input and the output of ReLU.
+    64
     """
     own = {
         value.untyped_storage().data_ptr() for value in (*module.parameters(), *module.buffers())
@@ -42,13 +46,19 @@ def kept_bytes(evaluate: Callable[[], Tensor], module: nn.Module) -> int:
         loss = evaluate()
     for hook in hooks:
         hook.remove()
-    del loss  # Until here, so that no address was used twice.
+    del loss  # It was alive until here, so that no address was used twice.
     return sum(kept.values())
 
 
 @dataclass(frozen=True)
 class Remedy:
-    """A change of settings: its flag, the bytes that an image would keep then, and its price."""
+    """A change of settings that saves memory.
+
+    Attributes:
+        flag: The change, as a flag of the command line.
+        image_bytes: Bytes that an image would keep then.
+        price: The disadvantage, in a few words.
+    """
 
     flag: str
     image_bytes: float
@@ -56,7 +66,7 @@ class Remedy:
 
 
 def advice(images: int, image_bytes: float, remedies: Sequence[Remedy]) -> str:
-    """What helps a step that works on `images` at once, each of which keeps `image_bytes`."""
+    """The text of the advice for a step with `images` images that keep `image_bytes` each."""
     whole = images * image_bytes
     width = max(len(remedy.flag) for remedy in remedies)
     lines = [
@@ -66,20 +76,20 @@ def advice(images: int, image_bytes: float, remedies: Sequence[Remedy]) -> str:
     ]
     return (
         f"A step keeps about {_amount(whole)} of activations, for {images} images at once. "
-        "What would save memory:\n" + "\n".join(lines)
+        "Ways to save memory:\n" + "\n".join(lines)
     )
 
 
 def common_remedies(
     batch_size: int, accumulate: int, images: int, image_bytes: float
 ) -> list[Remedy]:
-    """Those of every run: fewer of a batch's images at once, or smaller batches."""
+    """Remedies of any run: gradient accumulation, or a smaller batch."""
     share = images * accumulate
     parts = [parts for parts in range(accumulate + 1, share + 1) if share % parts == 0]
     remedies = []
     if parts:
         part = image_bytes * (share // parts[0]) / images
-        price = "the same gradients, up to the statistics of batch normalisation"
+        price = "the same gradients, apart from the statistics of batch norm"
         remedies.append(Remedy(f"--accumulate {parts[0]}", part, price))
     if images % 2 == 0:
         flag = f"--batch-size {batch_size // 2}"
@@ -88,7 +98,7 @@ def common_remedies(
 
 
 def recompute_remedy(image_bytes: float) -> Remedy:
-    """Keeping only the inputs of cells."""
+    """Keep only the inputs of cells."""
     return Remedy("--recompute-cells", image_bytes, "the same numbers, about a third more time")
 
 

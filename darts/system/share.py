@@ -1,4 +1,4 @@
-"""Which part of every batch this process works on, where several processes share one run."""
+"""The part of every batch that a process works on, if several processes share a run."""
 
 from __future__ import annotations
 
@@ -11,19 +11,27 @@ from torch import Tensor
 class Share:
     """One of `parts` equal parts of every batch, counted from 0 in the batch's order.
 
-    The order of images and the noise of their augmentation are drawn for whole batches by every
-    process, and each takes its part: so the data are the same for any number of processes.
+    Every process samples the order of images and the noise of their augmentation for whole
+    batches, and then takes its part: so the data are the same for any number of processes.
+
+    >>> import torch
+    >>> Share(index=1, parts=2).of(torch.arange(4)).tolist()
+    [2, 3]
+
+    Attributes:
+        index: Number of the part.
+        parts: Number of parts.
     """
 
     index: int = 0
     parts: int = 1
 
     def whole(self, size: int) -> int:
-        """Images of a batch of which a part has `size`."""
+        """Number of images of a batch whose parts have `size` images each."""
         return size * self.parts
 
     def of(self, batch: Tensor, dim: int = 0) -> Tensor:
-        """This part of what was drawn or chosen for a whole batch along `dim`."""
+        """This part of a tensor that was made for a whole batch along `dim`."""
         return batch.chunk(self.parts, dim)[self.index]
 
 

@@ -1,13 +1,14 @@
-"""`from darts.system.torchvision_compat import torchvision`: it imports beside every build of
-torch.
+"""torchvision that imports with every build of torch.
 
-torchvision's ordinary wheel is built for CUDA. Beside a CPU-only torch its native library finds no
-CUDA to link to; torchvision carries on without it, until it describes two operators that only this
-library declares, and the import dies with "operator torchvision::nms does not exist".
+    from darts.system.torchvision_compat import torchvision
 
-Where the library cannot be loaded, and only there, this module declares these two operators before
-the import and gives them a plain PyTorch kernel. Other native operators (RoI pooling, deformable
-convolution, the decoders of `torchvision.io`) stay absent: using one is torchvision's own error.
+The usual wheel of torchvision is built for CUDA. With a CPU-only torch, its native library has no
+CUDA to link to. torchvision continues without it until it describes two operators that only this
+library declares; then the import fails with "operator torchvision::nms does not exist".
+
+If the library cannot be loaded, this module declares the two operators before the import, with a
+kernel in plain PyTorch. Other native operators (RoI pooling, deformable convolution, the decoders
+of `torchvision.io`) stay missing: using one raises torchvision's own error.
 """
 
 from __future__ import annotations
@@ -21,15 +22,20 @@ from torch import Tensor
 
 
 def greedy_nms(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
-    """Non-maximum suppression: of boxes that overlap, keep the one that scores best.
+    """Non-maximum suppression: of boxes that overlap, keep the one with the highest score.
+
+    >>> boxes = torch.tensor([[0.0, 0, 2, 2], [0, 0, 2, 2.1], [5, 5, 6, 6]])
+    >>> greedy_nms(boxes, torch.tensor([0.5, 0.9, 0.1]), 0.5).tolist()
+    [1, 2]
 
     Args:
-        boxes: Corners (x1, y1, x2, y2), [N, 4].
-        scores: [N].
-        iou_threshold: A box goes when its intersection over union with a kept one exceeds this.
+        boxes: `[N, 4]`, corners (x1, y1, x2, y2).
+        scores: `[N]`.
+        iou_threshold: A box is dropped if its intersection over union with a kept box exceeds this.
 
     Returns:
-        Indices of the kept boxes by falling score, int64 [kept]; equal scores keep their order.
+        Indices of the kept boxes in order of decreasing score, int64 `[kept]`; equal scores keep
+        their order.
     """
     if boxes.dtype != torch.float64:
         boxes = boxes.float()
@@ -43,34 +49,34 @@ def greedy_nms(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
         sides = opposite[rest].minimum(opposite[best]) - corner[rest].maximum(corner[best])
         shared = sides.clamp(min=0).prod(1)
         iou = shared / (areas[best] + areas[rest] - shared)
-        # Doubles, as in the native kernel: 0.1 as a float is a little more than 0.1.
+        # In double precision, as in the native kernel: 0.1 as a float is slightly more than 0.1.
         rest = rest[~(iou.double() > iou_threshold)]
     return torch.cat(kept)
 
 
 def _operators_exist() -> bool:
-    """Load torchvision's library as torchvision is about to (twice does no harm), and look."""
+    """Load the native library as torchvision will (twice does no harm), and check for `nms`."""
     package = importlib.util.find_spec("torchvision")
     library = package and PathFinder.find_spec("_C", package.submodule_search_locations)
     if library and library.origin:
-        with contextlib.suppress(OSError):  # built for another torch
+        with contextlib.suppress(OSError):  # It was built for another torch.
             torch.ops.load_library(library.origin)
     return hasattr(torch.ops.torchvision, "nms")
 
 
 def _declare_missing_operators() -> torch.library.Library:
     library = torch.library.Library("torchvision", "FRAGMENT")
-    for name in ("nms", "qnms"):  # qnms: boxes and scores as the integers of a quantised tensor
+    for name in ("nms", "qnms"):  # qnms: for quantised tensors.
         library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
         library.impl(name, greedy_nms, "CompositeExplicitAutograd")
     return library
 
 
 def _accept_declared_operators() -> None:
-    """Stands for torchvision's check that its library is loaded, where `nms` makes it."""
+    """Replaces the check in `nms` that the native library is loaded."""
 
 
-# Operators live as long as the library that declared them: it is kept, for the whole process.
+# The operators exist as long as the library object, so it is kept for the whole process.
 _LIBRARY = None if _operators_exist() else _declare_missing_operators()
 
 import torchvision  # noqa: E402

@@ -138,7 +138,7 @@ def test_a_missing_genotype_names_the_zoo_and_the_closest(tmp_path: Path) -> Non
 
 BAD_FILES = [
     (b"normal: [1, 2\nreduce: 3\n", "not valid YAML in line 2, column 7: expected ',' or ']'"),
-    (b"name: a\nname: b\n", "not valid YAML in line 2, column 1: the key 'name' stands twice"),
+    (b"name: a\nname: b\n", "not valid YAML in line 2, column 1: the key 'name' occurs twice"),
     (b"\xff\xfe\x00", "not a text file"),
     (b"name: \x07\n", "not valid YAML"),
     (b"", "a genotype is a mapping of keys, not nothing"),

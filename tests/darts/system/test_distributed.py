@@ -229,7 +229,7 @@ def test_a_lost_process_ends_the_others(number: int, tmp_path: Path) -> None:
     job.join()
     assert left.exitcode == 1
     assert seconds < 60
-    assert "One of the 2 processes of this job is gone" in job.printed(0)
+    assert "One of the 2 processes of this job has died" in job.printed(0)
     assert "--resume" in job.printed(0)
     assert load_checkpoint(tmp_path / "run")["step"] == 0
 
@@ -300,7 +300,7 @@ def test_a_batch_that_does_not_fit_is_refused_once(tmp_path: Path) -> None:
     printed = job.printed(0) + job.printed(1)
     assert printed.count("error: --batch-size 15") == 1
     assert "among 2 processes" in printed
-    assert "Multiples of 2 can: 14, 16" in printed
+    assert "Use a multiple of 2: 14, 16" in printed
 
 
 def test_torchrun(tmp_path: Path) -> None:
@@ -328,7 +328,7 @@ def test_alone_there_is_nothing_to_do() -> None:
 
 def test_a_batch_that_cannot_be_accumulated_evenly() -> None:
     distributed.check_parts(12, 3)
-    with pytest.raises(UserError, match=r"--batch-size 10: .* Multiples of 3 can: 9, 12"):
+    with pytest.raises(UserError, match=r"--batch-size 10: .* Use a multiple of 3: 9, 12"):
         distributed.check_parts(10, 3)
     with pytest.raises(UserError, match="--accumulate: must be 1 or more"):
         distributed.check_parts(10, 0)
