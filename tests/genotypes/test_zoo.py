@@ -115,7 +115,7 @@ def test_saving_replaces_a_file_whole_or_not_at_all(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_run_directory_stands_for_its_genotype(tmp_path: Path) -> None:
+def test_a_run_directory_gives_its_genotype(tmp_path: Path) -> None:
     save_genotype(load_genotype("darts_v2"), tmp_path / "genotype.yaml")
     assert load_genotype(tmp_path) == load_genotype("darts_v2")
     assert load_genotype(str(tmp_path)) == load_genotype("darts_v2")

@@ -1,4 +1,4 @@
-"""alpha and beta: initial values, relaxation, and the genotype they stand for."""
+"""alpha and beta: initial values, relaxation, and the derived genotype."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_derivation_equals_the_golden_vector_with_beta() -> None:
 
 @pytest.mark.parametrize("how", ["all betas 0", "no edge normalisation"])
 def test_derivation_equals_the_golden_vector_without_beta(how: str) -> None:
-    """Equal betas divide all edges of a node alike, so both give the plain DARTS choice."""
+    """Equal betas scale all edges of a node equally, so both give the derivation of DARTS."""
     made = golden(edge_normalisation=how == "all betas 0")
     with torch.no_grad():
         for beta in made.beta.values():

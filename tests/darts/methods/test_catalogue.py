@@ -1,4 +1,4 @@
-"""The catalogue: what each name stands for, and what can be recorded."""
+"""The catalogue: the parts of each method, and whether they can be recorded."""
 
 from __future__ import annotations
 

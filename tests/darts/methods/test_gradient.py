@@ -63,7 +63,7 @@ def test_second_order_at_a_minimum_of_the_validation_loss_is_finite() -> None:
 
 
 class Smooth(nn.Module):
-    """A two-layer network whose hidden units are weighed by the architecture."""
+    """A two-layer network whose hidden units are weighted by the architecture."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -114,6 +114,6 @@ def test_second_order_against_automatic_differentiation_through_the_step() -> No
     _, (unrolled,) = Unrolled()(made, validation, training)
     _, (partial,) = FirstOrder()(made, validation, training)
     error = (unrolled - exact).abs().max() / exact.abs().max()
-    # The central difference errs by O(eps^2); the first order misses the whole second term.
+    # The central difference errs by O(eps^2); the first order lacks the second term.
     assert error < 1e-5
     assert (partial - exact).abs().max() / exact.abs().max() > 100 * error

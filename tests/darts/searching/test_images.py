@@ -1,4 +1,4 @@
-"""Which images a search uses, and that it goes on with exactly the same."""
+"""The images of a search: a subset, and the same images after a resume."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A recorded iteration does what an eager one does, with a stand-in for CUDA's graphs."""
+"""A recorded iteration gives the same numbers as an eager one; CUDA graphs are simulated."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.darts.runs_support import assert_same, search_options
 
 
 class Tape:
-    """Like a graph: recording computes nothing, a replay fills the same scalars anew."""
+    """Like a graph: recording computes nothing, a replay overwrites the same scalars."""
 
     def __init__(self) -> None:
         self.warmed = self.recorded = self.replayed = 0
@@ -134,7 +134,7 @@ def test_a_recorded_search_equals_an_eager_one_and_resumes(tape: Tape, tmp_path:
     assert_same(recorded.state_dict(), eager.state_dict())
 
 
-def test_the_title_of_a_run_tells_of_graphs(tape: Tape, tmp_path: Path) -> None:
+def test_the_title_of_a_run_mentions_graphs(tape: Tape, tmp_path: Path) -> None:
     task = SearchTask(search_options(tmp_path / "a", backend="torch"))
     assert task.title == "search (torch, CUDA graphs)"
 
@@ -146,7 +146,7 @@ def test_graphs_without_cuda_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_failed_recording_gives_the_stream_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    """torch's own context leaves its stream in force where ending a recording raises."""
+    """torch's own context keeps its stream if ending a recording raises."""
     device, streams = torch.device("cuda", 1), []
 
     class Recording(nullcontext):

@@ -1,4 +1,4 @@
-"""The steps of an iteration: what they move, and what they leave alone."""
+"""The steps of an iteration: which parameters they change."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_a_regulariser_adds_its_gradient(gradient: Gradient) -> None:
 
 
 def set_off(supernet: nn.Module) -> torch.optim.SGD:
-    """The weights' optimiser after a first step, so that it has momentum."""
+    """The weights' optimiser after one step, so that it has momentum."""
     optimiser = torch.optim.SGD(supernet.parameters(), lr=0.1, momentum=0.9, weight_decay=3e-4)
     generator = torch.Generator().manual_seed(9)
     for parameter in supernet.parameters():
@@ -93,8 +93,8 @@ def set_off(supernet: nn.Module) -> torch.optim.SGD:
     return optimiser
 
 
-def test_gradients_of_a_batch_in_parts_are_those_of_the_whole() -> None:
-    """Exactly so with frozen statistics; otherwise each part is normalised by itself."""
+def test_a_batch_in_parts_has_the_gradients_of_the_full_batch() -> None:
+    """With frozen statistics; otherwise batch norm treats each part separately."""
     whole, halves, quarters = [], [], []
     for found, parts in ((whole, 1), (halves, 2), (quarters, 4)):
         supernet, architecture, training, validation = supernet_problem()

@@ -148,7 +148,7 @@ def test_the_literal_sampling_differs_from_the_first_channels() -> None:
     assert not torch.allclose(first.step()[0], random.step()[0])
 
 
-def test_sampling_draws_anew_each_time_and_repeats_from_a_seed() -> None:
+def test_channels_are_resampled_each_time_and_repeat_from_a_seed() -> None:
     supernet = Twins(k=4, nodes=3, sampling="random").fused
     draws = []
     for seed in (1, 2, 1):

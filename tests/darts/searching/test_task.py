@@ -1,4 +1,4 @@
-"""A whole small search: what moves when, what is written, and how it fails."""
+"""A small search: what moves when, what is written, and how it fails."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ def test_the_run_keeps_the_back_end_that_auto_became(tmp_path: Path) -> None:
 
 
 def test_both_back_ends_give_the_same_search(tmp_path: Path) -> None:
-    """In float64, over ten steps of both kinds; bit for bit is not to be had."""
+    """In float64, over ten steps of both kinds; the last bits differ."""
     settings = {"precision": "fp64", "arch_warmup_epochs": 0}
     search_cells(search_options(tmp_path / "auto", **settings))
     search_cells(search_options(tmp_path / "torch", backend="torch", **settings))

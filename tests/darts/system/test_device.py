@@ -107,7 +107,7 @@ print(before, device.peak_memory(cpu) - before)
 @pytest.mark.skipif(sys.platform == "win32", reason="has neither /proc nor getrusage")
 @pytest.mark.parametrize("source", ["/proc", "getrusage"])
 def test_peak_memory_of_the_cpu_is_in_bytes(source):
-    """Started by a small shell, because getrusage begins with the peak of the starter."""
+    """Started by a small shell, because getrusage starts with the peak of the parent process."""
     command = [sys.executable, "-c", PEAK, source]
     shell = ["sh", "-c", '"$@"; exit $?', "sh", *command]
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""Two processes on one run: the same numbers as one, one writer, one end for all."""
+"""Two processes on one run: same numbers as one process, one writer, and a common end."""
 
 from __future__ import annotations
 
@@ -71,12 +71,12 @@ def distance(one: Any, other: Any) -> float:
 
 
 def states(*runs: Path) -> list[dict[str, Any]]:
-    """The last checkpoints, times apart."""
+    """The last checkpoints, without times."""
     return [{k: v for k, v in load_checkpoint(run).items() if k != "seconds"} for run in runs]
 
 
 def epochs(run: Path) -> list[dict[str, Any]]:
-    """The epochs' metrics, times apart."""
+    """The epochs' metrics, without times."""
     lines = map(json.loads, (run / "metrics.jsonl").read_text().splitlines())
     return [
         {k: v for k, v in line.items() if k not in ("seconds", "genotype")}
@@ -111,7 +111,7 @@ def test_two_processes_follow_the_trajectory_of_one(kind: str, tmp_path: Path) -
 
 
 def search_with_frozen_statistics(options: Any, trace: Path) -> None:
-    """Also keeps a digest of all weights, alphas and betas after each step, process by process."""
+    """Also writes a digest of all parameters after each step, for each process."""
     Supernet.train = lambda self, mode=True: nn.Module.train(self, False)  # type: ignore[method-assign]
     step, digests = SearchTask.step, []
 
@@ -218,7 +218,7 @@ def search_losing(options: Any, number: int) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
 def test_a_lost_process_ends_the_others(number: int, tmp_path: Path) -> None:
-    """Killed, its connections break; suspended, it only falls silent."""
+    """Killing breaks its connections; suspending only stops its heartbeat."""
     options = search_options(tmp_path / "run")
     started = time.monotonic()
     job = start(tmp_path / "printed", search_losing, options, int(number), patience=3.0)
@@ -235,7 +235,7 @@ def test_a_lost_process_ends_the_others(number: int, tmp_path: Path) -> None:
 
 
 def compare_norms() -> None:
-    """The norms of this process's half of a batch against plain ones of the whole batch."""
+    """Synchronised batch norms on half a batch, compared with plain ones on the whole batch."""
     generator = torch.Generator().manual_seed(0)
 
     def draw(*shape: int) -> torch.Tensor:

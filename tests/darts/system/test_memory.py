@@ -1,4 +1,4 @@
-"""What is kept for the backward pass, and what a user is told where it is too much."""
+"""Activations kept for the backward pass, and the advice if they need too much memory."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ def test_seed_is_the_hash_of_seed_and_name():
 
 
 def test_seeds_of_streams_are_those_on_record():
-    """The seeds, not the draws, which torch may change from one version to the next."""
+    """The seeds, not the random numbers, which may change between versions of torch."""
     streams = RandomStreams(2, ["weights", "order"])
     assert streams["weights"].initial_seed() == 6770326118923693317
     assert streams["order"].initial_seed() == 3775994083173732037
@@ -41,7 +41,7 @@ def test_global_generator_is_untouched():
     assert torch.equal(before, torch.get_rng_state())
 
 
-def test_state_goes_on_where_it_was_saved():
+def test_a_loaded_state_continues_where_it_was_saved():
     streams = RandomStreams(7, ["a", "b"])
     # An odd number of normal draws leaves one cached in the generator.
     torch.randn(1, generator=streams["a"])

@@ -1,4 +1,4 @@
-"""torchvision imports beside this torch, and its non-maximum suppression is right."""
+"""torchvision can be imported with this torch, and its non-maximum suppression is correct."""
 
 import subprocess
 import sys
@@ -63,7 +63,7 @@ def test_nms_equals_the_literal_form(nms, threshold, count, generator) -> None:
 def test_an_overlap_equal_to_the_threshold_stays() -> None:
     boxes = torch.tensor([[0.0, 0.0, 2.0, 1.0], [1.0, 0.0, 2.0, 1.0], [0.0, 0.0, 2.0, 1.0]])
     scores = torch.tensor([0.1, 0.2, 0.3])
-    # Box 2 covers box 1 by exactly a half, and box 0 wholly.
+    # Box 2 overlaps exactly half of box 1, and all of box 0.
     assert greedy_nms(boxes, scores, 0.5).tolist() == [2, 1]
     assert greedy_nms(boxes, scores, 0.49).tolist() == [2]
     # As a float, 0.1 exceeds the number 0.1: one shared unit of ten is too much.
