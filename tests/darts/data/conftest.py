@@ -10,7 +10,7 @@ from darts.data.dataset import ImageTensor
 
 @pytest.fixture
 def make_images():
-    """Random images in memory; image i has the label i % classes."""
+    """Create random images in memory; image i has the label i % classes."""
 
     def make(count, size=8, classes=3, channels=3, seed=0):
         generator = torch.Generator().manual_seed(seed)

@@ -28,7 +28,7 @@ def stream(seed=0):
 
 
 def one_image(pixels, top, left, mirrored, row, column, padding, cutout):
-    """The recipe of DARTS for one image [H, W, 3] uint8, step by step in float64."""
+    """Apply the recipe of DARTS to one image `[H, W, 3]` uint8, step by step in float64."""
     height, width, _ = pixels.shape
     padded = np.pad(pixels, ((padding, padding), (padding, padding), (0, 0)))
     crop = padded[top : top + height, left : left + width]

@@ -1,4 +1,4 @@
-"""torchvision's policies under a passed generator."""
+"""torchvision's policies with random numbers from a given generator."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ KINDS = ("randaugment", "autoaugment")
 
 
 class Keep:
-    """Hands on what it gets."""
+    """Returns its input unchanged."""
 
     def __call__(self, images, generator, share=None):
         return images

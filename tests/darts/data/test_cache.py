@@ -16,7 +16,7 @@ from darts.errors import UserError
 
 @pytest.fixture
 def files(tmp_path, write_folder):
-    """150 images in two classes: two whole blocks and a rest."""
+    """150 images in two classes: two full blocks and a partial one."""
     write_folder(tmp_path / "data", {"a": 75, "b": 75})
     paths = tuple(map(str, sorted((tmp_path / "data").rglob("*.png"))))
     return ImageFiles(paths, torch.arange(150) // 75, 6, workers=0)

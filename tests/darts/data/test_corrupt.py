@@ -12,7 +12,7 @@ from darts.errors import UserError
 
 @pytest.fixture
 def folder(tmp_path, write_folder):
-    """24 JPEGs, of which two training images and one test image are cut off."""
+    """24 JPEGs, of which two training images and one test image are truncated."""
     write_folder(tmp_path / "data/train", {"a": 8, "b": 8}, (40, 40), "jpg")
     write_folder(tmp_path / "data/val", {"a": 4, "b": 4}, (40, 40), "jpg")
     for broken in ("train/a/003.jpg", "train/b/000.jpg", "val/b/002.jpg"):

@@ -37,7 +37,7 @@ def test_val_goes_before_a_test_folder_without_labels(tmp_path, write_folder):
 
 
 @pytest.mark.parametrize("below", ["", "train"])
-def test_without_test_images_every_fifth_is_set_aside(tmp_path, write_folder, below):
+def test_without_test_images_every_fifth_is_held_out(tmp_path, write_folder, below):
     write_folder(tmp_path / below if below else tmp_path / "flat", {"a": 10, "b": 6})
     source = opened(tmp_path if below else tmp_path / "flat")
     assert source.train.labels.bincount().tolist() == [8, 5]

@@ -16,7 +16,7 @@ CLASSES = [1, 0, 2, 2, 0, 1]
 
 @pytest.fixture
 def folder(tmp_path, write_folder):
-    """ImageNet's layout with a flat val/, each image of one grey level, which is its number."""
+    """ImageNet's layout with a flat val/; image i has the grey level i everywhere."""
     root = tmp_path / "ILSVRC/Data/CLS-LOC"
     write_folder(root / "train", dict.fromkeys(WNIDS, 4), (96, 96))
     (root / "val").mkdir()

@@ -16,7 +16,7 @@ RANDOM = Augmentation(mean=(0.5,) * 3, std=(0.2,) * 3, crop_padding=1, flip=True
 
 @pytest.fixture
 def numbered():
-    """23 images of one grey each: image i is i everywhere, with the label i."""
+    """23 uniform images: image i has the value i everywhere, and the label i."""
     pixels = torch.arange(23, dtype=torch.uint8).view(-1, 1, 1, 1).expand(-1, 1, 8, 8)
     return ImageTensor(pixels.contiguous(), torch.arange(23))
 

@@ -21,7 +21,7 @@ def md5(path):
 
 
 def write_cifar(root, label_key="labels"):
-    """Six batches of two images in CIFAR-10's format; returns their pixels [12, 3, 32, 32]."""
+    """Write six batches of two images in CIFAR-10's format; return the pixels `[12, 3, 32, 32]`."""
     folder = root / "cifar-10-batches-py"
     folder.mkdir(parents=True)
     pixels = random.integers(0, 256, (12, 3072), np.uint8)
@@ -35,7 +35,7 @@ def write_cifar(root, label_key="labels"):
 
 @pytest.fixture
 def cifar_checksums(monkeypatch):
-    """Let torchvision accept these small files by their own checksums."""
+    """Make torchvision accept these small files with their own checksums."""
 
     def accept(root):
         folder, kind = root / "cifar-10-batches-py", torchvision.datasets.CIFAR10

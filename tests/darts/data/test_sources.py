@@ -63,7 +63,7 @@ def test_subsets_are_balanced_and_come_from_the_seed(archive):
     assert torch.equal(one.test.pixels, alone.test.pixels)
 
 
-def test_choices_are_made_on_training_images_set_aside(archive):
+def test_held_out_training_images_replace_the_test_images(archive):
     whole, held = opened(dataset=archive), opened(3, dataset=archive, hold_out=5)
     # Classes of ten images each: every fifth of a class, the same for every seed.
     apart = torch.tensor([4, 9, 14, 19, 24, 29, 34, 39])

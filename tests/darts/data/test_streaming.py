@@ -140,7 +140,7 @@ def test_a_broken_file_is_named_by_workers_too(files, workers):
 
 @pytest.fixture
 def reading(files):
-    """Nine batches of one image, the first read already, and the process that decodes them."""
+    """Nine batches of one image, of which one is read, and the process that decodes them."""
     images, _ = files
     others = set(multiprocessing.active_children())
     read = ImageFiles(images.paths, images.labels, 12, 1).reader()
