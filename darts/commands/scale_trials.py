@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from argparse import Namespace
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,12 +18,15 @@ from darts.errors import UserError
 if TYPE_CHECKING:
     from darts.scaling.bases import Base
     from darts.scaling.grid import Verdict
+    from darts.scaling.options import ScalingOptions
     from darts.training.options import TrainingOptions
 
 _RECIPE = (
-    "All other options are those of evaluate.py: --dataset, --epochs, --train-images …; "
-    "--channels, --layers and --image-size describe the unscaled network. Trials are stored in "
-    "OUTPUT/trials.sqlite: to continue after an interruption, repeat the command."
+    "All other options are those of evaluate.py (--dataset, --epochs, --train-images …) and of "
+    "trials (--executor, --parallel, --retry-failed, and for Ray --cpus-per-trial and "
+    "--gpus-per-trial); --channels, --layers and --image-size describe the unscaled network. "
+    "Trials are stored in OUTPUT/trials.sqlite: to continue after an interruption, repeat the "
+    "command."
 )
 
 
@@ -123,19 +125,6 @@ def _parser(prog: str, description: str) -> Arguments:
     parser = Arguments(prog=prog, description=description, allow_abbrev=False)
     parser.add_argument("model", help="genotype or network: a name, or a YAML file")
     parser.add_argument("--seeds", type=int, default=1, help="number of trainings per network")
-    parser.add_argument(
-        "--executor",
-        choices=("in-process", "processes", "ray"),
-        default="in-process",
-        help="where trainings run",
-    )
-    parser.add_argument(
-        "--parallel",
-        type=int,
-        default=0,
-        help="trainings at the same time; 0: one per GPU, or one per core without GPUs",
-    )
-    parser.add_argument("--retry-failed", action="store_true", help="repeat failed trainings")
     parser.add_argument("-o", "--output", type=Path, required=True, help="directory of results")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     return parser
@@ -143,7 +132,7 @@ def _parser(prog: str, description: str) -> Arguments:
 
 def _prepare(
     parser: Arguments, arguments: Sequence[str], prog: str, *, hold_out: int = 0
-) -> tuple[Namespace, TrainingOptions, Base]:
+) -> tuple[Namespace, ScalingOptions, Base]:
     """Return the options of the command, those of the training, and the unscaled model.
 
     Opens the data set, so that wrong data are reported before any training starts.
@@ -156,14 +145,13 @@ def _prepare(
     parsed, rest = parser.parse_known_args(arguments)
     if parsed.seeds < 1:
         raise UserError(f"--seeds {parsed.seeds}: must be at least 1.")
-    if parsed.parallel < 0:
-        raise UserError(f"--parallel {parsed.parallel}: must be 0 or more.")
     from darts.data.sources import open_dataset
     from darts.models.registry import find_model
     from darts.models.stems import choose_stem
     from darts.scaling.bases import create_base
+    from darts.scaling.options import ScalingOptions
     from darts.settings.parsing import parse_options
-    from darts.training.options import TrainingOptions, training_overlay
+    from darts.training.options import training_overlay
     from genotypes import Genotype
 
     model = find_model(parsed.model)
@@ -171,7 +159,7 @@ def _prepare(
     if not any(flag.split("=")[0] in ("--hold-out", "--hold_out") for flag in rest):
         rest = [*rest, f"--hold-out={hold_out}"]
     options = parse_options(
-        TrainingOptions,
+        ScalingOptions,
         [f"--{'genotype' if cells else 'model'}={parsed.model}", *rest],
         prog=prog,
         overlay=training_overlay,
@@ -193,25 +181,24 @@ def _prepare(
     return parsed, options, base
 
 
-def _train(parsed: Namespace, options: TrainingOptions, rungs: list[Any], title: str) -> Any:
+def _train(parsed: Namespace, options: ScalingOptions, rungs: list[Any], title: str) -> Any:
     from darts.scaling.training import train_rungs
+    from darts.training.options import training_of
     from darts.trials.executors import trial_resources
-    from darts.trials.options import TrialOptions
     from darts.trials.schema import TRIALS_FILE
     from darts.trials.store import TrialStore
 
-    places = TrialOptions(executor=parsed.executor, parallel=parsed.parallel)
-    device, resources = trial_resources(places, options.device)
+    device, resources = trial_resources(options, options.device)
     with TrialStore(parsed.output / TRIALS_FILE) as store:
-        if parsed.retry_failed:
+        if options.retry_failed:
             store.retry_failed()
         measured = train_rungs(
             store,
             rungs,
-            replace(options, device=device),
+            training_of(options, device=device),
             [options.seed + number for number in range(parsed.seeds)],
             title=title,
-            executor=parsed.executor,
+            executor=options.executor,
             resources=resources,
         )
         for trial in store.rows():
