@@ -1,4 +1,7 @@
-"""What is scaled, a base, and what comes of it, a rung: rounded to what the network needs."""
+"""Bases and rungs: a base is the network to scale, a rung is one scaled and rounded network.
+
+Source: EfficientNet (arXiv 1905.11946, §3). Each kind of network has rounding rules of its own.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ from genotypes import Genotype
 
 
 class Priced(Protocol):
-    """Costs for one image, of whatever family."""
+    """Cost of a network for one image, whatever its family."""
 
     @property
     def params(self) -> int: ...
@@ -39,14 +42,14 @@ class Rung:
     """One network of a ladder.
 
     Attributes:
-        model: Its genotype or config.
-        settings: What a training needs beside the model: image size, stem, and for cells their
-            channels and number.
+        model: Genotype or config of the network.
+        settings: Training settings that the model does not contain: image size and stem; for
+            cells also the initial channels and the number of cells.
         depth: Number of cells or blocks.
-        width: Channels over those of the base; with several stages the geometric mean.
-        channels: Of the first cell, or of the stem.
-        resolution: Side of the images.
-        price: Its cost, computed when asked for.
+        width: Ratio of the channels to those of the base; the geometric mean over the stages.
+        channels: Initial channels of the cells, or channels of the stem.
+        resolution: Side of the images, in pixels.
+        price: Computes the cost; called once, when `cost` is first read.
     """
 
     model: Model
@@ -59,6 +62,7 @@ class Rung:
 
     @cached_property
     def cost(self) -> Priced:
+        """Cost of the network for one image."""
         return self.price()
 
 
@@ -67,10 +71,10 @@ class Base(Protocol):
 
     Attributes:
         depth: Number of cells or blocks.
-        resolution: Side of its images.
+        resolution: Side of the images, in pixels.
         num_classes: Number of classes.
-        unit_depth: The smallest change of the factor of depth that may matter.
-        unit_resolution: Likewise of the factor of resolution.
+        unit_depth: Smallest change of the depth factor that can change the network.
+        unit_resolution: Smallest change of the resolution factor that can change the network.
     """
 
     @property
@@ -89,20 +93,39 @@ class Base(Protocol):
     def unit_resolution(self) -> float: ...
 
     def rung(self, factors: Factors) -> Rung:
-        """The network nearest to the base times `factors`."""
+        """Multiply the base by `factors` and round to the nearest network that exists."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class CellBase:
-    """A stack of a genotype's cells.
+    """A stack of a genotype's cells as a base.
 
-    Channels go to the nearest multiple of `channel_multiple`, at least 2 because a factorised
-    reduction makes two halves; cells to the nearest number from 3 on, which has both reduction
-    cells; the resolution to a multiple of what stem and reductions divide it by.
+    A rung has `round(d · layers)` cells, `round(w · channels)` channels and images of side
+    `round(r · resolution)`. The number of cells is at least 3, because a stack needs both
+    reduction cells. Channels are rounded to a multiple of `channel_multiple`, which is even
+    because a factorised reduction splits them into two halves. The resolution is rounded to a
+    multiple of the total stride of stem and reduction cells.
+
+    Departure: EfficientNet scales MBConv networks; the rounding of cells is ours.
+
+    >>> from genotypes import load_genotype
+    >>> base = create_base(load_genotype("pcdarts_imagenet"))
+    >>> base.rung(Factors(1.2, 1.1, 1.15)).settings["layers"]
+    17
+
+    Attributes:
+        genotype: The cells.
+        channels: Initial channels.
+        layers: Number of cells.
+        stem: "imagenet" or "cifar".
+        resolution: Side of the images, in pixels.
+        num_classes: Number of classes.
+        channel_multiple: Channels are multiples of this even number.
+        resolution_multiple: The resolution is a multiple of this; None: of the total stride.
 
     Raises:
-        UserError: A multiple is impossible, or the base does not keep to it.
+        UserError: A multiple is impossible, or the base itself is not a multiple of it.
     """
 
     genotype: Genotype
@@ -116,26 +139,26 @@ class CellBase:
 
     def __post_init__(self) -> None:
         if self.layers < 3:
-            raise UserError(f"--layers {self.layers}: a stack to be scaled has at least 3 cells.")
+            raise UserError(f"--layers {self.layers}: scaling needs a stack of at least 3 cells.")
         if self.channel_multiple < 2 or self.channel_multiple % 2:
             raise UserError(
-                f"--channel-multiple {self.channel_multiple}: channels of cells are even, because "
-                "a factorised reduction makes two halves of them."
+                f"--channel-multiple {self.channel_multiple}: channels of cells must be even, "
+                "because a factorised reduction splits them into two halves."
             )
         if self.channels % self.channel_multiple:
             raise UserError(
-                f"--channels {self.channels}: not a multiple of {self.channel_multiple}; the next "
-                f"ones are {_around(self.channels, self.channel_multiple)}."
+                f"--channels {self.channels}: not a multiple of {self.channel_multiple}; the "
+                f"nearest are {_around(self.channels, self.channel_multiple)}."
             )
         if self._pixels % self._divided_by:
             raise UserError(
                 f"--resolution-multiple {self._pixels}: stem and reduction cells divide height "
-                f"and width by {self._divided_by}; give a multiple of that."
+                f"and width by {self._divided_by}; give a multiple of {self._divided_by}."
             )
         if self.resolution % self._pixels:
             raise UserError(
                 f"--resolution {self.resolution}: not a multiple of {self._pixels}, which the "
-                f"strides need; the next ones are {_around(self.resolution, self._pixels)}."
+                f"strides need; the nearest are {_around(self.resolution, self._pixels)}."
             )
 
     @property
@@ -190,7 +213,22 @@ class CellBase:
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkBase:
-    """A network of one of `darts.models.registry.FAMILIES`; its family says how it is rounded.
+    """A network of one of `darts.models.registry.FAMILIES` as a base.
+
+    The family's function `scaled` multiplies the widths by w and the depths by d and rounds them.
+    The resolution is rounded to the nearest multiple of `resolution_multiple`.
+
+    >>> from darts.models.registry import find_model
+    >>> rung = create_base(find_model("resnet50")).rung(Factors(1, 1, 2))
+    >>> rung.resolution, round(rung.cost.macs / 1e9, 1)
+    (448, 16.4)
+
+    Attributes:
+        config: The network.
+        resolution: Side of the images, in pixels.
+        num_classes: Number of classes.
+        resolution_multiple: The resolution is a multiple of this; None: of the greatest common
+            divisor of the base's resolution and its total stride.
 
     Raises:
         UserError: The images are too small for the strides, or their side is not a multiple of
@@ -206,8 +244,8 @@ class NetworkBase:
         self.config.check_image_size(self.resolution, self.resolution)
         if self._pixels < 1 or self.resolution % self._pixels:
             raise UserError(
-                f"--resolution {self.resolution}: not a multiple of {self._pixels}; the next ones "
-                f"are {_around(self.resolution, max(self._pixels, 1))}."
+                f"--resolution {self.resolution}: not a multiple of {self._pixels}; the "
+                f"nearest are {_around(self.resolution, max(self._pixels, 1))}."
             )
 
     @property
@@ -262,14 +300,20 @@ def create_base(
     channel_multiple: int | None = None,
     resolution_multiple: int | None = None,
 ) -> Base:
-    """The base of a model; what is not given is that of its paper.
+    """Create the base of a model. Arguments left out default to the settings of its paper.
 
     Args:
+        model: A genotype or a config.
         stem: "imagenet" or "cifar".
-        channels, layers, channel_multiple: Of cells; other networks have their own.
+        channels: Initial channels of cells; only for a genotype.
+        layers: Number of cells; only for a genotype.
+        resolution: Side of the images, in pixels.
+        num_classes: Number of classes.
+        channel_multiple: Channels of cells are rounded to multiples of this; only for a genotype.
+        resolution_multiple: The resolution is rounded to multiples of this.
 
     Raises:
-        UserError: The model cannot be scaled so; the message says what it needs.
+        UserError: The model cannot be scaled with these arguments; the message says what it needs.
     """
     if isinstance(model, Genotype):
         stem = stem or default_stem(model)
@@ -287,8 +331,8 @@ def create_base(
     options = {"channels": channels, "layers": layers, "channel-multiple": channel_multiple}
     if given := [name for name, value in options.items() if value is not None]:
         raise UserError(
-            f"--{given[0]}: only networks of cells have it; this one has widths and depths of "
-            "its own. Leave that out."
+            f"--{given[0]}: this option applies only to networks of cells; the config of this "
+            "network fixes its widths and depths. Leave the option out."
         )
     if stem == "cifar":
         model = model.for_small_images()
@@ -302,7 +346,7 @@ def create_base(
 
 @cache
 def _smallest_at_head(stem: str) -> int:
-    """The smallest image that the auxiliary head of a network of cells takes."""
+    """Smallest feature map, in pixels, that the auxiliary head of a network of cells takes."""
     return AuxiliaryHead(2, 2, stem).smallest
 
 

@@ -1,4 +1,4 @@
-"""The coefficient phi, and the rounding, that meet a budget."""
+"""Search for the coefficient phi, and the rounding, that meet a budget."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from darts.scaling.coefficients import Coefficients, Factors
 
 Quantity = Callable[[Rung], float]
 
-# How far a dimension is followed, up and down.
+# A dimension is scaled by at most this factor, up or down.
 _LIMIT = 64.0
 
 
@@ -22,11 +22,12 @@ class Fit:
     """A rung that meets a budget, or the nearest one that rounding allows.
 
     Attributes:
-        phi: Where the cost of the rounded network crosses the budget.
-        factors: What phi means before rounding and adjustment.
-        amount: The rung's quantity.
-        target: What was asked for; None where phi was given.
-        within: Whether it is met within the tolerance.
+        rung: The network.
+        phi: The phi at which the cost of the rounded network crosses the budget.
+        factors: Factors of this phi, before rounding and adjustment.
+        amount: The rung's value of the budgeted quantity.
+        target: The budget; None if phi was given.
+        within: Whether the amount meets the budget within the tolerance.
     """
 
     rung: Rung
@@ -38,7 +39,7 @@ class Fit:
 
     @property
     def off(self) -> float:
-        """How far the amount is from the target, as a share of it."""
+        """Relative deviation from the budget: amount / target - 1; 0 without a budget."""
         return self.amount / self.target - 1 if self.target else 0.0
 
 
@@ -51,22 +52,36 @@ def fit(
     tolerance: float = 0.02,
     adjust: bool = True,
 ) -> Fit:
-    """Find the network of `base` that costs `target`.
+    """Find the rung of `base` that costs `target`.
 
-    Bisection finds the phi where the cost of the rounded network crosses the target. Rounding may
-    leap over it; then each dimension that grows may take a step of its own, and the width whatever
-    the target needs. Of what lies within the tolerance the network nearest to the unrounded shape
-    wins (mean square of the logarithms), else the nearest cost.
+    Bisection finds the phi at which the cost of the rounded network crosses the target. Because
+    of rounding, no phi may meet the target. With `adjust`, depth and resolution may therefore
+    move one step each, and the width is then solved for. Among the candidates within the
+    tolerance, the one nearest to the unrounded shape wins: the smallest mean of
+    log²(d'/d), log²(w'/w), log²(r'/r). If none is within, the nearest cost wins.
+
+    EfficientNet (arXiv 1905.11946) only states its phi; this search is ours.
+
+    >>> from darts.models.registry import find_model
+    >>> from darts.scaling.bases import create_base
+    >>> base = create_base(find_model("efficientnet_b0"))
+    >>> fit(base, Coefficients(), 8e8, lambda rung: rung.cost.macs).within
+    True
 
     Args:
-        quantity: What is budgeted of a rung; it grows with each dimension.
-        adjust: Whether dimensions may leave phi; not where a quantity is slow or noisy.
+        base: The network to scale.
+        coefficients: alpha, beta and gamma.
+        target: The budget.
+        quantity: Returns the budgeted quantity of a rung; it must grow with each dimension.
+        tolerance: Largest relative deviation that meets the budget.
+        adjust: Allow single dimensions to deviate from phi. Turn it off if the quantity is slow
+            to compute or noisy.
 
     Raises:
-        UserError: The smallest network costs more, or the budget is beyond all reason.
+        UserError: The smallest network exceeds the budget, or even the largest does not reach it.
     """
     growing = [value for value in vars(coefficients).values() if value > 1]
-    # Downwards until each dimension has come to its end, upwards until one has grown enough.
+    # Scale down until every dimension reaches the limit, and up until the first one does.
     lowest = -math.log(_LIMIT) / math.log(min(growing))
     highest = math.log(_LIMIT) / math.log(max(growing))
 
@@ -78,13 +93,13 @@ def fit(
         smallest = at(lowest)
         raise UserError(
             f"The budget of {target:,.4g} is infeasible: the smallest network of this kind "
-            f"({_words(smallest)}) has {quantity(smallest):,.4g}. Raise the budget, or take a "
+            f"({_describe(smallest)}) has {quantity(smallest):,.4g}. Raise the budget, or take a "
             "smaller base."
         )
     if high is None:
         raise UserError(
-            f"The budget of {target:,.4g} is out of reach: {_LIMIT:.0f} times the base in a "
-            f"dimension has {quantity(at(highest)):,.4g}. Take a larger base."
+            f"The budget of {target:,.4g} is out of reach: with a dimension scaled by "
+            f"{_LIMIT:.0f} the network has {quantity(at(highest)):,.4g}. Take a larger base."
         )
     low, high = _bisect(lambda phi: quantity(at(phi)), target, low, high, 1e-4 * highest)
     phi = (low + high) / 2
@@ -117,7 +132,7 @@ def _within(amount: float, target: float, tolerance: float) -> bool:
 def _bracket(
     cost: Callable[[float], float], target: float, lowest: float, highest: float
 ) -> tuple[float | None, float | None]:
-    """Ends between which the cost crosses the target; None where none does within the limits."""
+    """Interval in which the cost crosses the target; None for an end beyond the limits."""
     low = high = 0.0
     step = 1.0
     while cost(low) > target:
@@ -136,7 +151,7 @@ def _bracket(
 def _bisect(
     cost: Callable[[float], float], target: float, low: float, high: float, precision: float
 ) -> tuple[float, float]:
-    """Ends closer than `precision` with cost(low) <= target <= cost(high)."""
+    """Shrink an interval to `precision`, keeping cost(low) <= target <= cost(high)."""
     while high - low > precision:
         middle = (low + high) / 2
         amount = cost(middle)
@@ -149,7 +164,7 @@ def _bisect(
 def _adjusted(
     base: Base, coefficients: Coefficients, ideal: Factors, target: float, quantity: Quantity
 ) -> Iterator[Rung]:
-    """Networks a step of depth or resolution away, each with the widths that suit the target."""
+    """Rungs up to one step away in depth and resolution, with the widths that meet the target."""
     depths = _steps(ideal.depth, base.unit_depth, coefficients.alpha > 1)
     resolutions = _steps(ideal.resolution, base.unit_resolution, coefficients.gamma > 1)
     for depth, resolution in itertools.product(depths, resolutions):
@@ -174,7 +189,7 @@ def _steps(factor: float, unit: float, grows: bool) -> tuple[float, ...]:
 
 
 def _distance(base: Base, rung: Rung, ideal: Factors) -> float:
-    """How far a rung is from the shape that phi means: mean square of the logarithms."""
+    """Distance of a rung from the unrounded shape: mean squared log ratio of the dimensions."""
     ratios = (
         rung.depth / base.depth / ideal.depth,
         rung.width / ideal.width,
@@ -183,5 +198,5 @@ def _distance(base: Base, rung: Rung, ideal: Factors) -> float:
     return sum(math.log(ratio) ** 2 for ratio in ratios) / len(ratios)
 
 
-def _words(rung: Rung) -> str:
+def _describe(rung: Rung) -> str:
     return f"depth {rung.depth}, {rung.channels} channels, {rung.resolution} pixels"

@@ -1,4 +1,4 @@
-"""Finding alpha, beta and gamma: the paper's small grid search (EfficientNet, §3.3, step 1)."""
+"""Grid search for alpha, beta and gamma (EfficientNet, arXiv 1905.11946, §3.3, step 1)."""
 
 from __future__ import annotations
 
@@ -18,25 +18,30 @@ from darts.scaling.training import Measured, rung_key
 
 
 def triples(step: float, tolerance: float, growth: float = 2.0) -> tuple[Coefficients, ...]:
-    """All alpha, beta, gamma of at least 1 on a grid with alpha · beta² · gamma² near `growth`.
+    """All alpha, beta, gamma >= 1 on a grid with alpha · beta² · gamma² close to `growth`.
 
-    The paper gives neither its grid nor its tolerance; its own (1.2, 1.1, 1.15) has 1.92.
+    Source: EfficientNet, §3.3, Eq. 3. The paper gives neither its grid nor its tolerance; its
+    result (1.2, 1.1, 1.15) has the product 1.92.
+
+    >>> triples(step=0.5, tolerance=0.1)
+    (Coefficients(alpha=2.0, beta=1.0, gamma=1.0),)
 
     Args:
-        step: Of the grid, from 1.
-        tolerance: Largest distance of the product from `growth`.
+        step: Step of the grid, which starts at 1.
+        tolerance: Largest absolute deviation of the product from `growth`.
+        growth: Wanted factor of the multiply-adds for phi = 1.
 
     Raises:
-        UserError: The grid holds none.
+        UserError: An argument is out of range, or no point of the grid qualifies.
     """
     if not 0 < step < growth:
-        raise UserError(f"--step {step}: a number between 0 and {growth:g} is needed.")
+        raise UserError(f"--step {step}: the step must lie between 0 and {growth:g}.")
     if not tolerance > 0:
-        raise UserError(f"--tolerance {tolerance}: a positive number is needed.")
+        raise UserError(f"--tolerance {tolerance}: the tolerance must be positive.")
     numbers = range(math.floor((growth + tolerance - 1) / step + 1e-9) + 1)
     values = [round(1 + step * number, 10) for number in numbers]
     if len(values) > 200:
-        raise UserError(f"--step {step}: a grid of {len(values)} values a dimension is too fine.")
+        raise UserError(f"--step {step}: a grid of {len(values)} values per dimension is too fine.")
     found = tuple(
         Coefficients(alpha, beta, gamma)
         for alpha, beta, gamma in itertools.product(values, repeat=3)
@@ -51,11 +56,11 @@ def triples(step: float, tolerance: float, growth: float = 2.0) -> tuple[Coeffic
 
 
 def plan_grid(base: Base, candidates: tuple[Coefficients, ...], growth: float = 2.0) -> list[Fit]:
-    """A network for each candidate, all with `growth` times the multiply-adds of the base.
+    """One network per candidate, all with `growth` times the multiply-adds of the base.
 
-    Departure: the paper trains the networks of phi = 1 as rounding leaves them. Here phi is what
-    gives each the same cost within 2 %, where rounding allows, because unequal costs would decide
-    the comparison; it comes out near 1.
+    Departure: the paper trains the networks of phi = 1, whose costs differ by rounding. Unequal
+    costs would decide the comparison, so here phi, which is close to 1, is chosen to give all
+    networks the same cost within 2 %, where rounding allows.
     """
     target = growth * base.rung(Factors(1, 1, 1)).cost.macs
     return [fit(base, each, target, lambda rung: rung.cost.macs) for each in candidates]
@@ -63,14 +68,17 @@ def plan_grid(base: Base, candidates: tuple[Coefficients, ...], growth: float = 
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """What a grid search found.
+    """Result of a grid search.
 
     Attributes:
-        rows: A row a network, the best first; networks that several candidates round to once.
+        rows: One row per network, best first. Candidates that round to the same network share it.
         noise: Standard deviation over seeds, pooled over networks; None with one seed.
-        error: Standard error of the difference of two means; None with one seed.
-        gap: Of the winner to the next network, in points; None with one network.
-        equals: Networks, the winner among them, within two standard errors of the winner.
+        error: Standard error of the difference of two means, noise · sqrt(2 / seeds); None with
+            one seed.
+        gap: Accuracy of the winner minus that of the next network, in percentage points; None
+            with one network.
+        equals: Number of networks, including the winner, within two standard errors of it; None
+            with one seed.
     """
 
     rows: list[dict[str, Any]]
@@ -80,13 +88,14 @@ class Verdict:
     equals: int | None
 
     def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
         return dict(vars(self))
 
 
 def judge(
     candidates: tuple[Coefficients, ...], fits: list[Fit], measured: Mapping[str, Measured]
 ) -> Verdict:
-    """Rank the networks by mean accuracy, and set the gaps beside the noise of seeds.
+    """Rank the networks by mean accuracy and compare the gaps with the noise of the seeds.
 
     Raises:
         UserError: No training succeeded.
@@ -100,7 +109,9 @@ def judge(
         values["coefficients"].append([each.alpha, each.beta, each.gamma])
     rows = [values for values in by_network.values() if values["accuracy"] is not None]
     if not rows:
-        raise UserError("No training of the grid succeeded; the store says why each failed.")
+        raise UserError(
+            "No training of the grid succeeded; the trial store records why each failed."
+        )
     rows.sort(key=lambda values: -values["accuracy"])
     deviations = [values["deviation"] for values in rows if values["deviation"] is not None]
     noise = error = equals = None

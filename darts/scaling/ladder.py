@@ -1,4 +1,4 @@
-"""A ladder: one model at several sizes, as a table, and as files that `evaluate.py` runs."""
+"""Ladders: one model at several sizes, as a table and as recipes for `evaluate.py`."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from darts.scaling.fit import Fit, Quantity, fit
 from darts.settings.quantities import format_count, format_seconds
 from genotypes import Genotype
 
-# Whether a dimension may be adjusted by itself: not where every look at a rung is a measurement.
+# Budgets for which single dimensions may be adjusted: not latency, which is slow to measure.
 ADJUSTABLE = ("macs", "params")
 
 
 def create_rung_network(rung: Rung, num_classes: int) -> nn.Module:
-    """The network of a rung, with weights from a fixed seed."""
+    """Build the network of a rung; its weights come from a fixed seed."""
     cells = {name: rung.settings[name] for name in ("channels", "layers") if name in rung.settings}
     return create_network(
         rung.model,
@@ -37,10 +37,12 @@ def create_rung_network(rung: Rung, num_classes: int) -> nn.Module:
 
 
 class Latency:
-    """Seconds of a forward pass, a `Quantity`; measured once for each rung.
+    """Seconds of a forward pass as a `Quantity`, measured once per rung.
 
     Args:
-        batch_size: Images of the pass.
+        num_classes: Number of classes.
+        device: Device to measure on.
+        batch_size: Images per forward pass.
     """
 
     def __init__(self, num_classes: int, device: torch.device, batch_size: int = 1) -> None:
@@ -59,7 +61,7 @@ class Latency:
 
 
 def quantity_of(name: str, latency: Quantity | None = None) -> Quantity:
-    """What a budget limits: macs, params or latency."""
+    """The quantity that a budget limits: "macs", "params" or "latency"."""
     if name == "latency":
         assert latency is not None
         return latency
@@ -67,7 +69,7 @@ def quantity_of(name: str, latency: Quantity | None = None) -> Quantity:
 
 
 def at_phi(base: Base, coefficients: Coefficients, phi: float) -> Fit:
-    """The rung of a given phi."""
+    """The rung of a given phi, with its multiply-adds as the amount."""
     factors = coefficients.factors(phi)
     rung = base.rung(factors)
     return Fit(rung=rung, phi=phi, factors=factors, amount=rung.cost.macs)
@@ -82,14 +84,29 @@ def ladder(
     tolerance: float = 0.02,
     latency: Quantity | None = None,
 ) -> dict[str, Fit]:
-    """A rung for each target, by name.
+    """Scale a base to several targets: d = alpha^phi, w = beta^phi, r = gamma^phi.
+
+    Source: EfficientNet (arXiv 1905.11946, §3.3, Eq. 3).
+
+    >>> from darts.models.registry import find_model
+    >>> from darts.scaling.bases import create_base
+    >>> rungs = ladder(create_base(find_model("resnet50")), Coefficients(), [0, 1], "phi")
+    >>> {name: fit.rung.depth for name, fit in rungs.items()}
+    {'phi0': 16, 'phi1': 20}
 
     Args:
+        base: The network to scale.
+        coefficients: alpha, beta and gamma.
         targets: Values of phi, or budgets.
-        kind: "phi", or what is budgeted: macs, params or latency.
+        kind: "phi", or the budgeted quantity: "macs", "params" or "latency".
+        tolerance: Largest relative deviation that meets a budget.
+        latency: Measures the latency in seconds; needed if `kind` is "latency".
+
+    Returns:
+        The rung of each target by name, e.g. "phi1", "300M" or "5ms".
 
     Raises:
-        UserError: See `fit`.
+        UserError: A budget is infeasible or out of reach, see `fit`.
     """
     if kind == "phi":
         return {f"phi{phi:g}": at_phi(base, coefficients, phi) for phi in targets}
@@ -108,7 +125,7 @@ def ladder(
 
 
 def row(name: str, found: Fit, latency: Quantity | None = None) -> dict[str, Any]:
-    """A rung as plain values, for tables and JSON."""
+    """A rung as plain values for tables and JSON; `latency` adds its seconds."""
     rung = found.rung
     values: dict[str, Any] = {
         "name": name,
@@ -131,11 +148,18 @@ def row(name: str, found: Fit, latency: Quantity | None = None) -> dict[str, Any
 def write_rungs(
     directory: Path, model: str, fits: Mapping[str, Fit], comment: str = ""
 ) -> dict[str, Path]:
-    """A recipe for `evaluate.py --config` for each rung, and files of the networks that need one.
+    """Write one recipe for `evaluate.py --config` per rung.
+
+    A network that is not made of cells also gets a file with its config.
 
     Args:
-        model: As the user named it: a name, or a file.
-        comment: What stands above the settings, after the name of the rung.
+        directory: Where to write; it is created if necessary.
+        model: The model as the user gave it: a name or a file.
+        fits: The rungs by name.
+        comment: Ends the comment on the first line of each recipe.
+
+    Returns:
+        The recipe of each rung.
     """
     directory.mkdir(parents=True, exist_ok=True)
     written = {}
@@ -143,7 +167,7 @@ def write_rungs(
         rung, path = found.rung, directory / f"{Path(model).stem}-{name}.yaml"
         settings: dict[str, Any]
         if isinstance(rung.model, Genotype):
-            # Absolute: the recipe may be used from anywhere.
+            # An absolute path, so that the recipe works from any directory.
             settings = {"genotype": os.path.abspath(model) if Path(model).is_file() else model}
         else:
             network = path.with_suffix(".network.yaml")

@@ -1,4 +1,4 @@
-"""Plots of compound scaling: the shape of a ladder, and strategies against each other."""
+"""Plots of compound scaling: ladders, comparisons of strategies, and grid searches."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ _MARKERS = ("o", "s", "^", "D", "v", "P")
 
 
 def plot_ladder(title: str, base: Mapping[str, Any], rungs: Sequence[Mapping[str, Any]]) -> Figure:
-    """Factors of depth, width and resolution, and parameters, over multiply-adds.
+    """Plot the factors of depth, width and resolution, and the parameters, over multiply-adds.
 
     Args:
-        base: The row of the base, as `darts.scaling.ladder.row` makes it.
-        rungs: Rows of the rungs.
+        title: Title of the figure.
+        base: Row of the base, from `darts.scaling.ladder.row`.
+        rungs: Rows of the rungs, in any order.
     """
     rows = sorted(rungs, key=lambda row: row["macs"])
     macs = [row["macs"] for row in rows]
@@ -63,10 +64,13 @@ def plot_ladder(title: str, base: Mapping[str, Any], rungs: Sequence[Mapping[str
 
 
 def plot_strategies(title: str, points: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
-    """Accuracy over multiply-adds, a curve a strategy; bars are standard deviations over seeds.
+    """Plot accuracy over multiply-adds, one curve per strategy.
+
+    Bars are standard deviations over seeds.
 
     Args:
-        points: For each strategy rows with `macs`, `accuracy`, `deviation` (None for one seed).
+        title: Title of the figure.
+        points: Rows of each strategy, with `macs`, `accuracy` and `deviation` (None: one seed).
     """
     figure = Figure(figsize=(6.4, 4.0), layout="constrained")
     axes = figure.add_subplot()
@@ -94,10 +98,13 @@ def plot_strategies(title: str, points: Mapping[str, Sequence[Mapping[str, Any]]
 
 
 def plot_grid(title: str, rows: Sequence[Mapping[str, Any]]) -> Figure:
-    """Accuracy of each network of a grid search, the best on the left, with bars as above.
+    """Plot the accuracy of each network of a grid search, best on the left.
+
+    Bars are standard deviations over seeds.
 
     Args:
-        rows: As in `darts.scaling.grid.Verdict`.
+        title: Title of the figure.
+        rows: Rows of a `darts.scaling.grid.Verdict`.
     """
     figure = Figure(figsize=(1.6 + 0.42 * max(len(rows), 6), 4.2), layout="constrained")
     axes = figure.add_subplot()
@@ -122,14 +129,14 @@ def plot_grid(title: str, rows: Sequence[Mapping[str, Any]]) -> Figure:
 
 
 def _macs_axis(axes: Axes, macs: Sequence[float]) -> None:
-    """Multiply-adds on a logarithmic axis, with few enough labels to read."""
+    """Label the x axis with multiply-adds, on a logarithmic scale."""
     axes.set_xscale("log")
     _amounts(axes.xaxis, macs)
     axes.set_xlabel("multiply-adds")
 
 
 def _amounts(axis: Axis, values: Sequence[float]) -> None:
-    """Labels at the values themselves, those left out that would touch another."""
+    """Put ticks at the values, except where two labels would overlap."""
     ticks: list[float] = []
     for value in sorted(values):
         if not ticks or value > 1.2 * ticks[-1]:

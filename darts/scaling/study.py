@@ -1,4 +1,7 @@
-"""Scaling one dimension against scaling all, at equal budgets (EfficientNet, Figs 3 and 8)."""
+"""Comparison of scaling strategies at equal budgets: one dimension against all three.
+
+Source: EfficientNet (arXiv 1905.11946, §3.2, §5.3, Figs 3 and 8).
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from darts.scaling.ladder import at_phi, row
 from darts.scaling.training import Measured, rung_key
 from darts.settings.quantities import format_count
 
-# The one strategy that the others are compared with.
+# The other strategies are compared with this one.
 COMPOUND = "compound"
 
 
@@ -24,10 +27,10 @@ def plan_study(
     compound: Coefficients,
     tolerance: float = 0.02,
 ) -> dict[tuple[str, str], Fit]:
-    """The networks of a study, by strategy and budget; all strategies begin with the base.
+    """Networks of a study by (strategy, budget); the first budget of each strategy is "base".
 
     Raises:
-        UserError: There is no such strategy, or a budget is infeasible.
+        UserError: A strategy is unknown, or a budget is infeasible.
     """
     planned = {}
     for strategy in strategies:
@@ -43,10 +46,11 @@ def plan_study(
 def tabulate(
     planned: Mapping[tuple[str, str], Fit], measured: Mapping[str, Measured]
 ) -> list[dict[str, Any]]:
-    """A row a network: its shape, its cost, its accuracies, and by how much compound is better.
+    """One row per network: shape, cost, accuracies, and the advantage of compound scaling.
 
-    `advantage` is the mean accuracy of the compound network of the same budget less that of this
-    one, `error` the standard error of that difference; both None where they are unknown.
+    `advantage` is the mean accuracy of the compound network of the same budget minus that of this
+    network; `error` is the standard error of this difference, sqrt(s1² / n1 + s2² / n2) for
+    deviations s over n seeds. Each is None if it is unknown.
     """
     rows = []
     for (strategy, budget), found in planned.items():

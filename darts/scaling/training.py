@@ -1,4 +1,4 @@
-"""Rungs trained as trials of one durable experiment."""
+"""Training of rungs as trials of one experiment that can be resumed."""
 
 from __future__ import annotations
 
@@ -23,21 +23,28 @@ from darts.trials.store import TrialStore
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """Accuracies (%) of one network, a seed each; `failed` trainings have none."""
+    """Results of training one network with several seeds.
+
+    Attributes:
+        accuracies: Test accuracy in percent, one per successful training.
+        failed: Number of trainings that failed.
+    """
 
     accuracies: tuple[float, ...]
     failed: int = 0
 
     @property
     def mean(self) -> float:
+        """Mean accuracy; NaN if every training failed."""
         return statistics.fmean(self.accuracies) if self.accuracies else float("nan")
 
     @property
     def deviation(self) -> float | None:
-        """Standard deviation over seeds; None for fewer than two."""
+        """Standard deviation over seeds; None with fewer than two accuracies."""
         return statistics.stdev(self.accuracies) if len(self.accuracies) > 1 else None
 
     def as_dict(self) -> dict[str, Any]:
+        """Plain values for tables and JSON."""
         return {
             "accuracy": self.mean if self.accuracies else None,
             "deviation": self.deviation,
@@ -48,7 +55,7 @@ class Measured:
 
 
 def rung_key(rung: Rung) -> str:
-    """What tells a network apart from all others of an experiment, short enough to read."""
+    """A short readable key that identifies a network within an experiment."""
     described = [describe_model(rung.model), dict(rung.settings)]
     digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
     return f"d{rung.depth}-c{rung.channels}-r{rung.resolution}-{digest[:6]}"
@@ -64,19 +71,21 @@ def train_rungs(
     executor: ExecutorName = "in-process",
     resources: Resources | None = None,
 ) -> dict[str, Measured]:
-    """Train every network with every seed, go on where the store ends, and return what came out.
+    """Train every network with every seed, except for the trials that the store already holds.
 
-    Equal networks are trained once. A seed draws weights, batches and augmentation; the seed of
-    `options` draws subsets of images, the same for all trials.
+    Equal networks are trained once. The seed of a trial determines weights, batches and
+    augmentation. The seed of `options` determines subsets of the images, which are the same for
+    all trials.
 
     Returns:
-        By `rung_key`.
+        The results of each network, by `rung_key`.
 
     Raises:
-        UserError: The store is of another experiment.
-        TrialsInterrupted: SIGINT or SIGTERM came.
+        UserError: The store belongs to another experiment.
+        TrialsInterrupted: The process received SIGINT or SIGTERM.
     """
-    # Where and how fast a training runs may change, and a trial has no run directory.
+    # These options may change between runs, because they do not affect the result; and a trial
+    # has no run directory.
     left_out = {
         *tagged(TrainingOptions, "where"),
         *names_of(RunOptions, IntervalOptions),
@@ -85,7 +94,7 @@ def train_rungs(
     common = {name: value for name, value in asdict(options).items() if name not in left_out}
     store.configure({"kind": "scaling", "recipe": common})
     different = {rung_key(rung): rung for rung in rungs}
-    # Seed by seed, so that an experiment that is cut short has whole comparisons.
+    # One seed after the other, so that an interrupted experiment has complete comparisons.
     store.add_all(
         {
             f"{key}-s{seed}": {

@@ -1,4 +1,4 @@
-"""Rungs: rounding to what networks need, and costs that equal those of the built network."""
+"""Rungs are rounded as the networks need, and their costs equal those of the built networks."""
 
 from dataclasses import replace
 from typing import Any
@@ -52,7 +52,7 @@ def test_the_papers_factors_give_the_papers_networks(name: str) -> None:
     rung = base.rung(Factors(depth, width, resolution / 224))
     published = find_model(name)
     assert rung.resolution == resolution
-    # Dropout grows by hand in the paper.
+    # The paper sets dropout by hand.
     assert replace(rung.model, dropout=published.dropout) == published  # type: ignore[type-var, union-attr]
 
 
@@ -68,7 +68,7 @@ def test_cells_by_hand() -> None:
     # 14 · 1.2 = 16.8; 48 · 1.1 = 52.8 to an even number; 224 · 1.15 = 257.6 to a multiple of 32.
     rung = base.rung(Factors(1.2, 1.1, 1.15))
     assert rung.settings == {"stem": "imagenet", "image_size": 256, "channels": 52, "layers": 17}
-    # Of fewer than 224 pixels the auxiliary head has too few.
+    # Below 224 pixels the feature map is too small for the auxiliary head.
     assert base.rung(Factors(1, 1, 0.9)).settings["auxiliary"] is False
     smallest = base.rung(Factors(0.01, 0.01, 0.01))
     assert (smallest.depth, smallest.channels, smallest.resolution) == (3, 2, 32)
@@ -82,7 +82,8 @@ def test_widths_that_a_search_can_split() -> None:
 def test_groups_of_anynets() -> None:
     regnet = create_base(find_model("regnetx_400mf")).rung(Factors(1, 1.3, 1)).model
     assert isinstance(regnet, AnyNetConfig)
-    # 32, 64, 160, 384 times 1.3 to multiples of 8 (40, 80, 208, 496), then of the group width 16.
+    # 32, 64, 160, 384 times 1.3, rounded to multiples of 8 (40, 80, 208, 496), then of the group
+    # width 16.
     assert [stage.width for stage in regnet.stages] == [32, 80, 208, 496]
     assert {stage.group_width for stage in regnet.stages} == {16}
     resnet = create_base(find_model("resnet50")).rung(Factors(1, 1.5, 1)).model
@@ -93,7 +94,7 @@ def test_groups_of_anynets() -> None:
 
 def test_resolution_keeps_what_strides_divide() -> None:
     base = create_base(find_model("efficientnet_b1"))
-    # 240 and 32 have the divisor 16 in common; 240 · 1.1 = 264 lies between 256 and 272.
+    # The greatest common divisor of 240 and 32 is 16; 240 · 1.1 = 264 lies between 256 and 272.
     assert base.rung(Factors(1, 1, 1.1)).resolution == 272
     assert base.rung(Factors(1, 1, 1.09)).resolution == 256
     assert base.rung(Factors(1, 1, 0.001)).resolution == 32
@@ -113,7 +114,7 @@ def test_resolution_keeps_what_strides_divide() -> None:
         ("pcdarts_imagenet", {"channel_multiple": 32}, "--channels 48.*32 and 64"),
         ("pcdarts_imagenet", {"channels": 7}, "--channels 7: not a multiple of 2.*6 and 8"),
         ("pcdarts_imagenet", {"layers": 2}, "at least 3 cells"),
-        ("resnet50", {"channels": 32}, "--channels: only networks of cells"),
+        ("resnet50", {"channels": 32}, "--channels: .* only to networks of cells"),
         ("resnet50", {"resolution": 16}, "at least 32x32"),
         ("resnet50", {"resolution": 225, "resolution_multiple": 32}, "224 and 256"),
         ("resnet50", {"resolution_multiple": -4}, "not a multiple"),

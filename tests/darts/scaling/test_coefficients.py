@@ -10,7 +10,7 @@ def test_those_of_the_paper() -> None:
     paper = Coefficients()
     assert paper.growth == pytest.approx(1.92027)
     seventh = paper.factors(7)
-    # The fact sheet: d 3.58, w 1.95, r 596 for phi = 7.
+    # EfficientNet, Eq. 3 with the coefficients of §4: 1.2^7, 1.1^7 and 224 · 1.15^7.
     assert round(seventh.depth, 2) == 3.58
     assert round(seventh.width, 2) == 1.95
     assert round(224 * seventh.resolution) == 596
@@ -29,7 +29,7 @@ def test_own_coefficients_are_the_compound_ones() -> None:
     own = Coefficients(1.3, 1.0, 1.2)
     assert find_coefficients("compound", own) is own
     assert find_coefficients("width", own) is STRATEGIES["width"]
-    with pytest.raises(UserError, match="no strategy 'wide'; there are compound, depth"):
+    with pytest.raises(UserError, match=r"no strategy 'wide'\. Choose from compound, depth"):
         find_coefficients("wide")
 
 

@@ -1,4 +1,4 @@
-"""Budgets: met within the tolerance, or the nearest that rounding allows."""
+"""Budgets are met within the tolerance, or as closely as rounding allows."""
 
 import pytest
 
@@ -20,7 +20,7 @@ def test_ladder_of_a_searched_cell(macs: float) -> None:
     assert found.within
     assert abs(found.rung.cost.macs / macs - 1) <= 0.02
     assert found.off == found.rung.cost.macs / macs - 1
-    # The shape stays the one that phi means, up to a step of each dimension.
+    # Each dimension is at most one step from the shape of phi.
     assert found.rung.depth == pytest.approx(14 * found.factors.depth, abs=1.5)
     assert found.rung.resolution == pytest.approx(224 * found.factors.resolution, abs=33)
     assert found.rung.width == pytest.approx(found.factors.width, rel=0.12)
@@ -57,7 +57,7 @@ def test_single_dimensions_move_alone(strategy: str) -> None:
 
 
 def test_what_rounding_forbids_is_said_and_the_nearest_given() -> None:
-    # Of resolution alone, 224 pixels have 582 M, 256 have 758 M multiply-adds.
+    # Only the resolution grows: 224 pixels give 582 M multiply-adds, 256 pixels 758 M.
     base = BASES["pcdarts_imagenet"]
     found = fit(base, STRATEGIES["resolution"], 6e8, lambda rung: rung.cost.macs)
     assert not found.within

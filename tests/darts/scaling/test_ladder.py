@@ -1,4 +1,4 @@
-"""Ladders: tables, recipes that evaluate.py takes, pictures, and the command."""
+"""Ladders: tables, recipes for evaluate.py, plots, and the command."""
 
 import json
 from pathlib import Path
@@ -50,7 +50,7 @@ def test_a_networks_recipe_brings_the_network(tmp_path: Path) -> None:
         options = options_of(path)
         model: Any = plan_training(options).model
         assert model == fits[name].rung.model
-        # What the trainer makes of it is no other network.
+        # The trainer builds the same network from the recipe.
         network = create_network(model, num_classes=10, stem=options.stem)
         assert network.config == model
     assert fits["phi1"].rung.resolution == 40
@@ -77,11 +77,11 @@ def test_latency_is_measured_once_a_rung() -> None:
 
 def test_budgets_of_time() -> None:
     base = create_base(find_model("pcdarts_cifar10"), channels=4, layers=3, resolution=16)
-    # Stands in for a clock: a microsecond a thousand multiply-adds.
+    # A substitute for measured latency: one microsecond per thousand multiply-adds.
     fits = ladder(base, Coefficients(), [1e-3], "latency", latency=lambda r: r.cost.macs / 1e9)
     found = fits["1ms"]
     assert found.amount == found.rung.cost.macs / 1e9
-    # No dimension moves by itself: what phi means, rounded.
+    # No dimension is adjusted: this is the shape of phi, rounded.
     assert found.rung.depth == pytest.approx(3 * found.factors.depth, abs=0.51)
     assert found.rung.channels == pytest.approx(4 * found.factors.width, abs=1.01)
     assert found.rung.resolution == pytest.approx(16 * found.factors.resolution, abs=2.01)
@@ -101,7 +101,7 @@ def test_command(
     budgets = ["300M", "1.2G", "4G"]
     assert main(["scale", "pcdarts_imagenet", "--macs", *budgets]) == 0
     shown = capsys.readouterr().out
-    assert "581,627,328" in shown  # The base.
+    assert "581,627,328" in shown  # The multiply-adds of the base.
     assert "python evaluate.py --config ladder-pcdarts_imagenet/pcdarts_imagenet-300M.yaml" in shown
     for suffix in ("svg", "png"):
         assert (tmp_path / f"ladder-pcdarts_imagenet/ladder.{suffix}").stat().st_size > 5000
@@ -166,6 +166,6 @@ def test_a_rung_trains(tmp_path: Path, data: str) -> None:
     result = api.evaluate(**recipe, **{**settings, "run_dir": str(tmp_path / "run")}, dataset=data)
     saved = json.loads((result.run_dir / "result.json").read_text())
     counted = base.rung(Coefficients().factors(1)).cost
-    # Two classes instead of ten: 8 outputs less.
+    # Two classes instead of ten: the classifier has 8 outputs fewer.
     features = (saved["parameters"] - counted.params) / (2 - 10) - 1
     assert saved["macs"] == counted.macs - 8 * features

@@ -1,4 +1,4 @@
-"""Trained rungs: durable trials, the comparison of strategies, and the search for coefficients."""
+"""Trained rungs: resumable trials, comparison of strategies, grid search for coefficients."""
 
 import json
 import math
@@ -61,7 +61,7 @@ def test_grid_holds_the_papers_point() -> None:
     assert Coefficients(1.2, 1.1, 1.15) in found
     assert all(abs(each.growth - 2) <= 0.1 + 1e-9 for each in found)
     coarse = grid.triples(0.5, 0.01)
-    # Of 1, 1.5, 2 in each place only one gives 2; 1.5² = 2.25.
+    # Of all triples of 1, 1.5 and 2 only (2, 1, 1) has the product 2; 1.5² is 2.25.
     assert coarse == (Coefficients(2.0, 1.0, 1.0),)
 
 
@@ -86,7 +86,7 @@ def test_verdict_by_hand() -> None:
     }
     verdict = grid.judge(candidates, fits, measured)
     assert [row["coefficients"] for row in verdict.rows] == [[[1, 1.4, 1]], [[2, 1, 1]]]
-    # Variances 8 and 2; two seeds.
+    # Variances 8 and 2, two seeds each: sqrt((8 + 2) / 2).
     assert verdict.noise == pytest.approx(math.sqrt(5))
     assert verdict.error == pytest.approx(math.sqrt(5))
     assert verdict.gap == 4
