@@ -299,7 +299,7 @@ def test_a_batch_that_does_not_fit_is_refused_once(tmp_path: Path) -> None:
     assert 2 in job.join()
     printed = job.printed(0) + job.printed(1)
     assert printed.count("error: --batch-size 15") == 1
-    assert "among 2 processes" in printed
+    assert "into 2 processes" in printed
     assert "Use a multiple of 2: 14, 16" in printed
 
 
