@@ -86,7 +86,7 @@ def train_population(**settings: Any) -> Population:
 
     Raises:
         UserError: A setting, the data or the directory is wrong, or no training ended well.
-        TrialsInterrupted: SIGINT or SIGTERM came; the same call goes on.
+        TrialsInterrupted: SIGINT or SIGTERM came; the same call continues.
     """
     from darts.design_space.options import PopulationOptions, no_overlay
     from darts.design_space.stored_population import load_population

@@ -35,12 +35,12 @@ class CompareOptions(
     AuxiliaryOptions,
     SplitOptions,
     DataOptions,
-    PresetOptions,
-    SeedOptions,
-    PlaceOptions,
+    TrialOptions,
     StepOptions,
     RunOptions,
-    TrialOptions,
+    PlaceOptions,
+    SeedOptions,
+    PresetOptions,
 ):
     """A genotype's network, compared to others of its cost; all are trained alike from scratch.
 

@@ -12,43 +12,42 @@ from darts.settings.options import option
 
 @dataclass(frozen=True, kw_only=True)
 class DataOptions:
-    """Which images a run uses and how they are changed on their way into the network.
+    """Which images a run uses, and how they are augmented.
 
     Args:
-        dataset: cifar10, cifar100, svhn, fashion-mnist, imagenet, digits, folder:PATH (it holds
-            train/CLASS/* and val/CLASS/* or test/CLASS/*, or CLASS/* alone) or array:FILE.npz (it
-            holds x_train, y_train, x_test, y_test).
-        data_dir: Directory that holds the named data sets and receives downloads; by default
-            $DARTS_DATA or else ~/.cache/darts/data.
-        download: Fetch a named data set that is absent.
-        image_size: Side of the square images that the network sees, in pixels; by default their
-            own, or 224 where they are large or differ.
-        classes: Use only this many classes, drawn from the seed; by default all.
-        train_images: Train on this many images, drawn from the seed with classes as equal as can
-            be; by default on all.
-        train_fraction: Train on this share of each class, drawn from the seed, unless
-            train_images is given; by default on all.
-        test_images: Test on this many images, drawn as train_images; by default on all.
-        hold_out: Test on every so-manieth training image of each class, set aside from training,
-            instead of on the test images: for choices, which test images must not make; 0 for the
-            test images themselves.
-        subset: Use exactly the images of an earlier run: its directory, or its images.jsonl.
-            Nothing is drawn then.
-        skip_corrupt: Read all image files once before the start and leave out those that cannot
-            be read; by default the first of them ends the run.
-        cache: Directory for decoded copies of image files, made once and read from then on; auto
-            is the data directory. They take 0.2 GB a thousand images at 256 pixels.
-        augment: Random changes of training images; cifar crops from a padded image, imagenet
-            crops and resizes, none leaves them as they are, auto means imagenet from 96 pixels on
-            and cifar below.
-        auto_augment: Besides, change each training image by RandAugment (two operations of strength
-            9) or by AutoAugment (the policy found on cifar10, svhn or imagenet).
-        flip: Mirror training images at random; by default where mirror images keep their class.
-        cutout: Side in pixels of the square that is blanked in each training image; 0 is none.
+        dataset: cifar10, cifar100, svhn, fashion-mnist, imagenet, digits; folder:PATH (with
+            train/CLASS/* and val/CLASS/* or test/CLASS/*, or with CLASS/* alone); or array:FILE.npz
+            (with x_train, y_train, x_test, y_test).
+        data_dir: Directory of the named data sets, also for downloads; by default $DARTS_DATA, or
+            else ~/.cache/darts/data.
+        download: Download a named data set that is missing.
+        image_size: Side of the square images that the network sees, in pixels; by default their own
+            size, or 224 if they are large or differ in size.
+        classes: Use only this many classes, sampled with the seed; by default all.
+        train_images: Train on this many images, sampled with the seed and balanced over the classes
+            as far as possible; by default on all.
+        train_fraction: Train on this share of each class, sampled with the seed; ignored if
+            --train-images is given; by default on all.
+        test_images: Test on this many images, sampled like the training images; by default on all.
+        hold_out: Hold out every Nth training image of each class and evaluate on those instead of
+            the test set; use it whenever you choose between models. 0: use the test set.
+        subset: Use exactly the images of an earlier run, given by its directory or its
+            images.jsonl, instead of sampling.
+        skip_corrupt: Read all image files once before the start and leave out those that cannot be
+            read; by default, the first unreadable file ends the run.
+        cache: Directory of decoded copies of image files, made once and read from then on; auto
+            uses the data directory. A thousand images of 256 pixels take 0.2 GB.
+        augment: Random changes of training images: cifar crops from a padded image, imagenet crops
+            and resizes, none leaves images as they are; auto chooses imagenet for images of at
+            least 96 pixels, else cifar.
+        auto_augment: In addition, change each training image by RandAugment (two operations of
+            strength 9) or AutoAugment (the policy published for cifar10, svhn or imagenet).
+        flip: Mirror training images at random; by default if mirrored images keep their class.
+        cutout: Side of the square that is cut out of each training image, in pixels; 0: none.
         color_jitter: Strength of random brightness, contrast and saturation (and half of it for
-            hue) with imagenet augmentation; the paper's retraining uses 0.4.
-        workers: Processes that decode image files.
-        memory: Folders that fit into this many GiB once decoded are kept in memory.
+            hue) in imagenet augmentation; the paper's retraining uses 0.4.
+        workers: Number of processes that decode image files.
+        memory: Keep a folder's decoded images in memory if they fit into this many GiB.
     """
 
     dataset: str = "digits"

@@ -56,10 +56,10 @@ class PopulationOptions(
     SizeOptions,
     RecipeOptions,
     DataOptions,
-    SeedOptions,
-    PlaceOptions,
-    StepOptions,
     TrialOptions,
+    StepOptions,
+    PlaceOptions,
+    SeedOptions,
 ):
     """A population trained from scratch with RegNet's recipe for populations (§3, footnote 5).
 

@@ -17,7 +17,12 @@ from darts.settings.options import (
 
 
 @dataclass(frozen=True, kw_only=True)
-class DetectionOptions(PresetOptions, SeedOptions, PlaceOptions, LoopOptions):
+class DetectionOptions(
+    LoopOptions,
+    PlaceOptions,
+    SeedOptions,
+    PresetOptions,
+):
     """An SSD on the feature maps of a network, as in PC-DARTS (arXiv 1907.05737, §4.5).
 
     Args:

@@ -24,11 +24,11 @@ class SearchOptions(
     CostOptions,
     SplitOptions,
     DataOptions,
-    PresetOptions,
-    SeedOptions,
-    PlaceOptions,
     StepOptions,
     LoopOptions,
+    PlaceOptions,
+    SeedOptions,
+    PresetOptions,
 ):
     """Settings of a search; the defaults are PC-DARTS on CIFAR-10 (§4.2 and the authors' code).
 

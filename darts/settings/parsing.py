@@ -18,9 +18,8 @@ import yaml
 from darts.errors import UserError
 from darts.run_files import RunFiles
 from darts.settings.options import (
-    IntervalOptions,
+    LoopOptions,
     PlaceOptions,
-    RunOptions,
     StepOptions,
     names_of,
     tagged,
@@ -182,9 +181,14 @@ def _continued(cls: type[Options], settings: Mapping[str, Any]) -> Options:
     except (ValueError, yaml.YAMLError) as error:
         raise UserError(f"{path} is no YAML: {error}") from None
     if isinstance(saved, dict):
-        # Runs of earlier versions also wrote settings that their command has no flag for.
-        foreign = {*names_of(RunOptions, StepOptions, IntervalOptions)}.difference(names_of(cls))
-        saved = {name: value for name, value in saved.items() if name not in foreign}
+        # Version 0.1.0 also wrote settings that the command has no flag for, at their defaults.
+        groups = (field for group in (LoopOptions, StepOptions) for field in fields(group))
+        foreign = {one.name: one.default for one in groups if one.name not in names_of(cls)}
+        saved = {
+            name: value
+            for name, value in saved.items()
+            if name not in foreign or value != foreign[name]
+        }
     options = _checked(cls, _parser(cls, str(path)), saved, str(path))
     return replace(options, **settings)
 

@@ -163,11 +163,11 @@ class TrainingOptions(
     CheckpointOptions,
     SplitOptions,
     DataOptions,
-    PresetOptions,
-    SeedOptions,
-    PlaceOptions,
     StepOptions,
     LoopOptions,
+    PlaceOptions,
+    SeedOptions,
+    PresetOptions,
 ):
     """A retraining from scratch; the defaults are PC-DARTS' on CIFAR-10 (§4.2, train.py).
 
