@@ -1,4 +1,4 @@
-"""Networks as files that run without this toolkit, checked against what they were made from."""
+"""Networks as files that run without this toolkit, checked against the original."""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ from darts.errors import UserError
 Format = Literal["onnx", "torch-export"]
 FORMATS: tuple[Format, ...] = ("onnx", "torch-export")
 INSTALL = "pip install 'darts-nas[export]' (or: pip install onnx onnxruntime onnxscript)"
-# Of the largest logit. Rounding alone makes 4e-4 of it in 20 cells of random weights.
+# Largest difference of logits, as a share of the largest logit. Rounding alone makes 4e-4 in a
+# network of 20 cells with random weights.
 TOLERANCE = 5e-3
 BATCHES = (1, 3)
 
 
 class Logits(nn.Module):
-    """A classifier without what only training needs: images `[B, 3, S, S]` to `[B, classes]`."""
+    """The part of a classifier that tests need: images `[B, 3, S, S]` to logits `[B, classes]`."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -37,13 +38,13 @@ class Logits(nn.Module):
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written, and how well it agrees.
+    """An exported file and its check.
 
-    Args:
+    Attributes:
         path: The file.
         difference: Largest absolute difference from the network's logits, on random images.
-        largest: Largest absolute logit among these.
-        checked_by: What ran the file.
+        largest: Largest absolute logit on these images.
+        checked_by: The software that ran the file, with its version.
     """
 
     path: Path
@@ -59,16 +60,21 @@ def export_network(
     image_size: int,
     notes: dict[str, Any] | None = None,
 ) -> Exported:
-    """Write a classifier of this toolkit as one file, for any number of images at a time.
+    """Write a classifier of this toolkit as one file, for batches of any size.
 
-    The file takes `images` `[B, 3, image_size, image_size]` float32, normalised, and gives
-    `logits`. It is read again and run on random images before it takes its place.
+    The file takes `images` `[B, 3, image_size, image_size]` float32, normalised, and returns
+    `logits` `[B, classes]`. Before it is moved to `path`, it is loaded and run on random images.
 
     Args:
-        notes: Plain values that travel in the file, as JSON under "darts".
+        network: The classifier; it is moved to the CPU and converted to float32.
+        path: The file to write.
+        format: "onnx" or "torch-export".
+        image_size: Side of the images.
+        notes: Plain values that are stored in the file, as JSON under "darts".
 
     Raises:
-        UserError: What the format needs is not installed, or the file computes something else.
+        UserError: A package that the format needs is not installed, or the file's logits differ
+            from the network's.
     """
     if format == "onnx":
         check_onnx()
@@ -90,8 +96,8 @@ def export_network(
         difference, largest = _compare(network, run, image_size)
         if not difference <= TOLERANCE * largest:
             raise UserError(
-                f"The exported file computes something else: its logits differ by {difference:.2g} "
-                f"(the largest is {largest:.2g}), by {by}. Nothing was written."
+                f"The exported file is wrong: run by {by}, its logits differ by {difference:.2g} "
+                f"(the largest logit is {largest:.2g}). Nothing was written."
             )
         os.replace(draft, path)
     return Exported(path, difference, largest, by)
@@ -99,10 +105,10 @@ def export_network(
 
 @torch.no_grad()
 def settle_norms(network: nn.Module, image_size: int) -> None:
-    """Give an untrained network's batch norms the statistics of random images.
+    """Set the statistics of an untrained network's batch norms from random images.
 
-    By their first ones, mean 0 and variance 1, images fade from layer to layer until the logits
-    are nothing but the classifier's bias, and no check of these would check anything.
+    With the initial statistics, mean 0 and variance 1, activations shrink from layer to layer until
+    the logits are only the classifier's bias, and comparing them would check nothing.
     """
     network.eval()
     norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
@@ -115,7 +121,7 @@ def settle_norms(network: nn.Module, image_size: int) -> None:
 
 
 def check_onnx() -> None:
-    """Raise UserError unless all that writing and checking ONNX needs is installed."""
+    """Raise UserError unless the packages for writing and checking ONNX are installed."""
     missing = []
     for name in ("onnx", "onnxscript", "onnxruntime"):
         try:
@@ -133,7 +139,7 @@ def _write_onnx(program: Any, images: Tensor, path: Path, notes: str) -> tuple[R
     import onnxruntime
 
     with warnings.catch_warnings():
-        # torch 2.13 copies its own trees by a name that it has deprecated.
+        # torch 2.13 uses a name that it has deprecated itself.
         warnings.filterwarnings("ignore", ".*LeafSpec", FutureWarning)
         written = torch.onnx.export(
             program,

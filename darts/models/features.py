@@ -1,4 +1,4 @@
-"""Networks as backbones: feature maps in place of logits, for detection, segmentation and the like.
+"""Networks as backbones: feature maps instead of logits, for detection or segmentation.
 
 Any `Classifier` works. Its `features(images)` returns one map for each entry of `feature_channels`,
 finest first; the modules behind the last map are called `head`, `classifier` and `auxiliary_head`.
@@ -20,9 +20,16 @@ FINEST = 4
 
 
 class FeatureMaps(nn.Module):
-    """The part of a network that makes feature maps; what only its classifiers need is dropped.
+    """A network without its classifiers that returns feature maps.
 
-    Parameters keep their names, behind `network.`. `darts.load_pretrained` fills them from a run.
+    Parameters keep their names with the prefix `network.`. `darts.load_pretrained` loads them from
+    a run.
+
+    >>> from darts.models.registry import create_network
+    >>> import torch
+    >>> maps = FeatureMaps(create_network("regnetx_200mf"))(torch.zeros(1, 3, 64, 64))
+    >>> {stride: tuple(one.shape[1:]) for stride, one in maps.items()}
+    {'4': (24, 16, 16), '8': (56, 8, 8), '16': (152, 4, 4), '32': (368, 2, 2)}
 
     Attributes:
         feature_channels, feature_strides: See `Classifier`.
@@ -38,9 +45,10 @@ class FeatureMaps(nn.Module):
         self.network = network
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
-        """The maps of images `[B, 3, H, W]`, named by their strides, finest first.
+        """The maps `[B, C, H / stride, W / stride]` of images `[B, 3, H, W]`, by stride.
 
-        torchvision's pyramids and detectors take such a dictionary as it is.
+        The finest map is first. torchvision's feature pyramids and detectors accept this
+        dictionary.
         """
         names = map(str, self.feature_strides)
         return dict(zip(names, self.network.features(images), strict=True))
@@ -48,7 +56,13 @@ class FeatureMaps(nn.Module):
 
 @dataclass(frozen=True)
 class Scales:
-    """Which of a network's stages give the feature maps, of which channels and strides."""
+    """The stages whose outputs are the feature maps.
+
+    Attributes:
+        stages: Numbers of the stages.
+        channels: Channels of their outputs.
+        strides: Strides of their outputs.
+    """
 
     stages: tuple[int, ...]
     channels: tuple[int, ...]
@@ -56,10 +70,14 @@ class Scales:
 
 
 def scales_of(stages: Sequence[Any], stride: int) -> Scales:
-    """The last stage of each scale, of stages with a `width` and a `stride` behind such a stem.
+    """The last stage of each scale.
 
-    Scales finer than a quarter of the image are left out, unless the network ends before 1/16, as
-    those for small images do.
+    Scales finer than a quarter of the image are left out, unless the last scale is finer than 1/16,
+    as in networks for small images.
+
+    Args:
+        stages: Objects with a `width` and a `stride`.
+        stride: Stride of the stem.
     """
     strides = list(accumulate((stage.stride for stage in stages), mul, initial=stride))[1:]
     ends = [i for i in range(len(stages)) if strides[i : i + 2] != [strides[i]] * 2]
@@ -68,7 +86,7 @@ def scales_of(stages: Sequence[Any], stride: int) -> Scales:
 
 
 def stage_maps(x: Tensor, stages: nn.ModuleList, scales: Scales) -> tuple[Tensor, ...]:
-    """What the stages of `scales` put out, for a stem's output `x`; a stage is a list of blocks."""
+    """Outputs of the stages in `scales` for a stem's output `x`; a stage is a list of blocks."""
     maps = []
     for number, stage in enumerate(stages):
         assert isinstance(stage, nn.ModuleList)

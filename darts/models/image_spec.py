@@ -1,4 +1,4 @@
-"""What the images require of a network."""
+"""The images that a network is built for."""
 
 from __future__ import annotations
 

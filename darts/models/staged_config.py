@@ -1,4 +1,4 @@
-"""A stem and stages of blocks as plain values: what the families of such networks share."""
+"""A stem and stages of blocks as plain values: the base of all families' configs."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ _Config = TypeVar("_Config", bound="StagedConfig")
 
 @dataclass(frozen=True, kw_only=True)
 class StagedConfig:
-    """Stages, each with a `depth`, a `width` and a `stride`.
+    """A network of stages, each with a `depth`, a `width` and a `stride`.
 
     Attributes:
-        kind: What such a network is called, with its article.
+        kind: Name of such a network in messages, with its article.
         stage_type: The dataclass of a stage.
+        stages: The stages, from the stem to the classifier.
     """
 
     kind: ClassVar[str]
@@ -38,7 +39,7 @@ class StagedConfig:
 
     @property
     def stem_stride(self) -> int:
-        """What the stem divides the image's height and width by."""
+        """The factor by which the stem divides height and width."""
         raise NotImplementedError
 
     @property
@@ -57,12 +58,12 @@ class StagedConfig:
 
     @property
     def total_stride(self) -> int:
-        """What the image's height and width are divided by up to the head."""
+        """The factor by which stem and stages divide height and width."""
         return self.stem_stride * math.prod([stage.stride for stage in self.stages])
 
     @property
     def smallest_image(self) -> int:
-        """Side of the smallest image that leaves every stride a pixel."""
+        """Side of the smallest image that leaves at least one pixel after every stride."""
         return self.total_stride
 
     @property
@@ -71,7 +72,7 @@ class StagedConfig:
         return sum(stage.depth for stage in self.stages)
 
     def check_image_size(self, height: int, width: int) -> None:
-        """Raise UserError unless every stride has more than one pixel to act on."""
+        """Raise UserError unless at least one pixel is left after every stride."""
         smallest = self.smallest_image
         if min(height, width) < smallest:
             raise UserError(
@@ -100,7 +101,7 @@ class StagedConfig:
 
 
 def count_problem(name: str, value: Any) -> str | None:
-    """What is wrong with a value that should be a whole number of at least 1, if anything is."""
+    """The problem with a value that should be a whole number of at least 1, or None."""
     if value != int(value) or value < 1:
         return f"{name} is a whole number of at least 1, not {value}"
     return None

@@ -15,7 +15,7 @@ from ops.regularize import Noise, dropout, needed_noise
 
 
 class StagedNetwork(Classifier):
-    """An image classifier of `config`; the families add `stem`, `stages` and `classifier`.
+    """The classifier of a config; each family adds `stem`, `stages` and `classifier`.
 
     Attributes:
         key: The key of the config in the network's description, in files and in checkpoints.
@@ -50,22 +50,23 @@ class StagedNetwork(Classifier):
         self.feature_strides = self._scales.strides
 
     def check_image_size(self, height: int, width: int) -> None:
-        """Raise UserError unless every stride has more than one pixel to act on."""
+        """Raise UserError unless at least one pixel is left after every stride."""
         self.config.check_image_size(height, width)
 
     def pooled(self, x: Tensor) -> Tensor:
-        """What the classifier reads `[B, C]` of the last block's output `[B, C', H, W]`."""
+        """The classifier's input `[B, C]` from the last block's output `[B, C', H, W]`."""
         return x.mean(dim=(2, 3))
 
     def forward(
         self, images: Tensor, drop_path: float = 0.0, generator: Noise | None = None
     ) -> tuple[Tensor, None]:
-        """Logits `[B, num_classes]` of images `[B, 3, H, W]`, and None for an auxiliary head's.
+        """Logits `[B, num_classes]`, and None because there is no auxiliary head.
 
         Args:
-            drop_path: Probability of dropping a sample's branch beside a skip; it grows linearly
-                with depth: block i of n, from 0, has i/n of it (EfficientNet's code; 0.2 there).
-                Without effect at test.
+            images: `[B, 3, H, W]`; see `check_image_size`.
+            drop_path: Probability of dropping a residual branch, per image, in training. It grows
+                linearly with depth: block i of n (from 0) has i/n of it, as in EfficientNet's code
+                (0.2 there).
             generator: Noise of drop path and dropout, needed in training with either.
         """
         self.check_image_size(*images.shape[-2:])
@@ -83,7 +84,7 @@ class StagedNetwork(Classifier):
         return self.classifier(features), None
 
     def features(self, images: Tensor) -> tuple[Tensor, ...]:
-        """Feature maps, see `darts.models.features`: what the last stage of each scale gives."""
+        """Feature maps, see `darts.models.features`: the output of the last stage of each scale."""
         self.check_image_size(*images.shape[-2:])
         return stage_maps(self.stem(images), self.stages, self._scales)
 
@@ -94,8 +95,8 @@ def create_stages(
     """The blocks of each stage, for a stem of `c_in` channels.
 
     Args:
-        create_block: Takes a stage, the channels of the block's input, and whether the block is
-            the first of its stage, which strides.
+        create_block: (stage, channels of the block's input, whether the block is the first of its
+            stage) -> block. Only the first block strides.
     """
     stages = nn.ModuleList()
     for stage in config.stages:

@@ -1,4 +1,4 @@
-"""What is about to be trained, in a few lines that need no data."""
+"""A summary of the network that is about to be trained; it needs no data."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from genotypes import Genotype
 
 
 def network_card(options: TrainingOptions, model: Model) -> str:
-    """The network's cells and its cost for one image, by both counting rules for a genotype's.
+    """The network's cost for one image; for a genotype also its cells, and both counting rules.
 
     Raises:
-        UserError: Own data are absent or faulty, or the network cannot take their images.
+        UserError: Own data are missing or faulty, or the network cannot take their images.
     """
     classes, size = classes_and_size(options)
     with torch.device("meta"):
@@ -29,7 +29,9 @@ def network_card(options: TrainingOptions, model: Model) -> str:
         if made["auxiliary"]:
             more = count(network, size, auxiliary=True).params - cost.params
             rows.append(("auxiliary head", f"{more:,} more, in training only"))
-        published = f"{cost.published_macs:,} with norms and ReLUs, the rule behind published ones"
+        published = (
+            f"{cost.published_macs:,} with batch norms and ReLUs, the rule behind published figures"
+        )
         rows.append(("multiply-adds", f"{cost.macs:,} of convolutions and linear layers"))
         rows.append(("", published))
     else:
@@ -46,14 +48,17 @@ def network_card(options: TrainingOptions, model: Model) -> str:
 
 
 def _cell_lines(genotype: Genotype) -> list[str]:
-    """Both cells as sums; c[k-2] and c[k-1] are what the two cells before put out."""
+    """Both cells as sums; c[k-2] and c[k-1] are the outputs of the two previous cells.
+
+    Nodes are numbered from 0, as in drawings and genotype files.
+    """
     lines = []
     for kind, title in (("normal", "normal cell"), ("reduce", "reduction cell")):
         nodes, concat = genotype.cell(kind)
         lines.append(title)
-        for number, inputs in enumerate(nodes, 1):
+        for number, inputs in enumerate(nodes):
             lines.append(f"  {number:>3} = {' + '.join(_term(*edge) for edge in inputs)}")
-        lines.append(f"  out = {', '.join(map(_state, concat))} side by side")
+        lines.append(f"  out = concatenation of {', '.join(map(_state, concat))}")
     return lines
 
 
@@ -62,4 +67,4 @@ def _term(operation: str, source: int) -> str:
 
 
 def _state(number: int) -> str:
-    return ("c[k-2]", "c[k-1]")[number] if number < 2 else str(number - 1)
+    return ("c[k-2]", "c[k-1]")[number] if number < 2 else str(number - 2)

@@ -1,12 +1,13 @@
-"""A network's training step as one compiled graph: torch.compile, with the same draws as without.
+"""A network's training step as one compiled graph, with the same random masks as without.
 
-Drop path and dropout draw from a generator on the host, which would split the graph at every draw.
-So all masks of a step are drawn before it, in the network's own order, and reach the graph as one
-tensor. Their probabilities may then change from step to step: the graph knows their shapes alone.
+Drop path and dropout sample masks from a generator on the host, and each call would split the
+graph. Therefore all masks of a step are sampled before it, in the order in which the network asks
+for them, and enter the graph as one tensor. Their probabilities may change from step to step,
+because the graph depends only on their shapes.
 
-Compiled is what trains: the forward pass in training mode, for batches of one shape, and its
-backward pass. Tests and teachers evaluate their networks as they are, so no other batch size is
-ever compiled. Parameters, buffers and their names stay the network's own.
+Only the training step is compiled: the forward pass in training mode for batches of one shape, and
+its backward pass. Tests and teachers run uncompiled, so no other batch size is ever compiled. The
+network keeps its parameters, buffers and their names.
 """
 
 from __future__ import annotations
@@ -28,11 +29,11 @@ log = logging.getLogger(__name__)
 NOT_COMPILED = "The network is trained without being compiled: %s"
 
 Forward = Callable[[Tensor, float, torch.Generator], tuple[Tensor, Tensor | None]]
-"""A network's logits and its auxiliary head's, for images, a drop path probability and noise."""
+"""(images, drop path probability, noise) -> logits of the network and of its auxiliary head."""
 
 
 def wants_compiling(wish: bool | Literal["auto"], device: torch.device) -> bool:
-    """Whether to compile; of itself on CUDA alone, where it saves many launches."""
+    """Whether to compile; "auto" compiles only on CUDA, where it saves many kernel launches."""
     return device.type == "cuda" if wish == "auto" else wish
 
 
@@ -42,15 +43,18 @@ def compiled(
     context: Callable[[], AbstractContextManager[object]],
     compiler: str = "inductor",
 ) -> Forward | None:
-    """`network`'s forward pass in training mode, compiled; None and a line in the log if it cannot.
+    """Compile the forward pass of `network` in training mode.
 
-    A first step is taken here, so that the backward pass is compiled as well, which takes seconds
-    to minutes. Parameters and buffers are afterwards what they were.
+    One step is run here, so that the backward pass is compiled as well; this takes seconds to
+    minutes. Parameters and buffers keep their values.
 
     Args:
-        images: A batch `[B, 3, H, W]` like all to come.
-        context: Of a forward pass, such as autocast.
+        images: A batch `[B, 3, H, W]` of the shape of all later batches.
+        context: Context of a forward pass, such as autocast.
         compiler: A back end of torch.compile.
+
+    Returns:
+        The compiled forward pass, or None if the network cannot be compiled; the log says why.
     """
     if obstacle := _obstacle(network):
         log.warning(NOT_COMPILED, obstacle)
@@ -73,24 +77,24 @@ def compiled(
             with context():
                 logits, auxiliary = forward(images, 0.0, torch.Generator())
             (logits.sum() + (0 if auxiliary is None else auxiliary.sum())).backward()
-    except Exception as error:  # What a compiler and its tools raise is open.
+    except Exception as error:  # A compiler and its tools may raise anything.
         log.warning(NOT_COMPILED, str(error).strip().partition("\n")[0] or type(error).__name__)
         return None
     return forward
 
 
 def _obstacle(network: nn.Module) -> str | None:
-    """What in a network no graph can hold."""
+    """Why a network cannot be one graph, or None."""
     if getattr(network, "recompute", False):
-        return "its cells are computed again in the backward pass (--recompute-cells)"
+        return "its cells are recomputed in the backward pass (--recompute-cells)"
     if any(isinstance(part, SyncBatchNorm) for part in network.modules()):
-        return "its norms take their statistics from several processes (--sync-norm)"
+        return "its batch norms take their statistics from several processes (--sync-norm)"
     return None
 
 
 @contextmanager
 def _left_as_it_was(network: nn.Module) -> Iterator[None]:
-    """Undo what a step does to buffers and gradients."""
+    """Undo the effect of a step on buffers and gradients."""
     buffers = [(buffer, buffer.clone()) for buffer in network.buffers()]
     try:
         yield
@@ -101,15 +105,15 @@ def _left_as_it_was(network: nn.Module) -> Iterator[None]:
 
 
 class StepMasks:
-    """All masks of drop path and dropout in a training step, drawn ahead as one tensor.
+    """All masks of drop path and dropout in a training step, sampled ahead as one tensor.
 
     Args:
-        network: What they are for, in training mode.
-        images: A batch `[B, 3, H, W]` like all to come.
+        network: The network that uses them, in training mode.
+        images: A batch `[B, 3, H, W]` of the shape of all later batches.
     """
 
     def __init__(self, network: nn.Module, images: Tensor) -> None:
-        # Runs without computing anything, to learn which masks the network asks for.
+        # A copy on the meta device computes nothing; it shows which masks the network asks for.
         self._outline = copy.deepcopy(network).to("meta")
         self._batch = torch.empty_like(images, device="meta")
         self._device, self._dtype = images.device, images.dtype
@@ -117,7 +121,7 @@ class StepMasks:
         self._shapes = [shape for shape, _ in self._wanted]
 
     def draw(self, drop_path: float, generator: torch.Generator) -> Tensor:
-        """The masks one behind the other, drawn as the network itself would; `[elements]`."""
+        """All masks, flattened and concatenated `[elements]`, as the network would sample them."""
         if drop_path != self._drop_path:
             self._plan(drop_path)
         parts = []
@@ -132,13 +136,13 @@ class StepMasks:
         return masks.to(self._device, non_blocking=True)
 
     def hand_out(self, drawn: Tensor) -> Masks:
-        """What gives a network its masks, one after the other, out of those of `draw`."""
+        """A function that gives the network the masks of `draw`, one at each call."""
         parts = drawn.split([math.prod(shape) for shape in self._shapes])
         masks = iter([part.view(shape) for part, shape in zip(parts, self._shapes, strict=True)])
         return lambda shape, probability: next(masks)
 
     def _plan(self, drop_path: float) -> None:
-        """Note shapes and probabilities in the order in which the network asks."""
+        """Record shapes and probabilities in the order in which the network asks for them."""
         wanted: list[tuple[Sequence[int], float]] = []
 
         def note(shape: Sequence[int], probability: float) -> Tensor:

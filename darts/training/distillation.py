@@ -1,9 +1,12 @@
-"""Learning from a trained network as well as from labels (FBNetV3, appendix A.5).
+"""Distillation: learning from a trained network as well as from labels (FBNetV3, appendix A.5).
 
-Two steps: train the teacher with labels, as any network; then train each student, the teacher's own
-architecture too, on 0.8 · divergence from the teacher + 0.2 · cross entropy with the labels. The
-paper names neither the temperature nor the form of the divergence; here it is Kullback and
-Leibler's from the teacher's probabilities to the student's (arXiv 1503.02531), at temperature 1.
+There are two steps. The teacher is trained with labels, like any network. Then each student, which
+may have the teacher's architecture, is trained with the loss
+
+    0.8 · KL(teacher's probabilities || student's probabilities) + 0.2 · cross entropy with labels.
+
+The paper names neither the temperature nor the form of the divergence; here it is the
+Kullback-Leibler divergence (arXiv 1503.02531) at temperature 1.
 """
 
 from __future__ import annotations
@@ -23,19 +26,23 @@ from darts.training.predict import load_trained
 
 
 class Teacher:
-    """A trained network that says what it thinks of the student's training images.
+    """A trained network that classifies the student's training images.
 
-    It sees them as the student does, changed and mixed, and as large; only their normalisation
-    becomes its own. Its averaged weights are used where its run has them.
+    It gets the same augmented and mixed images of the same size as the student, renormalised with
+    the mean and standard deviation of its own training. It uses its averaged weights if its run
+    has them.
 
     Args:
-        path: Run directory, or checkpoint.
-        card: The student's data set, as `Dataset.card` describes it.
+        path: Run directory or checkpoint of the teacher.
+        card: Description of the student's data set, see `Dataset.card`.
         device: Where to compute.
         dtype: Number format of the images.
 
+    Attributes:
+        digest: SHA-256 of the teacher's checkpoint.
+
     Raises:
-        UserError: There is no such run, or its classes or its image size are others.
+        UserError: There is no such run, or its classes or its image size differ.
     """
 
     def __init__(
@@ -66,15 +73,15 @@ class Teacher:
 
     @torch.no_grad()
     def __call__(self, images: Tensor) -> Tensor:
-        """Its logits `[B, classes]` for images `[B, 3, H, W]` in the student's normalisation."""
+        """Logits `[B, classes]` for images `[B, 3, H, W]` in the student's normalisation."""
         return self.network(images * self._scale + self._shift)[0]
 
     def check_same(self, digest: str | None) -> None:
-        """Raise UserError unless this is the teacher that a checkpoint's run has had so far."""
+        """Raise UserError unless the teacher is the one that the resumed run has used so far."""
         if digest != self.digest:
             raise UserError(
                 "--teacher: its checkpoint has changed since this run began (another SHA-256), so "
-                "the run cannot go on as it was. Bring the old one back, or start a new run."
+                "the run cannot continue. Restore the old checkpoint, or start a new run."
             )
 
 
@@ -82,7 +89,11 @@ _SCALES = ("mean", "std")
 
 
 def divergence(logits: Tensor, teachers: Tensor) -> Tensor:
-    """Kullback-Leibler divergence of the student's from the teacher's probabilities, batch mean."""
+    """Kullback-Leibler divergence KL(teacher || student) of two logits `[B, classes]`, batch mean.
+
+    >>> divergence(torch.zeros(2, 3), torch.zeros(2, 3)).item()
+    0.0
+    """
     return functional.kl_div(
         logits.log_softmax(1), teachers.log_softmax(1), reduction="batchmean", log_target=True
     )
@@ -91,6 +102,7 @@ def divergence(logits: Tensor, teachers: Tensor) -> Tensor:
 def _check_classes(path: Path | str, theirs: Sequence[str], ours: Sequence[str]) -> None:
     if tuple(theirs) != tuple(ours):
         raise UserError(
-            f"--teacher {path}: it tells apart {len(theirs)} classes ({', '.join(theirs[:3])}, …), "
-            f"but the data set has {len(ours)} ({', '.join(ours[:3])}, …)."
+            f"--teacher {path}: it was trained on {len(theirs)} classes "
+            f"({', '.join(theirs[:3])}, …), but the data set has {len(ours)} "
+            f"({', '.join(ours[:3])}, …)."
         )

@@ -1,4 +1,4 @@
-"""What helps a retraining that needs more memory than there is."""
+"""Advice for a retraining that runs out of memory."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from darts.training.options import TrainingOptions
 
 
 def memory_advice(options: TrainingOptions, network: nn.Module, dataset: Dataset) -> str:
-    """Which settings to change, and about how much each would save; counted on the CPU."""
+    """Settings that save memory, and about how much each saves; measured on the CPU."""
     net = copy.deepcopy(network).cpu().float().train()
     size, cpu = dataset.image_size, torch.device("cpu")
 

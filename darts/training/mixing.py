@@ -1,4 +1,4 @@
-"""Mixup: convex pairs of images and of their labels (arXiv 1710.09412)."""
+"""Mixup: convex combinations of pairs of images and of their labels (arXiv 1710.09412)."""
 
 from __future__ import annotations
 
@@ -9,16 +9,23 @@ from torch.nn import functional
 
 
 def draw_share(alpha: float, generator: torch.Generator) -> float:
-    """A number of the distribution Beta(alpha, alpha); a torch generator lends its randomness."""
+    """Sample from Beta(alpha, alpha); a torch generator provides the seed."""
     seed = torch.randint(2**62, (), generator=generator).item()
     return float(np.random.default_rng(int(seed)).beta(alpha, alpha))
 
 
 def mix(images: Tensor, targets: Tensor, share: float) -> tuple[Tensor, Tensor]:
-    """`share` of each image and target, and the rest of those of its neighbour in the batch.
+    """Mix each image and target with those of its neighbour in the batch.
 
-    Batches come in random order, so a neighbour is as good as a random partner (the paper's code
-    draws a permutation); one share for the whole batch, as there.
+        mixed[i] = share · images[i] + (1 - share) · images[i - 1]
+
+    Batches are in random order, so the neighbour is a random partner. (The paper's code samples a
+    permutation. As there, one share is used for the whole batch.)
+
+    >>> images, targets = torch.eye(2).view(2, 1, 1, 2), torch.eye(2)
+    >>> mix(images, targets, 0.75)[1]
+    tensor([[0.7500, 0.2500],
+            [0.2500, 0.7500]])
 
     Args:
         images: `[B, C, H, W]`.

@@ -1,4 +1,4 @@
-"""What a step of a retraining minimises."""
+"""The loss of a retraining."""
 
 from __future__ import annotations
 
@@ -12,9 +12,20 @@ from darts.training.distillation import divergence
 
 @dataclass(frozen=True, kw_only=True)
 class Objective:
-    """Cross entropy with the labels, with what an auxiliary head and a teacher add.
+    """Cross entropy with the labels, plus the terms of an auxiliary head and of a teacher.
 
-    Args:
+        total = (1 - d) · CE(logits, labels) + d · KL(teacher || logits) + a · CE(auxiliary, labels)
+
+    with d the distillation weight (0 without a teacher) and a the auxiliary weight (0 without an
+    auxiliary head).
+
+    >>> import torch
+    >>> objective = Objective(label_smoothing=0.0, auxiliary_weight=0.4, distillation_weight=0.8)
+    >>> loss, total = objective(torch.zeros(1, 2), torch.zeros(1, 2), torch.tensor([0]))
+    >>> round(loss.item(), 4), round(total.item(), 4)
+    (0.6931, 0.9704)
+
+    Attributes:
         label_smoothing: Share of the target that is spread over all classes.
         auxiliary_weight: Weight of the auxiliary head's cross entropy.
         distillation_weight: Weight of the divergence from a teacher; the labels have the rest.
@@ -26,7 +37,7 @@ class Objective:
     distillation_weight: float
 
     def of_labels(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Cross entropy of logits `[B, classes]` with labels `[B]` or probabilities like them."""
+        """Cross entropy of logits `[B, C]` with labels `[B]` or probabilities `[B, C]`."""
         return functional.cross_entropy(logits, targets, label_smoothing=self.label_smoothing)
 
     def __call__(
@@ -36,7 +47,7 @@ class Objective:
         targets: Tensor,
         teachers: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """The cross entropy with the labels, which is shown, and the whole, which is minimised."""
+        """The cross entropy with the labels, for display, and the total loss, to be minimised."""
         loss = total = self.of_labels(logits, targets)
         if teachers is not None:
             share = self.distillation_weight

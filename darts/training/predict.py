@@ -1,4 +1,4 @@
-"""A trained network from its checkpoint, and what it says of one image file."""
+"""A trained network from its checkpoint, and its prediction for an image file."""
 
 from __future__ import annotations
 
@@ -18,13 +18,19 @@ from darts.training.pretrained import trained_state
 
 @dataclass(frozen=True)
 class Trained:
-    """A network in evaluation mode, and the card of the data set that it was trained on."""
+    """A trained network.
+
+    Attributes:
+        network: The network, in evaluation mode.
+        card: Description of the data set that it was trained on, see `Dataset.card`.
+    """
 
     network: nn.Module
     card: Mapping[str, Any]
 
     @property
     def classes(self) -> tuple[str, ...]:
+        """Names of the classes, in the order of the logits."""
         return tuple(self.card["classes"])
 
 
@@ -34,18 +40,17 @@ def load_trained(
     """The network of a retraining's checkpoint, or of its run directory.
 
     Args:
-        averaged: Whether to take the running mean of the weights; None where there is one.
+        averaged: Whether to load the averaged weights; None loads them if there are any.
 
     Raises:
-        UserError: The file is missing, damaged, or of another kind of run, or it has no mean.
+        UserError: The file is missing, damaged or from another kind of run, or it has no averaged
+            weights.
     """
     state = trained_state(checkpoint)
     network = network_from_description(state["description"])
     average = state.get("average")
     if averaged and average is None:
-        raise UserError(
-            f"{checkpoint} has no running mean of the weights: it was trained without --ema."
-        )
+        raise UserError(f"{checkpoint} has no averaged weights: it was trained without --ema.")
     weights = state["network"] if average is None or averaged is False else average
     network.load_state_dict(weights)
     return Trained(network.to(device).eval(), state["data"])
@@ -53,7 +58,7 @@ def load_trained(
 
 @torch.no_grad()
 def predict(trained: Trained, image: Path | str, best: int = 5) -> list[tuple[str, float]]:
-    """The most probable classes of an image file, with their probabilities, the best one first.
+    """The `best` most probable classes of an image file with their probabilities, best first.
 
     Raises:
         UserError: The file cannot be read as an image.

@@ -1,4 +1,4 @@
-"""Trained weights for a network of other classes, or for a backbone."""
+"""Trained weights for a network with other classes, or for a backbone."""
 
 from __future__ import annotations
 
@@ -16,20 +16,22 @@ from darts.runs.checkpoints import load_checkpoint_file
 def load_pretrained(
     network: nn.Module, checkpoint: Path | str, classes: Sequence[str] | None = None
 ) -> tuple[str, ...]:
-    """Load a run's weights into `network`, all but those of the classifiers.
+    """Load a run's weights into `network`, except those of the classifiers.
 
-    The classifiers are loaded, too, where `classes` are those that the run told apart, by name and
-    order. An auxiliary head that only one of the two has is left as it is.
+    The classifiers are loaded too if `classes` are those of the run, by name and order. If only one
+    of the two networks has an auxiliary head, the head is ignored.
 
     Args:
-        network: Of the same model, size and stem; or its `FeatureMaps`.
+        network: A network of the same model, size and stem; or its `FeatureMaps`.
         checkpoint: A checkpoint of a retraining, or its run directory.
+        classes: Names of the classes of `network`.
 
     Returns:
         Names of the parameters and buffers of `network` that were not loaded.
 
     Raises:
-        UserError: The file is missing, damaged or of a search, or the networks differ elsewhere.
+        UserError: The file is missing, damaged or from a search, or the networks differ in more
+            than their classifiers.
     """
     state = trained_state(checkpoint)
     given: Mapping[str, Tensor] = state["network"]
@@ -45,14 +47,17 @@ def load_pretrained(
 
 
 def trained_state(checkpoint: Path | str) -> dict[str, Any]:
-    """What a retraining's checkpoint says of its network: `description`, `network` and `data`.
+    """The network in a retraining's checkpoint: `description`, `network` (its state) and `data`.
 
     Raises:
-        UserError: The file is missing, damaged, or of another kind of run.
+        UserError: The file is missing, damaged or from another kind of run.
     """
     state = load_checkpoint_file(checkpoint, ("task",))["task"]
     if "description" not in state:
-        raise UserError(f"{checkpoint} is of a search, which trains no network of its own.")
+        raise UserError(
+            f"{checkpoint} is a search run; it has no trained network. Run evaluate.py --genotype "
+            "RUN/genotype.yaml first."
+        )
     return state
 
 
@@ -67,26 +72,26 @@ def _is_optional(name: str) -> bool:
 def _check_same(
     given: Mapping[str, Tensor], wanted: Mapping[str, Tensor], maps: bool, checkpoint: Path | str
 ) -> None:
-    """Raise UserError where the networks differ in more than their classifiers."""
+    """Raise UserError if the networks differ in more than their classifiers."""
     unused = set() if not maps else {name for name in given if name.startswith("head.")}
     problems = [
-        f"{name} is missing there"
+        f"{name} is missing in the checkpoint"
         for name in wanted
         if name not in given and not _is_optional(name)
     ]
     problems += [
-        f"{name} has no place here"
+        f"{name} is not in this network"
         for name in given
         if name not in wanted and not _is_optional(name) and name not in unused
     ]
     problems += [
-        f"{name} is {list(given[name].shape)} there and {list(value.shape)} here"
+        f"{name} is {list(given[name].shape)} in the checkpoint and {list(value.shape)} here"
         for name, value in wanted.items()
         if name in given and given[name].shape != value.shape
     ]
     if problems:
         raise UserError(
             f"{checkpoint} holds another network: {problems[0]}"
-            f"{f', and {len(problems) - 1} more such' if len(problems) > 1 else ''}. Use the same "
-            "model, channels, layers and stem as that run (its config.yaml has them)."
+            f"{f', and {len(problems) - 1} more differences' if len(problems) > 1 else ''}. "
+            "Use the same model, channels, layers and stem as that run; its config.yaml lists them."
         )

@@ -1,4 +1,4 @@
-"""How well a network does on test images."""
+"""Test scores of a network."""
 
 from __future__ import annotations
 
@@ -22,7 +22,13 @@ from darts.training.predict import load_trained
 
 @dataclass(frozen=True)
 class Scores:
-    """What a network reaches on test images: mean loss, and accuracy (%) at 1 and 5 guesses."""
+    """Scores on the test images.
+
+    Attributes:
+        loss: Mean cross entropy.
+        accuracy: Accuracy in %.
+        top5_accuracy: Share of images, in %, whose label is among the five largest logits.
+    """
 
     loss: float
     accuracy: float
@@ -44,9 +50,9 @@ def score(
     device: torch.device,
     precision: str = "fp32",
 ) -> Scores:
-    """Test `network`, whose forward gives (logits, …), on all test images of `dataset`.
+    """Test `network`, whose forward pass returns (logits, …), on all test images of `dataset`.
 
-    Several processes test a part each; the scores are those of all images.
+    Each of several processes tests a part of the images; the scores are those of all images.
     """
 
     def forward(images: Tensor) -> Tensor:

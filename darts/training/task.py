@@ -1,4 +1,4 @@
-"""Training of any model from scratch, one recipe, tested after the last epoch."""
+"""Training of any model from scratch; the result is the test after the last epoch."""
 
 from __future__ import annotations
 
@@ -52,22 +52,31 @@ TRAINING_STREAMS = ("weights", "order", "noise", "drop path", "mixing")
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """What a retraining ends with; the scores are those of the last epoch, never of the best."""
+    """The result of a retraining.
+
+    Attributes:
+        scores: Test scores after the last epoch, not those of the best epoch.
+        run_dir: The run directory.
+        seconds: Duration of the training.
+        peak_memory: Largest memory in use on the device, in bytes.
+        average_scores: Test scores of the averaged weights, or None if there is no average.
+    """
 
     scores: Scores
     run_dir: Path
     seconds: float
     peak_memory: int
     average_scores: Scores | None = None
-    """Those of the running mean of the weights, where there is one."""
 
 
 class TrainingTask:
     """One retraining as a task of `darts.runs.loop.Loop`.
 
     Args:
-        dataset: What the data options name, where it is open already.
-        compiler: The back end of torch.compile, where the network is to be compiled.
+        options: The recipe.
+        model: The genotype or the config of the network.
+        dataset: The data set of `options`, if it is already open.
+        compiler: The back end of torch.compile, used if the network is compiled.
     """
 
     title = "training"
@@ -137,14 +146,14 @@ class TrainingTask:
         )
 
     def _average_decay(self, options: TrainingOptions) -> float:
-        """Decay of the running mean of the weights, 0 for none; warns if it is too slow."""
+        """Decay of the averaged weights, 0 for none; warns if it is too slow."""
         steps = self.epochs * self.steps_per_epoch
         if options.resume is None and (warning := short_run_warning(options.ema, steps)):
             print(warning, file=sys.stderr)
         return options.ema or decay_of(options.ema_share, steps)
 
     def _forward(self, options: TrainingOptions, compiler: str) -> Forward:
-        """The network, or its compiled steps if they are wanted and possible."""
+        """The network, or its compiled forward pass if that is wanted and possible."""
         if not wants_compiling(options.compile, self.device):
             return self.network
         size = self.dataset.image_size
@@ -175,7 +184,7 @@ class TrainingTask:
     def _add_gradients(
         self, images: Tensor, targets: Tensor, labels: Tensor, noise: torch.Generator
     ) -> Tensor:
-        """Add those of one part of the batch; the loss and the accuracy in %, as one tensor."""
+        """Add the gradients of one part of the batch; return its loss and accuracy (%) `[2]`."""
         with precision_context(self.options.precision, self.device):
             logits, auxiliary = self.forward(images, self.drop_path, noise)
             teachers = None if self.teacher is None else self.teacher(images)
@@ -197,10 +206,10 @@ class TrainingTask:
         before, parts = stream.get_state(), self.options.accumulate
         scalars = []
         pieces = [whole.chunk(parts) for whole in (images, targets, labels)]
-        for number, (x, y, named) in enumerate(zip(*pieces, strict=True)):
+        for number, (x, y, classes) in enumerate(zip(*pieces, strict=True)):
             place = own.index * parts + number
             noise = PartGenerator.starting_at(before, place, own.parts * parts)
-            scalars.append(self._add_gradients(x, y, named, noise))
+            scalars.append(self._add_gradients(x, y, classes, noise))
         stream.set_state(noise.get_state())
         distributed.average([p.grad for p in self.network.parameters() if p.grad is not None])
         if self.options.grad_clip:
@@ -217,7 +226,7 @@ class TrainingTask:
         return self.test_if_due(epoch)
 
     def test_if_due(self, epoch: int) -> Mapping[str, Any]:
-        """The figures after an epoch (from 0), where a test is due; it is after the last."""
+        """The scores after an epoch (from 0) if a test is due, as it is after the last epoch."""
         every = self.options.test_every
         if epoch + 1 < self.epochs and not (every and (epoch + 1) % every == 0):
             return {}
@@ -225,7 +234,7 @@ class TrainingTask:
         return self.figures()
 
     def test(self) -> None:
-        """Score the weights, and their running mean where there is one."""
+        """Score the weights, and the averaged weights if there are any."""
 
         def scores(network: nn.Module) -> Scores:
             return score(
@@ -241,7 +250,7 @@ class TrainingTask:
             self.average_scores = scores(self.average)
 
     def figures(self) -> dict[str, float]:
-        """The scores of the last test by name, those of the running mean as `average_…`."""
+        """The scores of the last test by name; those of the averaged weights as `average_…`."""
         figures = {} if self.scores is None else self.scores.as_dict()
         if self.average_scores is not None:
             averages = self.average_scores.as_dict()
@@ -267,7 +276,7 @@ class TrainingTask:
             **{part: getattr(self, part).state_dict() for part in self._PARTS},
             **average,
             "teacher": None if self.teacher is None else self.teacher.digest,
-            # With these two a checkpoint explains itself: `--test-only` and `predict` need no more.
+            # `--test-only` and `predict` rebuild the network from these two alone.
             "description": self.network.description,
             "data": self.dataset.card(),
         }
@@ -302,7 +311,7 @@ def learning_rate_of(options: TrainingOptions, epoch: int) -> float:
 
 
 def train_network(options: TrainingOptions, model: Model) -> TrainingResult:
-    """Train the network of `model` from scratch, or go on with the run in `options.resume`.
+    """Train the network of `model` from scratch, or continue the run in `options.resume`.
 
     Raises:
         UserError: A setting, the data or the run directory is wrong, or the loss diverged.

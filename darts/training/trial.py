@@ -1,6 +1,6 @@
-"""A training as a trial: no run directory, no checkpoints; a killed one is done again.
+"""A training as a trial: without run directory or checkpoints; a killed trial starts again.
 
-The same task as a retraining's (`darts.training.task`), with the curve and the result as values.
+It runs the same task as a retraining (`darts.training.task`) and returns the result as values.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ def train_trial(
     """Train the network of a trial: `partial(train_trial, options)` is work for `run_trials`.
 
     Args:
-        options: The recipe; its seed draws the subsets of images, the same for all trials.
-        settings: `model`, a network's description (see `darts.models.registry`); `seed`, of its
-            initial
-            weights, order and augmentation; `recipe`, where the trial departs from `options`.
+        options: The recipe. Its seed chooses the subsets of images, the same for all trials.
+        settings: `model`, a network's description (see `darts.models.registry`); `seed`, which
+            determines its initial weights, batches and augmentation; and `recipe`, the options
+            that differ in this trial.
 
     Returns:
-        What `train_briefly` does.
+        The result of `train_briefly`.
 
     Raises:
         UserError: A setting or the data are wrong, or the loss diverged.
@@ -52,19 +52,19 @@ def train_briefly(
 ) -> dict[str, Any]:
     """Train the network of `model` from scratch on `dataset`.
 
-    After each epoch the report gets `epoch` (from 0), `train_loss` and `train_accuracy` (%), and,
-    where `options.test_every` is due, `test_loss`, `test_accuracy` and `test_top5_accuracy`, as
-    well as those of the running mean of weights, if there is one, as `average_test_loss` …
+    After each epoch `report` gets `epoch` (from 0), `train_loss` and `train_accuracy` (%). If a
+    test is due (`options.test_every`), it also gets `test_loss`, `test_accuracy` and
+    `test_top5_accuracy`, and `average_test_loss` … for the averaged weights if there are any.
 
     Returns:
         `test_error` and `test_top5_error` (%), `test_loss`, `train_loss`, all of the last epoch;
-        `average_test_error` where there is a running mean of weights; `params`, `macs` and
-        `activations` at the images' size.
+        `average_test_error` if the weights are averaged; `params`, `macs` and `activations` for
+        one image.
 
     Raises:
         UserError: The network cannot take the images, or the loss diverged.
     """
-    # Trials are too short for compiling, unless it is asked for.
+    # Trials are too short to compile the network, unless the options ask for it.
     options = replace(options, compile=options.compile is True)
     task = TrainingTask(options, model, dataset)
     for epoch in range(task.epochs):
@@ -110,7 +110,7 @@ def train_epoch(task: TrainingTask, epoch: int) -> dict[str, float] | None:
 
 
 def opened_dataset(options: TrainingOptions, device: str | None = None) -> Dataset:
-    """The data set of `options`, opened once a process; their seed draws its subsets.
+    """The data set of `options`, opened once per process; the seed chooses its subsets.
 
     Raises:
         UserError: See `darts.data.sources.open_dataset`.

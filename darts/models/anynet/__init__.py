@@ -1,1 +1,1 @@
-"""AnyNet, RegNet and ResNe(X)t: configs, networks, costs and published models."""
+"""AnyNet, RegNet, ResNet and ResNeXt: configs, networks, costs and published models."""

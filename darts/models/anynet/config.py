@@ -1,7 +1,8 @@
-"""An AnyNet as plain values: what makes two networks of the design spaces differ.
+"""An AnyNet as plain values.
 
 Source: RegNet (arXiv 2003.13678, §3.2 and appendix D). The bottleneck ratio is the paper's b: the
-3x3 convolution of a stage of width w has w / b channels (pycls stores 1 / b as BOT_MUL).
+3x3 convolution of a stage of width w has w / b channels. (The paper's code, pycls, stores 1 / b as
+BOT_MUL.)
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from darts.errors import UserError
 from darts.models.arrays import IntArray
 from darts.models.staged_config import StagedConfig, count_problem
 
-# X: residual bottleneck with groups; a Y block is an X block with squeeze-excitation; R: X without
-# groups; V: one 3x3 convolution; VR: V beside a shortcut.
+# x: residual bottleneck with group convolution (with se_ratio > 0: the paper's Y block); r: x
+# without groups; v: one 3x3 convolution; vr: v with a shortcut.
 Block = Literal["x", "r", "v", "vr"]
 # simple: 3x3, stride 2; resnet: 7x7, stride 2, and max pooling; cifar: 3x3, stride 1.
 AnyNetStem = Literal["simple", "resnet", "cifar"]
@@ -25,15 +26,19 @@ AnyNetStem = Literal["simple", "resnet", "cifar"]
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """Blocks of one width; the first one strides.
+    """A stage of blocks of one width; only the first block strides.
+
+    >>> Stage(depth=3, width=256, bottleneck=4, group_width=64).inner_width
+    64
 
     Attributes:
         depth: Number of blocks, d_i.
         width: Channels of the blocks' output, w_i.
         stride: Stride of the first block.
-        bottleneck: Bottleneck ratio b_i, without meaning for blocks V and VR.
-        group_width: Channels of a group, g_i, without meaning but for block X.
-        se_ratio: Channels of the squeeze-excitation over those of its block's *input*; 0: none.
+        bottleneck: Bottleneck ratio b_i; not used by blocks v and vr.
+        group_width: Channels of a group, g_i; used by block x only.
+        se_ratio: Channels of the squeeze-excitation divided by those of the block's *input*; 0 for
+            no squeeze-excitation.
     """
 
     depth: int
@@ -51,10 +56,21 @@ class Stage:
 
 @dataclass(frozen=True, kw_only=True)
 class AnyNetConfig(StagedConfig):
-    """A stem, stages of blocks, and a linear classifier on the mean over the image.
+    """A stem, stages of blocks, global average pooling and a linear classifier.
+
+    >>> config = AnyNetConfig(stages=(Stage(depth=2, width=24, group_width=8),))
+    >>> config.depth, config.total_stride
+    (2, 4)
+
+    Attributes:
+        stages: The stages, from the stem to the classifier.
+        block: "x", "r", "v" or "vr".
+        stem: "simple" (3x3, stride 2), "resnet" (7x7, stride 2, max pooling) or "cifar" (3x3,
+            stride 1).
+        stem_width: Channels of the stem's output.
 
     Raises:
-        UserError: No such network exists; the message says which stage and value is at fault.
+        UserError: No such network exists; the message names the stage and the value.
     """
 
     kind = "an AnyNet"
@@ -97,7 +113,7 @@ class AnyNetConfig(StagedConfig):
 
     @property
     def stem_stride(self) -> int:
-        """What the stem divides the image's height and width by."""
+        """The factor by which the stem divides height and width."""
         return {"cifar": 1, "simple": 2, "resnet": 4}[self.stem]
 
     @property
@@ -116,11 +132,14 @@ class AnyNetConfig(StagedConfig):
 
 
 def stage_strides(stem: AnyNetStem, stages: int) -> tuple[int, ...]:
-    """Strides of so many stages after a stem.
+    """Strides of the stages after a stem.
 
-    All are 2 after "simple"; the max pooling of "resnet" stands for the first one. After "cifar"
-    only the last three stages stride, which takes 32 pixels to 4 (to 8 for two stages, as in the
-    CIFAR network of pycls).
+    After "simple" all are 2. After "resnet" the first one is 1, because the stem's max pooling
+    strides instead. After "cifar" only the last three stages stride, from 32 pixels to 4 (with two
+    stages to 8, as in the CIFAR network of pycls).
+
+    >>> stage_strides("resnet", 4)
+    (1, 2, 2, 2)
     """
     strided = {"simple": stages, "resnet": stages - 1, "cifar": min(stages, 3)}[stem]
     return (1,) * (stages - strided) + (2,) * strided
@@ -129,11 +148,12 @@ def stage_strides(stem: AnyNetStem, stages: int) -> tuple[int, ...]:
 def compatible_widths(
     widths: ArrayLike, bottlenecks: ArrayLike, group_widths: ArrayLike
 ) -> tuple[IntArray, IntArray]:
-    """Widths and group widths nearest to the given ones such that groups divide bottlenecks.
+    """The nearest widths and group widths for which the groups divide the bottlenecks.
 
-    As in pycls: a group is at most as wide as the bottleneck v = w / b; v is rounded to the nearest
-    multiple of the group width (and of 1 / b where that is above 1), halves to even, but not below
-    one multiple; w = v · b. It changes by at most a third (appendix D). All arrays broadcast.
+    As in pycls: a group is at most as wide as the bottleneck v = w / b. v is rounded to the nearest
+    multiple of the group width (and of 1 / b if that is above 1), halves to even, but to at least
+    one multiple; then w = v · b. Widths change by at most a third (appendix D). All arrays
+    broadcast.
 
     >>> compatible_widths([24, 152, 392], 1, 16)
     (array([ 32, 160, 384]), array([16, 16, 16]))
@@ -147,9 +167,12 @@ def compatible_widths(
 
 
 def squeezed_width(c_in: ArrayLike, se_ratio: ArrayLike) -> IntArray:
-    """Channels of the squeeze-excitation in a block of `c_in` input channels; ratio 0: none.
+    """Channels of the squeeze-excitation in a block of `c_in` input channels; 0 if the ratio is 0.
 
-    Rounded half to even. The ratio refers to the block's input, not to its bottleneck.
+    Halves are rounded to even. The ratio refers to the block's input, not to its bottleneck.
+
+    >>> int(squeezed_width(24, 0.25))
+    6
     """
     ratio = np.asarray(se_ratio, np.float64)
     squeezed = np.rint(np.asarray(c_in, np.int64) * ratio).astype(np.int64)

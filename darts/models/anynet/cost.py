@@ -1,10 +1,12 @@
 """Costs of AnyNets in closed form: without building them, and for many at once.
 
-The formulas follow the layers of `ops.blocks`; tests hold them to `darts.costs.count.count` of the
-module. Two rules of counting live side by side:
-- ours: multiply-adds of convolutions and linear layers; outputs of convolutions (RegNet paper, §4);
-- that of pycls, behind the published figures: "flops" are multiply-adds and one addition a bias
-  and output *channel*; "acts" are the outputs of convolutions, linear layers and max pooling.
+The formulas follow the layers of `ops.blocks`; tests compare them with `darts.costs.count.count` of
+the module. There are two counting rules:
+- ours: multiply-adds of convolutions and linear layers; outputs of convolutions (RegNet,
+  arXiv 2003.13678, §4);
+- the rule of pycls, behind the paper's figures: "flops" are multiply-adds plus one addition for
+  each output *channel* with a bias; "acts" are the outputs of convolutions, linear layers and max
+  pooling.
 """
 
 from __future__ import annotations
@@ -63,7 +65,7 @@ def anynet_cost(
 def anynet_costs(
     table: AnyNetTable, *, resolution: int = 224, num_classes: int = 1000
 ) -> AnyNetCost[IntArray]:
-    """The costs of N networks for a square image of `resolution` pixels, arrays [N]."""
+    """The costs of N networks for a square image of `resolution` pixels, arrays `[N]`."""
     inner = np.rint(table.widths / table.bottlenecks).astype(np.int64)
     group_widths = inner if table.block == "r" else table.group_widths
     total, pooled, size = _stem_cost(table, resolution)
@@ -87,7 +89,7 @@ def anynet_costs(
 
 
 def _stem_cost(table: AnyNetTable, resolution: int) -> tuple[IntArray, int, IntArray]:
-    """The stem's counts [4, N], elements that its pooling puts out, image size after it [N]."""
+    """Counts `[4, N]` of the stem, outputs of its pooling, and the image size `[N]` after it."""
     size, width = resolution, np.full(len(table), table.stem_width)
     size = size if table.stem == "cifar" else -(-size // 2)
     counts = _conv_norm(3, width, 7 if table.stem == "resnet" else 3, size)
@@ -107,7 +109,7 @@ def _block_cost(
     size: IntArray,
     stride: IntArray,
 ) -> IntArray:
-    """The counts [4, N] of one block on images of `size`."""
+    """Counts `[4, N]` of one block on images of `size`."""
     smaller = -(-size // stride)
     if block in ("v", "vr"):
         counts = _conv_norm(c_in, width, 3, smaller)
@@ -125,14 +127,14 @@ def _block_cost(
 def _conv_norm(
     c_in: IntArray | int, c_out: IntArray, kernel: int, size: IntArray | int
 ) -> IntArray:
-    """Parameters, multiply-adds, outputs, biases [4, N]; c_in: input channels of a group."""
+    """Parameters, multiply-adds, outputs and biases `[4, N]`; c_in: input channels of a group."""
     weights = kernel**2 * c_in * c_out
     pixels = size * size
     return np.stack([weights + 2 * c_out, weights * pixels, c_out * pixels, 0 * c_out])
 
 
 def _squeeze_excite(channels: IntArray, squeezed: IntArray) -> IntArray:
-    """As `_conv_norm`; nothing where `squeezed` is 0."""
+    """The same counts of a squeeze-excitation; zeros where `squeezed` is 0."""
     weights = 2 * channels * squeezed
     biases = (channels + squeezed) * (squeezed > 0)
     return np.stack([weights + biases, weights, biases, biases])

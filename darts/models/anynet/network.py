@@ -1,6 +1,6 @@
-"""AnyNet: a stem, stages of one kind of block, mean, linear classifier.
+"""AnyNet: a stem, stages of one kind of block, global average pooling, a linear classifier.
 
-Source: RegNet (arXiv 2003.13678, §3.2); layers and initial weights are those of its code pycls.
+Source: RegNet (arXiv 2003.13678, §3.2). Layers and initial weights are those of its code, pycls.
 """
 
 from __future__ import annotations
@@ -17,9 +17,15 @@ from ops.initialise import initialise_by_fan_out
 
 
 class AnyNet(StagedNetwork):
-    """An image classifier of `config`.
+    """The network of an `AnyNetConfig`.
+
+    >>> from darts.models.anynet.zoo import REGNETS
+    >>> network = AnyNet(REGNETS["regnetx_200mf"].config(stem="cifar"), num_classes=10).eval()
+    >>> network(torch.zeros(1, 3, 32, 32))[0].shape
+    torch.Size([1, 10])
 
     Args:
+        config: Stem, stages and blocks.
         num_classes: Number of classes.
         generator: Random stream of the initial weights; by default torch's global one.
 

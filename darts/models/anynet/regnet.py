@@ -1,7 +1,12 @@
 """RegNet: widths from a line, quantised to a few stages (arXiv 2003.13678, §3.3, Eq. 2 to 4).
 
-Block j has width u_j = w_0 + w_a·j, rounded to the nearest w_0·w_m^s for a whole s, then to a
-multiple of 8; neighbours of equal width form a stage. All rounding is half to even, as in pycls.
+Block j = 0, 1, … has the width
+
+    u_j = w_0 + w_a · j                                     (Eq. 2)
+    s_j = round(log(u_j / w_0) / log(w_m))                  (Eq. 3)
+    w_j = w_0 · w_m^s_j, rounded to a multiple of 8         (Eq. 4)
+
+Consecutive blocks of equal width form a stage. Halves are rounded to even, as in pycls.
 """
 
 from __future__ import annotations
@@ -23,12 +28,12 @@ from darts.models.anynet.config import (
 )
 from darts.models.arrays import FloatArray, IntArray
 
-QUANTUM = 8  # Widths are multiples of it.
+QUANTUM = 8  # Widths are multiples of this.
 
 
 @dataclass(frozen=True, kw_only=True)
 class RegNet:
-    """The parameters of a RegNet: X without, Y with squeeze-excitation (`se_ratio` 1/4).
+    """The parameters of a RegNet: RegNetX, or RegNetY with squeeze-excitation (`se_ratio` 1/4).
 
     >>> model = RegNet(depth=13, w0=24, wa=36.44, wm=2.49, group_width=8)
     >>> [(stage.depth, stage.width) for stage in model.config().stages]
@@ -38,13 +43,13 @@ class RegNet:
         depth: Number of blocks, d.
         w0: Initial width, a multiple of 8.
         wa: Slope, at least 0.
-        wm: Quantisation: the ratio of neighbouring stages' widths, above 1.
-        group_width: Channels of a group, g, before it is made to fit.
+        wm: Ratio of the widths of consecutive stages, above 1.
+        group_width: Channels of a group, g, before `compatible_widths`.
         bottleneck: Bottleneck ratio, b.
         se_ratio: See `Stage`.
 
     Raises:
-        UserError: A parameter lies outside its range.
+        UserError: A parameter is outside its range.
     """
 
     depth: int
@@ -66,14 +71,14 @@ class RegNet:
             raise UserError(f"A RegNet's wm is above 1, not {self.wm}.")
 
     def block_widths(self) -> IntArray:
-        """Width of each block before groups are made to fit, [depth]."""
+        """Width of each block `[depth]`, before `compatible_widths`."""
         exponents = exponents_of(np.arange(self.depth), self.w0, self.wa, self.wm)
         return quantised_widths(self.w0, self.wm, exponents)
 
     def config(
         self, *, block: Block = "x", stem: AnyNetStem = "simple", stem_width: int = 32
     ) -> AnyNetConfig:
-        """The network."""
+        """The network of these parameters."""
         widths, depths = np.unique(self.block_widths(), return_counts=True)
         widths, groups = compatible_widths(widths, self.bottleneck, self.group_width)
         strides = stage_strides(stem, len(widths))
@@ -96,14 +101,14 @@ class RegNet:
 
 
 def exponents_of(blocks: ArrayLike, w0: ArrayLike, wa: ArrayLike, wm: ArrayLike) -> IntArray:
-    """The whole s with w_0·w_m^s nearest to u_j, for block numbers j; arrays broadcast."""
+    """The exponents s_j (Eq. 3) of block numbers j; arrays broadcast."""
     start, ratio = np.asarray(w0, np.float64), np.asarray(wm, np.float64)
     line = np.asarray(blocks, np.int64) * np.asarray(wa, np.float64) + start
     return np.rint(np.log(line / start) / np.log(ratio)).astype(np.int64)
 
 
 def quantised_widths(w0: ArrayLike, wm: ArrayLike, exponents: ArrayLike) -> IntArray:
-    """w_0·w_m^exponent, rounded to a multiple of 8; arrays broadcast."""
+    """w_0 · w_m^exponent, rounded to a multiple of 8 (Eq. 4); arrays broadcast."""
     power = np.power(np.asarray(wm, np.float64), np.asarray(exponents, np.int64))
     return np.rint(np.asarray(w0, np.float64) * power / QUANTUM).astype(np.int64) * QUANTUM
 
@@ -111,13 +116,14 @@ def quantised_widths(w0: ArrayLike, wm: ArrayLike, exponents: ArrayLike) -> IntA
 def stages_of(
     depths: IntArray, w0: FloatArray, wa: FloatArray, wm: FloatArray, stages: int
 ) -> tuple[IntArray, IntArray, IntArray]:
-    """Stages of those among N RegNets that have exactly `stages`.
+    """The stages of those M of N RegNets that have exactly `stages` stages.
 
-    A RegNet that skips an exponent, or two of whose exponents give the same width, is not valid
-    (as in pycls).
+    As in pycls, a RegNet is not valid if it skips an exponent, or if two of its exponents give the
+    same width.
 
     Returns:
-        Their indices [M]; their depths and widths [M, stages], before groups are made to fit.
+        Indices `[M]` of these RegNets; depths and widths `[M, stages]` of their stages, before
+        `compatible_widths`.
     """
     chosen = np.flatnonzero(exponents_of(depths - 1, w0, wa, wm) == stages - 1)
     depths, w0, wa, wm = depths[chosen, None], w0[chosen, None], wa[chosen, None], wm[chosen, None]

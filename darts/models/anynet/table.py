@@ -1,4 +1,4 @@
-"""Many AnyNets at once, as arrays: what samplers draw and costs are computed from."""
+"""Many AnyNets as arrays, for sampling and for costs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from darts.models.anynet.config import AnyNetConfig, AnyNetStem, Block, Stage
 from darts.models.arrays import FloatArray, IntArray
 
-# Columns of a table and what they are called in a stage.
+# Columns of a table and the fields of `Stage` in them.
 _COLUMNS: Mapping[str, str] = MappingProxyType(
     {
         "depths": "depth",
@@ -27,7 +27,12 @@ _COLUMNS: Mapping[str, str] = MappingProxyType(
 
 @dataclass(frozen=True, kw_only=True)
 class AnyNetTable:
-    """N AnyNets of one kind of block and stem; all arrays are [N, stages]. See `Stage`."""
+    """N AnyNets with the same block and stem; all arrays are `[N, stages]`.
+
+    Attributes:
+        depths, widths, strides, bottlenecks, group_widths, se_ratios: See `Stage`.
+        block, stem, stem_width: See `AnyNetConfig`.
+    """
 
     depths: IntArray
     widths: IntArray

@@ -1,8 +1,8 @@
 """The published models by name: 24 RegNets, six ResNets and ResNeXts.
 
 Parameters are those of pycls (configs/dds_baselines, from arXiv 2003.13678, Figs 15 and 16).
-torchvision's regnet_x_400mf, regnet_y_800mf and regnet_y_8gf are other networks than these, because
-it rounds widths to groups in another way.
+torchvision's regnet_x_400mf, regnet_y_800mf and regnet_y_8gf differ from these, because it rounds
+widths to groups in a different way.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def _resnet(depths: tuple[int, ...], b: int, group_widths: tuple[int, ...]) -> A
 
 _DEPTHS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
 
-# A ResNet's groups are as wide as its bottleneck: one group. The ResNeXts are 32x4d.
+# A ResNet has one group, as wide as the bottleneck. The ResNeXts are 32x4d.
 RESNETS: Mapping[str, AnyNetConfig] = MappingProxyType(
     {f"resnet{layers}": _resnet(d, 4, (64, 128, 256, 512)) for layers, d in _DEPTHS.items()}
     | {f"resnext{layers}": _resnet(d, 2, (4, 8, 16, 32)) for layers, d in _DEPTHS.items()}
@@ -79,7 +79,11 @@ def list_anynets() -> tuple[str, ...]:
 def find_anynet(name: str) -> AnyNetConfig | None:
     """The published model of this name, or None.
 
-    The paper's spelling will do ("RegNetX-4.0GF", "ResNet-50"), and "4gf" or "resnext50_32x4d".
+    The papers' spelling works too ("RegNetX-4.0GF", "ResNet-50"), as do "4gf" and
+    "resnext50_32x4d".
+
+    >>> find_anynet("ResNet-50") == RESNETS["resnet50"]
+    True
     """
     plain = name.lower().replace("-", "_")
     if plain.startswith(("resnet", "resnext")):

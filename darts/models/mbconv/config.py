@@ -1,4 +1,4 @@
-"""A network of MBConv blocks as plain values; EfficientNets and FBNetV3s differ in nothing else."""
+"""A network of MBConv blocks as plain values: EfficientNet (arXiv 1905.11946) and FBNetV3."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ from ops.mbconv import Activation, Gate, LayerStyle, Padding
 
 # imagenet: 3x3, stride 2; cifar: 3x3, stride 1.
 MBConvStem = Literal["imagenet", "cifar"]
-# conv: 1x1 convolution, then the mean over the image; pool: MBPool.
+# conv: 1x1 convolution, then global average pooling; pool: MBPool.
 Head = Literal["conv", "pool"]
 
 Sizes = TypeVar("Sizes", int, IntArray)
 
 
 def round_width(widths: ArrayLike, multiple: int = 8, least: float = 0.9) -> IntArray:
-    """The nearest multiples, halves up, but at least one multiple and not below `least` · width.
+    """Round widths to the nearest multiples, halves up.
 
-    `least` is 0.9 for EfficientNet's filters (round_filters in its code), 0.95 for FBNetV3's.
+    The result is at least one multiple and at least `least` · width: 0.9 for EfficientNet's filters
+    (round_filters in its code), 0.95 for FBNetV3's.
 
     >>> round_width([35.2, 36, 12, 21, 3]), round_width(10, least=0.95)
     (array([32, 40, 16, 24,  8]), array(16))
@@ -36,17 +37,18 @@ def round_width(widths: ArrayLike, multiple: int = 8, least: float = 0.9) -> Int
 
 @dataclass(frozen=True, kw_only=True)
 class MBConvStage:
-    """Blocks of one shape; the first one strides.
+    """A stage of blocks of one shape; only the first block strides.
 
     Attributes:
         depth: Number of blocks.
         width: Channels of the blocks' output.
-        kernel: Side of the depthwise kernel; odd.
+        kernel: Kernel size of the depthwise convolution; odd.
         stride: Stride of the first block.
-        expansion: Channels of the depthwise convolution over those of its block's input.
-        se_ratio: Channels of the squeeze-excitation over those of its block's *input*; 0: none.
-        padding: Pixels around the strided depthwise convolution; None: what keeps the size. Some
-            FBNetV3 have other ones and lose a ring of pixels.
+        expansion: Channels of the depthwise convolution divided by those of the block's input.
+        se_ratio: Channels of the squeeze-excitation divided by those of the block's *input*; 0 for
+            no squeeze-excitation.
+        padding: Padding of the strided depthwise convolution; None for kernel // 2. Some FBNetV3
+            networks use a smaller padding and lose the outermost pixels.
     """
 
     depth: int
@@ -62,20 +64,31 @@ class MBConvStage:
 class MBConvConfig(StagedConfig):
     """A 3x3 stem, stages of MBConv blocks, a head, dropout and a linear classifier.
 
+    >>> config = MBConvConfig(stages=(MBConvStage(depth=1, width=16, stride=2),))
+    >>> config.sizes(224), config.total_stride
+    ((112, 56), 4)
+
     Attributes:
-        stem_bias: Whether the stem's convolution has biases beside its norm (FBNetV3).
-        head_width: Channels that the classifier reads.
-        head_expansion: Channels that MBPool averages over those of its input.
-        channel_multiple: What the channels of depthwise convolutions and squeeze-excitations are
-            rounded to multiples of (`round_width`, 0.95); the latter are rounded down first.
-        padding: Around strided convolutions: symmetric, or TensorFlow's "same".
-        dropout: Before the classifier, in training.
-        norm_momentum, norm_eps: Of all batch norms; the momentum as torch means it.
-        zero_gamma: Whether the last norm of each block with a skip begins at zero.
-        resolution: Side of the images that it is meant for.
+        stages: The stages, from the stem to the head.
+        stem: "imagenet" (stride 2) or "cifar" (stride 1).
+        stem_width: Channels of the stem's output.
+        stem_bias: Whether the stem's convolution has biases, although a batch norm follows
+            (FBNetV3).
+        head: "conv" (1x1 convolution, then global average pooling) or "pool" (MBPool).
+        head_width: Channels of the classifier's input.
+        head_expansion: Channels that MBPool averages, divided by those of its input.
+        channel_multiple: The channels of depthwise convolutions and squeeze-excitations are rounded
+            to multiples of this (`round_width` with 0.95); the latter are rounded down first.
+        activation: Activation of all layers.
+        gate: Gate of the squeeze-excitations.
+        padding: Padding of strided convolutions: "symmetric", or TensorFlow's "same".
+        dropout: Dropout probability before the classifier, in training.
+        norm_momentum, norm_eps: Momentum (in torch's sense) and epsilon of all batch norms.
+        zero_gamma: Whether the weights of the last batch norm of each block with a skip start at 0.
+        resolution: Side of the images that the network is meant for.
 
     Raises:
-        UserError: No such network exists; the message says which stage and value is at fault.
+        UserError: No such network exists; the message names the stage and the value.
     """
 
     kind = "an MBConv network"
@@ -131,7 +144,7 @@ class MBConvConfig(StagedConfig):
 
     @property
     def style(self) -> LayerStyle:
-        """What all its layers have in common."""
+        """The settings that all layers share."""
         return LayerStyle(
             activation=self.activation,
             gate=self.gate,
@@ -142,12 +155,12 @@ class MBConvConfig(StagedConfig):
 
     @property
     def stem_stride(self) -> int:
-        """What the stem divides the image's height and width by."""
+        """The factor by which the stem divides height and width."""
         return 1 if self.stem == "cifar" else 2
 
     @property
     def smallest_image(self) -> int:
-        """Side of the smallest image that leaves every stride a pixel."""
+        """Side of the smallest image that leaves at least one pixel after every stride."""
         smallest = self.total_stride
         while self.sizes(smallest)[-1] < 1:
             smallest += 1
@@ -165,14 +178,15 @@ class MBConvConfig(StagedConfig):
         return int(round_width(c_in * expansion, self.channel_multiple, 0.95))
 
     def squeezed_width(self, c_in: int, se_ratio: float) -> int:
-        """Channels of the squeeze-excitation in a block of `c_in` input channels; ratio 0: none."""
+        """Channels of the squeeze-excitation in such a block; 0 if the ratio is 0."""
         return int(mbconv_squeezed_width(c_in, se_ratio, self.channel_multiple))
 
     def for_small_images(self) -> MBConvConfig:
-        """The form for 32 pixels: stem and first strided stage no longer stride, 4x4 at the end.
+        """The form for 32 pixels: stem and first strided stage no longer stride; 4x4 at the end.
 
-        FBNetV3's paper keeps the stem's stride on CIFAR-10 and drops the next one only; here all
-        families have one form. Odd paddings go: of 8x8 pixels none is to spare.
+        Departure: FBNetV3's paper keeps the stem's stride on CIFAR-10 and removes the next one
+        only; here all families have the same form. Paddings other than kernel // 2 are removed,
+        because an image of 8x8 pixels cannot lose any.
         """
         if self.stem == "cifar":
             return self
@@ -200,16 +214,20 @@ def _stage_problem(stage: MBConvStage) -> str | None:
 
 
 def strided_size(size: Sizes, kernel: Sizes, stride: Sizes, padding: Sizes | None = None) -> Sizes:
-    """Side of the image after a convolution; padding None: kernel // 2, or "same" alike."""
+    """Side of the image after a convolution.
+
+    (size + 2 · padding - kernel) // stride + 1, with padding kernel // 2 for None; TensorFlow's
+    "same" gives the same side.
+    """
     around = kernel // 2 if padding is None else padding
     return (size + 2 * around - kernel) // stride + 1
 
 
 def mbconv_squeezed_width(c_in: ArrayLike, se_ratio: ArrayLike, multiple: int) -> IntArray:
-    """Channels of squeeze-excitations in blocks of `c_in` input channels; ratio 0: none.
+    """Channels of squeeze-excitations in blocks of `c_in` input channels; 0 if the ratio is 0.
 
-    Rounded down, then to a multiple, at least one. In both families' code the ratio refers to the
-    block's input, not to what it is expanded to.
+    The product is rounded down, then to a multiple, at least one. In the code of EfficientNet and
+    of FBNetV3 the ratio refers to the block's input, not to its expanded channels.
     """
     ratio = np.asarray(se_ratio, np.float64)
     rounded_down = np.floor(np.asarray(c_in, np.int64) * ratio + 1e-9)

@@ -1,8 +1,8 @@
 """Costs of MBConv networks in closed form: without building them, and for many at once.
 
-The formulas follow the layers of `ops.mbconv`; tests hold them to `darts.costs.count.count` of the
-module. Counted as there: multiply-adds of convolutions (squeeze-excitation included) and of the
-classifier, whatever the padding; outputs of convolutions.
+The formulas follow the layers of `ops.mbconv`; tests compare them with `darts.costs.count.count` of
+the module. The same is counted: multiply-adds of convolutions (including those of
+squeeze-excitations) and of the classifier, whatever the padding; outputs of convolutions.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class MBConvCost(StagedCost[Number]):
     5288548
 
     Attributes:
-        averaged: Elements that means over the image read, in squeeze-excitations and in the head.
+        averaged: Elements that are averaged over the image, in squeeze-excitations and in the head.
     """
 
     averaged: Number
@@ -53,10 +53,14 @@ class MBConvCost(StagedCost[Number]):
 
 @dataclass(frozen=True, kw_only=True)
 class MBConvTable:
-    """N MBConv networks that share stem, head and rounding.
+    """N MBConv networks with the same stem, head and rounding.
 
-    The first columns are arrays [N, stages] of what `MBConvStage` names, padding -1 for the usual
-    one; the others are arrays [N].
+    Attributes:
+        depths, widths, kernels, strides, expansions, se_ratios: Arrays `[N, stages]`, see
+            `MBConvStage`.
+        paddings: Array `[N, stages]`; -1 for kernel // 2.
+        stem_widths, head_widths, head_expansions: Arrays `[N]`, see `MBConvConfig`.
+        stem, stem_bias, head, channel_multiple: See `MBConvConfig`.
     """
 
     depths: IntArray
@@ -109,10 +113,10 @@ def mbconv_cost(
 def mbconv_costs(
     table: MBConvTable, *, resolution: ArrayLike = 224, num_classes: int = 1000
 ) -> MBConvCost[IntArray]:
-    """The costs of N networks, arrays [N].
+    """The costs of N networks, arrays `[N]`.
 
     Args:
-        resolution: Side of the square images: a number, or an array [N].
+        resolution: Side of the square images: a number, or an array `[N]`.
     """
     c_in = np.asarray(table.stem_widths, np.int64)
     size = np.broadcast_to(np.asarray(resolution, np.int64), c_in.shape)
@@ -150,7 +154,7 @@ def _block(
     size: IntArray,
     smaller: IntArray,
 ) -> IntArray:
-    """The counts [4, N] of one block that takes images of `size` to `smaller` ones."""
+    """Counts `[4, N]` of one block that reduces images of `size` to `smaller`."""
     inner = round_width(c_in * expansion, multiple, 0.95)
     counts = (inner != c_in) * _conv_norm(c_in, inner, 1, size)
     counts += _conv_norm(1, inner, kernel, smaller)
@@ -176,7 +180,7 @@ def _head(table: MBConvTable, c_in: IntArray, size: IntArray) -> IntArray:
 def _conv_norm(
     c_in: IntArray | int, c_out: IntArray, kernel: IntArray | int, size: IntArray
 ) -> IntArray:
-    """Parameters, multiply-adds, outputs, averaged [4, N]; c_in: input channels of a group."""
+    """Parameters, multiply-adds, outputs, averaged `[4, N]`; c_in: input channels of a group."""
     weights = kernel**2 * c_in * c_out
     pixels = size * size
     return np.stack([weights + 2 * c_out, weights * pixels, c_out * pixels, 0 * c_out])

@@ -14,14 +14,21 @@ from ops.mbconv import ConvHead, MBConv, MBPool, MobileConv
 
 
 class MBConvNet(StagedNetwork):
-    """An image classifier of `config`.
+    """The network of an `MBConvConfig`.
 
-    `stem`, `stages` (each a list of blocks), `head` and `classifier` follow one another; what a
-    stage puts out is a feature map at the stride of its `config.sizes`.
+    Its modules are `stem`, `stages` (each a list of blocks), `head` and `classifier`, in this
+    order.
 
-    Initial weights are EfficientNet's; the sheet of FBNetV3 says only which norms begin at zero.
+    Initial weights are those of EfficientNet's code (tensorflow/tpu). For FBNetV3 only the batch
+    norms that start at zero are known from its code (mobile-vision), see `MBConvConfig.zero_gamma`.
+
+    >>> from darts.models.mbconv.zoo import B0
+    >>> network = MBConvNet(B0.for_small_images(), num_classes=10).eval()
+    >>> network(torch.zeros(1, 3, 32, 32))[0].shape
+    torch.Size([1, 10])
 
     Args:
+        config: Stem, stages and head.
         num_classes: Number of classes.
         generator: Random stream of the initial weights; by default torch's global one.
 

@@ -1,8 +1,8 @@
 """The published models by name: EfficientNet B0 to B8 and L2, FBNetV3 A0 and A to G.
 
 EfficientNet: arXiv 1905.11946, §4, Table 1, and the authors' code (tensorflow/tpu,
-models/official/efficientnet), whose hand-rounded coefficients follow no one phi. FBNetV3:
-mobile-vision, mobile_cv/arch/fbnet_v2/fbnet_modeldef_cls_fbnetv3.py; see fbnetv3.yaml.
+models/official/efficientnet), whose coefficients were rounded by hand and follow no single phi.
+FBNetV3: mobile-vision, mobile_cv/arch/fbnet_v2/fbnet_modeldef_cls_fbnetv3.py; see fbnetv3.yaml.
 """
 
 from __future__ import annotations
@@ -88,7 +88,10 @@ def list_mbconv_nets() -> tuple[str, ...]:
 def find_mbconv_net(name: str) -> MBConvConfig | None:
     """The published model of this name, or None.
 
-    The papers' spelling will do: "EfficientNet-B0", "FBNetV3-A".
+    The papers' spelling works too: "EfficientNet-B0", "FBNetV3-A".
+
+    >>> find_mbconv_net("EfficientNet-B0") == B0
+    True
     """
     plain = name.lower().replace("-", "_")
     if plain in EFFICIENTNETS:

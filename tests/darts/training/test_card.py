@@ -34,8 +34,8 @@ def test_without_data_the_card_comes_and_then_what_is_missing(
         "581,627,328",
         "597,056,448",
         "224x224 pixels, 1,000 classes",
-        "4 = sep_conv_3x3(c[k-1]) + dil_conv_5x5(3)",
-        "2 = dil_conv_5x5(1) + max_pool_3x3(c[k-1])",
+        "3 = sep_conv_3x3(c[k-1]) + dil_conv_5x5(2)",
+        "1 = dil_conv_5x5(0) + max_pool_3x3(c[k-1])",
     ):
         assert fact in printed.out
     assert "train/WNID/*.JPEG (1,281,167 images)" in printed.err

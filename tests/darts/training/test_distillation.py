@@ -74,7 +74,7 @@ def test_a_student_that_listens_to_its_teacher_alone_copies_it(run: Path, tmp_pa
 
 def test_other_classes_and_absent_runs_are_refused(run: Path, tmp_path: Path) -> None:
     card = dict(load_trained(run, CPU).card)
-    with pytest.raises(UserError, match="tells apart 10 classes"):
+    with pytest.raises(UserError, match="was trained on 10 classes"):
         Teacher(run, {**card, "classes": ["a", "b"]}, CPU)
     with pytest.raises(UserError, match=r"--teacher .*multiples of 4"):
         Teacher(run, {**card, "image_size": 10}, CPU)

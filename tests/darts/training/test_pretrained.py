@@ -82,7 +82,7 @@ def test_a_backbone(run: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"channels": 16}, r"stem\.conv\.weight is \[24, 3, 3, 3\] there and \[48, 3, 3, 3\] here"),
+        ({"channels": 16}, r"stem\.conv\.weight is \[24, 3, 3, 3\] in the checkpoint"),
         ({"layers": 4}, r"cells\.\d.* missing there, and \d+ more"),
         ({"stem": "imagenet"}, "stem"),
     ],
@@ -96,7 +96,7 @@ def test_a_search_has_no_such_weights(tmp_path: Path) -> None:
     from darts.searching.task import search_cells
 
     search_cells(search_options(tmp_path / "run", epochs=1))
-    with pytest.raises(UserError, match="of a search"):
+    with pytest.raises(UserError, match="is a search run"):
         load_pretrained(network(), tmp_path / "run")
 
 

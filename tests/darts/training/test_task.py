@@ -128,7 +128,7 @@ def test_a_checkpoint_of_a_search_is_no_trained_network(tmp_path: Path) -> None:
     from darts.searching.task import search_cells
 
     search_cells(search_options(tmp_path / "run", epochs=1))
-    with pytest.raises(UserError, match="of a search"):
+    with pytest.raises(UserError, match="is a search run"):
         load_trained(tmp_path / "run", CPU)
 
 
