@@ -83,7 +83,7 @@ def test_a_backbone(run: Path) -> None:
     ("settings", "message"),
     [
         ({"channels": 16}, r"stem\.conv\.weight is \[24, 3, 3, 3\] in the checkpoint"),
-        ({"layers": 4}, r"cells\.\d.* missing there, and \d+ more"),
+        ({"layers": 4}, r"cells\.\d.* missing in the checkpoint, and \d+ more"),
         ({"stem": "imagenet"}, "stem"),
     ],
 )
