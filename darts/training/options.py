@@ -194,10 +194,10 @@ def training_of(options: Any, **changes: Any) -> TrainingOptions:
 
 
 def check_recipe(options: RecipeOptions) -> None:
-    """Refuse numbers that cannot be, before anything is read or written.
+    """Validate the numbers of a recipe before anything is read or written.
 
     Raises:
-        UserError: It names the option and what it can be.
+        UserError: A number is out of range; the message names the option and its range.
     """
     shares = {
         "label_smoothing": options.label_smoothing,
@@ -208,18 +208,20 @@ def check_recipe(options: RecipeOptions) -> None:
     }
     for name, value in shares.items():
         if not 0 <= value < 1:
-            raise UserError(f"--{name.replace('_', '-')}: from 0 to below 1, not {value}.")
+            raise UserError(
+                f"--{name.replace('_', '-')}: must be at least 0 and below 1, not {value}."
+            )
     if options.ema and options.ema_share:
-        raise UserError("--ema, --ema-share: either the decay is given, or the share of the steps.")
+        raise UserError("--ema, --ema-share: give the decay or the share of the steps, not both.")
     if not 0 <= options.distillation_weight <= 1:
         weight = options.distillation_weight
-        raise UserError(f"--distillation-weight: from 0 to 1, not {weight}.")
+        raise UserError(f"--distillation-weight: must be from 0 to 1, not {weight}.")
     if options.mixup < 0:
-        raise UserError(f"--mixup: 0 or more, not {options.mixup}.")
+        raise UserError(f"--mixup: must be at least 0, not {options.mixup}.")
     for name in ("lr_decay", "lr_decay_epochs"):
         if getattr(options, name) <= 0:
             raise UserError(
-                f"--{name.replace('_', '-')}: more than 0, not {getattr(options, name)}."
+                f"--{name.replace('_', '-')}: must be above 0, not {getattr(options, name)}."
             )
 
 

@@ -160,7 +160,7 @@ def running(out: Path) -> int:
         ({"space": "regnetz"}, "There is no design space 'regnetz'"),
         ({"n": 0}, "--n must be at least 1"),
         ({"epochs": 0}, "--epochs must be at least 1"),
-        ({"label_smoothing": 2}, "--label-smoothing: from 0 to below 1"),
+        ({"label_smoothing": 2}, "--label-smoothing: must be at least 0 and below 1"),
         ({"dataset": "array:nowhere.npz"}, "nowhere.npz"),
         ({"genotype": "darts_v1"}, "Unknown setting genotype"),
         ({"executor": "slurm"}, "executor"),

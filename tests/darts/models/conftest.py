@@ -1,4 +1,4 @@
-"""Property tests here build modules: how long an example takes says nothing."""
+"""Property tests of models build modules, so the duration of an example is not checked."""
 
 from hypothesis import settings
 

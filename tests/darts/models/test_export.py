@@ -25,7 +25,7 @@ from tests.darts.runs_support import training_options
 
 
 class Tiny(nn.Module):
-    """The shape of every classifier here."""
+    """A small network with the outputs of every classifier."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -18,7 +18,7 @@ SMALL = {"channels": 8, "layers": 5}
 @pytest.mark.parametrize(
     ("model", "options", "channels", "strides"),
     [
-        # 14 cells of C = 48: cells 4 and 9 reduce, a cell puts out 4C; the first map is the stem's.
+        # 14 cells of C = 48: cells 4 and 9 reduce, a cell outputs 4C; the first map is the stem's.
         ("pcdarts_imagenet", {}, (48, 192, 384, 768), (4, 8, 16, 32)),
         ("pcdarts_cifar10", {}, (144, 288, 576), (1, 2, 4)),
         # Published stage widths.

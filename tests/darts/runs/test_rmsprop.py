@@ -1,4 +1,4 @@
-"""RMSProp by hand, and which parameters decay."""
+"""RMSProp equals its formula, and which parameters decay."""
 
 from __future__ import annotations
 

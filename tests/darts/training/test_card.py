@@ -1,4 +1,4 @@
-"""The card of a network, which needs no data."""
+"""The summary of a network needs no data."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def card(**settings: object) -> dict[str, str]:
 def test_without_data_the_card_comes_and_then_what_is_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The figures of the mobile setting: PC-DARTS, table 2; both counting rules."""
+    """Counts of the mobile setting (PC-DARTS, table 2) by both rules."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DARTS_DATA", str(tmp_path / "nowhere"))
     assert main(["evaluate", "--genotype", "pcdarts_imagenet"]) == 2
@@ -49,11 +49,11 @@ def test_own_data_decide_classes_and_size() -> None:
     assert "auxiliary head" not in shown
     shown = card(genotype="pcdarts_imagenet", classes=100, image_size=128, auxiliary=False)
     assert shown["for"] == "images of 128x128 pixels, 100 classes"
-    # 900 classes less, with 768 weights and a bias each.
+    # 900 fewer classes, each with 768 weights and a bias.
     assert shown["parameters"] == f"{5_342_464 - 900 * 769:,}"
 
 
-def test_the_auxiliary_head_is_counted_apart() -> None:
+def test_the_auxiliary_head_is_counted_separately() -> None:
     assert card(genotype="pcdarts_cifar10")["parameters"] == "3,634,678"
     assert card(genotype="pcdarts_cifar10")["auxiliary head"].startswith(f"{4111104 - 3634678:,} ")
 

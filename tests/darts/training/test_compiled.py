@@ -1,7 +1,7 @@
-"""A compiled training step is the network's own: numbers, draws, state, and no compiler no harm.
+"""A compiled training step equals the plain one: numbers, masks, state; it also works without.
 
-Traced by torch.compile but not turned into code of its own (back ends "eager" and "aot_eager"),
-where it is not the tools that are tested: that takes seconds instead of minutes.
+Most tests only trace the step (back ends "eager" and "aot_eager" of torch.compile) and generate no
+code, which takes seconds instead of minutes.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def network_of(model: Any, generator: torch.Generator) -> nn.Module:
 
 
 def one_step(forward: Any, network: nn.Module, images: torch.Tensor, drop_path: float) -> list:
-    """Outputs, gradients, buffers and what was drawn."""
+    """Outputs, gradients, buffers and the state of the generator."""
     noise = PartGenerator.starting_at(torch.Generator().manual_seed(1).get_state(), 1, 2)
     network.zero_grad()
     logits, auxiliary = forward(images, drop_path, noise)
@@ -92,7 +92,7 @@ def test_masks_without_probability_are_ones_that_nothing_is_drawn_for(
     masks = StepMasks(network_of(REGNET, generator).train(), images)
     before = generator.get_state()
     drawn = masks.draw(0.0, generator)
-    # Three blocks for 3 images, of which dropout alone draws: 16 features each, 0.4.
+    # 3 masks of blocks for 3 images, all ones; then those of dropout 0.4, 16 features per image.
     assert drawn[:9].eq(1).all()
     torch.testing.assert_close(drawn[9:].unique(), torch.tensor([0.0, 1 / 0.6]))
     assert len(drawn) == 9 + 3 * 16
@@ -106,7 +106,7 @@ def steps(task: TrainingTask, number: int) -> list[dict[str, float]]:
 
 
 def test_a_compiled_run_goes_on_exactly_and_tests_other_batches(tmp_path: Path) -> None:
-    """With parts of batches, running means and mixup; the last batch of tests is a smaller one."""
+    """With accumulation, averaged weights and mixup; the last test batch is smaller."""
     settings = {"drop_path": 0.5, "ema": 0.5, "mixup": 0.2, "accumulate": 2, "test_images": 33}
     options = training_options(tmp_path / "run", compile=True, **settings)
     task = TrainingTask(options, REGNET, compiler="eager")
@@ -151,7 +151,7 @@ def test_where_nothing_can_be_compiled_a_run_goes_on_without(
 
 
 def test_what_is_compiled_of_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whole retrainings on CUDA; no trials, which are short, and no small presets."""
+    """Only full retrainings on CUDA are compiled, no trials and no small presets."""
     wishes: list[Any] = []
 
     def noting(wish: Any, device: torch.device) -> bool:

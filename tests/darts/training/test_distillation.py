@@ -1,4 +1,4 @@
-"""A teacher from a run: what it is asked, and which teachers are refused."""
+"""A teacher from a run: its inputs and outputs, and which teachers are refused."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_it_says_what_its_averaged_network_says_in_its_own_normalisation(run: Pa
 
 
 def test_a_student_that_listens_to_its_teacher_alone_copies_it(run: Path, tmp_path: Path) -> None:
-    """With weight 1 the labels count nothing: the divergence falls."""
+    """With weight 1 the labels do not matter, and the divergence falls."""
     options = training_options(
         tmp_path / "student", teacher=str(run), distillation_weight=1.0, epochs=6,
         learning_rate=0.1, drop_path=0.0, seed=4, augment="none",

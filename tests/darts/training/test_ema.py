@@ -1,4 +1,4 @@
-"""The running mean of weights, against its recursion."""
+"""The moving average of the weights follows its recursion."""
 
 from __future__ import annotations
 

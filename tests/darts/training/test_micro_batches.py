@@ -1,4 +1,4 @@
-"""A retraining step whose batch is worked on in parts, and cells that are computed again."""
+"""A retraining step with accumulated gradients, and with recomputed cells."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.darts.runs_support import training_options
 
 
 def after_two_steps(tmp_path: Path, frozen: bool, **settings: Any) -> list[Tensor]:
-    """All weights, with running statistics in force where they are `frozen`."""
+    """All weights; `frozen` batch norms use their running statistics."""
     options = training_options(tmp_path, train_images=40, drop_path=0.5, **settings)
     task = TrainingTask(options, load_genotype("pcdarts_cifar10"))
     task.begin_epoch(1)

@@ -1,4 +1,4 @@
-"""Mixup by hand."""
+"""Mixup equals the formula."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cross entropy, smoothing, auxiliary head and teacher, by hand."""
+"""The loss equals its formula: cross entropy, smoothing, auxiliary head and teacher."""
 
 from __future__ import annotations
 

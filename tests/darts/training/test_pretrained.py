@@ -1,4 +1,4 @@
-"""Weights of one run as the beginning of another."""
+"""A run that starts from the weights of another run."""
 
 from __future__ import annotations
 

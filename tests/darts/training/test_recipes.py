@@ -1,4 +1,4 @@
-"""The shipped recipes of retraining fit the options, and say what the papers say."""
+"""The shipped recipes of retraining fit the options and have the papers' values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A whole small retraining: its result, its recipe, testing and predicting from a checkpoint."""
+"""A small retraining: its result, its recipe, testing and predicting from a checkpoint."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_a_linear_schedule_with_warm_up(tmp_path: Path) -> None:
 
 
 def test_the_auxiliary_heads_loss_counts_by_its_weight(tmp_path: Path) -> None:
-    """Two tasks that differ in the weight alone take first steps that differ by its gradient."""
+    """First steps of two tasks that differ only in a weight differ by the gradient of its term."""
     firsts = []
     for name, weight in (("none", 0.0), ("some", 0.4), ("more", 0.8)):
         options = training_options(
@@ -107,7 +107,7 @@ def test_predict_names_the_classes_of_an_image_file(tmp_path: Path) -> None:
 
 
 def test_predict_sees_what_the_test_saw(tmp_path: Path) -> None:
-    """An image of the test set, saved as a file, gets the class that the test gave it."""
+    """An image of the test set that is saved as a file gets the same prediction."""
     options = training_options(tmp_path / "run", epochs=3, learning_rate=0.1)
     train_network(options, CELL)
     task = TrainingTask(options, CELL)
@@ -166,7 +166,7 @@ def test_a_resumed_retraining_takes_its_genotype_from_the_checkpoint(tmp_path: P
 
 
 def test_any_model_is_trained_tested_and_resumed(tmp_path: Path) -> None:
-    """A RegNet goes the same way as a genotype: image size 8 gives it the stem for small images."""
+    """A RegNet is retrained like a genotype; images of size 8 give it the stem for small images."""
     options = training_options(
         tmp_path / "run", genotype=None, model="regnetx_200mf", train_images=40, epochs=1
     )

@@ -1,4 +1,4 @@
-"""What the options of a recipe do to a training step, and to what is tested."""
+"""Effects of a recipe's options on a training step and on the tests."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_a_run_without_a_mean_has_none_to_test(tmp_path: Path) -> None:
 
 
 def test_tricks_leave_the_draws_of_other_streams_alone(tmp_path: Path) -> None:
-    """Order, crops, drop path and initial weights are the same with mixup as without."""
+    """Order, crops, drop path and initial weights are the same with and without mixup."""
     states = []
     for name, settings in (("plain", {}), ("mixed", {"mixup": 0.3})):
         task = TrainingTask(training_options(tmp_path / name, drop_path=0.3, **settings), CELL)

@@ -1,4 +1,4 @@
-"""AnyNets as plain values: what is possible, strides of stems, groups that fit."""
+"""AnyNets as plain values: validation, strides of stems, compatible groups."""
 
 import json
 from typing import Any
@@ -62,7 +62,7 @@ def test_groups_fit(width: int, b: float, g: int) -> None:
     assert 1 <= group <= g
     # Appendix D: at most a third.
     assert abs(made - width) <= max(width, made) / 3 + 1e-9
-    # What fits stays.
+    # Compatible widths do not change.
     again, still = compatible_widths(widths, b, groups)
     assert (int(again[0]), int(still[0])) == (made, group)
 

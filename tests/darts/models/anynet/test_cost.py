@@ -1,4 +1,4 @@
-"""Closed forms equal what is counted on the module, for random models of every space."""
+"""Closed forms equal the counts of the module, for random models of every space."""
 
 from dataclasses import fields, replace
 from typing import Any

@@ -1,4 +1,4 @@
-"""The AnyNet module: shapes, weights, dropping, and torchvision's network on the same weights."""
+"""The AnyNet module: shapes, weights, drop path, and torchvision's network with equal weights."""
 
 from typing import Any
 
@@ -126,7 +126,7 @@ def test_own_resolution() -> None:
 
 
 def test_stochastic_depth_grows_linearly_with_depth() -> None:
-    """Block i of n is dropped with probability i/n of the last one's bound."""
+    """Block i of n is dropped with i/n of the given probability."""
     network = net().train()
     seen: list[float] = []
     for stage in network.stages:

@@ -1,4 +1,4 @@
-"""RegNet's parameterisation: the published models, and what holds for all."""
+"""RegNet's parameters: the published models, and properties of all."""
 
 import json
 from pathlib import Path
@@ -80,7 +80,7 @@ def test_block_widths(model: RegNet) -> None:
     assert widths[0] == model.w0
     assert not (widths % 8).any()
     assert (np.diff(widths) >= 0).all()
-    # Within half a step of the line, in the logarithm, but for the rounding to 8.
+    # Within half a step of the line in the logarithm, except for the rounding to 8.
     line = model.w0 + model.wa * np.arange(model.depth)
     slack = np.sqrt(model.wm) * (1 + 1e-9)
     assert (widths - 4 <= line * slack).all()

@@ -1,4 +1,4 @@
-"""The published models: every published count to the unit, beside torchvision's."""
+"""The published models: every published count to the unit, and torchvision's networks."""
 
 from functools import cache
 
@@ -67,7 +67,7 @@ def test_published_counts(row: PublishedModel) -> None:
 @pytest.mark.parametrize(
     ("name", "params", "flops", "acts"),
     [
-        # The fact sheet's numbers once more, apart from the data file.
+        # Counts of pycls for its own networks, written out here.
         ("regnetx_200mf", 2_684_792, 199_040_872, 2_164_056),
         ("regnetx_16gf", 54_278_536, 15_940_756_456, 25_515_496),
         ("regnety_3.2gf", 19_436_338, 3_176_496_162, 11_263_418),

@@ -1,4 +1,4 @@
-"""Closed forms equal what is counted on the module, for any network and for many at once."""
+"""Closed forms equal the counts of the module, for any network and for many at once."""
 
 from dataclasses import fields, replace
 from typing import Any

@@ -1,4 +1,4 @@
-"""The module and its config: forms, errors, dropping, weights."""
+"""The module and its config: shapes, errors, drop path, weights."""
 
 import json
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""EfficientNets and FBNetV3s: rounding, every published count to the unit, torchvision's."""
+"""EfficientNets and FBNetV3s: rounding, published counts to the unit, torchvision's networks."""
 
 import json
 from dataclasses import replace
@@ -33,7 +33,7 @@ def build(name: str) -> MBConvNet:
 @pytest.mark.parametrize(
     ("name", "params", "macs", "activations"),
     [
-        # Of the fact sheet; multiply-adds at the model's own resolution.
+        # Counts of the authors' networks, at each model's own resolution.
         ("efficientnet_b0", 5_288_548, 385_814_752, 6_747_036),
         ("efficientnet_b1", 7_794_184, 686_802_832, 10_883_328),
         ("efficientnet_b2", 9_109_994, 993_561_872, 13_831_834),
@@ -157,7 +157,7 @@ def test_rounding_by_hand() -> None:
     assert round_width([8.4, 8.5], least=0.95).tolist() == [8, 16]
 
 
-def test_sheet_once_more(shared: Path) -> None:
+def test_every_published_size(shared: Path) -> None:
     models = json.loads((shared / "facts/efficientnet.json").read_text())["models"]
     assert {f"efficientnet_{name}" for name in models} == set(EFFICIENTNETS)
     for name, model in models.items():
@@ -170,7 +170,7 @@ def test_sheet_once_more(shared: Path) -> None:
     for name, model in searched.items():
         made = config(name)
         assert made.resolution == model["resolution"]
-        # Their count of blocks includes the stem and the head.
+        # The number of blocks there includes the stem and the head.
         assert made.depth + 2 == model["blocks"]
 
 
