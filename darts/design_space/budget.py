@@ -127,7 +127,7 @@ def genotype_macs(
         genotype: Name or file.
         images: What the network classifies.
         channels: Channels of the first cell; by default those of the stem's usual network.
-        layers: Number of cells, likewise.
+        layers: Number of cells of that network.
 
     Raises:
         GenotypeError: There is no such genotype.

@@ -21,7 +21,7 @@ class PublishedModel:
         model: Name of the model in this toolkit.
         params: Number of parameters.
         flops: Multiply-adds as counted by the authors' code (facebookresearch/pycls).
-        acts: Activations, likewise.
+        acts: Activations as counted by the authors' code.
         top1_error: Mean top-1 error of 5 runs.
         deviation: Standard deviation of these errors.
         zoo_top1_error: Top-1 error of the trained model that the authors offer.
