@@ -10,4 +10,4 @@ from numpy.typing import NDArray
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
 Number = TypeVar("Number", int, IntArray)
-"""A whole number, or an array of one number for each of N networks."""
+"""An integer for one network, or an array `[N]` for N networks."""

@@ -1,4 +1,4 @@
-"""What every network here is: an image classifier that can also serve as a backbone."""
+"""Base class of all networks: an image classifier that can also serve as a backbone."""
 
 from __future__ import annotations
 
@@ -8,18 +8,26 @@ from torch import Tensor, nn
 
 
 class Classifier(nn.Module):
-    """An image classifier. `forward(images, drop_path=0.0, generator=None)` takes images
-    `[B, 3, H, W]` and returns the logits `[B, num_classes]` and those of the auxiliary head, or
-    None.
+    """An image classifier.
+
+    `forward(images, drop_path=0.0, generator=None)` takes images `[B, 3, H, W]`. It returns the
+    logits `[B, num_classes]` and the logits of the auxiliary head, or None if there is no such
+    head or the network is not training.
+
+    >>> import torch
+    >>> from darts.models.registry import create_network, find_model
+    >>> network = create_network(find_model("regnetx_200mf"), num_classes=10, stem="cifar")
+    >>> [tuple(x.shape) for x in network.features(torch.zeros(1, 3, 32, 32))]
+    [(1, 24, 32, 32), (1, 56, 16, 16), (1, 152, 8, 8), (1, 368, 4, 4)]
 
     Attributes:
         description: Plain values from which `darts.models.registry.network_from_description`
             rebuilds the network.
-        resolution: Side of the images that the network is meant for, in pixels.
-        auxiliary_head: A second classifier, used in training only, or None.
-        dropout: Probability of dropping an input of the classifier in training.
-        feature_channels: Channels of each feature map, finest map first.
-        feature_strides: The factor by which each map is smaller than the image, ascending.
+        resolution: Side of the images that the network is designed for, in pixels.
+        auxiliary_head: A second classifier that is used only in training, or None.
+        dropout: Probability of zeroing an input of the classifier in training.
+        feature_channels: Channels of each feature map, highest resolution first.
+        feature_strides: Stride of each feature map relative to the image, ascending.
     """
 
     description: dict[str, Any]
@@ -30,9 +38,13 @@ class Classifier(nn.Module):
     feature_strides: tuple[int, ...]
 
     def check_image_size(self, height: int, width: int) -> None:
-        """Raise UserError unless the network takes images of this size."""
+        """Check that the network takes images of this size.
+
+        Raises:
+            UserError: The images are too small, or their size does not fit the strides.
+        """
         raise NotImplementedError
 
     def features(self, images: Tensor) -> tuple[Tensor, ...]:
-        """One map `[B, feature_channels[i], H / feature_strides[i], W / …]` for each scale i."""
+        """Feature maps `[B, feature_channels[i], H / s, W / s]` with s = `feature_strides[i]`."""
         raise NotImplementedError

@@ -6,7 +6,7 @@ import math
 
 
 def nearest_multiple(value: float, multiple: int) -> int:
-    """The multiple of `multiple` nearest to `value`, halves up, at least `multiple` itself.
+    """Nearest multiple of `multiple` to `value`; halves round up, the minimum is `multiple`.
 
     >>> nearest_multiple(36.0, 8), nearest_multiple(3.0, 8)
     (40, 8)

@@ -1,4 +1,4 @@
-"""Costs of networks of stages in closed form, for one network or for many at once."""
+"""Closed-form costs of networks of stages, for one network or many at once."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from darts.models.arrays import Number
 
 @dataclass(frozen=True, kw_only=True)
 class StagedCost(Generic[Number]):
-    """Costs for one image: of one network (int), or of N networks (int64 arrays `[N]`).
+    """Cost for one image, of one network (int) or of N networks (int64 arrays `[N]`).
 
-    A family may add counts of its own, for the figures that its papers publish.
+    A family may add further counts to reproduce the figures that its papers publish.
 
     >>> cost = StagedCost(params=10, conv_macs=700, linear_macs=50, activations=64)
     >>> cost.macs
@@ -42,7 +42,7 @@ class StagedCost(Generic[Number]):
         return {}
 
     def at(self, index: int) -> Any:
-        """The cost of one network of many: an object of the same class that holds ints."""
+        """The cost of network `index` of N, as an object of the same class that holds ints."""
         kind: Any = type(self)
         values = {field.name: int(getattr(self, field.name)[index]) for field in fields(self)}
         return kind(**values)

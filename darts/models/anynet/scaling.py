@@ -1,4 +1,4 @@
-"""How an AnyNet is scaled in depth and width."""
+"""Scaling of an AnyNet in depth and width."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from darts.models.rounding import nearest_multiple
 def scaled_anynet(
     base: AnyNetConfig, *, width: float, depth: float, resolution: int
 ) -> AnyNetConfig:
-    """`base` with widths times `width` and depths times `depth`; it fits any resolution.
+    """Multiply the widths of `base` by `width` and its depths by `depth`.
 
-    Depths are rounded to the nearest whole number. Widths, the stem's included, are rounded to
-    multiples of 8 (or of the 4, 2 or 1 that divides the base's width), then to what groups and
-    bottlenecks need (RegNet, arXiv 2003.13678, appendix D). Group widths stay the same, except in a
-    ResNet: each of its groups is a whole bottleneck and grows with it.
+    Depths are rounded to the nearest integer. Widths, including the stem's, are rounded to
+    multiples of gcd(width of the base, 8), then by `compatible_widths` (RegNet, arXiv 2003.13678,
+    appendix D). Group widths do not change, except in a ResNet: there each bottleneck is a single
+    group, which grows with it. The config does not depend on `resolution`.
 
     >>> from darts.models.anynet.zoo import REGNETS
     >>> base = REGNETS["regnetx_200mf"].config()

@@ -1,4 +1,4 @@
-"""How an MBConv network is scaled in depth, width and resolution."""
+"""Scaling of an MBConv network in depth, width and resolution."""
 
 from __future__ import annotations
 
@@ -11,11 +11,15 @@ from darts.models.mbconv.config import MBConvConfig, round_width
 def scaled_mbconv(
     base: MBConvConfig, *, width: float, depth: float, resolution: int
 ) -> MBConvConfig:
-    """`base` with other widths, depths and resolution, rounded as in EfficientNet's code.
+    """Multiply the widths of `base` by `width` and its depths by `depth`; set the resolution.
 
-    Filters, those of stem and head included, are rounded to multiples of 8 (`round_width`), or of
-    the 4, 2 or 1 that divides the base's, so that factors of 1 change nothing; repeats are rounded
-    up.
+    Source: the code of EfficientNet (tensorflow/tpu, round_filters and round_repeats). Widths,
+    including those of stem and head, are rounded by `round_width` to multiples of gcd(width of the
+    base, 8), so that a factor of 1 changes nothing. Depths are rounded up.
+
+    >>> from darts.models.mbconv.zoo import B0
+    >>> scaled_mbconv(B0, width=1.1, depth=1.2, resolution=260).depth
+    23
     """
 
     def rounded(filters: int) -> int:

@@ -1,4 +1,4 @@
-"""Networks as files for other software."""
+"""Exported files compute the same logits as the network."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def kind(request: pytest.FixtureRequest) -> export.Format:
 
 
 def test_the_file_gives_the_logits_of_any_batch(kind: export.Format, tmp_path: Path) -> None:
-    network = Tiny().double()  # what a run in fp64 leaves
+    network = Tiny().double()  # as after a run in fp64
     notes = {"classes": ["ä", "b"], "mean": [0.5]}
     done = export_network(network, tmp_path / "deep" / "net", kind, 8, notes)
     assert done.difference < 1e-5 < done.largest

@@ -1,4 +1,4 @@
-"""Networks as backbones."""
+"""Networks as backbones: channels, strides and values of the feature maps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Models by name."""
+"""Models are found, built and described by name."""
 
 import json
 from pathlib import Path
@@ -160,7 +160,7 @@ def test_cost_of_another_resolution_and_setting(capsys: pytest.CaptureFixture[st
     small = json.loads(capsys.readouterr().out)
     config = find_anynet("resnext101")
     assert config is not None
-    # 7x7 and 3x3 stem, 1000 and 5 classes.
+    # The stem is 3x3 instead of 7x7, and there are 5 classes instead of 1000.
     assert small["params"] == 44_177_704 - 64 * 3 * (49 - 9) - 2049 * 995
     assert small["resolution"] == 32
     assert main(["cost", "regnetx_200mf", "--json", "--resolution", "64"]) == 0

@@ -21,7 +21,7 @@ from darts.models.anynet.config import (
 @pytest.mark.parametrize(
     ("width", "b", "g", "expected"),
     [
-        # By hand: (width, group width). 24 / 16 = 1.5 and 392 / 16 = 24.5: halves to even.
+        # Expected (width, group width), by hand. 24 / 16 = 1.5, 392 / 16 = 24.5: halves to even.
         (24, 1, 16, (32, 16)),
         (392, 1, 16, (384, 16)),
         (152, 1, 16, (160, 16)),
@@ -34,7 +34,7 @@ from darts.models.anynet.config import (
         # Bottlenecks: 72 / 2 = 36, to 32 (36 / 32 = 1.125); 200 / 4 = 50, to 48.
         (72, 2, 32, (64, 32)),
         (200, 4, 8, (192, 8)),
-        # Not below one group: 8 / 4 = 2 channels in groups of 2.
+        # At least one group: 8 / 4 = 2 channels in groups of 2.
         (8, 4, 8, (8, 2)),
         # Inverted, m_b = 8: 24 · 8 = 192, to a multiple of lcm(80, 8) = 80: 160 (192 / 80 = 2.4).
         (24, 0.125, 80, (20, 80)),
@@ -60,7 +60,7 @@ def test_groups_fit(width: int, b: float, g: int) -> None:
     assert inner == int(inner)
     assert inner % group == 0
     assert 1 <= group <= g
-    # Appendix D: at most a third.
+    # RegNet, appendix D: widths change by at most a third.
     assert abs(made - width) <= max(width, made) / 3 + 1e-9
     # Compatible widths do not change.
     again, still = compatible_widths(widths, b, groups)

@@ -37,7 +37,7 @@ def test_random_models_of_every_space(name: str) -> None:
         for index in range(min(len(draws.table), 8)):
             single = anynet_cost(draws.table.config(index), resolution=resolution, num_classes=7)
             assert costs.at(index) == single
-        shallow = np.argmin(draws.table.depths.sum(axis=1))  # It is built fast.
+        shallow = np.argmin(draws.table.depths.sum(axis=1))  # It is fast to build.
         check(draws.table.config(shallow), resolution, 7)
 
 

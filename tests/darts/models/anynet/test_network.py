@@ -77,7 +77,7 @@ def test_resnet_stem_as_in_torchvision() -> None:
 
 
 def test_weights_come_from_the_generator_alone() -> None:
-    # Between the first and the second, the global stream has moved on.
+    # The global stream advances between the first and the second network.
     first, second, third = net(0), net(0), net(1)
     for one, two in zip(first.parameters(), second.parameters(), strict=True):
         assert torch.equal(one, two)
@@ -93,7 +93,9 @@ def test_initial_scale() -> None:
     assert model.classifier.weight.std().item() == pytest.approx(0.01, rel=0.05)
     assert not model.classifier.bias.any()
     norms = [part for part in model.modules() if isinstance(part, nn.BatchNorm2d)]
-    assert all((norm.weight == 1).all() for norm in norms)  # the last ones of blocks as well
+    assert all(
+        (norm.weight == 1).all() for norm in norms
+    )  # including the last batch norm of each block
     assert all((norm.eps, norm.momentum) == (1e-5, 0.1) for norm in norms)
 
 

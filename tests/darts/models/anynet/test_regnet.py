@@ -24,7 +24,7 @@ def test_the_worked_example() -> None:
 @pytest.mark.parametrize(
     ("name", "before", "widths", "depths", "groups"),
     [
-        # 24 / 16 and 392 / 16 are halves.
+        # 24 / 16 = 1.5 and 392 / 16 = 24.5: halves round to even.
         ("regnetx_400mf", [24, 64, 152, 392], [32, 64, 160, 384], [1, 2, 7, 12], [16] * 4),
         ("regnetx_1.6gf", [80, 176, 408, 912], [72, 168, 408, 912], [2, 4, 10, 2], [24] * 4),
         # The first stage is narrower than a group.
@@ -106,7 +106,7 @@ def test_many_at_once_are_the_same(models: list[RegNet], stages: int) -> None:
         made, counts = np.unique(models[index].block_widths(), return_counts=True)
         assert made.tolist() == widths[row].tolist()
         assert counts.tolist() == depths[row].tolist()
-    # A network is left out because it has another number of stages or skips an exponent.
+    # A network is left out if its number of stages differs or if it skips an exponent.
     for index in set(range(len(models))) - set(chosen.tolist()):
         model = models[index]
         line = model.w0 + model.wa * np.arange(model.depth)

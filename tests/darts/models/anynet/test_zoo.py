@@ -25,7 +25,7 @@ def build(name: str) -> AnyNet:
 
 
 def count_as_pycls(module: nn.Module, resolution: int) -> tuple[int, int]:
-    """flops and acts: multiply-adds and biases; outputs of convolutions, linear layers, pooling."""
+    """pycls' flops and acts, counted on the module."""
     flops, acts = [], []
 
     def record(layer: nn.Module, _: tuple[Tensor, ...], output: Tensor) -> None:
@@ -79,7 +79,7 @@ def test_published_counts(row: PublishedModel) -> None:
 def test_counts(name: str, params: int, flops: int, acts: int) -> None:
     cost = anynet_cost(build(name).config)
     assert (cost.params, cost.pycls_flops, cost.pycls_acts) == (params, flops, acts)
-    # Outputs of convolutions alone, as the paper defines activations.
+    # The paper defines activations as the outputs of convolutions only.
     pooled = 64 * 56 * 56 if name.startswith("res") else 0
     assert cost.activations == acts - 1000 - pooled
 

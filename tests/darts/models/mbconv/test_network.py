@@ -133,7 +133,7 @@ def test_images_too_small() -> None:
         net()(images(7))
     odd = find_mbconv_net("fbnetv3_b")
     assert odd is not None
-    # 49 pixels, halved three times with halves up: 7; then (7 + 2 - 5) // 2 + 1 = 3 and 1.
+    # 49 pixels, halved three times and rounded up: 7; then (7 + 2 - 5) // 2 + 1 = 3 and 1.
     with pytest.raises(UserError, match="at least 49x49"):
         odd.check_image_size(48, 200)
     odd.check_image_size(49, 49)

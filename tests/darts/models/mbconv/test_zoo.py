@@ -70,7 +70,7 @@ def test_published_counts(
         ("efficientnet_b4", 224, 1_503_710_432),
         ("efficientnet_b7", 224, 5_169_865_152),
         ("efficientnet_l2", 475, 170_892_857_680),
-        # timm's FBNetV3s: D and G agree with the authors'.
+        # Counts of timm's FBNetV3-D and -G, which agree with the authors'.
         ("fbnetv3_d", 224, 501_971_056),
         ("fbnetv3_g", 240, 1_253_584_000),
     ],
