@@ -166,7 +166,7 @@ class NativeEngine(Engine):
     def can_run(
         self, cell: SearchCell, before_previous: Tensor, previous: Tensor, weights: EdgeWeights
     ) -> bool:
-        return self._suits(cell, before_previous, previous, *weights)
+        return self._suits(cell, before_previous, previous, weights.operations, weights.edges)
 
     def evaluate(
         self, cell: SearchCell, before_previous: Tensor, previous: Tensor, weights: EdgeWeights
@@ -183,7 +183,7 @@ class NativeEngine(Engine):
         self, cells: Sequence[SearchCell], previous: Tensor, weights: Sequence[EdgeWeights]
     ) -> bool:
         return all(
-            self._suits(cell, previous, *of_cell)
+            self._suits(cell, previous, of_cell.operations, of_cell.edges)
             for cell, of_cell in zip(cells, weights, strict=True)
         )
 
@@ -251,7 +251,7 @@ class TritonEngine(Engine):
     def can_run(
         self, cell: SearchCell, before_previous: Tensor, previous: Tensor, weights: EdgeWeights
     ) -> bool:
-        tensors = (before_previous, previous, *weights)
+        tensors = (before_previous, previous, weights.operations, weights.edges)
         present = [tensor for tensor in tensors if tensor is not None]
         return takes_triton(present, list(cell.parameters()), cell.norms, cell.training)
 

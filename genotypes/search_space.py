@@ -45,7 +45,14 @@ class SearchSpace:
         nodes: Number of inner nodes of a cell; None if any number is allowed.
         kept: Number of edges that each inner node keeps; None if it keeps all.
         distinct_sources: Whether the kept edges of a node must come from different states.
-        output: What a derived cell returns; "concat" is the concatenation of all inner nodes.
+        output: What a cell returns: "concat" is the concatenation of all inner nodes, "last" the
+            last inner node.
+        kinds: The kinds of cell that are searched: "normal", and "reduce" where reduction cells
+            have operations of their own.
+        stack: How cells form a network. "cells" is the stack of DARTS, in which cells at one third
+            and two thirds of the depth reduce. "stages" is that of NAS-Bench-201: three stages of
+            equal cells, joined by residual blocks that reduce.
+        normalised_pools: Whether batch norm follows pooling in a supernet, as in DARTS.
 
     Raises:
         ValueError: The attributes contradict each other.
@@ -59,7 +66,10 @@ class SearchSpace:
     nodes: int | None = None
     kept: int | None = 2
     distinct_sources: bool = True
-    output: Literal["concat"] = "concat"
+    output: Literal["concat", "last"] = "concat"
+    kinds: tuple[str, ...] = ("normal", "reduce")
+    stack: Literal["cells", "stages"] = "cells"
+    normalised_pools: bool = True
 
     def __post_init__(self) -> None:
         problem = self._problem()
@@ -105,8 +115,9 @@ class SearchSpace:
         return range(self.inputs, self.inputs + nodes)
 
     def output_states(self, nodes: int) -> tuple[int, ...]:
-        """The states that a derived cell concatenates."""
-        return tuple(self.inner_states(nodes))
+        """The states that a cell returns, concatenated."""
+        inner = self.inner_states(nodes)
+        return tuple(inner) if self.output == "concat" else (inner[-1],)
 
 
 DARTS = SearchSpace(

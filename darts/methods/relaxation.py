@@ -3,12 +3,48 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
 from cells.topology import EdgeWeights, Topology
+
+
+class Progress(NamedTuple):
+    """The position of a search within its present stage.
+
+    >>> Progress(epoch=5, epochs=11).fraction
+    0.5
+
+    Attributes:
+        epoch: The present epoch of the stage, from 0.
+        epochs: Number of epochs of the stage.
+    """
+
+    epoch: int = 0
+    epochs: int = 1
+
+    @property
+    def fraction(self) -> float:
+        """0 in the first epoch, 1 in the last one: e / (E - 1)."""
+        return self.epoch / max(self.epochs - 1, 1)
+
+    def between(self, start: float, end: float) -> float:
+        """A value that goes linearly from `start` in the first epoch to `end` in the last one."""
+        return start + (end - start) * self.fraction
+
+
+class Draw(NamedTuple):
+    """What a relaxation may depend on besides alpha and beta.
+
+    Attributes:
+        progress: The position of the search in its stage, for temperatures and schedules.
+        generator: The source of random numbers, on the CPU.
+    """
+
+    progress: Progress
+    generator: torch.Generator
 
 
 class Relaxation(Protocol):
@@ -21,6 +57,7 @@ class Relaxation(Protocol):
         edge_normalisation: Whether the relaxation uses beta; without it, beta does not exist.
         recordable: Whether a CUDA graph can record it: fixed shapes, no random numbers from a host
             generator, no decision that depends on a value on the device.
+        stochastic: Whether `weights` draws random numbers. Then two calls give different weights.
     """
 
     @property
@@ -29,11 +66,31 @@ class Relaxation(Protocol):
     @property
     def recordable(self) -> bool: ...
 
-    def weights(self, alpha: Tensor, beta: Tensor | None, topology: Topology) -> EdgeWeights:
-        """The weights of alpha `[E, O]` and beta `[E]`, differentiable in both."""
+    @property
+    def stochastic(self) -> bool: ...
+
+    def weights(
+        self, alpha: Tensor, beta: Tensor | None, topology: Topology, draw: Draw
+    ) -> EdgeWeights:
+        """The weights for one forward pass of alpha `[E, O]` and beta `[E]`.
+
+        They are differentiable in both. All cells of a kind use the same weights.
+        """
+
+    def expected(self, alpha: Tensor, beta: Tensor | None, topology: Topology) -> EdgeWeights:
+        """The mean of `weights`, without random numbers; differentiable.
+
+        The genotype, the expected costs and the records of a run follow these weights.
+        """
+
+    def evaluated(self, alpha: Tensor, beta: Tensor | None, topology: Topology) -> EdgeWeights:
+        """The weights of the supernet in validation, without random numbers.
+
+        Those of `expected`, or the most likely path where `weights` samples single paths.
+        """
 
     def log_strengths(self, alpha: Tensor, beta: Tensor | None, topology: Topology) -> Tensor:
-        """`[E, O]`: log of `weights(…).strengths()`, finite even where a weight rounds to 0."""
+        """`[E, O]`: log of `expected(…).strengths()`, finite even where a weight rounds to 0."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +103,7 @@ class Softmax:
     Source: DARTS, §2.2, Eq. 2; PC-DARTS, §3.3, Eq. 3. The supernet multiplies w and v.
 
     >>> import torch
-    >>> weights = Softmax().weights(torch.zeros(5, 4), torch.zeros(5), Topology(2))
+    >>> weights = Softmax().expected(torch.zeros(5, 4), torch.zeros(5), Topology(2))
     >>> weights.operations[0].tolist(), weights.edges[0].item()
     ([0.25, 0.25, 0.25, 0.25], 0.5)
 
@@ -57,10 +114,19 @@ class Softmax:
 
     edge_normalisation: bool = True
     recordable: ClassVar[bool] = True
+    stochastic: ClassVar[bool] = False
 
-    def weights(self, alpha: Tensor, beta: Tensor | None, topology: Topology) -> EdgeWeights:
+    def weights(
+        self, alpha: Tensor, beta: Tensor | None, topology: Topology, draw: Draw
+    ) -> EdgeWeights:
+        return self.expected(alpha, beta, topology)
+
+    def expected(self, alpha: Tensor, beta: Tensor | None, topology: Topology) -> EdgeWeights:
         edges = None if beta is None else normalise_edges(beta, topology)
         return EdgeWeights(alpha.softmax(dim=1), edges)
+
+    def evaluated(self, alpha: Tensor, beta: Tensor | None, topology: Topology) -> EdgeWeights:
+        return self.expected(alpha, beta, topology)
 
     def log_strengths(self, alpha: Tensor, beta: Tensor | None, topology: Topology) -> Tensor:
         operations = alpha.log_softmax(dim=1)

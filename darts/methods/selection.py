@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from cells.topology import Topology
-from genotypes import KINDS, Node, SearchSpace
+from genotypes import Node, SearchSpace
 
 
 class Selection(Protocol):
@@ -19,7 +19,7 @@ class Selection(Protocol):
     def __call__(
         self, strengths: Mapping[str, Tensor], topology: Topology, space: SearchSpace
     ) -> dict[str, tuple[Node, ...]]:
-        """The inner nodes of the normal and the reduction cell.
+        """The inner nodes of each kind of cell that the space searches.
 
         Args:
             strengths: By kind of cell `[E, O]`, one number per edge and operation.
@@ -47,7 +47,7 @@ class StrongestEdges:
     def __call__(
         self, strengths: Mapping[str, Tensor], topology: Topology, space: SearchSpace
     ) -> dict[str, tuple[Node, ...]]:
-        return {kind: derive_cell(strengths[kind], topology, space, kind) for kind in KINDS}
+        return {kind: derive_cell(strengths[kind], topology, space, kind) for kind in space.kinds}
 
 
 def derive_cell(

@@ -191,7 +191,7 @@ class SearchTask:
     def _describe_architecture(self, tracker: Tracker, step: int) -> dict[str, Any]:
         """The weights of all edges as plain numbers; the tracker gets them as histograms."""
         histograms, described = {}, {}
-        for kind, table in self.architecture.fixed_tables().items():
+        for kind, table in self.architecture.expected_tables().items():
             histograms[f"alpha/{kind}"] = table.operations
             described[kind] = {"operations": table.operations.tolist()}
             if table.edges is not None:
@@ -214,7 +214,7 @@ class SearchTask:
 
     def validate(self) -> dict[str, float]:
         """Loss and accuracy (%) of the supernet on the architecture's images, not augmented."""
-        tables = self.architecture.fixed_tables()
+        tables = self.architecture.evaluated_tables()
 
         def forward(images: Tensor) -> Tensor:
             with precision_context(self.options.precision, self.device):
