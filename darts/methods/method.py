@@ -8,6 +8,8 @@ from darts.methods.gradient import Gradient
 from darts.methods.regularisers import Regulariser
 from darts.methods.relaxation import Relaxation
 from darts.methods.selection import Selection
+from darts.methods.skips import AuxiliarySkip, SkipDropout
+from darts.methods.stages import Stages
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,9 +31,10 @@ class Method:
         gradient: The gradient of the validation loss with respect to alpha and beta.
         selection: Strengths of the edges -> genotype.
         regularisers: Terms that are added to the validation loss.
-        perturbation: Changes the weights of the edges for the weight step. No method has one yet.
-        stopping: Ends a search early. No method has one yet.
-        stages: Parts of a progressive search. No method has any yet.
+        perturbation: Changes the weights of the edges for the weight step.
+        skips: What keeps skip connections from winning.
+        stages: The stages of a progressive search.
+        stopping: Ends a search early.
     """
 
     name: str
@@ -40,11 +43,20 @@ class Method:
     selection: Selection
     regularisers: tuple[Regulariser, ...] = ()
     perturbation: None = None
+    skips: tuple[AuxiliarySkip | SkipDropout, ...] = ()
+    stages: Stages | None = None
     stopping: None = None
-    stages: tuple[()] = ()
 
     @property
     def recordable(self) -> bool:
         """Whether a CUDA graph can record an iteration: whether all parts allow it."""
         regularisers = all(part.recordable for part in self.regularisers)
-        return self.relaxation.recordable and self.gradient.recordable and regularisers
+        plain = not (self.skips or self.stages or self.perturbation)
+        return plain and self.relaxation.recordable and self.gradient.recordable and regularisers
+
+    def check(self) -> None:
+        """Check that the parts work together.
+
+        Raises:
+            UserError: They do not; the message says why and what to do.
+        """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import torch
 from torch import Tensor
@@ -14,7 +14,14 @@ from genotypes import Node, SearchSpace
 
 
 class Selection(Protocol):
-    """Chooses the cells of the genotype."""
+    """Chooses the cells of the genotype.
+
+    Attributes:
+        evaluates: Whether it evaluates the supernet with weights of its own choice.
+    """
+
+    @property
+    def evaluates(self) -> bool: ...
 
     def __call__(
         self, strengths: Mapping[str, Tensor], topology: Topology, space: SearchSpace
@@ -43,6 +50,8 @@ class StrongestEdges:
     >>> cells["normal"]
     ((('skip_connect', 1), ('max_pool_3x3', 0)),)
     """
+
+    evaluates: ClassVar[bool] = False
 
     def __call__(
         self, strengths: Mapping[str, Tensor], topology: Topology, space: SearchSpace

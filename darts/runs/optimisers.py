@@ -92,6 +92,7 @@ def create_sgd(
     momentum: float,
     weight_decay: float,
     device: torch.device,
+    nesterov: bool = False,
 ) -> torch.optim.SGD:
     """SGD with momentum for parameters, or for groups of parameters."""
     on_cuda = device.type == "cuda"
@@ -101,6 +102,7 @@ def create_sgd(
         lr=rate,
         momentum=momentum,
         weight_decay=weight_decay,
+        nesterov=nesterov,
         fused=True if device.type in ("cpu", "cuda") else None,
     )
 

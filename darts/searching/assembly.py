@@ -17,6 +17,8 @@ from darts.methods.architecture import Architecture
 from darts.methods.catalogue import create_method
 from darts.methods.gradient import Bilevel
 from darts.methods.method import Method
+from darts.methods.skips import AuxiliarySkip
+from darts.methods.stages import Stage
 from darts.models.stems import check_image_size, choose_stem
 from darts.runs.optimisers import create_adam, create_sgd
 from darts.searching.options import SearchOptions
@@ -71,6 +73,8 @@ def assemble(
     steps_per_epoch: int,
     space: SearchSpace = DARTS,
     method: Method | None = None,
+    stage: Stage | None = None,
+    measured: bool = True,
 ) -> Assembled:
     """Build everything that a search trains.
 
@@ -78,27 +82,23 @@ def assemble(
         options: Method, sizes, optimisers, costs, back end.
         dataset: Gives the image size and the number of classes.
         device: Where the search computes.
-        streams: `architecture` and `weights` are the sources of the initial values.
+        streams: `architecture` and `weights` are the sources of the initial values, `relaxation`
+            of what a stochastic relaxation draws.
         steps_per_epoch: Sets the pace of the dual ascent towards a ceiling of costs.
         space: The cells that are searched.
         method: The search method; by default the one that `options.method` names.
+        stage: The stage of a progressive search; it changes depth and K of the supernet.
+        measured: Whether latencies may be measured; otherwise they come from a checkpoint.
 
     Raises:
         UserError: The space has cells that the supernet cannot build, the images do not suit the
             supernet, or no network satisfies a ceiling.
     """
     _check_space(space, options)
-    method = method or create_method(
-        options.method, edge_normalisation=options.edge_normalisation, order=options.order
-    )
-    architecture = Architecture(
-        Topology(options.nodes),
-        space=space,
-        relaxation=method.relaxation,
-        selection=method.selection,
-        generator=streams["architecture"],
-    )
-    supernet = _create_supernet(options, architecture, dataset, device, streams["weights"])
+    method = method or method_of(options)
+    architecture = _create_architecture(options, space, method, streams)
+    sizes = options if stage is None else _at_stage(options, stage)
+    supernet = _create_supernet(sizes, architecture, dataset, device, streams["weights"])
     architecture.to(device, dtype_of(options.precision))
     # A resumed run must compute in the same way.
     options = replace(options, backend=supernet.backend)
@@ -112,7 +112,7 @@ def assemble(
         target_of(options, choose_stem(options.stem, dataset.image_size), dataset),
         device=device,
         steps=searched_epochs * steps_per_epoch,
-        measured=not options.resume,
+        measured=measured,
     )
     if costs.penalises:
         regularisers = (*method.regularisers, CostPenalty(costs))
@@ -135,6 +135,40 @@ def assemble(
         architecture_optimiser,
         costs,
         _create_iteration(options, method, problem, architecture_optimiser, device),
+    )
+
+
+def method_of(options: SearchOptions) -> Method:
+    """The method that the options describe.
+
+    Raises:
+        UserError: A part does not exist, or the parts do not work together.
+    """
+    return create_method(
+        options.method,
+        edge_normalisation=options.edge_normalisation,
+        order=options.order,
+        chosen=options.chosen_parts,
+    )
+
+
+def _at_stage(options: SearchOptions, stage: Stage) -> SearchOptions:
+    """The options with the depth and K of a stage."""
+    return replace(options, layers=options.layers + stage.added_layers, k=stage.k or options.k)
+
+
+def _create_architecture(
+    options: SearchOptions, space: SearchSpace, method: Method, streams: RandomStreams
+) -> Architecture:
+    return Architecture(
+        Topology(options.nodes, space.inputs),
+        space=space,
+        relaxation=method.relaxation,
+        selection=method.selection,
+        generator=streams["architecture"],
+        noise=streams["relaxation"] if method.relaxation.stochastic else None,
+        initial=(options.arch_init_mean, options.arch_init_std),
+        auxiliary=next((skip for skip in method.skips if isinstance(skip, AuxiliarySkip)), None),
     )
 
 
@@ -162,7 +196,7 @@ def _create_supernet(
     with distributed.one_first():  # The native back end may have to be compiled.
         supernet = Supernet(
             architecture.topology,
-            architecture.operations,
+            architecture.columns,
             channels=options.channels,
             layers=options.layers,
             k=options.k,
@@ -196,6 +230,7 @@ def _create_optimisers(
         learning_rate=options.learning_rate,
         momentum=options.momentum,
         weight_decay=options.weight_decay,
+        nesterov=options.nesterov,
         device=device,
     )
     adam = create_adam(

@@ -54,7 +54,7 @@ def _image_bytes(
     size, cpu = dataset.image_size, torch.device("cpu")
     net = Supernet(
         architecture.topology,
-        architecture.operations,
+        architecture.columns,
         channels=options.channels,
         layers=options.layers,
         k=k,

@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 from darts.costs.options import CostOptions
 from darts.data.options import DataOptions, SplitOptions
-from darts.methods.catalogue import CATALOGUE, MethodName
+from darts.methods.catalogue import MethodName, find_method
+from darts.methods.parts import PARTS
 from darts.settings.options import (
     LoopOptions,
     PlaceOptions,
@@ -33,7 +34,7 @@ class SearchOptions(
     """Settings of a search; the defaults are PC-DARTS on CIFAR-10 (§4.2 and the authors' code).
 
     Args:
-        method: Search method: pc-darts, or darts (k = 1, no edge normalisation).
+        method: Search method: its parts, and the settings of its authors (python -m darts methods).
         k: The mixed operations get 1/k of the channels; 1 is plain DARTS.
         edge_normalisation: Weight edges by a softmax of beta over each node's incoming edges.
         sampling: Which channels the mixed operations get: first takes the first ones and shuffles,
@@ -57,6 +58,23 @@ class SearchOptions(
         arch_grad_clip: Largest norm of the architecture's gradient; 0 means no limit.
         order: Gradient of the architecture: 1 uses the present weights, 2 the weights after one
             virtual step (DARTS).
+        arch_init_mean: Mean of the initial alpha.
+        arch_init_std: Standard deviation of the initial alpha and beta.
+        arch_every: Steps of the weights per step of alpha and beta.
+        weights_first: Train the weights before alpha and beta in each iteration.
+        nesterov: Use Nesterov momentum for the weights.
+        drop_path: Probability that the output of an edge is dropped for an image, in the last
+            epoch; it rises linearly from 0 (RobustDARTS).
+        relaxation: How alpha becomes weights: NAME or NAME:key=value,key=value, as
+            `python -m darts methods parts` lists them; empty takes the method's. The next seven
+            options work in the same way; none removes what the method has.
+        gradient: How the validation loss is differentiated; empty follows --order.
+        perturbation: What changes the weights of the operations in the weight step.
+        regulariser: Terms of the loss, joined by +.
+        skips: What keeps skip connections from winning, joined by +.
+        stages: Stages of a progressive search.
+        stopping: Rule that ends the search early.
+        selection: How the genotype is chosen.
         arch_fraction: Fraction of the training images that trains alpha and beta.
         backend: What computes the cells: torch, native (C++ kernels for the CPU, compiled on first
             use) or triton (CUDA); auto takes kernels where possible. A run keeps its choice.
@@ -89,10 +107,29 @@ class SearchOptions(
     arch_betas: tuple[float, float] = (0.5, 0.999)
     arch_grad_clip: float = 0.0
     order: Literal[1, 2] = 1
+    arch_init_mean: float = 0.0
+    arch_init_std: float = 1e-3
+    arch_every: int = 1
+    weights_first: bool = False
+    nesterov: bool = False
+    drop_path: float = 0.0
+    relaxation: str = ""
+    gradient: str = ""
+    perturbation: str = ""
+    regulariser: str = ""
+    skips: str = ""
+    stages: str = ""
+    stopping: str = ""
+    selection: str = ""
     arch_fraction: float = 0.5
     backend: Literal["auto", "torch", "native", "triton"] = "auto"
     cuda_graphs: Literal["auto", "always", "never"] = "auto"
     validate_every: int = 0
+
+    @property
+    def chosen_parts(self) -> dict[str, str]:
+        """By kind of part, what the user has chosen instead of the method's own."""
+        return {kind: getattr(self, kind) for kind in PARTS}
 
 
 SEARCH_PRESETS: Mapping[str, Mapping[str, Any]] = {
@@ -123,5 +160,6 @@ SEARCH_PRESETS: Mapping[str, Mapping[str, Any]] = {
 def search_overlay(settings: Mapping[str, Any]) -> dict[str, Any]:
     """The settings that the data set, the method and the preset imply."""
     recipe = read_recipe("search_imagenet") if settings["dataset"] == "imagenet" else {}
-    implied = CATALOGUE[settings["method"]].settings
-    return {**recipe, **implied, **SEARCH_PRESETS[settings["preset"]]}
+    method, preset = find_method(settings["method"]), settings["preset"]
+    implied = method.implied(settings.get("space", "darts"))
+    return {**recipe, **implied, **SEARCH_PRESETS[preset], **method.presets.get(preset, {})}

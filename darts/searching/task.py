@@ -9,13 +9,10 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from darts.data.loader import BatchLoader, evaluation_batches
-from darts.data.sources import open_dataset
-from darts.data.statistics import with_statistics
-from darts.data.subsets import search_halves, write_manifest
-from darts.data.transforms import evaluation_transform, training_transform
 from darts.methods.gradient import LabelledBatch
 from darts.methods.method import Method
+from darts.methods.relaxation import Progress
+from darts.methods.stages import stage_at
 from darts.models.stems import choose_stem
 from darts.report.draw import draw_genotype
 from darts.runs.directory import RunDirectory
@@ -24,13 +21,23 @@ from darts.runs.loop import run_task
 from darts.runs.optimisers import restore, set_learning_rate
 from darts.runs.schedules import cosine, warm_up
 from darts.runs.tracking import Tracker
-from darts.searching.assembly import assemble
+from darts.searching.assembly import Assembled, assemble, method_of
 from darts.searching.checks import check_search
+from darts.searching.images import SearchImages
 from darts.searching.memory import search_memory_advice
 from darts.searching.options import SearchOptions
 from darts.searching.recording import RecordedIteration
+from darts.searching.staging import (
+    cycle_of,
+    extra_streams,
+    next_space,
+    plan_stages,
+    restricted_by,
+    restrictions_of,
+)
+from darts.searching.widening import carry_over
 from darts.system import distributed
-from darts.system.device import all_finite, dtype_of, peak_memory, precision_context
+from darts.system.device import all_finite, peak_memory, precision_context
 from darts.system.preparation import prepare_task
 from genotypes import KINDS, Genotype, SearchSpace, save_genotype
 from genotypes.search_space import DARTS
@@ -45,7 +52,7 @@ SEARCH_STREAMS = (
     "validation noise",
     "channels",
 )
-"""Names of the random streams of a search."""
+"""Names of the random streams that every search has; a method may need more."""
 
 EpochHook = Callable[[RunDirectory, Tracker, int, int, Genotype], None]
 """Called after each epoch with the run, its tracker, the epoch, the step and the genotype."""
@@ -93,70 +100,62 @@ class SearchTask:
         space: SearchSpace = DARTS,
         method: Method | None = None,
     ) -> None:
-        self.on_epoch = on_epoch
-        self.device, self.streams = prepare_task(options, SEARCH_STREAMS)
+        self.on_epoch, self.method = on_epoch, method or method_of(options)
+        self.stages, self.stage = plan_stages(self.method, options), 0
+        self.device, self.streams = prepare_task(
+            options, (*SEARCH_STREAMS, *extra_streams(self.method, options, space))
+        )
         self.epochs, self.images_per_step = options.epochs, options.batch_size
-        self._open_images(options)
-        parts = assemble(
-            options,
+        self.images = SearchImages(options, self.device, self.streams)
+        self.dataset, self.steps_per_epoch = self.images.dataset, self.images.steps_per_epoch
+        self.training, self.validation = self.images.training, self.images.validation
+        self.options = options
+        self._adopt(self._assemble(space, measured=not options.resume))
+        # The back end that was chosen; a resumed run must compute in the same way.
+        self.options = self.parts.options
+
+    def _assemble(self, space: SearchSpace, *, measured: bool) -> Assembled:
+        """The parts of the present stage, with initial values."""
+        return assemble(
+            self.options,
             self.dataset,
             self.device,
             self.streams,
             steps_per_epoch=self.steps_per_epoch,
             space=space,
-            method=method,
+            method=self.method,
+            stage=self.stages[self.stage],
+            measured=measured,
         )
-        self.options, self.method, self.title = parts.options, parts.method, parts.title
+
+    def _adopt(self, parts: Assembled) -> None:
+        self.parts, self.title = parts, parts.title
         self.architecture, self.supernet = parts.architecture, parts.supernet
         self.weight_optimiser = parts.weight_optimiser
         self.architecture_optimiser = parts.architecture_optimiser
         self.costs, self.iteration = parts.costs, parts.iteration
 
-    def _open_images(self, options: SearchOptions) -> None:
-        """Open the data set; one half of its images is for the weights, one for alpha and beta."""
-        with distributed.one_first():
-            dataset = open_dataset(
-                options, options.seed, self.device, run=options.resume, test=False
-            )
-        ours, theirs = search_halves(
-            dataset, 1 - options.arch_fraction, self.streams["split"], options.split
-        )
-        self.dataset = with_statistics(dataset, ours)
-        self.weight_indices, self.validation_indices = ours, theirs
-        self.training = self._loader(options, ours, "training")
-        self.validation = self._loader(options, theirs, "validation")
-        self.steps_per_epoch = self.training.steps_per_epoch
-
-    def _loader(self, options: SearchOptions, indices: Tensor, name: str) -> BatchLoader:
-        return BatchLoader(
-            self.dataset.train,
-            indices,
-            options.batch_size,
-            self.device,
-            training_transform(self.dataset, options),
-            self.streams[f"{name} order"],
-            self.streams[f"{name} noise"],
-            dtype=dtype_of(options.precision),
-            share=distributed.share(),
-        )
-
-    def record_images(self, run: RunDirectory) -> None:
-        """Write down which image files train the weights, and which the architecture."""
-        write_manifest(
-            self.dataset,
-            run.images,
-            self.options.seed,
-            weights=self.weight_indices,
-            architecture=self.validation_indices,
-        )
+    def _enter(self, stage: int) -> None:
+        """Build the supernet of the next stage."""
+        before, self.stage = self.parts, stage
+        space = next_space(before.architecture, self.stages[stage])
+        self._adopt(self._assemble(space, measured=False))
+        self.costs.load_state_dict(before.costs.state_dict())
+        if self.stages[stage].carries:
+            carry_over(before, self.parts, self.streams["stages"])
 
     def begin_epoch(self, epoch: int) -> None:
         options = self.options
-        rate = cosine(options.learning_rate, options.learning_rate_min, epoch, options.epochs)
-        rate = warm_up(rate, options.learning_rate, epoch, options.lr_warmup_epochs)
+        if stage_at(self.stages, epoch) != self.stage:
+            self._enter(stage_at(self.stages, epoch))
+        stage, cycle = self.stages[self.stage], cycle_of(self.stages, self.stage)
+        passed = epoch - cycle.first
+        rate = cosine(options.learning_rate, options.learning_rate_min, passed, cycle.epochs)
+        rate = warm_up(rate, options.learning_rate, passed, options.lr_warmup_epochs)
         set_learning_rate(self.weight_optimiser, rate)
         self.learning_rate = rate
-        self.searching = epoch >= options.arch_warmup_epochs
+        self.architecture.progress = Progress(epoch - stage.first, stage.epochs)
+        self.searching = epoch - stage.first >= options.arch_warmup_epochs
         self.supernet.train()
         # The progress line of this epoch shows the cost of the last epoch's genotype.
         self.notes = {"derived network": self.costs.note(self.costs.derive("present"))}
@@ -220,18 +219,13 @@ class SearchTask:
             with precision_context(self.options.precision, self.device):
                 return self.supernet(images, tables)
 
-        batches = evaluation_batches(
-            self.dataset.train,
-            max(1, self.options.batch_size // distributed.world()),
-            self.device,
-            evaluation_transform(self.dataset),
-            indices=self.validation_indices[distributed.rank() :: distributed.world()],
-            dtype=dtype_of(self.options.precision),
-        )
         loss, correct = sums_over_batches(
-            self.supernet, batches, forward, [loss_sum, number_correct]
+            self.supernet,
+            self.images.validation_batches(),
+            forward,
+            [loss_sum, number_correct],
         )
-        total = len(self.validation_indices)
+        total = len(self.images.validation_indices)
         return {"validation_loss": loss / total, "validation_accuracy": 100 * correct / total}
 
     @property
@@ -256,9 +250,16 @@ class SearchTask:
     )
 
     def state_dict(self) -> dict[str, Any]:
-        return {part: getattr(self, part).state_dict() for part in self._PARTS}
+        parts = {part: getattr(self, part).state_dict() for part in self._PARTS}
+        restricted = restrictions_of(self.architecture.space)
+        return {**parts, "stage": {"index": self.stage, "restricted": restricted}}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self.stage = state["stage"]["index"]
+        if self.stage:
+            restricted = restricted_by(state["stage"]["restricted"])
+            space = replace(self.architecture.space, restricted=restricted)
+            self._adopt(self._assemble(space, measured=False))
         for part in self._PARTS:
             if part.endswith("optimiser"):
                 restore(getattr(self, part), state[part])
@@ -292,7 +293,7 @@ def search_cells(
     check_search(options)
     # Before anything is written: wrong settings or data leave no run directory behind.
     task = SearchTask(options, on_epoch, space=space, method=method)
-    run, loop = run_task(task, "search", task.options, prepare=task.record_images)
+    run, loop = run_task(task, "search", task.options, prepare=task.images.record)
     genotype = task.derive(run, options.epochs)
     accuracy = distributed.from_main(lambda: run.read_metrics()[-1]["validation_accuracy"])
     result = CellSearchResult(

@@ -45,6 +45,17 @@ def read_recipe(name_or_path: str | Path) -> dict[str, Any]:
     return yaml.safe_load(config_path(name_or_path).read_text(encoding="utf-8"))
 
 
-def _shipped() -> list[Path]:
+def shipped_methods() -> tuple[str, ...]:
+    """Names of the search methods that travel with the package, sorted."""
+    return tuple(sorted(path.stem for path in _shipped("methods")))
+
+
+def read_method(name: str) -> dict[str, Any]:
+    """The description of a shipped search method."""
+    path = next(path for path in _shipped("methods") if path.stem == name)
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def _shipped(below: str = "") -> list[Path]:
     folder = next((folder for folder in _FOLDERS if folder.is_dir()), None)
-    return sorted(folder.glob("*.yaml")) if folder else []
+    return sorted((folder / below).glob("*.yaml")) if folder else []

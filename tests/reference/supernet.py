@@ -184,7 +184,7 @@ class ReferenceSupernet(nn.Module):
         """
         before_previous, previous = self.stem(images)
         for layer, cell in enumerate(self.cells):
-            operations, edges = tables["reduce" if cell.reduction else "normal"]
+            operations, edges = tables["reduce" if cell.reduction else "normal"][:2]
             if not self.edge_normalisation:
                 edges = None
             permutations = {

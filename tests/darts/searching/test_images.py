@@ -45,7 +45,7 @@ def options(tmp_path: Path, folder: Path, name: str = "run", **settings: object)
 def used(task: SearchTask) -> list[list[str]]:
     files = task.dataset.files
     assert files is not None
-    halves = task.weight_indices, task.validation_indices
+    halves = task.images.weight_indices, task.images.validation_indices
     return [[files.train[index] for index in half.tolist()] for half in halves]
 
 

@@ -1,0 +1,81 @@
+"""The images of a search: one half trains the weights, the other half alpha and beta."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from darts.data.loader import BatchLoader, evaluation_batches
+from darts.data.sources import open_dataset
+from darts.data.statistics import with_statistics
+from darts.data.subsets import search_halves, write_manifest
+from darts.data.transforms import evaluation_transform, training_transform
+from darts.runs.directory import RunDirectory
+from darts.searching.options import SearchOptions
+from darts.system import distributed
+from darts.system.device import dtype_of
+from darts.system.randomness import RandomStreams
+
+
+class SearchImages:
+    """The data set of a search, divided, with a loader for each half.
+
+    Attributes:
+        dataset: The data set, with the statistics of the images that train the weights.
+        weight_indices: The images that train the weights.
+        validation_indices: The images that train alpha and beta.
+        training: Batches for the weights.
+        validation: Batches for alpha and beta.
+        steps_per_epoch: Batches of an epoch of `training`.
+    """
+
+    def __init__(
+        self, options: SearchOptions, device: torch.device, streams: RandomStreams
+    ) -> None:
+        self.options, self.device = options, device
+        with distributed.one_first():
+            dataset = open_dataset(options, options.seed, device, run=options.resume, test=False)
+        ours, theirs = search_halves(
+            dataset, 1 - options.arch_fraction, streams["split"], options.split
+        )
+        self.dataset = with_statistics(dataset, ours)
+        self.weight_indices, self.validation_indices = ours, theirs
+        self.training = self._loader(ours, "training", streams)
+        self.validation = self._loader(theirs, "validation", streams)
+        self.steps_per_epoch = self.training.steps_per_epoch
+
+    def _loader(self, indices: Tensor, name: str, streams: RandomStreams) -> BatchLoader:
+        return BatchLoader(
+            self.dataset.train,
+            indices,
+            self.options.batch_size,
+            self.device,
+            training_transform(self.dataset, self.options),
+            streams[f"{name} order"],
+            streams[f"{name} noise"],
+            dtype=dtype_of(self.options.precision),
+            share=distributed.share(),
+        )
+
+    def validation_batches(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """This process's share of the architecture's images, in order and not augmented."""
+        return evaluation_batches(
+            self.dataset.train,
+            max(1, self.options.batch_size // distributed.world()),
+            self.device,
+            evaluation_transform(self.dataset),
+            indices=self.validation_indices[distributed.rank() :: distributed.world()],
+            dtype=dtype_of(self.options.precision),
+        )
+
+    def record(self, run: RunDirectory) -> None:
+        """Write down which image files train the weights, and which the architecture."""
+        write_manifest(
+            self.dataset,
+            run.images,
+            self.options.seed,
+            weights=self.weight_indices,
+            architecture=self.validation_indices,
+        )

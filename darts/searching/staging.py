@@ -1,0 +1,95 @@
+"""The stages of a search as its task sees them: which one an epoch is in, and the next one's parts.
+
+Every search has stages; a search that is not progressive has one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import torch
+
+from darts.errors import UserError
+from darts.methods.architecture import Architecture
+from darts.methods.method import Method
+from darts.methods.stages import Stage, shrink
+from darts.searching.options import SearchOptions
+from genotypes import SearchSpace
+
+NOISE = "noise"
+"""The operation of the space S4 that returns random numbers."""
+
+
+def plan_stages(method: Method, options: SearchOptions) -> tuple[Stage, ...]:
+    """The stages of a search.
+
+    Raises:
+        UserError: There are fewer epochs than stages.
+    """
+    if method.stages is None:
+        return (Stage(0, options.epochs),)
+    try:
+        return method.stages.plan(options.epochs)
+    except ValueError as error:
+        raise UserError(f"--epochs {options.epochs}: {error}. Give more epochs.") from None
+
+
+def extra_streams(method: Method, options: SearchOptions, space: SearchSpace) -> tuple[str, ...]:
+    """Names of the random streams that a search needs beyond the usual ones."""
+    needs = {
+        "relaxation": method.relaxation.stochastic,
+        "perturbation": method.perturbation is not None,
+        "network noise": bool(options.drop_path or method.skips or method.stages)
+        or NOISE in space.operations,
+        "stages": method.stages is not None,
+        "selection": method.selection.evaluates,
+    }
+    return tuple(name for name, needed in needs.items() if needed)
+
+
+class Cycle(NamedTuple):
+    """The epochs over which the learning rate falls once: stages that carry their weights over.
+
+    Attributes:
+        first: The first epoch.
+        epochs: Number of epochs.
+    """
+
+    first: int
+    epochs: int
+
+
+def cycle_of(stages: tuple[Stage, ...], index: int) -> Cycle:
+    """The cycle of the learning rate that a stage belongs to.
+
+    >>> stages = (Stage(0, 5), Stage(5, 5, carries=True), Stage(10, 5))
+    >>> cycle_of(stages, 1), cycle_of(stages, 2)
+    (Cycle(first=0, epochs=10), Cycle(first=10, epochs=5))
+    """
+    start, end = index, index
+    while start and stages[start].carries:
+        start -= 1
+    while end + 1 < len(stages) and stages[end + 1].carries:
+        end += 1
+    last = stages[end]
+    return Cycle(stages[start].first, last.first + last.epochs - stages[start].first)
+
+
+@torch.no_grad()
+def next_space(architecture: Architecture, stage: Stage) -> SearchSpace:
+    """The space of a stage: each edge keeps the candidates with the largest weights so far."""
+    if not stage.kept:
+        return architecture.space
+    strengths = {kind: architecture.weights(kind).operations for kind in architecture.kinds}
+    return shrink(architecture.space, architecture.topology, strengths, stage.kept)
+
+
+def restrictions_of(space: SearchSpace) -> list[list[Any]]:
+    """The candidates of restricted edges as plain values, for a checkpoint."""
+    return [[*place, list(names)] for place, names in space.restricted.items()]
+
+
+def restricted_by(values: list[list[Any]]) -> Mapping[tuple[str, int, int], tuple[str, ...]]:
+    """The inverse of `restrictions_of`."""
+    return {(kind, source, target): tuple(names) for kind, source, target, names in values}
