@@ -137,11 +137,13 @@ class Architecture(nn.Module):
         return self.relaxation.expected(*self._parameters_of(kind), self.topology)
 
     def tables(self) -> dict[str, EdgeWeights]:
-        """The weights of each kind of cell for one forward pass.
+        """The weights of each kind of cell for one forward pass of the architecture step.
 
         They are computed once per step, not once per cell. A stochastic relaxation draws them.
         """
-        draw = Draw(self.progress, self._noise)
+        return self._drawn_tables(Draw(self.progress, self._noise))
+
+    def _drawn_tables(self, draw: Draw) -> dict[str, EdgeWeights]:
         return {
             kind: self._complete(
                 kind, self.relaxation.weights(*self._parameters_of(kind), self.topology, draw)
@@ -150,9 +152,9 @@ class Architecture(nn.Module):
         }
 
     def fixed_tables(self) -> dict[str, EdgeWeights]:
-        """The weights for one forward pass, cut off from alpha and beta."""
+        """The weights for one forward pass of the weight step, cut off from alpha and beta."""
         with torch.no_grad():
-            return self.tables()
+            return self._drawn_tables(Draw(self.progress, self._noise, "weights"))
 
     @torch.no_grad()
     def evaluated_tables(self) -> dict[str, EdgeWeights]:

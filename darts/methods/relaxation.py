@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple, Protocol
+from typing import ClassVar, Literal, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
+from torch.nn.functional import logsigmoid
 
 from cells.topology import EdgeWeights, Topology
 
@@ -35,16 +37,23 @@ class Progress(NamedTuple):
         return start + (end - start) * self.fraction
 
 
+AfterStep = Callable[[Tensor, Tensor], Tensor]
+"""(alpha before a step of its optimiser, alpha after it) -> the alpha to continue with."""
+
+
 class Draw(NamedTuple):
     """What a relaxation may depend on besides alpha and beta.
 
     Attributes:
         progress: The position of the search in its stage, for temperatures and schedules.
         generator: The source of random numbers, on the CPU.
+        step: The step that uses the weights. A step on the weights of the supernet does not
+            differentiate alpha, so a relaxation that samples paths needs to compute fewer.
     """
 
     progress: Progress
     generator: torch.Generator
+    step: Literal["architecture", "weights"] = "architecture"
 
 
 class Relaxation(Protocol):
@@ -58,6 +67,7 @@ class Relaxation(Protocol):
         recordable: Whether a CUDA graph can record it: fixed shapes, no random numbers from a host
             generator, no decision that depends on a value on the device.
         stochastic: Whether `weights` draws random numbers. Then two calls give different weights.
+        after_step: Corrects alpha after each step of its optimiser, or None.
     """
 
     @property
@@ -68,6 +78,9 @@ class Relaxation(Protocol):
 
     @property
     def stochastic(self) -> bool: ...
+
+    @property
+    def after_step(self) -> AfterStep | None: ...
 
     def weights(
         self, alpha: Tensor, beta: Tensor | None, topology: Topology, draw: Draw
@@ -94,11 +107,64 @@ class Relaxation(Protocol):
 
 
 @dataclass(frozen=True)
-class Softmax:
+class BaseRelaxation:
+    """A deterministic relaxation whose weights are a softmax; others override what they change.
+
+    A relaxation of your own needs only `probabilities` and `log_probabilities`, or `weights` if it
+    draws random numbers. Edge normalisation is the same for all (PC-DARTS, §3.3, Eq. 3):
+
+        v[e] = exp(beta[e]) / sum over e' into the same node of exp(beta[e'])
+
+    >>> import torch
+    >>> weights = BaseRelaxation().expected(torch.zeros(5, 4), None, Topology(2))
+    >>> weights.operations[0].tolist(), weights.edges
+    ([0.25, 0.25, 0.25, 0.25], None)
+
+    Attributes:
+        edge_normalisation: Whether edges are weighted by a softmax of beta (PC-DARTS). Otherwise
+            all edges have weight 1 (DARTS).
+    """
+
+    edge_normalisation: bool = False
+    recordable: ClassVar[bool] = True
+    stochastic: ClassVar[bool] = False
+
+    @property
+    def after_step(self) -> AfterStep | None:
+        return None
+
+    def probabilities(self, alpha: Tensor) -> Tensor:
+        """`[E, O]`: the expected weight of each operation, differentiable in alpha `[E, O]`."""
+        return alpha.softmax(dim=1)
+
+    def log_probabilities(self, alpha: Tensor) -> Tensor:
+        """`[E, O]`: the logarithms of `probabilities`."""
+        return alpha.log_softmax(dim=1)
+
+    def weights(
+        self, alpha: Tensor, beta: Tensor | None, topology: Topology, draw: Draw
+    ) -> EdgeWeights:
+        return self.expected(alpha, beta, topology)
+
+    def expected(self, alpha: Tensor, beta: Tensor | None, topology: Topology) -> EdgeWeights:
+        return EdgeWeights(self.probabilities(alpha), edge_weights(beta, topology))
+
+    def evaluated(self, alpha: Tensor, beta: Tensor | None, topology: Topology) -> EdgeWeights:
+        return self.expected(alpha, beta, topology)
+
+    def log_strengths(self, alpha: Tensor, beta: Tensor | None, topology: Topology) -> Tensor:
+        operations = self.log_probabilities(alpha)
+        if beta is None:
+            return operations
+        parts = [part.log_softmax(dim=0) for part in split_by_node(beta, topology)]
+        return operations + torch.cat(parts).unsqueeze(1)
+
+
+@dataclass(frozen=True)
+class Softmax(BaseRelaxation):
     """The continuous relaxation of DARTS, with PC-DARTS's edge normalisation.
 
         w[e, o] = exp(alpha[e, o]) / sum over o' of exp(alpha[e, o'])
-        v[e]    = exp(beta[e]) / sum over e' into the same node of exp(beta[e'])
 
     Source: DARTS, §2.2, Eq. 2; PC-DARTS, §3.3, Eq. 3. The supernet multiplies w and v.
 
@@ -113,27 +179,30 @@ class Softmax:
     """
 
     edge_normalisation: bool = True
-    recordable: ClassVar[bool] = True
-    stochastic: ClassVar[bool] = False
 
-    def weights(
-        self, alpha: Tensor, beta: Tensor | None, topology: Topology, draw: Draw
-    ) -> EdgeWeights:
-        return self.expected(alpha, beta, topology)
 
-    def expected(self, alpha: Tensor, beta: Tensor | None, topology: Topology) -> EdgeWeights:
-        edges = None if beta is None else normalise_edges(beta, topology)
-        return EdgeWeights(alpha.softmax(dim=1), edges)
+@dataclass(frozen=True)
+class Sigmoid(BaseRelaxation):
+    """FairDARTS: each operation has a weight of its own; the operations do not compete.
 
-    def evaluated(self, alpha: Tensor, beta: Tensor | None, topology: Topology) -> EdgeWeights:
-        return self.expected(alpha, beta, topology)
+        w[e, o] = 1 / (1 + exp(-alpha[e, o]))
 
-    def log_strengths(self, alpha: Tensor, beta: Tensor | None, topology: Topology) -> Tensor:
-        operations = alpha.log_softmax(dim=1)
-        if beta is None:
-            return operations
-        parts = [part.log_softmax(dim=0) for part in split_by_node(beta, topology)]
-        return operations + torch.cat(parts).unsqueeze(1)
+    Source: FairDARTS (arXiv 1911.12126, §4.1) and the authors' code. There alpha starts at 0, the
+    candidates have no `none`, and `ZeroOne` moves the weights towards 0 or 1.
+
+    >>> import torch
+    >>> Sigmoid().expected(torch.zeros(1, 3), None, Topology(1)).operations.tolist()
+    [[0.5, 0.5, 0.5]]
+
+    Attributes:
+        edge_normalisation: Whether edges are weighted by a softmax of beta. Not in FairDARTS.
+    """
+
+    def probabilities(self, alpha: Tensor) -> Tensor:
+        return alpha.sigmoid()
+
+    def log_probabilities(self, alpha: Tensor) -> Tensor:
+        return logsigmoid(alpha)
 
 
 def split_by_node(values: Tensor, topology: Topology) -> tuple[Tensor, ...]:
@@ -154,3 +223,8 @@ def normalise_edges(beta: Tensor, topology: Topology) -> Tensor:
     [0.5, 0.5]
     """
     return torch.cat([part.softmax(dim=0) for part in split_by_node(beta, topology)])
+
+
+def edge_weights(beta: Tensor | None, topology: Topology) -> Tensor | None:
+    """The weights of the edges `[E]`, or None without edge normalisation."""
+    return None if beta is None else normalise_edges(beta, topology)
