@@ -113,6 +113,29 @@ _PARTS: dict[str, dict[str, PartEntry]] = {
         "softmax": PartEntry(
             "darts.methods.relaxation:Softmax", "softmax of alpha over the operations of an edge"
         ),
+        "sigmoid": PartEntry(
+            "darts.methods.relaxation:Sigmoid", "operations that do not compete (FairDARTS)"
+        ),
+        "gumbel": PartEntry(
+            "darts.methods.sampled:GumbelSoftmax", "softmax with Gumbel noise (SNAS)"
+        ),
+        "hard-gumbel": PartEntry(
+            "darts.methods.sampled:HardGumbel", "one sampled operation per edge (GDAS)"
+        ),
+        "reinmax": PartEntry(
+            "darts.methods.sampled:ReinMax",
+            "one sampled operation per edge, gradient of second order",
+        ),
+        "dirichlet": PartEntry(
+            "darts.methods.dirichlet:Dirichlet", "samples of a Dirichlet distribution (DrNAS)"
+        ),
+        "binary-paths": PartEntry(
+            "darts.methods.paths:BinaryPaths", "one sampled operation per edge (ProxylessNAS)"
+        ),
+        "uniform-path": PartEntry(
+            "darts.methods.paths:UniformPath",
+            "one uniformly drawn operation per edge (SPOS, random search)",
+        ),
     },
     "gradient": {
         "first-order": PartEntry(
