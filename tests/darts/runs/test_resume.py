@@ -50,6 +50,12 @@ RUNS: dict[str, tuple[Callable, Callable, type, dict[str, Any]]] = {
         searcher.SearchTask,
         {"max_macs": "3M", "max_params": "250k", "cost_weight": 0.1, "target_layers": 4},
     ),
+    "search in stages": (
+        search_options,
+        run_search,
+        searcher.SearchTask,
+        {"stages": "growing:added_layers=0/1/2,kept=8/4/2,skip_dropout=0/0/0", "epochs": 3},
+    ),
     "retraining": (training_options, run_training, trainer.TrainingTask, {"drop_path": 0.3}),
     "retraining with every trick": (
         training_options,
