@@ -1,0 +1,55 @@
+"""Every method of the catalogue searches, and goes on exactly where a kill has stopped it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from darts.methods.catalogue import METHODS
+from darts.searching.task import SearchTask, search_cells
+from tests.darts.runs_support import assert_same_run, search_options
+
+TINY = {
+    "train_images": 80,
+    "batch_size": 10,
+    "channels": 8,
+    "nodes": 2,
+    "layers": 3,
+    "checkpoint_every": 1,
+    "log_every": 1,
+}
+
+
+class Killed(BaseException):
+    """Stands in for SIGKILL: nothing of the toolkit may catch it."""
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_method_searches_and_survives_kills(
+    method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    settings: dict[str, Any] = {"method": method, "preset": "smoke", **TINY}
+    result = search_cells(search_options(whole, **settings))
+    assert result.genotype.nodes == 2
+
+    step, done = SearchTask.step, 0
+
+    def killed_at_times(self: SearchTask) -> Any:
+        nonlocal done
+        done += 1
+        if done in (4, 9):
+            raise Killed
+        return step(self)
+
+    monkeypatch.setattr(SearchTask, "step", killed_at_times)
+    options = search_options(broken, **settings)
+    for _ in range(2):
+        with pytest.raises(Killed):
+            search_cells(options)
+        options = replace(options, run_dir=None, resume=str(broken))
+    assert search_cells(options).genotype == replace(result.genotype, name="broken")
+    assert_same_run(whole, broken)
