@@ -1,9 +1,10 @@
 """Genotypes: the discrete cells that searches end with, and a zoo of the published ones."""
 
+from genotypes.errors import GenotypeError
 from genotypes.genotype import KINDS, Genotype, Node, parse_genotype
 from genotypes.sampling import random_genotype
-from genotypes.search_space import SPACES, SearchSpace, register_space
-from genotypes.validation import GenotypeError
+from genotypes.search_space import SearchSpace
+from genotypes.spaces import SPACES, find_space, register_space
 from genotypes.zoo import format_genotype, list_genotypes, load_genotype, save_genotype
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "GenotypeError",
     "Node",
     "SearchSpace",
+    "find_space",
     "format_genotype",
     "list_genotypes",
     "load_genotype",

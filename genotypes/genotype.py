@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from genotypes.search_space import SearchSpace
+from genotypes.spaces import SPACES, plain_space, space_of
 from genotypes.validation import check_genotype
 
 Node = tuple[tuple[str, int], ...]
@@ -19,7 +21,8 @@ KINDS = ("normal", "reduce")
 class Genotype:
     """The normal and the reduction cell of a network. An instance is always valid.
 
-    States are numbered: first the inputs of the cell (0 and 1), then the inner nodes (2, 3, …).
+    States are numbered: first the inputs of the cell (0 and 1 in DARTS), then the inner nodes
+    (2, 3, …).
     Sources and concat lists contain these numbers. Two genotypes are equal if everything but their
     provenance is equal.
 
@@ -33,10 +36,10 @@ class Genotype:
     Attributes:
         name: Name for pictures and tables.
         normal: The inner nodes of the normal cell.
-        reduce: The inner nodes of the reduction cell.
+        reduce: The inner nodes of the reduction cell; empty if the space has no such kind.
         normal_concat: States whose concatenation is the output of the normal cell.
         reduce_concat: The same for the reduction cell.
-        space: Name of the search space, a key of `genotypes.SPACES`.
+        space: The search space, or its name if it is a key of `genotypes.SPACES`.
         provenance: Origin of the genotype, as plain values (`searched_on` names the data set).
 
     Raises:
@@ -48,11 +51,26 @@ class Genotype:
     reduce: tuple[Node, ...]
     normal_concat: tuple[int, ...]
     reduce_concat: tuple[int, ...]
-    space: str = "darts"
+    space: str | SearchSpace = "darts"
     provenance: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     def __post_init__(self) -> None:
-        check_genotype(self.as_dict(), where=f"genotype {self.name!r}")
+        where = f"genotype {self.name!r}"
+        if isinstance(self.space, str):
+            space_of(self.space, f"{where}: space")
+        elif SPACES.get(self.space.name) == self.space:
+            object.__setattr__(self, "space", self.space.name)
+        check_genotype(self.as_dict(), where)
+
+    @property
+    def rules(self) -> SearchSpace:
+        """The search space."""
+        return self.space if isinstance(self.space, SearchSpace) else SPACES[self.space]
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of cell that it has."""
+        return self.rules.kinds
 
     @property
     def nodes(self) -> int:
@@ -67,15 +85,13 @@ class Genotype:
 
     def as_dict(self) -> dict[str, Any]:
         """The genotype as plain values (lists, numbers, text), which `parse_genotype` reads."""
-        return {
-            "name": self.name,
-            "space": self.space,
-            "normal": [[list(pair) for pair in node] for node in self.normal],
-            "normal_concat": list(self.normal_concat),
-            "reduce": [[list(pair) for pair in node] for node in self.reduce],
-            "reduce_concat": list(self.reduce_concat),
-            "provenance": dict(self.provenance),
-        }
+        cells: dict[str, Any] = {}
+        for kind in self.kinds if self.reduce == () else KINDS:
+            nodes, concat = self.cell(kind)
+            cells[kind] = [[list(pair) for pair in node] for node in nodes]
+            cells[f"{kind}_concat"] = list(concat)
+        space = plain_space(self.rules)
+        return {"name": self.name, "space": space, **cells, "provenance": dict(self.provenance)}
 
     def with_name(self, name: str) -> Genotype:
         """The same genotype under another name."""
@@ -98,16 +114,17 @@ def parse_genotype(mapping: Any, where: str) -> Genotype:
         GenotypeError: `mapping` breaks a rule; the message names `where` and the key.
     """
     check_genotype(mapping, where)
+    space = space_of(mapping.get("space", "darts"), where)
 
     def nodes(kind: str) -> tuple[Node, ...]:
-        return tuple(tuple((op, source) for op, source in node) for node in mapping[kind])
+        return tuple(tuple((op, source) for op, source in node) for node in mapping.get(kind, ()))
 
     return Genotype(
         name=mapping["name"],
         normal=nodes("normal"),
         reduce=nodes("reduce"),
         normal_concat=tuple(mapping["normal_concat"]),
-        reduce_concat=tuple(mapping["reduce_concat"]),
-        space=mapping.get("space", "darts"),
+        reduce_concat=tuple(mapping.get("reduce_concat", ())),
+        space=space,
         provenance=dict(mapping.get("provenance") or {}),
     )

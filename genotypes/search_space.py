@@ -10,10 +10,10 @@ adds the two operations that only the published NASNet and AmoebaNet cells use (
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from types import MappingProxyType
-from typing import Literal
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal
 
 NONE = "none"
 """The usual name of the operation that means "no edge"."""
@@ -53,6 +53,7 @@ class SearchSpace:
             and two thirds of the depth reduce. "stages" is that of NAS-Bench-201: three stages of
             equal cells, joined by residual blocks that reduce.
         normalised_pools: Whether batch norm follows pooling in a supernet, as in DARTS.
+        about: One line for lists of spaces.
 
     Raises:
         ValueError: The attributes contradict each other.
@@ -70,6 +71,7 @@ class SearchSpace:
     kinds: tuple[str, ...] = ("normal", "reduce")
     stack: Literal["cells", "stages"] = "cells"
     normalised_pools: bool = True
+    about: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
         problem = self._problem()
@@ -85,10 +87,38 @@ class SearchSpace:
             return "a cell needs at least one input and one inner node"
         if self.kept is not None and not 1 <= self.kept <= self.inputs:
             return f"the first node has only {self.inputs} edges, so it cannot keep {self.kept}"
-        for place, names in (("every edge", self.operations), *self.restricted.items()):
+        return self._problem_of_stack() or self._problem_of_edges()
+
+    def _problem_of_stack(self) -> str | None:
+        for name, value, known in (
+            ("output", self.output, ("concat", "last")),
+            ("stack", self.stack, ("cells", "stages")),
+            ("kinds", self.kinds, (("normal",), ("normal", "reduce"))),
+        ):
+            if value not in known:
+                return f"{name} is one of {', '.join(map(str, known))}, not {value!r}"
+        if self.stack == "cells" and (self.inputs > 2 or len(self.kinds) < 2):
+            return "a stack of cells needs normal and reduction cells with one or two inputs"
+        form = (self.inputs, self.output, self.kinds)
+        if self.stack == "stages" and form != (1, "last", ("normal",)):
+            return "a stack of stages needs normal cells only, with one input and output 'last'"
+        return None
+
+    def _problem_of_edges(self) -> str | None:
+        for kind, source, target in self.restricted:
+            place = (kind, source, target)
+            last = math.inf if self.nodes is None else self.inputs + self.nodes - 1
+            if kind not in self.kinds or not 0 <= source < target or target < self.inputs:
+                return f"there is no edge {place}"
+            if target > last:
+                return f"there is no edge {place}; the last node is state {last}"
+        lists: list[tuple[Any, tuple[str, ...]]] = [("every edge", self.operations)]
+        for place, names in lists + list(self.restricted.items()):
             unknown = set(names) - set(self.operations)
             if unknown:
                 return f"{place} has unknown operations: {', '.join(sorted(unknown))}"
+            if len(set(names)) != len(names):
+                return f"{place} lists an operation twice"
             if not set(names) - {self.zero}:
                 return f"{place} has no operation that a genotype can name"
         return None
@@ -119,9 +149,133 @@ class SearchSpace:
         inner = self.inner_states(nodes)
         return tuple(inner) if self.output == "concat" else (inner[-1],)
 
+    def size(self, nodes: int | None = None) -> int:
+        """The number of genotypes with `nodes` inner nodes per cell.
+
+        A node that keeps k of its edges, which have c_1, c_2, … choices, has e_k(c_1, c_2, …)
+        possible inputs: the elementary symmetric polynomial. Where two inputs of a node may have
+        the same source, it has as many as there are multisets of k choices.
+
+        >>> SearchSpace(name="tiny", operations=("none", "skip_connect", "noise")).size(nodes=2)
+        2304
+
+        Args:
+            nodes: May be left out if the space has a fixed number of nodes.
+        """
+        nodes = self.nodes if nodes is None else nodes
+        if nodes is None:
+            raise ValueError(f"The space {self.name!r} has cells of any number of nodes.")
+        total = 1
+        for kind in self.kinds:
+            for target in self.inner_states(nodes):
+                counts = [len(self.choices(kind, source, target)) for source in range(target)]
+                kept = self.kept_edges(target)
+                if self.distinct_sources:
+                    total *= _elementary_symmetric(counts, kept)
+                else:
+                    total *= math.comb(sum(counts) + kept - 1, kept)
+        return total
+
+    def as_mapping(self) -> dict[str, Any]:
+        """The space as plain values, which `from_mapping` reads.
+
+        >>> DARTS.as_mapping()["kept"]
+        2
+        """
+        plain: dict[str, Any] = {one.name: getattr(self, one.name) for one in fields(self)}
+        del plain["restricted"]
+        plain |= {"operations": list(self.operations), "kinds": list(self.kinds)}
+        plain["kept"] = "all" if self.kept is None else self.kept
+        edges: dict[str, dict[str, list[str]]] = {}
+        for (kind, source, target), names in self.restricted.items():
+            edges.setdefault(kind, {})[f"{source}>{target}"] = list(names)
+        return {key: value for key, value in (plain | {"edges": edges}).items() if value != {}}
+
+    @classmethod
+    def from_mapping(cls, mapping: Any) -> SearchSpace:
+        """The space of plain values, e.g. of a parsed YAML file.
+
+        The keys are the attributes of the class, with these differences: `edges` is written for
+        `restricted`, as in `{normal: {0>2: [skip_connect, sep_conv_3x3]}}`, and `kept: all` for
+        None. Without `zero`, the operation `none` means "no edge" if it is a candidate.
+
+        >>> SearchSpace.from_mapping({"name": "mine", "operations": ["none", "noise"]}).zero
+        'none'
+
+        Raises:
+            ValueError: A key is unknown or missing, a value is impossible, or they contradict each
+                other.
+        """
+        if not isinstance(mapping, Mapping):
+            raise ValueError("a search space is a mapping of keys")
+        keys = [one.name for one in fields(cls) if one.name != "restricted"] + ["edges"]
+        if unknown := [key for key in mapping if key not in keys]:
+            raise ValueError(f"unknown key {unknown[0]!r} (choices: {', '.join(keys)})")
+        if missing := [key for key in ("name", "operations") if key not in mapping]:
+            raise ValueError(f"missing key {', '.join(map(repr, missing))}")
+        given = {key: _checked(key, value) for key, value in mapping.items()}
+        if "zero" not in given:
+            given["zero"] = NONE if NONE in given["operations"] else None
+        if "kept" in given:
+            given["kept"] = None if given["kept"] == "all" else given["kept"]
+        if "edges" in given:
+            given["restricted"] = _edges(given.pop("edges"))
+        return cls(**given)
+
+
+def _elementary_symmetric(counts: list[int], k: int) -> int:
+    """e_k: the sum of the products of all choices of k of the numbers."""
+    sums = [1, *[0] * k]
+    for count in counts:
+        for size in range(k, 0, -1):
+            sums[size] += count * sums[size - 1]
+    return sums[k]
+
+
+def _checked(key: str, value: Any) -> Any:
+    """The value of a key of a space's plain form, in the type of the attribute."""
+    right: bool
+    if key in ("operations", "kinds"):
+        return _names(key, value)
+    if key in ("inputs", "nodes", "kept"):
+        right = isinstance(value, int) and not isinstance(value, bool)
+        right = right or (key, value) in (("nodes", None), ("kept", "all"))
+        wanted = {"inputs": "a number", "nodes": "a number or null", "kept": "a number or all"}[key]
+    elif key in ("distinct_sources", "normalised_pools"):
+        right, wanted = isinstance(value, bool), "true or false"
+    elif key == "edges":
+        right, wanted = isinstance(value, Mapping), "a mapping of kinds of cell"
+    else:
+        right = isinstance(value, str) or (key, value) == ("zero", None)
+        wanted = "a text"
+    if not right:
+        raise ValueError(f"{key}: {wanted}, not {value!r}")
+    return value
+
+
+def _names(key: str, value: Any) -> tuple[str, ...]:
+    if not isinstance(value, (list, tuple)) or not all(isinstance(name, str) for name in value):
+        raise ValueError(f"{key}: a list of names, not {value!r}")
+    return tuple(value)
+
+
+def _edges(mapping: Mapping[Any, Any]) -> dict[Place, tuple[str, ...]]:
+    restricted = {}
+    for kind, edges in mapping.items():
+        if not isinstance(edges, Mapping):
+            raise ValueError(f"edges: {kind}: a mapping such as {{0>2: [skip_connect]}}")
+        for edge, names in edges.items():
+            ends = str(edge).split(">")
+            if len(ends) != 2 or not all(end.strip().isdecimal() for end in ends):
+                raise ValueError(f"edges: {kind}: an edge is written SOURCE>TARGET, not {edge!r}")
+            place = (str(kind), int(ends[0]), int(ends[1]))
+            restricted[place] = _names(f"edges: {kind}: {edge}", names)
+    return restricted
+
 
 DARTS = SearchSpace(
     name="darts",
+    about="The cells of DARTS and PC-DARTS.",
     operations=(
         NONE,
         "max_pool_3x3",
@@ -137,28 +291,8 @@ DARTS = SearchSpace(
 
 NASNET = SearchSpace(
     name="nasnet",
+    about="The cells of NASNet and AmoebaNet.",
     operations=(*DARTS.operations, "sep_conv_7x7", "conv_7x1_1x7"),
     distinct_sources=False,
 )
 """The cells of NASNet and AmoebaNet, which may use one source of a node twice."""
-
-_registered: dict[str, SearchSpace] = {space.name: space for space in (DARTS, NASNET)}
-
-SPACES: Mapping[str, SearchSpace] = MappingProxyType(_registered)
-"""All known spaces by name: the built-in ones and those added by `register_space`."""
-
-
-def register_space(space: SearchSpace) -> SearchSpace:
-    """Make a space known by its name, so that genotypes of it can be parsed, and return it.
-
-    Call it when a module is imported: worker processes have to know the space as well.
-
-    >>> register_space(DARTS) is SPACES["darts"]
-    True
-
-    Raises:
-        ValueError: The name belongs to another space already.
-    """
-    if _registered.setdefault(space.name, space) != space:
-        raise ValueError(f"There is another search space with the name {space.name!r}.")
-    return space

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from genotypes.search_space import SPACES, SearchSpace
+from genotypes.errors import GenotypeError
+from genotypes.search_space import SearchSpace
+from genotypes.spaces import SPACES, space_of
 
-_REQUIRED = ("name", "normal", "normal_concat", "reduce", "reduce_concat")
 _OPTIONAL = ("space", "provenance")
-
-
-class GenotypeError(ValueError):
-    """A genotype, or a file that should hold one, is wrong; the message says where and why."""
 
 
 def check_genotype(value: Any, where: str) -> None:
@@ -25,7 +22,7 @@ def check_genotype(value: Any, where: str) -> None:
     >>> check_genotype({"name": "empty"}, "x.yaml")
     Traceback (most recent call last):
         ...
-    genotypes.validation.GenotypeError: x.yaml: missing key 'normal', 'normal_concat', 'reduce', \
+    genotypes.errors.GenotypeError: x.yaml: missing key 'normal', 'normal_concat', 'reduce', \
 'reduce_concat'
 
     Args:
@@ -37,30 +34,30 @@ def check_genotype(value: Any, where: str) -> None:
     """
     if not isinstance(value, Mapping):
         raise GenotypeError(f"{where}: a genotype is a mapping of keys, not {_kind(value)}")
-    _check_keys(value, where)
+    space = space_of(value.get("space", "darts"), f"{where}: space")
+    _check_keys(value, space, where)
     if not isinstance(value["name"], str) or not value["name"].strip():
         raise GenotypeError(f"{where}: name: must be a text that is not empty")
-    name = value.get("space", "darts")
-    if not isinstance(name, str) or name not in SPACES:
-        raise GenotypeError(f"{where}: space: unknown space {name!r} {_choices(SPACES)}")
-    space = SPACES[name]
-    for kind in ("normal", "reduce"):
+    for kind in space.kinds:
         _check_nodes(value[kind], space, kind, f"{where}: {kind}")
         _check_concat(value[f"{kind}_concat"], len(value[kind]), space, f"{where}: {kind}_concat")
-    if len(value["normal"]) != len(value["reduce"]):
-        counts = f"{len(value['normal'])} and {len(value['reduce'])}"
-        raise GenotypeError(f"{where}: normal and reduce need equally many nodes, not {counts}")
+    counts = [len(value[kind]) for kind in space.kinds]
+    if len(set(counts)) > 1:
+        numbers = " and ".join(map(str, counts))
+        raise GenotypeError(f"{where}: normal and reduce need equally many nodes, not {numbers}")
     provenance = value.get("provenance")
     if provenance is not None and not isinstance(provenance, Mapping):
         raise GenotypeError(f"{where}: provenance: must be a mapping, not {_kind(provenance)}")
 
 
-def _check_keys(mapping: Mapping[Any, Any], where: str) -> None:
-    known = _REQUIRED + _OPTIONAL
+def _check_keys(mapping: Mapping[Any, Any], space: SearchSpace, where: str) -> None:
+    cells = [key for kind in space.kinds for key in (kind, f"{kind}_concat")]
+    required = ["name", *cells]
+    known = (*required, *_OPTIONAL)
     for key in mapping:
         if key not in known:
             raise GenotypeError(f"{where}: unknown key {key!r} {_choices(known)}")
-    missing = [key for key in _REQUIRED if key not in mapping]
+    missing = [key for key in required if key not in mapping]
     if missing:
         raise GenotypeError(f"{where}: missing key {', '.join(map(repr, missing))}")
 
@@ -138,6 +135,11 @@ def _check_concat(concat: Any, nodes: int, space: SearchSpace, where: str) -> No
             raise GenotypeError(
                 f"{where}: {state!r} is no inner node; their states are {inner[0]} to {inner[-1]}"
             )
+    if space.output == "last" and list(concat) != [inner[-1]]:
+        raise GenotypeError(
+            f"{where}: a cell of the space {space.name!r} returns its last node, {inner[-1]}, not "
+            f"{list(concat)}"
+        )
     if len(set(concat)) != len(concat):
         raise GenotypeError(f"{where}: a state is listed twice in {list(concat)}")
 

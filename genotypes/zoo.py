@@ -10,15 +10,14 @@ from typing import Any
 import yaml
 
 from genotypes.atomic import atomic_write
-from genotypes.genotype import KINDS, Genotype, Node, parse_genotype
-from genotypes.validation import GenotypeError
+from genotypes.errors import GenotypeError
+from genotypes.genotype import Genotype, Node, parse_genotype
+from genotypes.nasbench201 import parse_arch_string
+from genotypes.spaces import plain_space
+from genotypes.yaml_file import read_yaml
 
 _ZOO = Path(__file__).parent
 _SUFFIXES = (".yaml", ".yml")
-_LEGEND = (
-    "# One node per line, as [operation, source] pairs. "
-    "Sources 0 and 1 are the cell's inputs, 2 is node 0.\n"
-)
 
 
 def list_genotypes() -> tuple[str, ...]:
@@ -33,20 +32,24 @@ def load_genotype(name_or_path: str | os.PathLike[str]) -> Genotype:
     (('sep_conv_3x3', 1), ('skip_connect', 0))
 
     Args:
-        name_or_path: A name of the zoo (see `list_genotypes`), a YAML file, or the directory of a
-            run with a `genotype.yaml`.
+        name_or_path: A name of the zoo (see `list_genotypes`), a YAML file, the directory of a run
+            with a `genotype.yaml`, or a cell of NAS-Bench-201 as its string.
 
     Raises:
         GenotypeError: There is no such genotype, or its file is wrong; the message names file
             and key.
     """
+    if str(name_or_path).startswith("|"):
+        return parse_arch_string(str(name_or_path))
     if name_or_path in list_genotypes():
         path, where = _ZOO / f"{name_or_path}.yaml", f"genotypes/{name_or_path}.yaml"
     else:
         path = Path(name_or_path).expanduser()
         path = path / "genotype.yaml" if path.is_dir() else path
         where = str(path)
-    return parse_genotype(_read_yaml(path, where), where)
+    if not path.exists():
+        raise GenotypeError(_not_found(path))
+    return parse_genotype(read_yaml(path, where), where)
 
 
 def save_genotype(genotype: Genotype, path: str | os.PathLike[str]) -> None:
@@ -62,9 +65,9 @@ def save_genotype(genotype: Genotype, path: str | os.PathLike[str]) -> None:
 
 def format_genotype(genotype: Genotype) -> str:
     """The YAML text of a genotype, formatted for people: one node per line, provenance last."""
-    head = _dump({"name": genotype.name, "space": genotype.space})
-    normal, reduce = (_format_cell(kind, *genotype.cell(kind)) for kind in KINDS)
-    blocks = [head, _LEGEND + normal, reduce]
+    head = _dump({"name": genotype.name, "space": plain_space(genotype.rules)})
+    first, *others = (_format_cell(kind, *genotype.cell(kind)) for kind in genotype.kinds)
+    blocks = [head, _legend(genotype.rules.inputs) + first, *others]
     if genotype.provenance:
         try:
             blocks.append(_dump({"provenance": dict(genotype.provenance)}))
@@ -72,6 +75,14 @@ def format_genotype(genotype: Genotype) -> str:
             problem = f"provenance: YAML cannot express {error.args[-1]!r}"
             raise GenotypeError(f"genotype {genotype.name!r}: {problem}") from error
     return "\n".join(blocks)
+
+
+def _legend(inputs: int) -> str:
+    sources = "Source 0 is the cell's input"
+    if inputs == 2:
+        sources = "Sources 0 and 1 are the cell's inputs"
+    line = f"# One node per line, as [operation, source] pairs. {sources}, {inputs} is node 0."
+    return f"{line}\n"
 
 
 def _format_cell(kind: str, nodes: tuple[Node, ...], concat: tuple[int, ...]) -> str:
@@ -82,39 +93,6 @@ def _format_cell(kind: str, nodes: tuple[Node, ...], concat: tuple[int, ...]) ->
 
 def _dump(mapping: dict[str, Any]) -> str:
     return yaml.safe_dump(mapping, sort_keys=False, allow_unicode=True, width=96)
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML's safe loader, which also refuses a repeated key (YAML keeps the last one)."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [key.value for key, _ in node.value]
-        for index, key in enumerate(keys):
-            if key in keys[:index]:
-                mark = node.value[index][0].start_mark
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key!r} occurs twice", mark
-                )
-        return super().construct_mapping(node, deep)
-
-
-def _read_yaml(path: Path, where: str) -> Any:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise GenotypeError(_not_found(path)) from None
-    except UnicodeDecodeError as error:
-        raise GenotypeError(f"{where}: not a text file: {error.reason}") from error
-    except OSError as error:
-        raise GenotypeError(f"{where}: cannot be read: {error.strerror}") from error
-    try:
-        return yaml.load(text, Loader=_Loader)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        place = f" in line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise GenotypeError(f"{where}: not valid YAML{place}: {error.problem}") from error
-    except yaml.YAMLError as error:
-        raise GenotypeError(f"{where}: not valid YAML: {error}") from error
 
 
 def _not_found(path: Path) -> str:

@@ -192,7 +192,7 @@ class Architecture(nn.Module):
             reduce=cells["reduce"] if reduces else (),
             normal_concat=concat,
             reduce_concat=concat if reduces else (),
-            space=self.space.name,
+            space=self.space,
         )
 
 

@@ -65,7 +65,7 @@ def derive_cell(
     """The inner nodes of one cell: the strongest edges of each, the stronger one first.
 
     Equal edges and equal operations are decided in favour of the lower index, as in the authors'
-    code.
+    code. Where a node keeps all edges, they are in the order of their sources.
 
     Args:
         strengths: `[E, O]`.
@@ -86,8 +86,10 @@ def derive_cell(
     strongest = table.gather(1, best.unsqueeze(1)).squeeze(1).tolist()
     nodes = []
     for node in topology.inner:
-        ranked = sorted(topology.incoming(node), key=lambda edge: -strongest[edge.index])
-        kept = ranked[: space.kept_edges(len(ranked))]
+        kept = topology.incoming(node)
+        if space.kept is not None:
+            ranked = sorted(kept, key=lambda edge: -strongest[edge.index])
+            kept = tuple(ranked[: space.kept])
         names = [space.operations[columns[int(best[edge.index])]] for edge in kept]
         nodes.append(tuple(zip(names, (edge.source for edge in kept), strict=True)))
     return tuple(nodes)

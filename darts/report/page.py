@@ -15,8 +15,8 @@ from darts.report.formatting import cards, flat, summary
 from darts.report.record import RunRecord, read_run, strengths
 from darts.report.render import render_page
 from darts.report.style import CURVES, cell_title
-from genotypes import SPACES
 from genotypes.genotype import KINDS
+from genotypes.search_space import DARTS
 
 
 def write_report(run_directory: Path | str) -> Path:
@@ -124,7 +124,7 @@ def _architecture_plots(record: RunRecord) -> Iterator[tuple[str, Any]]:
     """Heading and plot of alpha and beta of both kinds of cell, if the run has logged them."""
     lines = record.architecture
     epochs = [line["epoch"] + 1 for line in lines]
-    space = record.genotype.space if record.genotype else "darts"
+    space = record.genotype.rules if record.genotype else DARTS
     frozen = record.config.get("arch_warmup_epochs")
     frozen = frozen if isinstance(frozen, int) else 0
     for kind in KINDS:
@@ -132,7 +132,7 @@ def _architecture_plots(record: RunRecord) -> Iterator[tuple[str, Any]]:
             tables = [line["architecture"][kind]["operations"] for line in lines]
             edges = [line["architecture"][kind].get("edges") for line in lines]
             if tables:
-                names = SPACES[space].operations
+                names = space.operations
                 plot = curves.plot_operations(epochs, tables, names, record.genotype, kind, frozen)
                 yield f"Operations of the {cell_title(kind)}: softmax of alpha", plot
             if tables and all(edges):

@@ -16,7 +16,7 @@ import yaml
 from cells.topology import Topology
 from darts.errors import UserError
 from darts.run_files import RunFiles
-from genotypes import SPACES, Genotype, GenotypeError, load_genotype, parse_genotype
+from genotypes import Genotype, GenotypeError, load_genotype, parse_genotype
 
 LogLine = Mapping[str, Any]
 """A line of `metrics.jsonl`."""
@@ -144,7 +144,7 @@ def strengths(genotype: Genotype, kind: str, line: LogLine) -> list[list[float]]
             row = []
             for operation, source in node:
                 edge = index[target, source]
-                column = SPACES[genotype.space].operations.index(operation)
+                column = genotype.rules.operations.index(operation)
                 weight = 1.0 if edges is None else float(edges[edge])
                 row.append(float(operations[edge][column]) * weight)  # type: ignore[index]
             rows.append(row)

@@ -26,8 +26,8 @@ def check_search(options: SearchOptions) -> None:
             flag = name.replace("_", "-")
             raise UserError(f"--{flag}: must be {least} or more, not {value}.")
     distributed.check_parts(options.batch_size, options.accumulate)
-    if not 2 <= options.nodes <= 6:
-        raise UserError(f"--nodes: a cell has 2 to 6 inner nodes, not {options.nodes}.")
+    if not 2 <= options.nodes <= 7:
+        raise UserError(f"--nodes: a cell has 2 to 7 inner nodes, not {options.nodes}.")
     if not 0 < options.arch_fraction < 1:
         raise UserError(f"--arch-fraction: must be between 0 and 1, not {options.arch_fraction}.")
     ceilings_of(options)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from unittest import mock
 
-from genotypes import SearchSpace, register_space, search_space
+from genotypes import SearchSpace, register_space, spaces
 
 TINY = SearchSpace(
     name="tiny",
@@ -20,5 +20,5 @@ TINY = SearchSpace(
 @contextmanager
 def registered(space: SearchSpace) -> Iterator[SearchSpace]:
     """Make a space known inside the block, and forget it afterwards."""
-    with mock.patch.dict(search_space._registered):
+    with mock.patch.dict(spaces._registered):
         yield register_space(space)

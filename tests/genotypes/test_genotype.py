@@ -44,9 +44,9 @@ MESSAGES = [
     (broken(name=3), "x.yaml: name: must be a text that is not empty"),
     (
         broken(space="nas"),
-        "x.yaml: space: unknown space 'nas' (choices: darts, nasnet)",
+        "x.yaml: space: unknown space 'nas' (choices: darts, nasnet, s1",
     ),
-    (broken(space=["darts"]), "x.yaml: space: unknown space ['darts'] (choices: darts, nasnet)"),
+    (broken(space=["darts"]), "x.yaml: space: unknown space ['darts'] (choices: darts, nasnet, s1"),
     (broken(normal=None), "x.yaml: normal: must be a list of at least one node, not nothing"),
     (broken(reduce=[]), "x.yaml: reduce: must be a list of at least one node, not an empty one"),
     (broken(reduce="a"), "x.yaml: reduce: must be a list of at least one node, not the text 'a'"),

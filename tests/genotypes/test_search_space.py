@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from genotypes import GenotypeError, SearchSpace, parse_genotype, random_genotype, register_space
-from genotypes.search_space import DARTS, NASNET, SPACES
+from genotypes.search_space import DARTS, NASNET
+from genotypes.spaces import SPACES
 from ops.registry import find_operation
 from tests.genotypes.spaces import TINY, registered
 

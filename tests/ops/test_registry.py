@@ -12,7 +12,7 @@ from cells.search_cell import SearchCell
 from cells.skeleton import CellPlace
 from cells.topology import EdgeWeights, Topology
 from darts.costs.count import operation_cost
-from genotypes import Genotype, SearchSpace, search_space
+from genotypes import Genotype, SearchSpace, spaces
 from ops import registry
 from ops.registry import (
     Operation,
@@ -72,7 +72,7 @@ def test_an_own_operation_is_derived_and_counted(
     own: Operation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     space = SearchSpace(name="own", operations=(own.name,), zero=None)
-    monkeypatch.setitem(search_space._registered, space.name, space)
+    monkeypatch.setitem(spaces._registered, space.name, space)
     nodes = (((own.name, 0), (own.name, 1)),)
     genotype = Genotype("own", nodes, nodes, (2,), (2,), space=space.name)
     images = torch.ones(2, 4, 6, 6)
