@@ -102,7 +102,8 @@ def test_isomorphism(facts: dict[str, Any]) -> None:
     ],
 )
 def test_other_texts_are_refused(text: str) -> None:
-    with pytest.raises(GenotypeError, match=r"not a cell of NAS-Bench-201|unknown operation 'conv'"):
+    message = r"not a cell of NAS-Bench-201|unknown operation 'conv'"
+    with pytest.raises(GenotypeError, match=message):
         parse_arch_string(text)
 
 
