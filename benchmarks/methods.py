@@ -155,7 +155,8 @@ def main() -> None:
             row |= {"memory_of_pc_darts": row["memory_gb"] / base}
         rows.append(row)
         if not given.json:
-            print("  ".join(f"{k} {v:.3f}" if isinstance(v, float) else f"{k} {v}" for k, v in row.items()), flush=True)
+            shown = (f"{k} {v:.3f}" if isinstance(v, float) else f"{k} {v}" for k, v in row.items())
+            print("  ".join(shown), flush=True)
     machine = {
         "processor": processor(),
         "torch": torch.__version__,
