@@ -64,7 +64,7 @@ def test_an_operation_is_searched_and_counted(tmp_path: Path) -> None:
 
 
 def test_a_method_weights_operations_in_its_own_way(tmp_path: Path) -> None:
-    assert run("A method", tmp_path).startswith("searched by fair-darts")
+    assert run("A method", tmp_path).startswith("searched by sharp-darts")
     first, last = epochs_of(tmp_path / "method-search")
     assert first["architecture"] != last["architecture"]
     for cell in last["architecture"].values():

@@ -101,11 +101,16 @@ class Architecture(nn.Module):
             rows.append([name not in candidates for name in self.operations])
         return torch.tensor(rows)
 
-    def _parameters_of(self, kind: str) -> tuple[Tensor, Tensor | None]:
+    def masked_alpha(self, kind: str) -> Tensor:
+        """alpha `[E, O]` of a kind; -inf for candidates that an edge does not have."""
         alpha: Tensor = self.alpha[kind]
         if self.space.restricted:
             alpha = alpha.masked_fill(self.get_buffer(f"_excluded_{kind}"), -torch.inf)
-        return alpha, self.beta[kind] if self.relaxation.edge_normalisation else None
+        return alpha
+
+    def _parameters_of(self, kind: str) -> tuple[Tensor, Tensor | None]:
+        beta = self.beta[kind] if self.relaxation.edge_normalisation else None
+        return self.masked_alpha(kind), beta
 
     def fix(self, kind: str, weights: Tensor) -> None:
         """Replace the weights of operations in all tables of a kind by fixed ones.

@@ -152,8 +152,8 @@ class FirstOrder:
                 logits = problem.supernet(batch.images, architecture.tables())
                 return StepOutcome(problem.criterion(logits, batch.labels), logits)
 
-        with _Frozen(problem.supernet):
-            return _differentiate(
+        with Frozen(problem.supernet):
+            return differentiate(
                 evaluate, validation.split(problem.parts), list(architecture.parameters())
             )
 
@@ -188,7 +188,7 @@ class Unrolled:
         unknowns = list(architecture.parameters())
 
         virtual = _virtual_step(problem, weights, training)
-        outcome, derivatives = _differentiate_at(
+        outcome, derivatives = differentiate_at(
             problem, virtual, validation, architecture.tables, [*unknowns, *virtual]
         )
         direct, vector = derivatives[: len(unknowns)], derivatives[len(unknowns) :]
@@ -206,7 +206,7 @@ class Unrolled:
                 weight + sign * eps * direction
                 for weight, direction in zip(weights, vector, strict=True)
             ]
-            return _differentiate_at(problem, moved, training, architecture.tables, unknowns)[1]
+            return differentiate_at(problem, moved, training, architecture.tables, unknowns)[1]
 
         ahead, behind = gradient_at(+1), gradient_at(-1)
         total = tuple(
@@ -223,7 +223,7 @@ def _virtual_step(
     optimiser = problem.weight_optimiser
     group = optimiser.param_groups[0]
     leaves = [weight.clone().requires_grad_() for weight in weights]
-    _, gradients = _differentiate_at(
+    _, gradients = differentiate_at(
         problem, leaves, training, problem.architecture.fixed_tables, leaves
     )
     problem.reduce(gradients)
@@ -237,7 +237,7 @@ def _virtual_step(
     return virtual
 
 
-def _differentiate_at(
+def differentiate_at(
     problem: Bilevel,
     weights: Sequence[Tensor],
     batch: LabelledBatch,
@@ -256,10 +256,10 @@ def _differentiate_at(
             logits = functional_call(supernet, substitute, (part.images, tables()))
             return StepOutcome(problem.criterion(logits, part.labels), logits)
 
-    return _differentiate(evaluate, batch.split(problem.parts), unknowns)
+    return differentiate(evaluate, batch.split(problem.parts), unknowns)
 
 
-def _differentiate(
+def differentiate(
     evaluate: Callable[[LabelledBatch], StepOutcome],
     parts: Sequence[LabelledBatch],
     unknowns: Sequence[Tensor],
@@ -268,14 +268,14 @@ def _differentiate(
     outcomes, total = [], None
     for part in parts:
         loss, logits = evaluate(part)
-        gradients = torch.autograd.grad(loss / len(parts), unknowns)
+        gradients = torch.autograd.grad(loss / len(parts), unknowns, materialize_grads=True)
         outcomes.append(StepOutcome(loss.detach(), logits.detach()))
         total = gradients if total is None else tuple(map(torch.add, total, gradients))
     assert total is not None
     return StepOutcome.of_parts(outcomes), total
 
 
-class _Frozen:
+class Frozen:
     """Inside the block, no gradients of the module's parameters are computed."""
 
     def __init__(self, module: nn.Module) -> None:

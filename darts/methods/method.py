@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from darts.methods.gradient import Gradient
+from darts.methods.perturbation import Perturbation
 from darts.methods.regularisers import Regulariser
 from darts.methods.relaxation import Relaxation
 from darts.methods.selection import Selection
@@ -42,7 +43,7 @@ class Method:
     gradient: Gradient
     selection: Selection
     regularisers: tuple[Regulariser, ...] = ()
-    perturbation: None = None
+    perturbation: Perturbation | None = None
     skips: tuple[AuxiliarySkip | SkipDropout, ...] = ()
     stages: Stages | None = None
     stopping: None = None

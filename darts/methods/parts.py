@@ -145,8 +145,30 @@ _PARTS: dict[str, dict[str, PartEntry]] = {
             "darts.methods.gradient:Unrolled", "through one virtual step of the weights"
         ),
     },
-    "perturbation": {},
-    "regulariser": {},
+    "perturbation": {
+        "random": PartEntry(
+            "darts.methods.perturbation:RandomPerturbation", "uniform noise (SDARTS-RS)"
+        ),
+        "adversarial": PartEntry(
+            "darts.methods.perturbation:AdversarialPerturbation",
+            "the nearby weights with the largest loss (SDARTS-ADV)",
+        ),
+    },
+    "regulariser": {
+        "beta-decay": PartEntry(
+            "darts.methods.regularisers:BetaDecay", "keeps alpha small (beta-DARTS)"
+        ),
+        "zero-one": PartEntry(
+            "darts.methods.regularisers:ZeroOne", "moves sigmoid weights to 0 or 1 (FairDARTS)"
+        ),
+        "dirichlet-kl": PartEntry(
+            "darts.methods.regularisers:DirichletKL",
+            "keeps Dirichlet distributions near the uniform one (DrNAS)",
+        ),
+        "entropy": PartEntry(
+            "darts.methods.regularisers:Entropy", "makes the weights of each edge decided"
+        ),
+    },
     "skips": {
         "auxiliary": PartEntry(
             "darts.methods.skips:AuxiliarySkip", "an auxiliary skip whose weight decays to 0"
