@@ -113,10 +113,17 @@ class Gradient(Protocol):
 
     Attributes:
         recordable: Whether a CUDA graph can record it.
+        needs_fixed_weights: Whether it subtracts losses of several forward passes, which must
+            therefore have the same weights of operations. A relaxation that samples them anew in
+            each pass cannot be combined with it: the difference would be noise divided by a small
+            number.
     """
 
     @property
     def recordable(self) -> bool: ...
+
+    @property
+    def needs_fixed_weights(self) -> bool: ...
 
     def __call__(
         self, problem: Bilevel, validation: LabelledBatch, training: LabelledBatch
@@ -141,6 +148,7 @@ class FirstOrder:
     """
 
     recordable: ClassVar[bool] = True
+    needs_fixed_weights: ClassVar[bool] = False
 
     def __call__(
         self, problem: Bilevel, validation: LabelledBatch, training: LabelledBatch
@@ -156,85 +164,6 @@ class FirstOrder:
             return differentiate(
                 evaluate, validation.split(problem.parts), list(architecture.parameters())
             )
-
-
-@dataclass(frozen=True)
-class Unrolled:
-    """The gradient through one virtual step of SGD: dL_val(w'(A), A)/dA.
-
-        w' = w - xi · (m·v + dL_train/dw + lambda·w)
-        dL_val(w', A)/dA - xi · d2L_train(w, A)/dA dw · dL_val(w', A)/dw'
-
-    with learning rate xi, momentum m, momentum buffer v and weight decay lambda of the weights'
-    optimiser. The product of the mixed derivative and u = dL_val/dw' is a central difference of
-    dL_train/dA at w ± eps·u, with eps = 0.01 / |u|. All virtual networks are evaluated by
-    substitution: the weights and running statistics of the supernet stay as they are.
-
-    Source: DARTS, §2.3, Eq. 7 and 8.
-
-    >>> Unrolled().recordable  # An example of a call is in `Bilevel`.
-    False
-    """
-
-    # It works on several copies of the weights. Recording it has never been tried on a GPU.
-    recordable: ClassVar[bool] = False
-
-    def __call__(
-        self, problem: Bilevel, validation: LabelledBatch, training: LabelledBatch
-    ) -> tuple[StepOutcome, tuple[Tensor, ...]]:
-        architecture = problem.architecture
-        weights = [parameter.detach() for parameter in problem.supernet.parameters()]
-        rate = problem.weight_optimiser.param_groups[0]["lr"]
-        unknowns = list(architecture.parameters())
-
-        virtual = _virtual_step(problem, weights, training)
-        outcome, derivatives = differentiate_at(
-            problem, virtual, validation, architecture.tables, [*unknowns, *virtual]
-        )
-        direct, vector = derivatives[: len(unknowns)], derivatives[len(unknowns) :]
-        # The result is not linear in this vector, so it is averaged here.
-        problem.reduce(vector)
-
-        norms = torch.stack([torch.linalg.vector_norm(part) for part in vector])
-        norm = torch.linalg.vector_norm(norms)
-        # At an exact minimum of the validation loss the second term vanishes; eps must not be
-        # infinite there. A branch on the norm would make the host wait for it.
-        eps = 0.01 / norm.clamp_min(torch.finfo(norm.dtype).tiny)
-
-        def gradient_at(sign: int) -> tuple[Tensor, ...]:
-            moved = [
-                weight + sign * eps * direction
-                for weight, direction in zip(weights, vector, strict=True)
-            ]
-            return differentiate_at(problem, moved, training, architecture.tables, unknowns)[1]
-
-        ahead, behind = gradient_at(+1), gradient_at(-1)
-        total = tuple(
-            first - rate * (plus - minus) / (2 * eps)
-            for first, plus, minus in zip(direct, ahead, behind, strict=True)
-        )
-        return outcome, total
-
-
-def _virtual_step(
-    problem: Bilevel, weights: Sequence[Tensor], training: LabelledBatch
-) -> list[Tensor]:
-    """The weights after one step of SGD on the training batch, as leaves that need gradients."""
-    optimiser = problem.weight_optimiser
-    group = optimiser.param_groups[0]
-    leaves = [weight.clone().requires_grad_() for weight in weights]
-    _, gradients = differentiate_at(
-        problem, leaves, training, problem.architecture.fixed_tables, leaves
-    )
-    problem.reduce(gradients)
-    virtual = []
-    for parameter, gradient in zip(problem.supernet.parameters(), gradients, strict=True):
-        step = gradient + group["weight_decay"] * parameter.detach()
-        buffer = optimiser.state.get(parameter, {}).get("momentum_buffer")
-        if buffer is not None:
-            step = step + group["momentum"] * buffer
-        virtual.append((parameter.detach() - group["lr"] * step).requires_grad_())
-    return virtual
 
 
 def differentiate_at(

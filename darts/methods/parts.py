@@ -142,7 +142,10 @@ _PARTS: dict[str, dict[str, PartEntry]] = {
             "darts.methods.gradient:FirstOrder", "the gradient at the present weights"
         ),
         "unrolled": PartEntry(
-            "darts.methods.gradient:Unrolled", "through one virtual step of the weights"
+            "darts.methods.unrolled:Unrolled", "through one virtual step of the weights"
+        ),
+        "neumann": PartEntry(
+            "darts.methods.neumann:NeumannSeries", "implicit, with a Neumann series (iDARTS)"
         ),
     },
     "perturbation": {

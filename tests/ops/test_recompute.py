@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from cells.topology import Topology
 from darts.methods.architecture import Architecture
-from darts.methods.gradient import Bilevel, LabelledBatch, Unrolled
+from darts.methods.gradient import Bilevel, LabelledBatch
+from darts.methods.unrolled import Unrolled
 from darts.models.derived import Network
 from darts.models.registry import create_network
 from darts.searching.supernet import Supernet

@@ -11,9 +11,10 @@ import pytest
 from torch import Tensor
 
 from darts.methods.catalogue import DEFAULT, METHODS, create_method
-from darts.methods.gradient import FirstOrder, Unrolled
+from darts.methods.gradient import FirstOrder
 from darts.methods.relaxation import Softmax
 from darts.methods.selection import StrongestEdges
+from darts.methods.unrolled import Unrolled
 from darts.searching.options import SearchOptions, search_overlay
 
 

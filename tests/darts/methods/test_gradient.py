@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad, jacrev
 
 from cells.topology import EdgeWeights
-from darts.methods.gradient import Bilevel, FirstOrder, LabelledBatch, Unrolled
+from darts.methods.gradient import Bilevel, FirstOrder, LabelledBatch
+from darts.methods.unrolled import Unrolled
 from ops.initialise import initialise
 from tests.darts.methods.quadratic import (
     DECAY,

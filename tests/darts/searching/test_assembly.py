@@ -10,7 +10,8 @@ import torch
 
 from darts.costs.ceilings import CostPenalty
 from darts.errors import UserError
-from darts.methods.gradient import FirstOrder, LabelledBatch, Unrolled
+from darts.methods.gradient import FirstOrder, LabelledBatch
+from darts.methods.unrolled import Unrolled
 from darts.searching.assembly import Assembled, assemble
 from darts.searching.task import SearchTask
 from genotypes import KINDS, SearchSpace

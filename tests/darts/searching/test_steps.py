@@ -10,7 +10,8 @@ from torch import nn
 
 from cells.topology import Topology
 from darts.methods.architecture import Architecture
-from darts.methods.gradient import Bilevel, FirstOrder, Gradient, LabelledBatch, Unrolled
+from darts.methods.gradient import Bilevel, FirstOrder, Gradient, LabelledBatch
+from darts.methods.unrolled import Unrolled
 from darts.searching.steps import ArchitectureStep, WeightStep
 from darts.searching.supernet import Supernet
 from genotypes import SPACES
