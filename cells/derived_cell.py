@@ -1,4 +1,4 @@
-"""The derived cell: the operations of a genotype."""
+"""Derived cells: the operations of a genotype."""
 
 from __future__ import annotations
 
@@ -13,7 +13,47 @@ from ops.registry import create_operation
 from ops.regularize import Noise, drop_path
 
 
-class DerivedCell(nn.Module):
+class _DerivedNodes(nn.Module):
+    """The operations of one cell of a genotype: x_j = sum over the inputs i of j of o_ij(x_i)."""
+
+    operations: nn.ModuleList
+
+    def __init__(self, genotype: Genotype, place: CellPlace) -> None:
+        super().__init__()
+        self._nodes, self.concat = genotype.cell(place.kind)
+        self._stride = Topology(genotype.nodes, genotype.rules.inputs).stride
+        self._place = place
+        self.sources = tuple(tuple(source for _, source in node) for node in self._nodes)
+        self.out_channels = len(self.concat) * place.channels
+
+    def _create_operations(self) -> nn.ModuleList:
+        place = self._place
+        return nn.ModuleList(
+            create_operation(
+                operation, place.channels, self._stride(source, place.reduction), affine=True
+            )
+            for node in self._nodes
+            for operation, source in node
+        )
+
+    def _output(self, states: list[Tensor], probability: float, generator: Noise | None) -> Tensor:
+        """The output of the cell for these input states. Drop path spares the identity."""
+        operations = iter(self.operations)
+        for sources in self.sources:
+            terms = []
+            for source in sources:
+                operation = next(operations)
+                term = operation(states[source])
+                if generator is not None and not isinstance(operation, nn.Identity):
+                    term = drop_path(term, probability, generator)
+                terms.append(term)
+            states.append(sum(terms[1:], terms[0]))
+        if len(self.concat) == 1:
+            return states[self.concat[0]]
+        return torch.cat([states[state] for state in self.concat], dim=1)
+
+
+class DerivedCell(_DerivedNodes):
     """One cell of a network that is trained from scratch.
 
         x_j = sum over the inputs i of node j of  o_ij(x_i)
@@ -36,20 +76,12 @@ class DerivedCell(nn.Module):
     """
 
     def __init__(self, genotype: Genotype, place: CellPlace) -> None:
-        super().__init__()
-        nodes, self.concat = genotype.cell(place.kind)
+        super().__init__(genotype, place)
         channels = place.channels
-        self.out_channels = len(self.concat) * channels
         adapt = FactorizedReduce if place.previous_reduction else ReluConvBn
         self.preprocess0 = adapt(place.before_previous, channels, affine=True)
         self.preprocess1 = ReluConvBn(place.previous, channels, affine=True)
-        stride = Topology(genotype.nodes).stride
-        self.sources = tuple(tuple(source for _, source in node) for node in nodes)
-        self.operations = nn.ModuleList(
-            create_operation(operation, channels, stride(source, place.reduction), affine=True)
-            for node in nodes
-            for operation, source in node
-        )
+        self.operations = self._create_operations()
 
     def forward(
         self,
@@ -67,14 +99,41 @@ class DerivedCell(nn.Module):
             generator: Source of the dropout masks; None drops nothing.
         """
         states = [self.preprocess0(before_previous), self.preprocess1(previous)]
-        operations = iter(self.operations)
-        for sources in self.sources:
-            terms = []
-            for source in sources:
-                operation = next(operations)
-                term = operation(states[source])
-                if generator is not None and not isinstance(operation, nn.Identity):
-                    term = drop_path(term, probability, generator)
-                terms.append(term)
-            states.append(sum(terms[1:], terms[0]))
-        return torch.cat([states[state] for state in self.concat], dim=1)
+        return self._output(states, probability, generator)
+
+
+class DerivedStageCell(_DerivedNodes):
+    """One cell of a network of stages: one input, which its operations read as it is.
+
+        x_j = sum over the inputs i of node j of  o_ij(x_i)
+
+    The output is the last node. Source: NAS-Bench-201 (arXiv 2001.00326, §2.1).
+
+    Shapes: input and result `[B, place.channels, H, W]`.
+
+    >>> from genotypes import load_genotype
+    >>> genotype = load_genotype("|none~0|+|none~0|none~1|+|skip_connect~0|none~1|none~2|")
+    >>> cell = DerivedStageCell(genotype, CellPlace(0, False, False, 4, 4, 4, 1))
+    >>> cell(torch.ones(2, 4, 8, 8)).mean().item()
+    1.0
+
+    Args:
+        genotype: The genotype whose cell is built.
+        place: The channels of the cell.
+    """
+
+    def __init__(self, genotype: Genotype, place: CellPlace) -> None:
+        super().__init__(genotype, place)
+        self.operations = self._create_operations()
+
+    def forward(
+        self, previous: Tensor, probability: float = 0.0, generator: Noise | None = None
+    ) -> Tensor:
+        """Compute the output. Drop path acts on every operation except the identity.
+
+        Args:
+            previous: Output of the previous cell or block.
+            probability: The probability that the output of an operation is dropped for a sample.
+            generator: Source of the dropout masks; None drops nothing.
+        """
+        return self._output([previous], probability, generator)

@@ -1,15 +1,20 @@
 """The stack of cells: which cells reduce, their widths and their inputs.
 
-The rules are those of DARTS and PC-DARTS (model_search.py and model.py in their code): the cells at
-one third and two thirds of the depth reduce; a reduction cell doubles the channels and halves the
-spatial size; every cell reads the two states before it. Supernets, derived networks and costs all
-iterate over the places defined here.
+The rules of the stack of cells are those of DARTS and PC-DARTS (model_search.py and model.py in
+their code): the cells at one third and two thirds of the depth reduce; a reduction cell doubles the
+channels and halves the spatial size; every cell reads the two states before it. Those of the stack
+of stages are of NAS-Bench-201 (arXiv 2001.00326, §2.1): three stages of equal cells, each of which
+reads the state before it; residual blocks between them reduce. Supernets, derived networks and
+costs all iterate over the places defined here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+
+STAGES = 3
+"""Number of stages in a stack of stages."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +101,32 @@ class Skeleton:
             previous_reduction = reduction
         return cls(tuple(cells), previous)
 
+    @classmethod
+    def of_stages(cls, *, layers: int, channels: int) -> Skeleton:
+        """Three stages of layers / 3 cells with C, 2C and 4C channels.
+
+        A residual block, which is not in `cells`, halves the size before the second and the third.
+
+        >>> stack = Skeleton.of_stages(layers=3, channels=16)
+        >>> [(cell.channels, cell.shrinkage) for cell in stack.cells]
+        [(16, 1), (32, 2), (64, 4)]
+
+        Args:
+            layers: Number of cells, a multiple of 3.
+            channels: C.
+
+        Raises:
+            ValueError: The cells cannot be divided into three stages.
+        """
+        if layers < STAGES or layers % STAGES:
+            raise ValueError(f"{layers} cells cannot be divided into {STAGES} equal stages")
+        cells = []
+        for index in range(layers):
+            factor = 2 ** (index * STAGES // layers)
+            width = channels * factor
+            cells.append(CellPlace(index, False, False, width, width, width, factor))
+        return cls(tuple(cells), cells[-1].channels)
+
     @property
     def reductions(self) -> tuple[int, ...]:
         """Positions of the reduction cells."""
@@ -104,7 +135,8 @@ class Skeleton:
     @property
     def shrinkage(self) -> int:
         """The factor by which the stack divides height and width."""
-        return 2 ** len(self.reductions)
+        last = self.cells[-1]
+        return last.shrinkage * (2 if last.reduction else 1)
 
 
 def reduction_layers(layers: int) -> tuple[int, ...]:

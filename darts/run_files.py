@@ -4,6 +4,7 @@
 |---|---|
 | `config.yaml` | every setting, resolved |
 | `environment.json` | software versions and machine, one record per start or resume |
+| `space.yaml` | the search space, if it is one's own |
 | `images.jsonl` | which image files are used; see `darts.data.manifest` |
 | `metrics.jsonl` | one JSON object per line |
 | `checkpoint.pt`, `checkpoint.previous.pt` | see `darts.runs.checkpoints` |
@@ -47,6 +48,10 @@ class RunFiles:
     @property
     def config(self) -> Path:
         return self.path / "config.yaml"
+
+    @property
+    def space(self) -> Path:
+        return self.path / "space.yaml"
 
     @property
     def environment(self) -> Path:

@@ -18,12 +18,17 @@ def genotypes_command(arguments: Sequence[str], prog: str) -> None:
     parser.add_argument(
         "--random", type=int, metavar="N", help="write N random genotypes instead of the list"
     )
-    parser.add_argument("--nodes", type=int, default=4, help="inner nodes of each random genotype")
+    parser.add_argument(
+        "--nodes", type=int, help="inner nodes of each random genotype; by default 4"
+    )
+    parser.add_argument(
+        "--space", default="darts", help="space of the random genotypes: a name or a YAML file"
+    )
     parser.add_argument("--seed", type=int, default=0, help="seed of the random genotypes")
     parser.add_argument("-o", "--output", type=Path, default=Path("."), help="directory")
     parsed = parser.parse_args(arguments)
     if parsed.random is not None:
-        _write_random(parsed.random, parsed.nodes, parsed.seed, parsed.output)
+        _write_random(parsed.random, parsed.nodes, parsed.seed, parsed.output, parsed.space)
         return
     from genotypes import list_genotypes, load_genotype
 
@@ -37,22 +42,26 @@ def genotypes_command(arguments: Sequence[str], prog: str) -> None:
     print_table(rows)
 
 
-def _write_random(count: int, nodes: int, seed: int, directory: Path) -> None:
+def _write_random(
+    count: int, nodes: int | None, seed: int, directory: Path, name_or_path: str
+) -> None:
     from darts.system.randomness import RandomStreams
-    from genotypes import random_genotype, save_genotype
+    from genotypes import find_space, random_genotype, save_genotype
 
+    space = find_space(name_or_path)
+    nodes = nodes or space.nodes or 4
     generator = RandomStreams(seed, ["genotypes"])["genotypes"]
     for number in range(count):
-        genotype = random_genotype(nodes, generator, f"random-{seed}-{number}")
+        genotype = random_genotype(nodes, generator, f"random-{seed}-{number}", space)
         path = directory / f"{genotype.name}.yaml"
         save_genotype(genotype, path)
         print(path)
 
 
 def draw_command(arguments: Sequence[str], prog: str) -> None:
-    """Draw both cells of a genotype and print the paths of the files."""
-    parser = Arguments(prog=prog, description="Draw both cells of a genotype.")
-    parser.add_argument("genotype", help="published name, or a YAML file")
+    """Draw the cells of a genotype and print the paths of the files."""
+    parser = Arguments(prog=prog, description="Draw the cells of a genotype.")
+    parser.add_argument("genotype", help="published name, YAML file, or string of NAS-Bench-201")
     parser.add_argument("-o", "--output", type=Path, default=Path("."), help="directory")
     parser.add_argument("--formats", nargs="+", default=["svg", "png"], help="by default svg png")
     parsed = parser.parse_args(arguments)
@@ -68,7 +77,9 @@ def cost_command(arguments: Sequence[str], prog: str) -> None:
     """Print parameters, multiply-adds and activations of a network."""
     parser = Arguments(prog=prog, description="Count the cost of a model for one image.")
     parser.add_argument(
-        "model", help="genotype (published name, or a YAML file), or a network: regnetx_400mf"
+        "model",
+        help="genotype (published name, YAML file, or string of NAS-Bench-201), or a network: "
+        "regnetx_400mf",
     )
     parser.add_argument("--setting", choices=("cifar", "imagenet"), help="stem and sizes")
     parser.add_argument("--channels", type=int, help="channels of a genotype's network")
@@ -85,6 +96,7 @@ def cost_command(arguments: Sequence[str], prog: str) -> None:
     from darts.costs.count import count
     from darts.models.registry import create_network, family_of
     from darts.models.staged_network import StagedNetwork
+    from darts.models.stages import StagesNetwork
 
     with torch.device("meta"):
         network = create_network(
@@ -113,6 +125,9 @@ def cost_command(arguments: Sequence[str], prog: str) -> None:
         table |= {"channels": made["channels"], "layers": made["layers"]}
         table["auxiliary"] = parsed.auxiliary
         notes = {"macs by the published rule": counted.published_macs}
+        if isinstance(network, StagesNetwork):
+            # NAS-Bench-201 also counts the additions of the classifier's biases.
+            table["flops"] = counted.macs + made["num_classes"]
     if parsed.json:
         print(json.dumps(table))
         return

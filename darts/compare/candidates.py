@@ -20,7 +20,7 @@ from darts.design_space.sampling import sample
 from darts.design_space.spaces import create_space
 from darts.errors import UserError
 from darts.models.anynet.config import AnyNetStem
-from darts.models.derived import SETTINGS
+from darts.models.genotype_network import setting_of
 from darts.models.image_spec import ImageSpec
 from darts.models.registry import Model, create_network
 from darts.settings.quantities import parse_count
@@ -73,7 +73,7 @@ def contender(
     """
     channels = layers = None
     if isinstance(model, Genotype):
-        usual = SETTINGS[images.stem]
+        usual = setting_of(model.rules, images.stem)
         layers = options.layers or usual.layers
         channels = options.channels or usual.channels
         if options.macs is not None:

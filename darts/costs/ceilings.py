@@ -33,7 +33,7 @@ from darts.methods.architecture import Architecture
 from darts.runs.directory import RunDirectory
 from darts.settings.quantities import format_count, format_seconds, parse_count, parse_seconds
 from darts.system.distributed import from_main
-from genotypes import KINDS, Genotype, SearchSpace
+from genotypes import Genotype, SearchSpace
 from ops.partial import ChannelError
 
 # The final value of a multiplier if the cost stayed at e times its ceiling for the whole search.
@@ -172,7 +172,7 @@ class CostAwareness:
     ) -> dict[str, Tensor]:
         shares = {
             kind: share(architecture.log_strengths(kind), architecture.topology, architecture.space)
-            for kind in KINDS
+            for kind in architecture.kinds
         }
         return {
             name: expected_cost(shares, self._placed[name], table.base)
@@ -203,7 +203,8 @@ class CostAwareness:
 
     def _strongest(self) -> Any:
         with torch.no_grad():
-            scores = {kind: self.architecture.log_strengths(kind) for kind in KINDS}
+            kinds = self.architecture.kinds
+            scores = {kind: self.architecture.log_strengths(kind) for kind in kinds}
         ceilings = [(self.tables[name], ceiling) for name, ceiling in self.ceilings.items()]
         return strongest_cells(
             scores, self.architecture.topology, self.architecture.space, ceilings
@@ -238,7 +239,7 @@ class CostAwareness:
         plain, topology = self.architecture.derive("plain"), self.architecture.topology
         return sum(
             len(set(chosen(genotype, kind, topology)) - set(chosen(plain, kind, topology)))
-            for kind in KINDS
+            for kind in self.architecture.kinds
         )
 
     def result(self, genotype: Genotype) -> dict[str, Any]:

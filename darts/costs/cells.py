@@ -14,7 +14,14 @@ from functools import cache
 from cells.skeleton import CellPlace, Skeleton
 from cells.topology import Topology
 from darts.costs.count import Cost, count, operation_cost
-from darts.models.derived import SETTINGS
+from darts.models.genotype_network import setting_of
+from darts.models.stages import (
+    StageReduction,
+    check_stages_stem,
+    create_stage_head,
+    create_stage_stem,
+    stages_of,
+)
 from darts.models.stems import CellStem, check_image_size, create_network_stem
 from genotypes import Genotype
 
@@ -31,7 +38,7 @@ def network_cost(
     resolution: int | None = None,
     num_classes: int | None = None,
 ) -> Cost:
-    """The cost of a `darts.models.derived.Network` without an auxiliary head.
+    """The cost of a genotype's network without an auxiliary head.
 
     >>> from genotypes import load_genotype
     >>> cost = network_cost(
@@ -45,15 +52,18 @@ def network_cost(
         channels: C of the first cell; an even number.
         layers: Number of cells.
         stem: "cifar" or "imagenet".
-        resolution: Height and width of the images; by default that of the stem.
-        num_classes: Number of classes; by default that of the stem.
+        resolution: Height and width of the images; by default that of the stem or of the space.
+        num_classes: Number of classes; by default in the same way.
 
     Raises:
         UserError: There is no such stem, or the network cannot divide the resolution.
     """
-    small_stem = _small_stem(stem)
-    resolution = SETTINGS[stem].resolution if resolution is None else resolution
-    num_classes = SETTINGS[stem].num_classes if num_classes is None else num_classes
+    small_stem, setting = _small_stem(stem), setting_of(genotype.rules, stem)
+    resolution = setting.resolution if resolution is None else resolution
+    num_classes = setting.num_classes if num_classes is None else num_classes
+    if genotype.rules.stack == "stages":
+        check_stages_stem(stem)
+        return _stages_cost(genotype, channels, layers, resolution, num_classes)
     inputs = channels * small_stem.out_channels1 // 2
     skeleton = Skeleton.of(
         layers=layers,
@@ -71,8 +81,33 @@ def network_cost(
         if alike not in priced:
             priced[alike] = _cell_cost(genotype, place, size)
         total += priced[alike]
-    classifier = skeleton.out_channels * num_classes
-    return total + Cost(params=classifier + num_classes, linear_macs=classifier)
+    return total + _classifier_cost(skeleton.out_channels, num_classes)
+
+
+def _stages_cost(
+    genotype: Genotype, channels: int, layers: int, resolution: int, num_classes: int
+) -> Cost:
+    """The cost of a `darts.models.stages.StagesNetwork`."""
+    skeleton = stages_of(layers, channels)
+    check_image_size(resolution, resolution, skeleton.shrinkage)
+    total = _scaled(count(create_stage_stem(channels), 1), resolution**2)
+    for place in skeleton.cells:
+        size = place.output_size(resolution)
+        for node in genotype.cell(place.kind)[0]:
+            for operation, _ in node:
+                total += _through(*_operation_costs(operation, 1), place.channels, size)
+    for factor in (1, 2):
+        block = count(StageReduction(factor * channels), 2, channels=factor * channels)
+        total += _scaled(block, (resolution // factor // 2) ** 2)
+    last = skeleton.out_channels
+    head = count(create_stage_head(last), 1, channels=last)
+    total += _scaled(head, (resolution // skeleton.shrinkage) ** 2)
+    return total + _classifier_cost(last, num_classes)
+
+
+def _classifier_cost(channels: int, num_classes: int) -> Cost:
+    weights = channels * num_classes
+    return Cost(params=weights + num_classes, linear_macs=weights)
 
 
 def _cell_cost(genotype: Genotype, place: CellPlace, stem_size: int) -> Cost:
@@ -138,6 +173,10 @@ def _stem_cost(stem: str, channels: int, resolution: int) -> Cost:
     """The cost of a stem: counted on the smallest image, scaled by the number of pixels."""
     module = create_network_stem(stem, channels)
     counted = count(module, module.multiple)
-    pixels = (resolution // module.multiple) ** 2
-    scaled = {field.name: getattr(counted, field.name) * pixels for field in fields(Cost)}
-    return Cost(**{**scaled, "params": counted.params})
+    return _scaled(counted, (resolution // module.multiple) ** 2)
+
+
+def _scaled(cost: Cost, pixels: int) -> Cost:
+    """A cost for one output pixel, times `pixels`, except the parameters."""
+    scaled = {field.name: getattr(cost, field.name) * pixels for field in fields(Cost)}
+    return Cost(**{**scaled, "params": cost.params})

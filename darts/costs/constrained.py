@@ -2,7 +2,7 @@
 
 The derivation of DARTS maximises the sum of log strengths over the kept operations, separately for
 each node. Ceilings on sums of costs couple the nodes, and the maximum becomes a small integer
-program with one binary variable x for each edge and operation of both cells:
+program with one binary variable x for each edge and operation of each cell:
 
     maximise  sum of x · log strength
     subject to  base + sum of x · cost <= ceiling  for each ceiling,
@@ -21,7 +21,7 @@ from torch import Tensor
 
 from cells.topology import Topology
 from darts.costs.tables import CostTable
-from genotypes import KINDS, Node, SearchSpace
+from genotypes import Node, SearchSpace
 
 _ATTEMPTS = 100
 _FloatArray = NDArray[np.float64]
@@ -33,7 +33,7 @@ def strongest_cells(
     space: SearchSpace,
     ceilings: Sequence[tuple[CostTable, float]],
 ) -> dict[str, tuple[Node, ...]] | None:
-    """The nodes of both kinds of cell with the largest sum of log strengths within all ceilings.
+    """The nodes of each kind of cell with the largest sum of log strengths within all ceilings.
 
     Args:
         log_strengths: For each kind of cell, log strengths `[E, O]`.
@@ -46,27 +46,28 @@ def strongest_cells(
         fits.
     """
     allowed = _allowed(topology, space)
-    values = np.where(allowed, _stacked(log_strengths), 0.0)
-    costs = np.stack([_stacked(table.operations) for table, _ in ceilings])
+    kinds = space.kinds
+    values = np.where(allowed, _stacked(log_strengths, kinds), 0.0)
+    costs = np.stack([_stacked(table.operations, kinds) for table, _ in ceilings])
     room = np.array([ceiling - table.base for table, ceiling in ceilings])
     numbers = [space.kept_edges(len(topology.incoming(node))) for node in topology.inner]
     kept = _solve(values, costs, room, topology, allowed, numbers)
-    return None if kept is None else _nodes(kept, values, topology, space.operations)
+    return None if kept is None else _nodes(kept, values, topology, space)
 
 
 def _allowed(topology: Topology, space: SearchSpace) -> NDArray[np.bool_]:
-    """`[2, E, O]`: which operations a genotype may have on which edge."""
+    """`[kinds, E, O]`: which operations a genotype may have on which edge."""
     rows = [
         [name in space.choices(kind, edge.source, edge.target) for name in space.operations]
-        for kind in KINDS
+        for kind in space.kinds
         for edge in topology.edges
     ]
-    return np.array(rows).reshape(2, len(topology.edges), len(space.operations))
+    return np.array(rows).reshape(len(space.kinds), len(topology.edges), len(space.operations))
 
 
-def _stacked(tables: Mapping[str, Tensor]) -> _FloatArray:
-    """`[2, E, O]`, the normal cell first."""
-    return np.stack([tables[kind].detach().double().cpu().numpy() for kind in KINDS])
+def _stacked(tables: Mapping[str, Tensor], kinds: tuple[str, ...]) -> _FloatArray:
+    """`[kinds, E, O]`, the normal cell first."""
+    return np.stack([tables[kind].detach().double().cpu().numpy() for kind in kinds])
 
 
 def _solve(
@@ -77,16 +78,16 @@ def _solve(
     allowed: NDArray[np.bool_],
     numbers: list[int],
 ) -> NDArray[np.bool_] | None:
-    """The kept variables `[2, E, O]`: largest values, with costs `[M, 2, E, O]` within `room`."""
+    """The kept variables `[kinds, E, O]`: largest values; costs `[M, kinds, E, O]` in `room`."""
     # Imported here because it takes a second, and most searches have no ceiling.
     from scipy.optimize import Bounds, LinearConstraint, milp
     from scipy.sparse import csr_array
 
     number = np.arange(values.size).reshape(values.shape)
-    groups = [number[kind, edge.index] for kind in range(2) for edge in topology.edges]
+    groups = [number[kind, edge.index] for kind in range(len(values)) for edge in topology.edges]
     nodes = [
         number[kind, [edge.index for edge in topology.incoming(node)]].ravel()
-        for kind in range(2)
+        for kind in range(len(values))
         for node in topology.inner
     ]
 
@@ -98,7 +99,7 @@ def _solve(
 
     structure = [
         LinearConstraint(sums(groups), -np.inf, 1),
-        LinearConstraint(sums(nodes), 2 * numbers, 2 * numbers),
+        LinearConstraint(sums(nodes), len(values) * numbers, len(values) * numbers),
     ]
     # The solver has absolute tolerances of 1e-6, so all numbers are scaled up.
     costs = costs.reshape(len(costs), -1)
@@ -124,17 +125,18 @@ def _solve(
 
 
 def _nodes(
-    kept: NDArray[np.bool_], values: _FloatArray, topology: Topology, operations: tuple[str, ...]
+    kept: NDArray[np.bool_], values: _FloatArray, topology: Topology, space: SearchSpace
 ) -> dict[str, tuple[Node, ...]]:
     cells = {}
-    for number, kind in enumerate(KINDS):
+    for number, kind in enumerate(space.kinds):
         nodes = []
         for node in topology.inner:
             found = [
-                (-values[number, edge.index, column], edge.source, operations[column])
+                (-values[number, edge.index, column], edge.source, space.operations[column])
                 for edge in topology.incoming(node)
                 for column in np.flatnonzero(kept[number, edge.index])
             ]
-            nodes.append(tuple((name, source) for _, source, name in sorted(found)))
+            ranked = found if space.kept is None else sorted(found)
+            nodes.append(tuple((name, source) for _, source, name in ranked))
         cells[kind] = tuple(nodes)
     return cells

@@ -17,13 +17,14 @@ import torch
 from torch import Tensor
 
 from cells.skeleton import Skeleton
-from cells.topology import INPUTS, Edge, Topology
+from cells.topology import Edge, Topology
 from darts.costs.count import count, operation_cost
 from darts.costs.options import CostOptions
 from darts.data.dataset import Dataset
-from darts.models.derived import SETTINGS, Network
+from darts.models.genotype_network import CellNetwork, create_cell_network, setting_of
 from darts.models.stems import STEMS
-from genotypes import KINDS, Genotype, SearchSpace
+from genotypes import Genotype, Node, SearchSpace
+from genotypes.search_space import DARTS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,13 +45,13 @@ class Target:
     resolution: int
     num_classes: int
 
-    def network(self, genotype: Genotype) -> Network:
+    def network(self, genotype: Genotype) -> CellNetwork:
         """Create the network of a genotype, without an auxiliary head.
 
         Raises:
             UserError, ChannelError: There is no such network.
         """
-        return Network(
+        return create_cell_network(
             genotype,
             num_classes=self.num_classes,
             channels=self.channels,
@@ -59,10 +60,12 @@ class Target:
         )
 
 
-def target_of(options: CostOptions, stem: str, dataset: Dataset) -> Target:
+def target_of(
+    options: CostOptions, stem: str, dataset: Dataset, space: SearchSpace = DARTS
+) -> Target:
     """The target network: the one of the paper's retraining, unless `options` say otherwise."""
     stem = options.target_stem or stem
-    setting = SETTINGS[stem]
+    setting = setting_of(space, stem)
     # A search on ImageNet may use smaller images than the target network.
     size = setting.resolution if dataset.name == "imagenet" else dataset.image_size
 
@@ -96,7 +99,7 @@ class CostTable:
     def of(self, genotype: Genotype, topology: Topology, space: SearchSpace) -> float:
         """The cost of the network of `genotype`, a genotype of `space`."""
         total = self.base
-        for kind in KINDS:
+        for kind in space.kinds:
             for edge, operation in chosen(genotype, kind, topology):
                 total += self.operations[kind][edge, space.operations.index(operation)].item()
         return total
@@ -104,7 +107,7 @@ class CostTable:
     def cheapest(self, topology: Topology, space: SearchSpace) -> float:
         """The cost of the cheapest network."""
         total = self.base
-        for kind in KINDS:
+        for kind in space.kinds:
             for node in topology.inner:
                 least = []
                 for edge in topology.incoming(node):
@@ -160,9 +163,9 @@ def table_of(
     """Build a table from the price of (operation, channels, stride, input size)."""
     tables = {
         kind: torch.zeros(len(topology.edges), len(space.operations), dtype=torch.float64)
-        for kind in KINDS
+        for kind in space.kinds
     }
-    for kind, channels, size in _cells(target):
+    for kind, channels, size in _cells(target, space):
         for edge in topology.edges:
             stride, inside = _place(kind, edge, topology, size)
             for column, operation in enumerate(space.operations):
@@ -176,7 +179,7 @@ def places(
     target: Target, topology: Topology, space: SearchSpace
 ) -> Iterator[tuple[str, int, int, int]]:
     """All (operation, channels, stride, input size) that can occur in a network."""
-    for kind, channels, size in _cells(target):
+    for kind, channels, size in _cells(target, space):
         for edge in topology.edges:
             for operation in space.operations:
                 if operation != space.zero:
@@ -185,31 +188,43 @@ def places(
 
 def reference_genotype(topology: Topology, space: SearchSpace) -> Genotype:
     """A derived cell for reference: the first edges of each node, with their first operations."""
-    normal, reduce = (
-        tuple(
+
+    def cell(kind: str) -> tuple[Node, ...]:
+        return tuple(
             tuple(
                 (space.choices(kind, source, node)[0], source)
                 for source in range(space.kept_edges(node))
             )
             for node in topology.inner
         )
-        for kind in KINDS
-    )
+
+    reduces = "reduce" in space.kinds
     concat = space.output_states(topology.nodes)
-    return Genotype("reference", normal, reduce, concat, concat, space.name)
-
-
-def _cells(target: Target) -> Iterator[tuple[str, int, int]]:
-    """The kind, channels and input size of each cell."""
-    skeleton = Skeleton.of(
-        layers=target.layers, channels=target.channels, stem=(0, 0), width=lambda kind: 0
+    return Genotype(
+        name="reference",
+        normal=cell("normal"),
+        reduce=cell("reduce") if reduces else (),
+        normal_concat=concat,
+        reduce_concat=concat if reduces else (),
+        space=space,
     )
-    size = target.resolution // STEMS[target.stem].multiple
+
+
+def _cells(target: Target, space: SearchSpace) -> Iterator[tuple[str, int, int]]:
+    """The kind, channels and input size of each cell."""
+    size = target.resolution
+    if space.stack == "stages":
+        skeleton = Skeleton.of_stages(layers=target.layers, channels=target.channels)
+    else:
+        size //= STEMS[target.stem].multiple
+        skeleton = Skeleton.of(
+            layers=target.layers, channels=target.channels, stem=(0, 0), width=lambda kind: 0
+        )
     for place in skeleton.cells:
         yield place.kind, place.channels, size // place.shrinkage
 
 
 def _place(kind: str, edge: Edge, topology: Topology, size: int) -> tuple[int, int]:
     """The stride of an edge and the size of its input, in a cell with inputs of `size`."""
-    inside = kind == "reduce" and edge.source >= INPUTS
+    inside = kind == "reduce" and edge.source >= topology.inputs
     return topology.stride(edge.source, kind == "reduce"), size // 2 if inside else size

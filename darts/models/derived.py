@@ -18,7 +18,7 @@ from cells.skeleton import Skeleton
 from darts.errors import UserError
 from darts.models.classifier import Classifier
 from darts.models.stems import check_image_size, create_network_stem
-from genotypes import Genotype, parse_genotype
+from genotypes import Genotype
 from ops.recompute import recomputed
 from ops.regularize import Noise, dropout, needed_noise
 
@@ -97,7 +97,8 @@ class Network(Classifier):
         auxiliary: Whether there is an auxiliary head.
 
     Attributes:
-        description: Plain values from which `from_description` rebuilds the network.
+        description: Plain values from which `darts.models.registry.network_from_description`
+            rebuilds the network.
         dropout: The probability of dropping an input of the classifier in training.
         recompute: Whether cells are recomputed in the backward pass, which saves memory.
         auxiliary_layer: The cell whose output the auxiliary head reads: the last reduction cell.
@@ -162,16 +163,6 @@ class Network(Classifier):
             finest * 2**scale for scale in range(len(self.feature_channels))
         )
         self.resolution = SETTINGS[stem].resolution
-
-    @classmethod
-    def from_description(cls, description: Mapping[str, Any]) -> Network:
-        """Rebuild a network from a `description`, with new weights; used by checkpoints.
-
-        Raises:
-            GenotypeError: The genotype in the description is wrong.
-        """
-        options = dict(description)
-        return cls(parse_genotype(options.pop("genotype"), "network description"), **options)
 
     def check_image_size(self, height: int, width: int) -> None:
         """Raise UserError if the network (in training also its head) cannot process such images."""

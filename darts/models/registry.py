@@ -18,9 +18,15 @@ from darts.errors import UserError
 from darts.files import atomic_write
 from darts.models.anynet.family import ANYNET
 from darts.models.classifier import Classifier
-from darts.models.derived import SETTINGS, Network, default_stem
+from darts.models.derived import SETTINGS, default_stem
 from darts.models.family import Family
 from darts.models.features import FeatureMaps
+from darts.models.genotype_network import (
+    CellNetwork,
+    cell_network_from_description,
+    create_cell_network,
+    setting_of,
+)
 from darts.models.mbconv.family import MBCONV
 from darts.models.staged_config import StagedConfig
 from genotypes import Genotype, list_genotypes, load_genotype, parse_genotype
@@ -73,7 +79,7 @@ def _list_networks() -> tuple[str, ...]:
 
 
 def find_model(model: str) -> Model:
-    """The genotype or config of a name, or of a YAML file.
+    """The genotype or config of a name, of a YAML file, or of a string of NAS-Bench-201.
 
     A file holds a genotype, or the description of a network as `save_model` writes it.
 
@@ -87,6 +93,8 @@ def find_model(model: str) -> Model:
     for family in FAMILIES:
         if config := family.find(model):
             return config
+    if model.startswith("|"):
+        return load_genotype(model)
     path = Path(model).expanduser()
     if path.is_file() and (described := _described(path)):
         return described
@@ -140,7 +148,7 @@ def create_network(
     stem: str | None = None,
     auxiliary: bool = False,
     generator: torch.Generator | None = None,
-) -> Network: ...
+) -> CellNetwork: ...
 
 
 @overload
@@ -190,10 +198,10 @@ def create_network(
         model: A genotype or the config of a network; or the name or YAML file of one, such as
             "pcdarts_cifar10", "regnety_1.6gf", "resnext101" or "own.yaml".
         num_classes: Number of classes; by default 10 (stem "cifar") or 1000 (stem "imagenet").
-        channels: Channels of a genotype's first cell; by default 36 ("cifar") or 48 ("imagenet").
-            Other networks have their own widths.
-        layers: Number of a genotype's cells; by default 20 ("cifar") or 14 ("imagenet"). Other
-            networks have their own depths.
+        channels: Channels of a genotype's first cell; by default 36 ("cifar") or 48 ("imagenet"),
+            and 16 in a network of stages. Other networks have their own widths.
+        layers: Number of a genotype's cells; by default 20 ("cifar") or 14 ("imagenet"), and 15 in
+            a network of stages. Other networks have their own depths.
         stem: "imagenet" or "cifar"; by default that of the images which a genotype was searched on.
             A published network becomes one for small images by "cifar": its stem and its first
             stage no longer stride.
@@ -211,8 +219,8 @@ def create_network(
     network: Classifier
     if isinstance(found, Genotype):
         stem = stem or default_stem(found)
-        setting = SETTINGS.get(stem, SETTINGS["cifar"])
-        network = Network(
+        setting = setting_of(found.rules, stem if stem in SETTINGS else "cifar")
+        network = create_cell_network(
             found,
             num_classes=setting.num_classes if num_classes is None else num_classes,
             channels=setting.channels if channels is None else channels,
@@ -255,7 +263,7 @@ def network_from_description(description: Mapping[str, Any]) -> Classifier:
     """
     config = _config_in(description)
     if config is None:
-        return Network.from_description(description)
+        return cell_network_from_description(description)
     return family_of(config).create(config, num_classes=description["num_classes"])
 
 

@@ -7,7 +7,7 @@ import subprocess
 
 import graphviz
 
-from darts.report.cell_graph import CellGraph, Pill, Strengths, cell_graph
+from darts.report.cell_graph import CellGraph, Pill, Strengths, cell_graph, output_label
 from darts.report.style import CELL_DPI, INK, LINE, MUTED, PAPER, cell_title
 from genotypes.genotype import Genotype
 
@@ -64,12 +64,12 @@ def _add_states(dot: graphviz.Digraph, graph: CellGraph) -> None:
     }
     with dot.subgraph() as inputs:
         inputs.attr(rank="min")
-        inputs.node("state0", _symbol("k−2"), **solid)
-        inputs.node("state1", _symbol("k−1"), **solid)
+        for state in range(graph.inputs):
+            inputs.node(f"state{state}", _symbol(f"k−{graph.inputs - state}"), **solid)
     for state in graph.inner:
         dot.node(
             f"state{state}",
-            str(state - 2),
+            str(state - graph.inputs),
             shape="circle",
             style="filled",
             fillcolor=PAPER,
@@ -122,7 +122,7 @@ def _legend(graph: CellGraph) -> str:
         return f"{chip}<TD>{label}   </TD>"
 
     cells = [entry(family.line, family.label) for family in graph.families]
-    cells.append(entry(LINE, "concatenation"))
+    cells.append(entry(LINE, output_label(graph)))
     if graph.strided:
         cells.append("<TD>↓2  stride 2</TD>")
     table = '<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="3"><TR>'

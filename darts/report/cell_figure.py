@@ -16,14 +16,14 @@ from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch
 from matplotlib.path import Path
 from matplotlib.textpath import TextPath
 
-from darts.report.cell_graph import CellGraph, Pill, Strengths, cell_graph
+from darts.report.cell_graph import CellGraph, Pill, Strengths, cell_graph, output_label
 from darts.report.layout import Key, Layout, Point, layered_layout
 from darts.report.style import INK, LINE, MUTED, PAPER, cell_title, plain_text
 from genotypes.genotype import Genotype
 
 _MARGIN, _HEAD, _FOOT = 18.0, 46.0, 34.0
 _NODE, _STATE, _PILL = 30.0, (42.0, 28.0), 22.0
-_SYMBOLS: dict[Key, str] = {0: "$c_{k{-}2}$", 1: "$c_{k{-}1}$", "output": "$c_k$"}
+_SYMBOLS = ("$c_{k{-}2}$", "$c_{k{-}1}$", "$c_k$")
 
 
 def cell_figure(genotype: Genotype, kind: str, strengths: Strengths | None = None) -> Figure:
@@ -62,8 +62,9 @@ def cell_figure(genotype: Genotype, kind: str, strengths: Strengths | None = Non
 
 
 def _place(graph: CellGraph) -> Layout:
-    column: dict[Key, int] = {0: 0, 1: 0}
-    sizes: dict[Key, tuple[float, float]] = {0: _STATE, 1: _STATE, "output": _STATE}
+    inputs = range(graph.inputs)
+    column: dict[Key, int] = dict.fromkeys(inputs, 0)
+    sizes: dict[Key, tuple[float, float]] = dict.fromkeys((*inputs, "output"), _STATE)
     edges: list[tuple[Key, Key]] = []
     for state in graph.inner:
         pills = [pill for pill in graph.pills if pill.target == state]
@@ -77,7 +78,9 @@ def _place(graph: CellGraph) -> Layout:
     column["output"] = 1 + max(column[state] for state in graph.inner)
     edges += [(state, "output") for state in graph.concat]
     layout = layered_layout(sizes, column, edges, gap_x=42, gap_y=11)
-    return layout if layout.centres[0][1] > layout.centres[1][1] else layout.mirrored()
+    if graph.inputs == 1 or layout.centres[0][1] > layout.centres[1][1]:
+        return layout
+    return layout.mirrored()
 
 
 def _draw_edges(axes: Axes, graph: CellGraph, layout: Layout) -> None:
@@ -104,13 +107,14 @@ def _draw_edges(axes: Axes, graph: CellGraph, layout: Layout) -> None:
 
 
 def _draw_boxes(axes: Axes, graph: CellGraph, layout: Layout) -> None:
-    for key, symbol in _SYMBOLS.items():
+    keys: list[Key] = [*range(graph.inputs), "output"]
+    for key, symbol in zip(keys, _SYMBOLS[-len(keys) :], strict=True):
         _box(axes, layout.centres[key], _STATE, INK, INK, 9)
         _text(axes, layout.centres[key], symbol, 14, PAPER)
     for state in graph.inner:
         centre = layout.centres[state]
         axes.add_patch(Circle(centre, _NODE / 2, fc=PAPER, ec=INK, linewidth=1.6, zorder=2))
-        _text(axes, centre, str(state - 2), 13, INK)
+        _text(axes, centre, str(state - graph.inputs), 13, INK)
     for index, pill in enumerate(graph.pills):
         centre, size = layout.centres[f"pill {index}"], _pill_size(pill)
         _box(axes, centre, size, pill.family.fill, pill.family.line, 7)
@@ -123,7 +127,7 @@ def _pill_size(pill: Pill) -> Point:
 
 def _legend_entries(graph: CellGraph) -> tuple[list[tuple[str | None, str, float]], float]:
     labels = [(family.line, family.label) for family in graph.families]
-    labels.append((LINE, "concatenation"))
+    labels.append((LINE, output_label(graph)))
     entries: list[tuple[str | None, str, float]] = [
         (colour, label, 20 + _width(label, 11) + 16) for colour, label in labels
     ]
@@ -151,7 +155,7 @@ def _box(axes: Axes, centre: Point, size: Point, fill: str, line: str, radius: f
 
 def _text(axes: Axes, at: Point, text: str, size: float, colour: str, **style: Any) -> None:
     """Text, centred by default; only the symbols of `_SYMBOLS` are set as formulas."""
-    text = text if text in _SYMBOLS.values() else plain_text(text)
+    text = text if text in _SYMBOLS else plain_text(text)
     style = {"ha": "center", "va": "center_baseline", **style}
     axes.text(*at, text, fontsize=size, color=colour, zorder=3, **style)
 

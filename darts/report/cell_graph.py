@@ -44,6 +44,7 @@ class CellGraph:
     Attributes:
         name: Name of the genotype.
         kind: `normal` or `reduce`.
+        inputs: Number of input states, 1 or 2.
         inner: State numbers of the inner nodes.
         pills: The operations, node by node.
         concat: The states that the output concatenates.
@@ -53,6 +54,7 @@ class CellGraph:
 
     name: str
     kind: str
+    inputs: int
     inner: range
     pills: tuple[Pill, ...]
     concat: tuple[int, ...]
@@ -72,7 +74,7 @@ def cell_graph(genotype: Genotype, kind: str, strengths: Strengths | None = None
         ValueError: `strengths` does not have the shape of the cell.
     """
     nodes, concat = genotype.cell(kind)
-    topology = Topology(genotype.nodes)
+    topology = Topology(genotype.nodes, genotype.rules.inputs)
     if strengths is not None and [len(row) for row in strengths] != [len(node) for node in nodes]:
         raise ValueError("Strengths must be one number for each input of each inner node.")
     strongest = max((value for row in strengths or () for value in row), default=0) or 1
@@ -88,4 +90,18 @@ def cell_graph(genotype: Genotype, kind: str, strengths: Strengths | None = None
             pills.append(Pill(source, target, text, operation_family(operation), width))
     used = {pill.family for pill in pills}
     families = tuple(family for family in OPERATION_FAMILIES if family in used)
-    return CellGraph(genotype.name, kind, topology.inner, tuple(pills), concat, families, strided)
+    return CellGraph(
+        genotype.name,
+        kind,
+        topology.inputs,
+        topology.inner,
+        tuple(pills),
+        concat,
+        families,
+        strided,
+    )
+
+
+def output_label(graph: CellGraph) -> str:
+    """How the states that the cell returns become its output, in words."""
+    return "concatenation" if len(graph.concat) > 1 else "output"

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from cells.topology import Topology
+from cells.topology import INPUTS, Topology
 from darts.report.frame import dress, inline_svg
 from darts.report.style import (
     INK,
@@ -102,9 +102,9 @@ def plot_operations(
         kind: normal or reduce.
         frozen: Number of epochs, shaded, in which alpha and beta were frozen.
     """
-    topology = topology_of(len(tables[0]))
+    topology = topology_of(len(tables[0]), _inputs(genotype))
     kept = operations_by_edge(genotype, kind)
-    columns = topology.nodes + 1
+    inputs, columns = topology.inputs, topology.inner[-1]
     values = [value for table in tables for row in table for value in row]
     room = 0.06 * (max(values) - min(values)) + 1e-3
     figure = Figure(figsize=(1.0 + 2.1 * columns, 0.9 + 1.35 * topology.nodes))
@@ -112,7 +112,9 @@ def plot_operations(
     grid = figure.add_gridspec(topology.nodes, columns, wspace=0.08, hspace=0.12, **margins)
     shared: Axes | None = None
     for edge in topology.edges:
-        axes = figure.add_subplot(grid[edge.target - 2, edge.source], sharex=shared, sharey=shared)
+        axes = figure.add_subplot(
+            grid[edge.target - inputs, edge.source], sharex=shared, sharey=shared
+        )
         shared = axes
         chosen = kept.get((edge.target, edge.source))
         for column, operation in enumerate(operations):
@@ -128,10 +130,10 @@ def plot_operations(
         axes.set_ylim(min(values) - room, max(values) + room)
         axes.tick_params(labelsize=7, labelbottom=edge.target == topology.inner[-1])
         axes.tick_params(labelleft=edge.source == 0)
-        if edge.target == topology.inner[max(edge.source - 1, 0)]:
-            axes.set_title(f"from {state_name(edge.source)}", fontsize=9, color=MUTED)
+        if edge.target == max(edge.source + 1, inputs):
+            axes.set_title(f"from {state_name(edge.source, inputs)}", fontsize=9, color=MUTED)
         if edge.source == 0:
-            axes.set_ylabel(f"node {edge.target - 2}", fontsize=9, color=INK)
+            axes.set_ylabel(f"node {edge.target - inputs}", fontsize=9, color=INK)
         if chosen:
             axes.patch.set_facecolor("#f6f8fa")
             for side in axes.spines.values():
@@ -162,7 +164,7 @@ def plot_edges(
         colours: One for each input state.
         frozen: Number of epochs, shaded, in which alpha and beta were frozen.
     """
-    topology = topology_of(len(tables[0]))
+    topology = topology_of(len(tables[0]), _inputs(genotype))
     kept = operations_by_edge(genotype, kind)
     figure = Figure(figsize=(1.0 + 2.6 * topology.nodes, 2.6))
     panels = figure.subplots(1, topology.nodes, sharey=True, squeeze=False)[0]
@@ -178,11 +180,12 @@ def plot_edges(
             )
         _dress(axes, frozen)
         axes.set_ylim(0, 1.06 * max(value for table in tables for value in table))
-        axes.set_title(f"node {target - 2}", fontsize=9, color=INK)
+        axes.set_title(f"node {target - topology.inputs}", fontsize=9, color=INK)
         axes.tick_params(labelsize=7)
     sources = range(topology.inner[-1])
     entries: list[_Entry] = [
-        (f"from {state_name(source)}", colours[source % len(colours)], "-") for source in sources
+        (f"from {state_name(source, topology.inputs)}", colours[source % len(colours)], "-")
+        for source in sources
     ]
     _legend(figure, entries)
     return inline_svg(figure, f"edges {kind}")
@@ -194,8 +197,12 @@ def _thinned(curve: Curve, most: int = 2000) -> Curve:
     return replace(curve, x=curve.x[::stride], y=curve.y[::stride])
 
 
-def topology_of(edges: int) -> Topology:
-    """The topology of the cell with this number of edges.
+def _inputs(genotype: Genotype | None) -> int:
+    return INPUTS if genotype is None else genotype.rules.inputs
+
+
+def topology_of(edges: int, inputs: int = INPUTS) -> Topology:
+    """The topology of the cell with this number of edges and of input states.
 
     Raises:
         ValueError: There is no such cell.
@@ -204,8 +211,8 @@ def topology_of(edges: int) -> Topology:
     4
     """
     for nodes in range(1, edges + 1):
-        if len(Topology(nodes).edges) == edges:
-            return Topology(nodes)
+        if len(Topology(nodes, inputs).edges) == edges:
+            return Topology(nodes, inputs)
     raise ValueError(f"No cell has {edges} edges.")
 
 
@@ -214,7 +221,7 @@ def operations_by_edge(genotype: Genotype | None, kind: str) -> Mapping[tuple[in
     nodes = genotype.cell(kind)[0] if genotype else ()
     return {
         (target, source): operation
-        for target, node in enumerate(nodes, start=2)
+        for target, node in enumerate(nodes, start=_inputs(genotype))
         for operation, source in node
     }
 

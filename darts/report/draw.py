@@ -19,7 +19,7 @@ from darts.report.cell_dot import cell_source, render_dot
 from darts.report.cell_figure import cell_figure
 from darts.report.cell_graph import Strengths
 from darts.report.style import CELL_DPI
-from genotypes.genotype import KINDS, Genotype
+from genotypes.genotype import Genotype
 
 
 def draw_genotype(
@@ -30,6 +30,8 @@ def draw_genotype(
 ) -> list[Path]:
     """Write `normal.gv`, `reduce.gv` and their pictures into `directory`; return all paths.
 
+    A genotype with one kind of cell has no `reduce`.
+
     Without a working `dot` program, matplotlib draws the pictures; see `dot_hint`.
 
     Args:
@@ -39,7 +41,7 @@ def draw_genotype(
         strengths: Strengths for each kind of cell (`normal`, `reduce`); see `cell_source`.
     """
     paths = []
-    for kind in KINDS:
+    for kind in genotype.kinds:
         strength = (strengths or {}).get(kind)
         source = cell_source(genotype, kind, strength)
         pictures = {"gv": source.encode()}

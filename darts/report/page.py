@@ -15,7 +15,6 @@ from darts.report.formatting import cards, flat, summary
 from darts.report.record import RunRecord, read_run, strengths
 from darts.report.render import render_page
 from darts.report.style import CURVES, cell_title
-from genotypes.genotype import KINDS
 from genotypes.search_space import DARTS
 
 
@@ -127,7 +126,7 @@ def _architecture_plots(record: RunRecord) -> Iterator[tuple[str, Any]]:
     space = record.genotype.rules if record.genotype else DARTS
     frozen = record.config.get("arch_warmup_epochs")
     frozen = frozen if isinstance(frozen, int) else 0
-    for kind in KINDS:
+    for kind in space.kinds:
         try:
             tables = [line["architecture"][kind]["operations"] for line in lines]
             edges = [line["architecture"][kind].get("edges") for line in lines]
@@ -147,10 +146,13 @@ def _last_cells(record: RunRecord) -> list[tuple[str, str]]:
     if genotype is None:
         return []
     last = record.architecture[-1] if record.architecture else {}
-    pictures = (
-        render_cell(genotype, kind, "svg", strengths(genotype, kind, last)) for kind in KINDS
-    )
-    return [(cell_title(kind), _data_uri(svg)) for kind, svg in zip(KINDS, pictures, strict=True)]
+    return [
+        (
+            cell_title(kind),
+            _data_uri(render_cell(genotype, kind, "svg", strengths(genotype, kind, last))),
+        )
+        for kind in genotype.kinds
+    ]
 
 
 def _film(record: RunRecord) -> dict[str, Any]:
@@ -161,7 +163,7 @@ def _film(record: RunRecord) -> dict[str, Any]:
     changes: list[int] = []
     for epoch, genotype in record.genotypes.items():
         frame: dict[str, int] = {"epoch": epoch}
-        for kind in KINDS:
+        for kind in genotype.kinds:
             key = (kind, genotype.cell(kind))
             if key not in known:
                 known[key] = len(pictures)
@@ -169,7 +171,7 @@ def _film(record: RunRecord) -> dict[str, Any]:
                 svg = kept.read_bytes() if kept.is_file() else render_cell(genotype, kind)
                 pictures.append(_data_uri(svg))
             frame[kind] = known[key]
-        if frames and any(frames[-1][kind] != frame[kind] for kind in KINDS):
+        if frames and any(frames[-1][kind] != frame[kind] for kind in genotype.kinds):
             changes.append(epoch)
         frames.append(frame)
     return {"frames": frames, "pictures": pictures, "changes": changes}

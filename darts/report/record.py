@@ -136,7 +136,7 @@ def strengths(genotype: Genotype, kind: str, line: LogLine) -> list[list[float]]
     """
     tables = _mapping(_mapping(line.get("architecture")).get(kind))
     operations, edges = tables.get("operations"), tables.get("edges")
-    topology = Topology(genotype.nodes)
+    topology = Topology(genotype.nodes, genotype.rules.inputs)
     try:
         index = {(edge.target, edge.source): edge.index for edge in topology.edges}
         rows = []

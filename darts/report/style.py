@@ -36,8 +36,9 @@ POOL = OperationFamily("pooling", "#0069a8", "#dcedf9")
 SKIP = OperationFamily("skip", "#5b6472", "#eceff3")
 SEPARABLE = OperationFamily("separable convolution", "#bd4f00", "#fde8d9")
 DILATED = OperationFamily("dilated convolution", "#007a5a", "#d8f2e9")
+PLAIN = OperationFamily("convolution", "#a07800", "#f8f0d6")
 OTHER = OperationFamily("other operation", "#96437c", "#f7e4f0")
-OPERATION_FAMILIES = (POOL, SKIP, SEPARABLE, DILATED, OTHER)
+OPERATION_FAMILIES = (POOL, SKIP, SEPARABLE, DILATED, PLAIN, OTHER)
 
 CURVES = ("#0069a8", "#bd4f00", "#007a5a", "#96437c", "#a07800", "#3a9bd1", "#5b6472", "#7a3b10")
 """Colours of overlaid curves, in order."""
@@ -51,6 +52,9 @@ OPERATION_COLOURS = {
     "sep_conv_5x5": "#f0a03c",
     "dil_conv_3x3": "#007a5a",
     "dil_conv_5x5": "#5cc9a0",
+    "nor_conv_1x1": "#d3aa2f",
+    "nor_conv_3x3": "#a07800",
+    "noise": "#96437c",
 }
 """Colours of curves of operations: the hue of the family, darker for the smaller kernel."""
 
@@ -63,7 +67,7 @@ def operation_family(operation: str) -> OperationFamily:
     """
     if "pool" in operation:
         return POOL
-    prefixes = {"skip": SKIP, "sep_": SEPARABLE, "dil_": DILATED}
+    prefixes = {"skip": SKIP, "sep_": SEPARABLE, "dil_": DILATED, "nor_": PLAIN}
     return next((prefixes[key] for key in prefixes if operation.startswith(key)), OTHER)
 
 
@@ -82,13 +86,13 @@ def cell_title(kind: str) -> str:
     return {"normal": "normal cell", "reduce": "reduction cell"}[kind]
 
 
-def state_name(state: int) -> str:
+def state_name(state: int, inputs: int = 2) -> str:
     """Name of a state in text: the inputs are c(k−2) and c(k−1), then come node 0, 1, …
 
-    >>> state_name(0), state_name(2)
-    ('c(k−2)', 'node 0')
+    >>> state_name(0), state_name(2), state_name(0, inputs=1)
+    ('c(k−2)', 'node 0', 'c(k−1)')
     """
-    return ("c(k−2)", "c(k−1)")[state] if state < 2 else f"node {state - 2}"
+    return f"c(k−{inputs - state})" if state < inputs else f"node {state - inputs}"
 
 
 def plain_text(text: str) -> str:

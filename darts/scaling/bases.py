@@ -13,9 +13,11 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from cells.skeleton import STAGES
 from darts.costs.cells import network_cost
 from darts.errors import UserError
 from darts.models.derived import SETTINGS, AuxiliaryHead, default_stem
+from darts.models.genotype_network import setting_of
 from darts.models.registry import Model, family_of
 from darts.models.rounding import nearest_multiple
 from darts.models.staged_config import StagedConfig
@@ -103,9 +105,9 @@ class CellBase:
 
     A rung has `round(d · layers)` cells, `round(w · channels)` channels and images of side
     `round(r · resolution)`. The number of cells is at least 3, because a stack needs both
-    reduction cells. Channels are rounded to a multiple of `channel_multiple`, which is even
-    because a factorised reduction splits them into two halves. The resolution is rounded to a
-    multiple of the total stride of stem and reduction cells.
+    reduction cells; in a network of stages it is a multiple of 3. Channels are rounded to a
+    multiple of `channel_multiple`, which is even because a factorised reduction splits them into
+    two halves. The resolution is rounded to a multiple of the total stride of stem and cells.
 
     Departure: EfficientNet scales MBConv networks; the rounding of cells is ours.
 
@@ -162,6 +164,10 @@ class CellBase:
             )
 
     @property
+    def _stages(self) -> bool:
+        return self.genotype.rules.stack == "stages"
+
+    @property
     def _divided_by(self) -> int:
         return 4 * STEMS[self.stem].multiple
 
@@ -183,6 +189,8 @@ class CellBase:
 
     def rung(self, factors: Factors) -> Rung:
         layers = max(3, math.floor(self.layers * factors.depth + 0.5))
+        if self._stages:
+            layers = nearest_multiple(self.layers * factors.depth, STAGES)
         channels = nearest_multiple(self.channels * factors.width, self.channel_multiple)
         resolution = nearest_multiple(self.resolution * factors.resolution, self._pixels)
         settings: dict[str, Any] = {
@@ -191,7 +199,7 @@ class CellBase:
             "channels": channels,
             "layers": layers,
         }
-        if resolution < _smallest_at_head(self.stem) * self._divided_by:
+        if self._stages or resolution < _smallest_at_head(self.stem) * self._divided_by:
             settings["auxiliary"] = False
         return Rung(
             model=self.genotype,
@@ -317,7 +325,7 @@ def create_base(
     """
     if isinstance(model, Genotype):
         stem = stem or default_stem(model)
-        setting = SETTINGS[stem]
+        setting = setting_of(model.rules, stem)
         return CellBase(
             genotype=model,
             channels=channels or setting.channels,

@@ -109,7 +109,7 @@ def assemble(
     costs = CostAwareness(
         options,
         architecture,
-        target_of(options, choose_stem(options.stem, dataset.image_size), dataset),
+        target_of(options, choose_stem(options.stem, dataset.image_size), dataset, space),
         device=device,
         steps=searched_epochs * steps_per_epoch,
         measured=measured,

@@ -10,6 +10,7 @@ from darts.costs.options import CostOptions
 from darts.data.options import DataOptions, SplitOptions
 from darts.methods.catalogue import MethodName, find_method
 from darts.methods.parts import PARTS
+from darts.searching.spaces import implied_by_space
 from darts.settings.options import (
     LoopOptions,
     PlaceOptions,
@@ -18,6 +19,7 @@ from darts.settings.options import (
     StepOptions,
 )
 from darts.settings.recipes import read_recipe
+from genotypes import find_space
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,12 +37,13 @@ class SearchOptions(
 
     Args:
         method: Search method: its parts, and the settings of its authors (python -m darts methods).
+        space: Cells to search: a name (python -m darts spaces lists them), or a YAML file.
         k: The mixed operations get 1/k of the channels; 1 is plain DARTS.
         edge_normalisation: Weight edges by a softmax of beta over each node's incoming edges.
         sampling: Which channels the mixed operations get: first takes the first ones and shuffles,
             random samples them at each step.
         channels: Channels of the first cell.
-        layers: Number of cells.
+        layers: Number of cells; a network of three stages has the same number in each.
         nodes: Number of inner nodes per cell.
         stem: cifar keeps the resolution, imagenet divides it by 8, auto chooses by the image size.
         epochs: Number of epochs.
@@ -86,6 +89,7 @@ class SearchOptions(
 
     dataset: str = "cifar10"
     method: MethodName = "pc-darts"
+    space: str = "darts"
     k: int = 4
     edge_normalisation: bool = True
     sampling: Literal["first", "random"] = "first"
@@ -158,8 +162,11 @@ SEARCH_PRESETS: Mapping[str, Mapping[str, Any]] = {
 
 
 def search_overlay(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings that the data set, the method and the preset imply."""
+    """The settings that the data set, the method, the space and the preset imply."""
     recipe = read_recipe("search_imagenet") if settings["dataset"] == "imagenet" else {}
     method, preset = find_method(settings["method"]), settings["preset"]
-    implied = method.implied(settings.get("space", "darts"))
-    return {**recipe, **implied, **SEARCH_PRESETS[preset], **method.presets.get(preset, {})}
+    space = find_space(settings.get("space", "darts"))
+    shape = implied_by_space(space, preset)
+    implied = {**method.settings, **shape, **method.spaces.get(space.name, {})}
+    small = {} if preset == "paper" else {**SEARCH_PRESETS[preset], **shape}
+    return {**recipe, **implied, **small, **method.presets.get(preset, {})}

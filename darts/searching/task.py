@@ -27,6 +27,7 @@ from darts.searching.images import SearchImages
 from darts.searching.memory import search_memory_advice
 from darts.searching.options import SearchOptions
 from darts.searching.recording import RecordedIteration
+from darts.searching.spaces import keep_space, searched_space
 from darts.searching.staging import (
     cycle_of,
     extra_streams,
@@ -39,8 +40,7 @@ from darts.searching.widening import carry_over
 from darts.system import distributed
 from darts.system.device import all_finite, peak_memory, precision_context
 from darts.system.preparation import prepare_task
-from genotypes import KINDS, Genotype, SearchSpace, save_genotype
-from genotypes.search_space import DARTS
+from genotypes import Genotype, SearchSpace, save_genotype
 
 SEARCH_STREAMS = (
     "weights",
@@ -86,7 +86,7 @@ class SearchTask:
     Args:
         options: All settings of the search.
         on_epoch: Called by the main process after each epoch.
-        space: The cells that are searched.
+        space: The cells that are searched; by default those that `options.space` names.
         method: The search method; by default the one that `options.method` names.
     """
 
@@ -97,22 +97,28 @@ class SearchTask:
         options: SearchOptions,
         on_epoch: EpochHook | None = None,
         *,
-        space: SearchSpace = DARTS,
+        space: SearchSpace | None = None,
         method: Method | None = None,
     ) -> None:
         self.on_epoch, self.method = on_epoch, method or method_of(options)
+        self.space = space or searched_space(options.space, options.resume)
         self.stages, self.stage = plan_stages(self.method, options), 0
         self.device, self.streams = prepare_task(
-            options, (*SEARCH_STREAMS, *extra_streams(self.method, options, space))
+            options, (*SEARCH_STREAMS, *extra_streams(self.method, options, self.space))
         )
         self.epochs, self.images_per_step = options.epochs, options.batch_size
         self.images = SearchImages(options, self.device, self.streams)
         self.dataset, self.steps_per_epoch = self.images.dataset, self.images.steps_per_epoch
         self.training, self.validation = self.images.training, self.images.validation
         self.options = options
-        self._adopt(self._assemble(space, measured=not options.resume))
+        self._adopt(self._assemble(self.space, measured=not options.resume))
         # The back end that was chosen; a resumed run must compute in the same way.
         self.options = self.parts.options
+
+    def record(self, run: RunDirectory) -> None:
+        """Write what belongs to a new run: its image files, and a space of the user's own."""
+        self.images.record(run)
+        keep_space(self.space, self.options.space, run)
 
     def _assemble(self, space: SearchSpace, *, measured: bool) -> Assembled:
         """The parts of the present stage, with initial values."""
@@ -209,7 +215,9 @@ class SearchTask:
             "epochs": epochs,
             "seed": options.seed,
         }
-        return replace(self.costs.derive(run.path.name), provenance=provenance)
+        derived = self.costs.derive(run.path.name)
+        # The cells of a later stage have fewer candidates; the genotype belongs to the whole space.
+        return replace(derived, space=self.space, provenance=provenance)
 
     def validate(self) -> dict[str, float]:
         """Loss and accuracy (%) of the supernet on the architecture's images, not augmented."""
@@ -273,17 +281,17 @@ def search_cells(
     options: SearchOptions,
     on_epoch: EpochHook | None = None,
     *,
-    space: SearchSpace = DARTS,
+    space: SearchSpace | None = None,
     method: Method | None = None,
 ) -> CellSearchResult:
     """Search a cell, or continue the search in the run directory `options.resume`.
 
-    A resumed run needs the `options` in its `config.yaml`, and the same `space` and `method`.
+    A resumed run needs the `options` in its `config.yaml`, and the same `method`.
 
     Args:
         options: All settings of the search.
         on_epoch: Called by the main process after each epoch.
-        space: The cells that are searched.
+        space: The cells that are searched; by default those that `options.space` names.
         method: The search method; by default the one that `options.method` names.
 
     Raises:
@@ -293,7 +301,7 @@ def search_cells(
     check_search(options)
     # Before anything is written: wrong settings or data leave no run directory behind.
     task = SearchTask(options, on_epoch, space=space, method=method)
-    run, loop = run_task(task, "search", task.options, prepare=task.images.record)
+    run, loop = run_task(task, "search", task.options, prepare=task.record)
     genotype = task.derive(run, options.epochs)
     accuracy = distributed.from_main(lambda: run.read_metrics()[-1]["validation_accuracy"])
     result = CellSearchResult(
@@ -325,8 +333,8 @@ def search_cells(
 def draw_epoch(
     run: RunDirectory, tracker: Tracker, epoch: int, step: int, genotype: Genotype
 ) -> None:
-    """An `EpochHook`: keep a drawing of both cells, in the run and in TensorBoard."""
+    """An `EpochHook`: keep a drawing of the cells, in the run and in TensorBoard."""
     draw_genotype(genotype, run.cells, formats=("svg", "png"))
-    for kind in KINDS:
+    for kind in genotype.kinds:
         run.epoch_cell(epoch, kind).write_bytes((run.cells / f"{kind}.svg").read_bytes())
         tracker.image(f"cells/{kind}", run.cells / f"{kind}.png", step)

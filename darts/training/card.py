@@ -7,6 +7,7 @@ import torch
 from darts.costs.count import count
 from darts.data.sources import classes_and_size
 from darts.models.registry import Model
+from darts.report.style import cell_title
 from darts.training.network import create_trainee
 from darts.training.options import TrainingOptions
 from genotypes import Genotype
@@ -48,23 +49,20 @@ def network_card(options: TrainingOptions, model: Model) -> str:
 
 
 def _cell_lines(genotype: Genotype) -> list[str]:
-    """Both cells as sums; c[k-2] and c[k-1] are the outputs of the two previous cells.
+    """The cells as sums; c[k-2] and c[k-1] are the outputs of the two previous cells.
 
     Nodes are numbered from 0, as in drawings and genotype files.
     """
+    inputs = genotype.rules.inputs
+    names = [f"c[k-{inputs - number}]" for number in range(inputs)]
+    names += [str(number) for number in range(genotype.nodes)]
     lines = []
-    for kind, title in (("normal", "normal cell"), ("reduce", "reduction cell")):
+    for kind in genotype.kinds:
         nodes, concat = genotype.cell(kind)
-        lines.append(title)
-        for number, inputs in enumerate(nodes):
-            lines.append(f"  {number:>3} = {' + '.join(_term(*edge) for edge in inputs)}")
-        lines.append(f"  out = concatenation of {', '.join(map(_state, concat))}")
+        lines.append(cell_title(kind))
+        for number, pairs in enumerate(nodes):
+            terms = " + ".join(f"{operation}({names[source]})" for operation, source in pairs)
+            lines.append(f"  {number:>3} = {terms}")
+        output = ", ".join(names[state] for state in concat)
+        lines.append(f"  out = {'concatenation of ' if len(concat) > 1 else ''}{output}")
     return lines
-
-
-def _term(operation: str, source: int) -> str:
-    return f"{operation}({_state(source)})"
-
-
-def _state(number: int) -> str:
-    return ("c[k-2]", "c[k-1]")[number] if number < 2 else str(number - 2)

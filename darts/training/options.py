@@ -26,7 +26,8 @@ class ModelOptions:
     """Which network is trained.
 
     Args:
-        genotype: Cell to retrain: its name in the zoo, or a YAML file.
+        genotype: Cell to retrain: its name in the zoo, a YAML file, or a cell of NAS-Bench-201 as
+            its string.
         model: Another network instead of a genotype: regnetx_400mf, resnet50 … or a YAML file.
     """
 
@@ -40,8 +41,10 @@ class SizeOptions:
 
     Args:
         stem: cifar keeps the resolution, imagenet divides it by 8, auto decides by the image size.
-        channels: Channels of a genotype's first cell; by default 36 (stem cifar) or 48 (imagenet).
-        layers: Number of a genotype's cells; by default 20 (stem cifar) or 14 (imagenet).
+        channels: Channels of a genotype's first cell; by default 36 (stem cifar) or 48 (imagenet),
+            and 16 in a network of stages (NAS-Bench-201).
+        layers: Number of a genotype's cells; by default 20 (stem cifar) or 14 (imagenet), and 15 in
+            a network of stages.
     """
 
     stem: Literal["auto", "cifar", "imagenet"] = "auto"
@@ -257,8 +260,12 @@ TRAINING_PRESETS: Mapping[str, Mapping[str, Any]] = {
 def training_overlay(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Defaults that follow from a retraining's genotype and preset: its data set and the recipe."""
     dataset = settings["dataset"]
-    if dataset is None and settings["genotype"] is not None:
-        dataset = load_genotype(settings["genotype"]).provenance.get("searched_on")
-    dataset = dataset or "cifar10"
+    genotype = None if settings["genotype"] is None else load_genotype(settings["genotype"])
+    if dataset is None and genotype is not None:
+        dataset = genotype.provenance.get("searched_on")
+    dataset, preset = dataset or "cifar10", TRAINING_PRESETS[settings["preset"]]
     recipe = read_recipe("evaluate_imagenet") if dataset == "imagenet" else {}
-    return {**recipe, **TRAINING_PRESETS[settings["preset"]], "dataset": dataset}
+    if genotype is not None and genotype.rules.stack == "stages":
+        recipe = read_recipe("evaluate_nasbench201")
+        preset = {**preset, "layers": 3, "drop_path": 0.0} if preset else preset
+    return {**recipe, **preset, "dataset": dataset}

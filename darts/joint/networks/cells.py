@@ -12,8 +12,9 @@ from darts.errors import UserError
 from darts.joint.costs import Costs
 from darts.joint.networks.setting import NetworkSetting
 from darts.joint.space import ValueColumns
-from darts.models.derived import SETTINGS
+from darts.models.genotype_network import setting_of
 from genotypes import Genotype, load_genotype
+from genotypes.search_space import DARTS
 
 
 class CellNetworks:
@@ -37,7 +38,9 @@ class CellNetworks:
     def costs(self, columns: ValueColumns, resolutions: np.ndarray) -> Costs:
         """Costs of N candidates; each distinct network is counted only once."""
         setting, total = self.setting, len(resolutions)
-        defaults = SETTINGS[setting.stem]
+        model = setting.model
+        space = model.rules if isinstance(model, Genotype) else DARTS
+        defaults = setting_of(space, setting.stem)
         names = columns.get("genotype", np.full(total, "")).tolist()
         channels = columns.get("channels", np.full(total, setting.channels or defaults.channels))
         layers = columns.get("layers", np.full(total, setting.layers or defaults.layers))

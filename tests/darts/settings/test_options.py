@@ -34,6 +34,7 @@ ADDED = {
     "joint search": {"cpus_per_trial"},
     "search": {
         *PARTS,
+        "space",
         "arch_init_mean",
         "arch_init_std",
         "arch_every",

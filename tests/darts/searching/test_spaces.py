@@ -1,0 +1,53 @@
+"""A search in a space that is named or described by a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from darts.report.page import write_report
+from darts.searching.options import SearchOptions, search_overlay
+from darts.searching.spaces import searched_space
+from darts.searching.task import SearchTask, search_cells
+from darts.settings.parsing import options_from
+from genotypes import SPACES, GenotypeError, find_space, load_genotype
+from tests.darts.runs_support import search_options
+from tests.genotypes.test_spaces import OWN
+
+
+def settings(space: str, preset: str) -> tuple[int, int]:
+    options = options_from(SearchOptions, {"space": space, "preset": preset}, search_overlay)
+    return options.nodes, options.layers
+
+
+def test_a_space_implies_nodes_and_layers() -> None:
+    assert settings("darts", "paper") == (4, 8)
+    assert settings("darts", "smoke") == (3, 3)
+    assert settings("s1", "smoke") == (4, 3)
+    assert settings("nasbench201", "paper") == (3, 15)
+    assert settings("nasbench201", "quick") == (3, 3)
+    with pytest.raises(GenotypeError, match="no search space 's5'"):
+        settings("s5", "paper")
+
+
+def test_an_own_space_stays_with_its_run_and_genotype(tmp_path: Path) -> None:
+    file = tmp_path / "own.yaml"
+    file.write_text(OWN)
+    space = find_space(file)
+    small = {"nodes": 2, "epochs": 1, "arch_warmup_epochs": 0}
+    result = search_cells(search_options(tmp_path / "run", space=str(file), **small))
+    file.unlink()
+    assert result.genotype.rules == space
+    assert load_genotype(tmp_path / "run" / "genotype.yaml") == result.genotype
+    assert searched_space(str(file), str(tmp_path / "run")) == space
+    resumed = options_from(SearchOptions, {"resume": str(tmp_path / "run")}, search_overlay)
+    assert SearchTask(resumed).space == space
+    assert write_report(tmp_path / "run").is_file()
+
+
+def test_a_known_space_is_named_in_the_config_only(tmp_path: Path) -> None:
+    small = {"space": "s3", "nodes": 2, "epochs": 1, "arch_warmup_epochs": 0}
+    result = search_cells(search_options(tmp_path / "run", **small))
+    assert result.genotype.rules == SPACES["s3"]
+    assert not (tmp_path / "run" / "space.yaml").exists()
