@@ -186,7 +186,19 @@ _PARTS: dict[str, dict[str, PartEntry]] = {
             "darts.methods.stages:Widening", "more channels, fewer candidates (DrNAS)"
         ),
     },
-    "stopping": {},
+    "stopping": {
+        "eigenvalue": PartEntry(
+            "darts.methods.stopping:EigenvalueRule",
+            "when the dominant eigenvalue of the validation Hessian rises (RobustDARTS)",
+        ),
+        "skip-count": PartEntry(
+            "darts.methods.stopping:SkipCount",
+            "when the normal cell has too many skip connections (DARTS+)",
+        ),
+        "fixed-epoch": PartEntry(
+            "darts.methods.stopping:FixedEpoch", "after a given number of epochs"
+        ),
+    },
     "selection": {
         "strongest": PartEntry(
             "darts.methods.selection:StrongestEdges", "the strongest edges of each node"

@@ -14,13 +14,12 @@ from torch import Tensor, nn
 
 from cells.topology import EdgeWeights
 from darts.methods.gradient import Bilevel, LabelledBatch
-from tests.darts.methods.quadratic import DOUBLE
 
 
 class Alpha(nn.Module):
-    def __init__(self, values: list[float]) -> None:
+    def __init__(self, values: Tensor) -> None:
         super().__init__()
-        self.alpha = nn.Parameter(torch.tensor(values, dtype=DOUBLE))
+        self.alpha = nn.Parameter(values.clone())
 
     def tables(self) -> dict[str, EdgeWeights]:
         return {"normal": EdgeWeights(self.alpha.softmax(0), None)}
@@ -32,9 +31,9 @@ class Alpha(nn.Module):
 class Losses(nn.Module):
     """The terms of a loss; a batch holds its coefficients: factor, target, shift, quartic."""
 
-    def __init__(self, weights: list[float]) -> None:
+    def __init__(self, weights: Tensor) -> None:
         super().__init__()
-        self.w = nn.Parameter(torch.tensor(weights, dtype=DOUBLE))
+        self.w = nn.Parameter(weights.clone())
 
     def forward(self, batch: Tensor, tables: Mapping[str, EdgeWeights]) -> Tensor:
         factor, target, shift, quartic = batch
@@ -43,10 +42,9 @@ class Losses(nn.Module):
         return (factor * self.w - target * p[index]) ** 2 / 2 + quartic * self.w**4
 
 
-def _batch(factor: list[float], target: list[float], shift: int, quartic: float) -> LabelledBatch:
-    n = len(factor)
-    rows = torch.tensor([factor, target, [shift] * n, [quartic] * n], dtype=DOUBLE)
-    return LabelledBatch(rows, torch.zeros(4))
+def _batch(factor: Tensor, target: Tensor, shift: int, quartic: float) -> LabelledBatch:
+    constants = torch.full_like(factor, shift), torch.full_like(factor, quartic)
+    return LabelledBatch(torch.stack([factor, target, *constants]), torch.zeros(4))
 
 
 def toy(inputs: Mapping[str, Any]) -> tuple[Bilevel, LabelledBatch, LabelledBatch]:
@@ -59,8 +57,7 @@ def toy(inputs: Mapping[str, Any]) -> tuple[Bilevel, LabelledBatch, LabelledBatc
         weight_decay=inputs.get("weight_decay", 0.0),
     )
     if "momentum_buffer" in inputs:
-        buffer = torch.tensor(inputs["momentum_buffer"], dtype=DOUBLE)
-        sgd.state[net.w]["momentum_buffer"] = buffer
+        sgd.state[net.w]["momentum_buffer"] = inputs["momentum_buffer"].clone()
     problem = Bilevel(net, Alpha(inputs["alpha"]), sgd, lambda terms, _: terms.sum())
     validation = _batch(inputs["d"], inputs["q"], 1, 0.0)
     return problem, validation, _batch(inputs["c"], inputs["t"], 0, 0.05)
