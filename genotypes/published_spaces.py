@@ -7,6 +7,8 @@ src/spaces.py); NAS-Bench-201 of Dong and Yang (arXiv 2001.00326, §2).
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from genotypes.search_space import DARTS, Place, SearchSpace
 
 _SHORT = {
@@ -82,6 +84,14 @@ DARTS_NO_NONE = SearchSpace(
     zero=None,
 )
 """DARTS without the absent edge."""
+
+DARTS_SPARSE = replace(
+    DARTS_NO_NONE,
+    name="darts-sparse",
+    about="DARTS without the absent edge, where a node may keep a single edge (FairDARTS).",
+    least=1,
+)
+"""The space of FairDARTS: a node keeps one or two edges."""
 
 NASBENCH201 = SearchSpace(
     name="nasbench201",

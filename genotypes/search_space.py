@@ -44,6 +44,8 @@ class SearchSpace:
         inputs: Number of input states of a cell.
         nodes: Number of inner nodes of a cell; None if any number is allowed.
         kept: Number of edges that each inner node keeps; None if it keeps all.
+        least: Fewest edges that a node may keep instead, where a selection finds no more that are
+            worth it (FairDARTS); None if every node keeps `kept`.
         distinct_sources: Whether the kept edges of a node must come from different states.
         output: What a cell returns: "concat" is the concatenation of all inner nodes, "last" the
             last inner node.
@@ -66,6 +68,7 @@ class SearchSpace:
     inputs: int = 2
     nodes: int | None = None
     kept: int | None = 2
+    least: int | None = None
     distinct_sources: bool = True
     output: Literal["concat", "last"] = "concat"
     kinds: tuple[str, ...] = ("normal", "reduce")
@@ -87,6 +90,8 @@ class SearchSpace:
             return "a cell needs at least one input and one inner node"
         if self.kept is not None and not 1 <= self.kept <= self.inputs:
             return f"the first node has only {self.inputs} edges, so it cannot keep {self.kept}"
+        if self.least is not None and not 1 <= self.least <= (self.kept or 0):
+            return f"least must be between 1 and the number of kept edges, not {self.least}"
         return self._problem_of_stack() or self._problem_of_edges()
 
     def _problem_of_stack(self) -> str | None:
@@ -140,6 +145,10 @@ class SearchSpace:
         """Number of edges that a node keeps of those from the `states` states before it."""
         return states if self.kept is None else self.kept
 
+    def fewest_edges(self, states: int) -> int:
+        """The least number of edges that a node may keep of those from the states before it."""
+        return self.kept_edges(states) if self.least is None else self.least
+
     def inner_states(self, nodes: int) -> range:
         """The states that are inner nodes, in a cell with `nodes` of them."""
         return range(self.inputs, self.inputs + nodes)
@@ -154,7 +163,8 @@ class SearchSpace:
 
         A node that keeps k of its edges, which have c_1, c_2, … choices, has e_k(c_1, c_2, …)
         possible inputs: the elementary symmetric polynomial. Where two inputs of a node may have
-        the same source, it has as many as there are multisets of k choices.
+        the same source, it has as many as there are multisets of k choices. Where k may vary, the
+        numbers are added.
 
         >>> SearchSpace(name="tiny", operations=("none", "skip_connect", "noise")).size(nodes=2)
         2304
@@ -169,11 +179,11 @@ class SearchSpace:
         for kind in self.kinds:
             for target in self.inner_states(nodes):
                 counts = [len(self.choices(kind, source, target)) for source in range(target)]
-                kept = self.kept_edges(target)
+                numbers = range(self.fewest_edges(target), self.kept_edges(target) + 1)
                 if self.distinct_sources:
-                    total *= _elementary_symmetric(counts, kept)
+                    total *= sum(_elementary_symmetric(counts, kept) for kept in numbers)
                 else:
-                    total *= math.comb(sum(counts) + kept - 1, kept)
+                    total *= sum(math.comb(sum(counts) + kept - 1, kept) for kept in numbers)
         return total
 
     def as_mapping(self) -> dict[str, Any]:
@@ -237,10 +247,10 @@ def _checked(key: str, value: Any) -> Any:
     right: bool
     if key in ("operations", "kinds"):
         return _names(key, value)
-    if key in ("inputs", "nodes", "kept"):
+    if key in ("inputs", "nodes", "kept", "least"):
         right = isinstance(value, int) and not isinstance(value, bool)
-        right = right or (key, value) in (("nodes", None), ("kept", "all"))
-        wanted = {"inputs": "a number", "nodes": "a number or null", "kept": "a number or all"}[key]
+        right = right or (key, value) in (("nodes", None), ("kept", "all"), ("least", None))
+        wanted = {"inputs": "a number", "kept": "a number or all"}.get(key, "a number or null")
     elif key in ("distinct_sources", "normalised_pools"):
         right, wanted = isinstance(value, bool), "true or false"
     elif key == "edges":

@@ -13,6 +13,7 @@ from genotypes.errors import GenotypeError
 from genotypes.published_spaces import (
     DARTS_NO_NONE,
     DARTS_NO_POOLS,
+    DARTS_SPARSE,
     NASBENCH201,
     S1,
     S2,
@@ -24,7 +25,18 @@ from genotypes.yaml_file import read_yaml
 
 _BUILT_IN = {
     space.name: space
-    for space in (DARTS, NASNET, S1, S2, S3, S4, DARTS_NO_POOLS, DARTS_NO_NONE, NASBENCH201)
+    for space in (
+        DARTS,
+        NASNET,
+        S1,
+        S2,
+        S3,
+        S4,
+        DARTS_NO_POOLS,
+        DARTS_NO_NONE,
+        DARTS_SPARSE,
+        NASBENCH201,
+    )
 }
 _registered: dict[str, SearchSpace] = dict(_BUILT_IN)
 

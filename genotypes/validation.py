@@ -77,8 +77,10 @@ def _check_node(node: Any, number: int, space: SearchSpace, kind: str, where: st
     if not _is_list(node):
         raise GenotypeError(f"{where}: must be a list of inputs, not {_kind(node)}")
     target = space.inputs + number
-    if len(node) != space.kept_edges(target):
-        raise GenotypeError(f"{where}: needs {space.kept_edges(target)} inputs, not {len(node)}")
+    least, most = space.fewest_edges(target), space.kept_edges(target)
+    if not least <= len(node) <= most:
+        number = str(most) if least == most else f"{least} to {most}"
+        raise GenotypeError(f"{where}: needs {number} inputs, not {len(node)}")
     for pair in node:
         if not _is_list(pair) or len(pair) != 2:
             raise GenotypeError(f"{where}: an input is a pair [operation, source], not {pair!r}")

@@ -73,6 +73,17 @@ def test_random_genotypes_of_every_space(name: str, generator: torch.Generator) 
         assert parse_genotype(genotype.as_dict(), "x") == genotype
 
 
+def test_nodes_of_a_sparse_space_may_keep_a_single_edge(generator: torch.Generator) -> None:
+    plain = random_genotype(2, generator, "random", "darts-sparse").as_dict()
+    plain["normal"][0] = plain["normal"][0][:1]
+    assert len(parse_genotype(plain, "x").normal[0]) == 1
+    plain["normal"][0] = []
+    with pytest.raises(GenotypeError, match="node 0: needs 1 to 2 inputs, not 0"):
+        parse_genotype(plain, "x")
+    with pytest.raises(ValueError, match="least must be between 1"):
+        SearchSpace(name="none", operations=("noise",), zero=None, least=0)
+
+
 def test_random_cells_of_nasbench201_have_every_operation(generator: torch.Generator) -> None:
     drawn = [random_genotype(None, generator, "random", "nasbench201") for _ in range(60)]
     names = {name for genotype in drawn for node in genotype.normal for name, _ in node}
@@ -90,12 +101,14 @@ def _cells_of(space: SearchSpace, nodes: int, kind: str) -> int:
             for source in range(target)
             for name in space.choices(kind, source, target)
         ]
-        kept = space.kept_edges(target)
-        chosen = itertools.combinations(edges, kept)
-        if not space.distinct_sources:
-            chosen = itertools.combinations_with_replacement(edges, kept)
+        chosen: list[tuple[tuple[int, str], ...]] = []
+        for kept in range(space.fewest_edges(target), space.kept_edges(target) + 1):
+            if space.distinct_sources:
+                chosen += itertools.combinations(edges, kept)
+            else:
+                chosen += itertools.combinations_with_replacement(edges, kept)
         total *= sum(
-            not space.distinct_sources or len({source for source, _ in one}) == kept
+            not space.distinct_sources or len({source for source, _ in one}) == len(one)
             for one in chosen
         )
     return total
