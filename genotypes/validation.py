@@ -79,8 +79,8 @@ def _check_node(node: Any, number: int, space: SearchSpace, kind: str, where: st
     target = space.inputs + number
     least, most = space.fewest_edges(target), space.kept_edges(target)
     if not least <= len(node) <= most:
-        number = str(most) if least == most else f"{least} to {most}"
-        raise GenotypeError(f"{where}: needs {number} inputs, not {len(node)}")
+        wanted = str(most) if least == most else f"{least} to {most}"
+        raise GenotypeError(f"{where}: needs {wanted} inputs, not {len(node)}")
     for pair in node:
         if not _is_list(pair) or len(pair) != 2:
             raise GenotypeError(f"{where}: an input is a pair [operation, source], not {pair!r}")

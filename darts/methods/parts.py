@@ -203,6 +203,23 @@ _PARTS: dict[str, dict[str, PartEntry]] = {
         "strongest": PartEntry(
             "darts.methods.selection:StrongestEdges", "the strongest edges of each node"
         ),
+        "alpha": PartEntry(
+            "darts.methods.selection:StrongestOperations",
+            "the strongest edges by alpha alone, without beta",
+        ),
+        "best-pairs": PartEntry(
+            "darts.methods.pairs:BestPairs", "the strongest pairs of operation and input (GDAS)"
+        ),
+        "zero-may-win": PartEntry(
+            "darts.methods.threshold:ZeroMayWin", "an edge that `none` wins is absent (SNAS)"
+        ),
+        "threshold": PartEntry(
+            "darts.methods.threshold:Threshold", "operations above a threshold (FairDARTS)"
+        ),
+        "skip-limit": PartEntry(
+            "darts.methods.limits:SkipLimit",
+            "the strongest edges with a limit on skip connections (P-DARTS)",
+        ),
     },
 }
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
 import torch
 from torch import Tensor
 
-from cells.topology import Topology
+from cells.topology import Edge, Topology
 from genotypes import Node, SearchSpace
 
 
@@ -41,6 +41,9 @@ class StrongestEdges:
 
         strength of edge e = max over o ≠ none of s[e, o],   s = w · v
 
+    In a space whose nodes keep all edges, such as NAS-Bench-201, this is the strongest operation of
+    every edge; there `none` is an operation like the others.
+
     Source: DARTS, §2.4; with edge normalisation PC-DARTS, §3.3.
 
     >>> import torch
@@ -59,6 +62,37 @@ class StrongestEdges:
         return {kind: derive_cell(strengths[kind], topology, space, kind) for kind in space.kinds}
 
 
+@dataclass(frozen=True)
+class StrongestOperations:
+    """Keeps the strongest edges by alpha alone: the weight of an edge (beta) does not count.
+
+        s[e, o] = w[e, o] / sum over o' of w[e, o']
+
+    Beta scales all operations of an edge alike and is divided out. Without edge normalisation and
+    with weights that sum to 1, this is `StrongestEdges`. It shows how much of a cell beta decides.
+
+    >>> import torch
+    >>> from genotypes.search_space import SearchSpace
+    >>> space = SearchSpace(name="two", operations=("noise", "skip_connect"), zero=None, kept=1)
+    >>> strengths = torch.tensor([[0.6, 0.3], [0.1, 0.0]])  # The second edge has a small beta.
+    >>> StrongestOperations()({"normal": strengths, "reduce": strengths}, Topology(1), space)[
+    ...     "normal"
+    ... ]
+    ((('noise', 1),),)
+    """
+
+    evaluates: ClassVar[bool] = False
+
+    def __call__(
+        self, strengths: Mapping[str, Tensor], topology: Topology, space: SearchSpace
+    ) -> dict[str, tuple[Node, ...]]:
+        alone = {}
+        for kind in space.kinds:
+            sums = strengths[kind].double().sum(dim=1, keepdim=True)
+            alone[kind] = strengths[kind].double() / sums.clamp_min(torch.finfo(sums.dtype).tiny)
+        return StrongestEdges()(alone, topology, space)
+
+
 def derive_cell(
     strengths: Tensor, topology: Topology, space: SearchSpace, kind: str = "normal"
 ) -> tuple[Node, ...]:
@@ -73,23 +107,67 @@ def derive_cell(
         space: Names the operations of the columns, and says how many edges a node keeps.
         kind: "normal" or "reduce".
     """
-    columns = [column for column, name in enumerate(space.operations) if name != space.zero]
-    table = strengths.detach().double().cpu()[:, columns]
+    best, strongest = best_operations(allowed_strengths(strengths, topology, space, kind))
+
+    def choose(incoming: Sequence[Edge]) -> Sequence[Edge]:
+        if space.kept is None:
+            return incoming
+        return ranked(incoming, strongest)[: space.kept]
+
+    return named_nodes(topology, space, best, choose)
+
+
+def allowed_strengths(
+    strengths: Tensor, topology: Topology, space: SearchSpace, kind: str, *, zero: bool = False
+) -> Tensor:
+    """`[E, O]` in float64 on the CPU, -inf for operations that a genotype may not have on an edge.
+
+    Args:
+        strengths: `[E, O]`.
+        topology: Nodes and edges of the cell.
+        space: Names the operations of the columns and the candidates of each edge.
+        kind: "normal" or "reduce".
+        zero: Whether the operation that means "no edge" stays as well.
+    """
+    names = space.candidates if zero else space.choices
     allowed = [
-        [space.operations[column] in space.choices(kind, edge.source, edge.target)]
+        [name in names(kind, edge.source, edge.target) for name in space.operations]
         for edge in topology.edges
-        for column in columns
     ]
-    table = table.masked_fill(~torch.tensor(allowed).view_as(table), -torch.inf)
-    # argmax and topk do not define the order of ties; a stable sort does.
-    best = table.argsort(dim=1, descending=True, stable=True)[:, 0]
-    strongest = table.gather(1, best.unsqueeze(1)).squeeze(1).tolist()
-    nodes = []
-    for node in topology.inner:
-        kept = topology.incoming(node)
-        if space.kept is not None:
-            ranked = sorted(kept, key=lambda edge: -strongest[edge.index])
-            kept = tuple(ranked[: space.kept])
-        names = [space.operations[columns[int(best[edge.index])]] for edge in kept]
-        nodes.append(tuple(zip(names, (edge.source for edge in kept), strict=True)))
-    return tuple(nodes)
+    table = strengths.detach().double().cpu()
+    return table.masked_fill(~torch.tensor(allowed), -torch.inf)
+
+
+def best_operations(table: Tensor) -> tuple[list[int], list[float]]:
+    """Column and strength of the strongest operation of each edge; the first one of equal ones."""
+    # argmax does not define the order of ties; a stable sort does.
+    best = table.argsort(dim=1, descending=True, stable=True)[:, :1]
+    return best.flatten().tolist(), table.gather(1, best).flatten().tolist()
+
+
+def ranked(edges: Sequence[Edge], strongest: Sequence[float]) -> list[Edge]:
+    """Edges by decreasing strength; of equal ones, the one with the lower source is first."""
+    return sorted(edges, key=lambda edge: -strongest[edge.index])
+
+
+def named_nodes(
+    topology: Topology,
+    space: SearchSpace,
+    best: Sequence[int],
+    choose: Callable[[Sequence[Edge]], Sequence[Edge]],
+) -> tuple[Node, ...]:
+    """The nodes of a cell, each with the edges that `choose` takes of its incoming ones.
+
+    Args:
+        topology: Nodes and edges of the cell.
+        space: Names the columns.
+        best: By edge the column of its operation.
+        choose: Incoming edges of a node -> those that it keeps, in their order.
+    """
+    return tuple(
+        tuple(
+            (space.operations[best[edge.index]], edge.source)
+            for edge in choose(topology.incoming(node))
+        )
+        for node in topology.inner
+    )

@@ -27,4 +27,9 @@ def golden(folder: Path, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _tensor(value: Any) -> Any:
-    return torch.tensor(value, dtype=torch.float64) if isinstance(value, list) else value
+    if not isinstance(value, list):
+        return value
+    try:
+        return torch.tensor(value, dtype=torch.float64)
+    except (TypeError, ValueError):  # Names.
+        return value
