@@ -10,7 +10,7 @@ virtual step of SGD ahead.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple, Protocol
@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from cells.topology import EdgeWeights
+from cells.topology import Tables
 from darts.methods.architecture import Architecture
 
 Criterion = Callable[[Tensor, Tensor], Tensor]
@@ -97,6 +97,7 @@ class Bilevel:
         reduce: Averages gradients over processes.
         parts: Number of equal parts that a batch is split into, one after the other, to save
             memory.
+        cells: The kind of each cell, for what treats each cell on its own.
     """
 
     supernet: nn.Module
@@ -106,6 +107,7 @@ class Bilevel:
     context: Context = nullcontext
     reduce: Reduce = no_reduction
     parts: int = 1
+    cells: tuple[str, ...] = ()
 
 
 class Gradient(Protocol):
@@ -170,7 +172,7 @@ def differentiate_at(
     problem: Bilevel,
     weights: Sequence[Tensor],
     batch: LabelledBatch,
-    tables: Callable[[], Mapping[str, EdgeWeights]],
+    tables: Callable[[], Tables],
     unknowns: Sequence[Tensor],
 ) -> tuple[StepOutcome, tuple[Tensor, ...]]:
     """Outcome and gradient of the supernet with other weights than its own."""

@@ -150,7 +150,7 @@ class Entropy:
     with the expected weights w. A supernet whose weights are nearly one-hot loses little when it is
     made discrete. A negative strength rewards undecided weights instead.
 
-    Source: the idea is that of discretization-aware search (DA²S, arXiv 2007.03154, §3.3), which
+    Source: the idea is that of discretization-aware search (DA²S, arXiv 2007.03154), which
     also lets the factor grow; the numbers here are our own.
 
     >>> from cells.topology import Topology
