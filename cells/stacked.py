@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from cells.search_cell import OutgoingEdges, SearchCell
 from cells.topology import EdgeWeights
+from ops.fused.unfused import SeparateEdges
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,8 +77,13 @@ def _of_source(cell: int, source: OutgoingEdges) -> list[StackedOperation]:
             found.append(StackedOperation(cell, name, column, edges, parameters))
 
     for name, form in fan_out.rectified.items():
-        add(name, tuple(source.rows[edge] for edge in fan_out.holders[name]), form)
+        add(name, source.rows, form)
     for name, separate in fan_out.separate.items():
-        for edge, module in zip(fan_out.holders[name], separate.edges, strict=True):
-            add(name, (source.rows[edge],), module)
+        for row, module in zip(source.rows, _modules_by_edge(separate), strict=True):
+            add(name, (row,), module)
     return found
+
+
+def _modules_by_edge(separate: nn.Module) -> list[nn.Module]:
+    assert isinstance(separate, SeparateEdges)
+    return list(separate.edges)

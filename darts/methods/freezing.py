@@ -179,8 +179,8 @@ class Freezer:
 def column_similarity(one: Tensor, other: Tensor) -> Tensor:
     """The cosine along the second dimension of `[edges, N, …]`, averaged over those behind it.
 
-    >>> column_similarity(torch.ones(2, 3, 5), torch.ones(2, 3, 5))
-    tensor([1., 1.])
+    >>> column_similarity(torch.ones(2, 3, 5), -torch.ones(2, 3, 5)).round()
+    tensor([-1., -1.])
     """
     edges, rows = one.shape[:2]
     columns = one.reshape(edges, rows, -1), other.reshape(edges, rows, -1)

@@ -37,8 +37,8 @@ def partial_step(
 ) -> None:
     """One step of the optimiser, in which some operations do not take part.
 
-    What takes part moves exactly as in `optimiser.step()`; the weights and the momentum of the
-    others do not change by a bit. Parameters that belong to none of the operations take part.
+    What takes part moves as in `optimiser.step()`; the weights and the momentum of the others do
+    not change by a bit. Parameters that belong to none of the operations take part.
 
     >>> weight = nn.Parameter(torch.tensor([1.0, 1.0]))
     >>> operation = StackedOperation(0, "example", 0, edges=(0, 1), parameters=(weight,))

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from cells.engines import choose_engine
 from cells.search_cell import SearchCell
 from cells.skeleton import Skeleton
-from cells.topology import EdgeWeights, Topology
+from cells.topology import Tables, Topology
 from darts.models.stems import check_image_size, create_search_stem
 from ops.backends import BackendName
 from ops.partial import Sampling, draw_channels
@@ -103,11 +103,19 @@ class Supernet(nn.Module):
             drawn = [draw_channels(cell.channels, generator) for _ in cell.fan_outs]
             cell.select_channels(torch.stack(drawn))
 
-    def forward(self, images: Tensor, tables: Mapping[str, EdgeWeights]) -> Tensor:
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kind of each cell."""
+        return tuple(cell.place.kind for cell in self.cells if isinstance(cell, SearchCell))
+
+    def forward(self, images: Tensor, tables: Tables) -> Tensor:
         height, width = images.shape[-2:]
         check_image_size(height, width, self.image_multiple)
         cells = [cell for cell in self.cells if isinstance(cell, SearchCell)]
-        weights = [tables[cell.place.kind] for cell in cells]
+        if isinstance(tables, Mapping):
+            weights = [tables[cell.place.kind] for cell in cells]
+        else:
+            weights = list(tables)
         before_previous, previous = self.stem(images)
         if not self.recompute and self.engine.can_run_stack(cells, previous, weights):
             nodes = self.engine.evaluate_stack(cells, before_previous, previous, weights)
