@@ -171,6 +171,14 @@ _PARTS: dict[str, dict[str, PartEntry]] = {
         "entropy": PartEntry(
             "darts.methods.regularisers:Entropy", "makes the weights of each edge decided"
         ),
+        "lambda": PartEntry(
+            "darts.methods.alignment:LambdaAlignment",
+            "aligns the gradients of the cells (Lambda-DARTS)",
+        ),
+        "freezing": PartEntry(
+            "darts.methods.freezing:OperationFreezing",
+            "freezes operations that memorise images (OLES)",
+        ),
     },
     "skips": {
         "auxiliary": PartEntry(
