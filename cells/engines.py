@@ -107,12 +107,13 @@ class TorchEngine(Engine):
         bypasses: list[Tensor] = []
         mixed: dict[int, list[Tensor]] = {node: [] for node in cell.topology.inner}
         mixtures = cell.by_source(weights)[0].split([len(one.rows) for one in cell.sources])
+        active = cell.active_by_source(weights)
         for source, fan_out in enumerate(cell.fan_outs):
             if source >= INPUTS:
                 states.append(_node(cell, source, bypasses, mixed.pop(source), weights.edges))
             state = states[source]
             edges = cell.topology.outgoing(source)
-            parts = fan_out(cell.processed(source, state), mixtures[source])
+            parts = fan_out(cell.processed(source, state), mixtures[source], active[source])
             for edge, part in zip(edges, parts, strict=True):
                 mixed[edge.target].append(part)
             pooled = fan_out.stride == 2 and cell.bypasses

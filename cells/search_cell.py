@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from cells.skeleton import CellPlace
-from cells.topology import INPUTS, EdgeWeights, Topology
+from cells.topology import EdgeWeights, Topology
 from ops.fused.fan_out import FanOut
 from ops.fused.mixed_norm import WeightedNorm
 from ops.partial import partial_size, shuffle_matrix, shuffle_order
@@ -63,13 +63,20 @@ class SearchCell(nn.Module):
         operations: Names of the candidates, in the order of alpha's columns.
         place: Channels of the inputs, C, and whether the cell reduces.
         k: K; the mixed operations process C/K channels.
+        candidates: (source, target) -> the operations that this edge has; by default all.
 
     Raises:
         ChannelError: K does not split C into parts of an even size.
     """
 
     def __init__(
-        self, topology: Topology, operations: Sequence[str], place: CellPlace, *, k: int
+        self,
+        topology: Topology,
+        operations: Sequence[str],
+        place: CellPlace,
+        *,
+        k: int,
+        candidates: Callable[[int, int], Sequence[str]] | None = None,
     ) -> None:
         super().__init__()
         self.topology, self.place, self.channels = topology, place, place.channels
@@ -85,9 +92,10 @@ class SearchCell(nn.Module):
                     self.selected,
                     len(edges),
                     topology.stride(source, place.reduction),
+                    candidates and [candidates(edge.source, edge.target) for edge in edges],
                 ),
                 tuple(edge.index for edge in edges),
-                tuple(edge.target - INPUTS for edge in edges),
+                tuple(edge.target - topology.inputs for edge in edges),
             )
             for source in topology.states
             if (edges := topology.outgoing(source))
@@ -140,6 +148,12 @@ class SearchCell(nn.Module):
             return mixture, torch.ones_like(mixture[:, 0])
         passing = weights.edges.index_select(0, self.rows)
         return mixture * passing.unsqueeze(1), passing
+
+    def active_by_source(self, weights: EdgeWeights) -> list[tuple[tuple[int, ...], ...] | None]:
+        """For each source the columns that its edges compute; None means all candidates."""
+        if weights.active is None:
+            return [None] * len(self.sources)
+        return [tuple(weights.active[row] for row in one.rows) for one in self.sources]
 
     def processed(self, source: int, state: Tensor) -> Tensor:
         """The channels of a state that its mixed operations process, `[B, C/K, H, W]`."""

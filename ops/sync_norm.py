@@ -37,10 +37,12 @@ def synchronise_norms(module: nn.Module) -> None:
 class SyncWeightedNorm(WeightedNorm):
     """`WeightedNorm` with statistics over all processes; created by `synchronise_norms`."""
 
-    def forward(self, x: Tensor, weights: Tensor | None = None) -> Tensor:
+    def normalised(
+        self, x: Tensor, weights: Tensor | None, mean: Tensor, variance: Tensor
+    ) -> Tensor:
         if not self.training:
-            return super().forward(x, weights)
-        return _normalise(self, x, weights, None)
+            return super().normalised(x, weights, mean, variance)
+        return _normalise(self, x, weights, None, (mean, variance))
 
 
 class SyncBatchNorm(nn.BatchNorm2d):
@@ -51,20 +53,25 @@ class SyncBatchNorm(nn.BatchNorm2d):
             return super().forward(x)
         if self.track_running_stats and self.num_batches_tracked is not None:
             self.num_batches_tracked.add_(1)
-        return _normalise(self, x, self.weight, self.bias)
+        running = self.running_mean, self.running_var
+        return _normalise(self, x, self.weight, self.bias, running)
 
 
 def _normalise(
-    norm: SyncWeightedNorm | SyncBatchNorm, x: Tensor, weight: Tensor | None, bias: Tensor | None
+    norm: SyncWeightedNorm | SyncBatchNorm,
+    x: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    running: tuple[Tensor | None, Tensor | None],
 ) -> Tensor:
     # Under autocast, statistics stay in full precision, as in torch's batch norms.
     result, mean, variance, count = _Normalised.apply(x.to(_statistics_dtype(x)), norm.eps)
     with torch.no_grad():
-        momentum = norm.momentum
-        if norm.running_mean is not None and norm.running_var is not None and momentum:
+        momentum, (running_mean, running_var) = norm.momentum, running
+        if running_mean is not None and running_var is not None and momentum:
             unbiased = variance * (count / (count - 1).clamp_min(1))
-            norm.running_mean.lerp_(mean.to(norm.running_mean.dtype), momentum)
-            norm.running_var.lerp_(unbiased.to(norm.running_var.dtype), momentum)
+            running_mean.lerp_(mean.to(running_mean.dtype), momentum)
+            running_var.lerp_(unbiased.to(running_var.dtype), momentum)
     if weight is not None:
         result = result * weight.view(-1, 1, 1)
     if bias is not None:

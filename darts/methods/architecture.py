@@ -93,6 +93,11 @@ class Architecture(nn.Module):
         """Names of the operations in the order of the columns of `tables`."""
         return self.operations if self.auxiliary is None else (*self.operations, AUXILIARY_SKIP)
 
+    def candidates(self, kind: str, source: int, target: int) -> tuple[str, ...]:
+        """The operations of `columns` that an edge has."""
+        names = self.space.candidates(kind, source, target)
+        return names if self.auxiliary is None else (*names, AUXILIARY_SKIP)
+
     def _excluded(self, kind: str) -> Tensor:
         """`[E, O]`: True for candidates that the space does not allow on an edge."""
         rows = []

@@ -203,6 +203,7 @@ def _create_supernet(
             num_classes=dataset.num_classes,
             stem=choose_stem(options.stem, dataset.image_size),
             sampling=options.sampling,
+            candidates=architecture.candidates if architecture.space.restricted else None,
             backend=_backend(options, device),
             device=device.type,
         )

@@ -60,6 +60,7 @@ def _image_bytes(
         k=k,
         num_classes=dataset.num_classes,
         stem=choose_stem(options.stem, size),
+        candidates=architecture.candidates if architecture.space.restricted else None,
         backend="torch",
     ).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     net.recompute = recompute

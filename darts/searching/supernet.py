@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -39,6 +40,8 @@ class Supernet(nn.Module):
         stem: "cifar" keeps the resolution, "imagenet" divides it by 8.
         sampling: "first" selects the first channels and shuffles (the code of PC-DARTS), "random"
             selects the channels that `sample_channels` has sampled (S in the paper).
+        candidates: (kind of cell, source, target) -> the operations that an edge has; by default
+            all edges have all operations.
         backend: The back end that evaluates the cells, one of `ops.backends.BACKENDS`. After
             construction `self.backend` is the back end actually chosen.
         device: Type of the device that computes; torch's default device if None.
@@ -63,6 +66,7 @@ class Supernet(nn.Module):
         num_classes: int = 10,
         stem: str = "cifar",
         sampling: Sampling = "first",
+        candidates: Callable[[str, int, int], Sequence[str]] | None = None,
         backend: str = "auto",
         device: str | None = None,
     ) -> None:
@@ -77,7 +81,16 @@ class Supernet(nn.Module):
             width=lambda kind: topology.nodes,
             stem_reduces=self.stem.reduces,
         )
-        cells = [SearchCell(topology, operations, place, k=k) for place in skeleton.cells]
+        cells = [
+            SearchCell(
+                topology,
+                operations,
+                place,
+                k=k,
+                candidates=candidates and partial(candidates, place.kind),
+            )
+            for place in skeleton.cells
+        ]
         self.cells = nn.ModuleList(cells)
         self.engine = choose_engine(backend, cells, device)
         self.classifier = nn.Linear(skeleton.out_channels, num_classes)

@@ -6,6 +6,7 @@ those of one module per edge in another order; `tests/reference` has that litera
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar, Literal
 
 import torch
@@ -15,6 +16,7 @@ from torch.nn import functional
 from ops.fused.cpu import on_plain_cpu
 from ops.fused.mixed_norm import WeightedNorm
 from ops.fused.separable import Window, merged_kernel, separable
+from ops.fused.slices import take_edges
 
 # A depthwise convolution directly followed by a pointwise one equals one dense convolution. The
 # dense form has more multiply-adds but less memory traffic, so it is faster with few channels.
@@ -26,13 +28,14 @@ GROUPED_DENSE_UP_TO = 8
 
 
 class FusedForm(nn.Module):
-    """Base class: an operation on all E edges that leave a state.
+    """Base class: an operation on all E edges that leave a state and have it as a candidate.
 
     Attributes:
         group: The group of a fan-out that holds it. "shared" forms compute the same for every edge:
             x `[B, C, H, W]` to `[B, C, H', W']`. "rectified" forms have weights per edge: they map
             the state after its ReLU `[B, C, H, W]` and the weight of each channel of each edge
-            `[E·C]` to `[B, E·C, H', W']`.
+            `[E·C]` to `[B, E·C, H', W']`. A third argument names some of the E edges, in rising
+            order; then the weights and the result have only those.
     """
 
     group: ClassVar[Literal["shared", "rectified"]]
@@ -66,25 +69,27 @@ class SeparableFan(nn.Module):
         """The dense kernel `[E·C, C, k, k]` that equals both convolutions."""
         return merged_kernel(self.depthwise.weight, self.pointwise.weight, self.edges)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, chosen: Sequence[int] | None = None) -> Tensor:
         stride, padding, dilation = self.steps
+        edges = self.edges if chosen is None else len(chosen)
+        depthwise = take_edges(self.depthwise.weight, self.edges, chosen)
+        pointwise = take_edges(self.pointwise.weight, self.edges, chosen)
         if stride == dilation == 2:
             # The windows read only pixels with even coordinates.
             x, stride, padding, dilation = x[:, :, ::2, ::2], 1, padding // 2, 1
         if stride == 1 and on_plain_cpu(x):
             dense = self.dense and (self.shared or self.kernel > 3)
-            window = Window(self.edges, padding, dilation, self.shared, dense)
-            return separable(x, self.depthwise.weight, self.pointwise.weight, window)
+            window = Window(edges, padding, dilation, self.shared, dense)
+            return separable(x, depthwise, pointwise, window)
         if self.dense:
-            groups = 1 if self.shared else self.edges
-            return functional.conv2d(
-                x, self.merged_kernel(), None, stride, padding, dilation, groups
-            )
+            groups = 1 if self.shared else edges
+            kernel = merged_kernel(depthwise, pointwise, edges)
+            return functional.conv2d(x, kernel, None, stride, padding, dilation, groups)
         if self.shared:
-            x = x.repeat(1, self.edges, 1, 1)
-        width = self.edges * self.channels
-        inner = functional.conv2d(x, self.depthwise.weight, None, stride, padding, dilation, width)
-        return self.pointwise(inner)
+            x = x.repeat(1, edges, 1, 1)
+        width = edges * self.channels
+        inner = functional.conv2d(x, depthwise, None, stride, padding, dilation, width)
+        return functional.conv2d(inner, pointwise, groups=edges)
 
 
 class SeparableConvFan(FusedForm):
@@ -99,9 +104,13 @@ class SeparableConvFan(FusedForm):
         self.second = SeparableFan(channels, edges, kernel, 1, 1, shared=False)
         self.norm2 = WeightedNorm(edges * channels)
 
-    def forward(self, activated: Tensor, weights: Tensor) -> Tensor:
-        inner = functional.relu(self.norm1(self.first(activated)), inplace=True)
-        return self.norm2(self.second(inner), weights)
+    def forward(
+        self, activated: Tensor, weights: Tensor, chosen: Sequence[int] | None = None
+    ) -> Tensor:
+        edges = self.first.edges
+        inner = self.norm1(self.first(activated, chosen), None, edges, chosen)
+        inner = functional.relu(inner, inplace=True)
+        return self.norm2(self.second(inner, chosen), weights, edges, chosen)
 
 
 class DilatedConvFan(FusedForm):
@@ -114,8 +123,10 @@ class DilatedConvFan(FusedForm):
         self.conv = SeparableFan(channels, edges, kernel, stride, 2, shared=True)
         self.norm = WeightedNorm(edges * channels)
 
-    def forward(self, activated: Tensor, weights: Tensor) -> Tensor:
-        return self.norm(self.conv(activated), weights)
+    def forward(
+        self, activated: Tensor, weights: Tensor, chosen: Sequence[int] | None = None
+    ) -> Tensor:
+        return self.norm(self.conv(activated, chosen), weights, self.conv.edges, chosen)
 
 
 class FactorizedReduceFan(FusedForm):
@@ -141,8 +152,12 @@ class FactorizedReduceFan(FusedForm):
         halves = [kernel.unflatten(0, (self.edges, self.part)) for kernel in (upper, lower)]
         return torch.cat(halves, dim=1).flatten(0, 1)
 
-    def forward(self, activated: Tensor, weights: Tensor) -> Tensor:
-        return self.norm(functional.conv2d(activated, self.merged_kernel(), stride=2), weights)
+    def forward(
+        self, activated: Tensor, weights: Tensor, chosen: Sequence[int] | None = None
+    ) -> Tensor:
+        kernel = take_edges(self.merged_kernel(), self.edges, chosen)
+        y = functional.conv2d(activated, kernel, stride=2)
+        return self.norm(y, weights, self.edges, chosen)
 
 
 class SharedPool(FusedForm):

@@ -5,7 +5,9 @@ with its batch norm, the identity) are therefore computed once, and the convolut
 run as one convolution with E times the outputs. The numbers are those of the literal edge-by-edge
 form in another order; `tests/reference` has that form.
 
-Edges are concatenated along the channels: channel e·C + c is channel c of edge e.
+Edges are concatenated along the channels: channel e·C + c is channel c of edge e. An operation
+that is a candidate on some edges only has the weights of those edges. Of these, a call may compute
+any part: what a method does not sample costs nothing.
 """
 
 from __future__ import annotations
@@ -34,23 +36,44 @@ class FanOut(nn.Module):
     [(1, 4, 8, 8), (1, 4, 8, 8), (1, 4, 8, 8)]
 
     Args:
-        operations: Names of the candidates, in the order of alpha's columns.
+        operations: Names of all operations, in the order of alpha's columns.
         channels: C/K, the channels that a mixed operation processes.
         edges: E, the number of edges that leave the state.
         stride: 1, or 2 on the edges that reduce.
+        candidates: The operations that each edge has; by default all have all.
+
+    Attributes:
+        holders: For each operation the edges that have it.
+        complete: Whether all edges have all operations.
     """
 
-    def __init__(self, operations: Sequence[str], channels: int, edges: int, stride: int) -> None:
+    def __init__(
+        self,
+        operations: Sequence[str],
+        channels: int,
+        edges: int,
+        stride: int,
+        candidates: Sequence[Sequence[str]] | None = None,
+    ) -> None:
         super().__init__()
         self.channels, self.edges, self.stride = channels, edges, stride
         self.columns = {name: column for column, name in enumerate(operations)}
+        having = candidates or [operations] * edges
+        self.holders = {
+            name: tuple(edge for edge in range(edges) if name in having[edge])
+            for name in operations
+        }
+        self.complete = all(len(holders) == edges for holders in self.holders.values())
         self.shared = nn.ModuleDict()
         self.rectified = nn.ModuleDict()
         self.separate = nn.ModuleDict()
         # Operations that return the state itself.
         self.identities: tuple[str, ...] = ()
         for name in operations:
-            form = find_operation(name).fuse(channels, edges, stride)
+            holders = len(self.holders[name])
+            if not holders:
+                continue
+            form = find_operation(name).fuse(channels, holders, stride)
             if form is Trivial.NOTHING:
                 continue
             if form is Trivial.IDENTITY:
@@ -59,7 +82,7 @@ class FanOut(nn.Module):
                 getattr(self, form.group)[name] = form
             else:
                 create = partial(create_operation, name, channels, stride, False, normalised=True)
-                self.separate[name] = SeparateEdges(create, edges)
+                self.separate[name] = SeparateEdges(create, holders)
 
     def _spread(self, x: Tensor, weights: Tensor) -> Tensor | None:
         """Weighted sum for each edge of the branches that all edges share: one matrix product."""
@@ -78,7 +101,18 @@ class FanOut(nn.Module):
         stacked = torch.cat(branches, dim=1).permute(0, 2, 3, 1)
         return (stacked @ matrix).permute(0, 3, 1, 2)
 
-    def forward(self, x: Tensor, weights: Tensor) -> tuple[Tensor, ...]:
+    def forward(
+        self, x: Tensor, weights: Tensor, active: Sequence[Sequence[int]] | None = None
+    ) -> tuple[Tensor, ...]:
+        """Mix the operations of every edge.
+
+        Args:
+            x: `[B, C/K, H, W]`.
+            weights: `[E, O]`.
+            active: For each edge the columns that are computed; None computes all candidates.
+        """
+        if active is not None or not self.complete:
+            return self._sparse(x, weights, active)
         activated = functional.relu(x) if len(self.rectified) else x
         total: Tensor | None = None
         for group, source in ((self.rectified, activated), (self.separate, x)):
@@ -91,6 +125,55 @@ class FanOut(nn.Module):
             raise ValueError("A mixed operation needs a candidate besides 'none'.")
         return total.split(self.channels, dim=1)
 
+    def active_edges(self, name: str, active: Sequence[Sequence[int]] | None) -> tuple[int, ...]:
+        """The edges on which an operation is computed, in rising order."""
+        if active is None:
+            return self.holders[name]
+        column = self.columns[name]
+        return tuple(edge for edge in self.holders[name] if column in active[edge])
+
+    def positions(self, name: str, edges: Sequence[int]) -> tuple[int, ...] | None:
+        """The positions of edges among those that have the operation; None means all of them."""
+        holders = self.holders[name]
+        return None if len(edges) == len(holders) else tuple(map(holders.index, edges))
+
+    def _sparse(
+        self, x: Tensor, weights: Tensor, active: Sequence[Sequence[int]] | None
+    ) -> tuple[Tensor, ...]:
+        """Mix only the active candidates of each edge."""
+        totals: list[Tensor | None] = [None] * self.edges
+        for name in (*self.rectified, *self.separate, *self.shared, *self.identities):
+            edges = self.active_edges(name, active)
+            if not edges:
+                continue
+            for edge, part in zip(edges, self.contribution(name, edges, x, weights), strict=True):
+                total = totals[edge]
+                totals[edge] = part if total is None else total + part
+        height, width = (-(-size // self.stride) for size in x.shape[-2:])
+        nothing = x.new_zeros(len(x), self.channels, height, width)
+        return tuple(nothing if total is None else total for total in totals)
+
+    def contribution(
+        self, name: str, edges: Sequence[int], x: Tensor, weights: Tensor
+    ) -> tuple[Tensor, ...]:
+        """What an operation adds to some of its edges, one `[B, C/K, H', W']` for each.
+
+        Args:
+            name: The operation.
+            edges: Edges that have it, in rising order.
+            x: `[B, C/K, H, W]`.
+            weights: `[E, O]`.
+        """
+        column, branch = self.columns[name], self.branch(name)
+        chosen = [weights[edge, column] for edge in edges]
+        if name in self.shared or name in self.identities:
+            y = branch(x)
+            return tuple(y * weight for weight in chosen)
+        given = functional.relu(x) if name in self.rectified else x
+        per_channel = torch.stack(chosen).repeat_interleave(self.channels)
+        mixed: Tensor = branch(given, per_channel, self.positions(name, edges))
+        return mixed.split(self.channels, dim=1)
+
     def branch(self, name: str) -> nn.Module:
         """The module of an operation."""
         if name in self.identities:
@@ -101,7 +184,8 @@ class FanOut(nn.Module):
     def mix(self, names: Sequence[str], x: Tensor, weights: Tensor) -> Tensor:
         """The contribution of some operations to the mixtures, `[B, E·C/K, H', W']`.
 
-        Engines with kernels use it for operations that have no kernel.
+        Engines with kernels use it for operations that have no kernel, and only where all edges
+        have all operations.
 
         Args:
             names: At least one operation.

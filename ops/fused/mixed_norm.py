@@ -7,10 +7,13 @@ scale, so that one kernel normalises, weights and computes the gradient of the w
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ops.fused.slices import put_edges, take_edges
 from ops.fused.wide_norm import suits_rows, wide_norm
 
 
@@ -36,15 +39,39 @@ class WeightedNorm(nn.Module):
         self.register_buffer("running_mean", torch.zeros(channels))
         self.register_buffer("running_var", torch.ones(channels))
 
-    def forward(self, x: Tensor, weights: Tensor | None = None) -> Tensor:
-        if self.training and suits_rows(x, self.running_mean):
-            return wide_norm(
-                x, weights, self.running_mean, self.running_var, self.momentum, self.eps
-            )
+    def forward(
+        self,
+        x: Tensor,
+        weights: Tensor | None = None,
+        edges: int = 1,
+        chosen: Sequence[int] | None = None,
+    ) -> Tensor:
+        """Normalise and weight x.
+
+        Args:
+            x: `[B, C, H, W]`.
+            weights: `[C]`, or None for 1.
+            edges: Number of edges whose channels the norm has, one after the other.
+            chosen: The edges whose channels x has; None means all.
+        """
+        mean = take_edges(self.running_mean, edges, chosen)
+        variance = take_edges(self.running_var, edges, chosen)
+        y = self.normalised(x, weights, mean, variance)
+        if self.training:
+            put_edges(self.running_mean, edges, chosen, mean)
+            put_edges(self.running_var, edges, chosen, variance)
+        return y
+
+    def normalised(
+        self, x: Tensor, weights: Tensor | None, mean: Tensor, variance: Tensor
+    ) -> Tensor:
+        """`forward` with the running statistics `mean` and `variance`, updated in training."""
+        if self.training and suits_rows(x, mean):
+            return wide_norm(x, weights, mean, variance, self.momentum, self.eps)
         return functional.batch_norm(
             x,
-            self.running_mean,
-            self.running_var,
+            mean,
+            variance,
             # Contiguous: the channels_last backward of torch 2.13 on the CPU ignores strides here.
             weight=None if weights is None else weights.contiguous(),
             training=self.training,

@@ -26,10 +26,13 @@ class SeparateEdges(nn.Module):
         super().__init__()
         self.edges = nn.ModuleList(create() for _ in range(edges))
 
-    def forward(self, x: Tensor, weights: Tensor) -> Tensor:
-        parts = weights.view(len(self.edges), -1).unbind()
+    def forward(self, x: Tensor, weights: Tensor, chosen: Sequence[int] | None = None) -> Tensor:
+        edges = [
+            self.edges[edge] for edge in (range(len(self.edges)) if chosen is None else chosen)
+        ]
+        parts = weights.view(len(edges), -1).unbind()
         return torch.cat(
-            [edge(x) * w.view(1, -1, 1, 1) for edge, w in zip(self.edges, parts, strict=True)], 1
+            [edge(x) * w.view(1, -1, 1, 1) for edge, w in zip(edges, parts, strict=True)], 1
         )
 
 
