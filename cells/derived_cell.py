@@ -10,7 +10,7 @@ from cells.topology import Topology
 from genotypes import Genotype
 from ops.primitives import FactorizedReduce, ReluConvBn
 from ops.registry import create_operation
-from ops.regularize import Noise, drop_path
+from ops.regularize import Noise, drop_path, hand_generator
 
 
 class _DerivedNodes(nn.Module):
@@ -96,8 +96,11 @@ class DerivedCell(_DerivedNodes):
             before_previous: Output of the cell before the previous one.
             previous: Output of the previous cell.
             probability: The probability that the output of an operation is dropped for a sample.
-            generator: Source of the dropout masks; None drops nothing.
+            generator: Source of the dropout masks; None drops nothing. Random operations draw from
+                it as well.
         """
+        if isinstance(generator, torch.Generator):
+            hand_generator(self.operations, generator)
         states = [self.preprocess0(before_previous), self.preprocess1(previous)]
         return self._output(states, probability, generator)
 

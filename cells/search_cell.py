@@ -14,6 +14,7 @@ from ops.fused.fan_out import FanOut
 from ops.fused.mixed_norm import WeightedNorm
 from ops.partial import partial_size, shuffle_matrix, shuffle_order
 from ops.primitives import FactorizedReduce, ReluConvBn
+from ops.regularize import RandomModule
 
 
 class CellEvaluator(Protocol):
@@ -103,6 +104,7 @@ class SearchCell(nn.Module):
         self.fan_outs = nn.ModuleList(source.fan_out for source in self.sources)
         kinds = (WeightedNorm, nn.BatchNorm2d)
         self.norms = [module for module in self.modules() if isinstance(module, kinds)]
+        self.random = [module for module in self.modules() if isinstance(module, RandomModule)]
         # The initial zeros are never read: `sampled` stays False until `select_channels`.
         self.sampled = False
         self.register_buffer(
@@ -131,9 +133,22 @@ class SearchCell(nn.Module):
         self.sampled = True
         self.selection.copy_(selection, non_blocking=True)
 
+    def draw_from(self, generator: torch.Generator | None) -> None:
+        """Let the operations that draw random numbers use this generator."""
+        for module in self.random:
+            if generator is not None:
+                module.generator = generator
+
     def forward(
-        self, before_previous: Tensor, previous: Tensor, weights: EdgeWeights, engine: CellEvaluator
+        self,
+        before_previous: Tensor,
+        previous: Tensor,
+        weights: EdgeWeights,
+        engine: CellEvaluator,
+        generator: torch.Generator | None = None,
     ) -> Tensor:
+        """Let `engine` compute the output; random operations draw from `generator`."""
+        self.draw_from(generator)
         return engine.evaluate(self, before_previous, previous, weights)
 
     @property

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from ops.partial import ChannelError
+from ops.regularize import RandomModule, draw_normal
 
 
 def pointwise(c_in: int, c_out: int) -> nn.Conv2d:
@@ -45,6 +46,25 @@ class Zero(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return x[:, :, :: self.stride, :: self.stride] * 0.0
+
+
+class RandomNoise(RandomModule):
+    """`noise`: fresh N(0, 1) numbers of the output's shape; the input has no effect.
+
+    They are drawn in every forward pass, also in evaluation. With stride 2 the output has every
+    second row and column. Source: the space S4 of Zela et al. (arXiv 1909.09656, §3).
+
+    >>> RandomNoise(2)(torch.ones(1, 4, 8, 8)).shape
+    torch.Size([1, 4, 4, 4])
+    """
+
+    def __init__(self, stride: int) -> None:
+        super().__init__()
+        self.stride = stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        shape = x[:, :, :: self.stride, :: self.stride].shape
+        return draw_normal(shape, self.generator).to(x.device, x.dtype, non_blocking=True)
 
 
 class Pool(nn.Module):

@@ -110,6 +110,7 @@ _BUILT_IN = (
     _separable(5),
     _dilated(3),
     _dilated(5),
+    Operation("noise", lambda channels, stride, affine, normalised: primitives.RandomNoise(stride)),
     _separable(7),
     Operation(
         "conv_7x1_1x7",

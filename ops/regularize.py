@@ -1,11 +1,11 @@
-"""Drop path and dropout with masks from an explicit source."""
+"""Drop path, dropout and noise, with random numbers from an explicit source."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 Masks = Callable[[Sequence[int], float], Tensor]
 Noise = torch.Generator | Masks
@@ -46,6 +46,49 @@ def draw_uniform(shape: Sequence[int], generator: torch.Generator) -> Tensor:
     if isinstance(generator, PartGenerator):
         index, parts = generator.index, generator.parts
     return torch.rand((parts, *shape), generator=generator, device=generator.device)[index]
+
+
+def draw_normal(shape: Sequence[int], generator: torch.Generator) -> Tensor:
+    """Normal numbers N(0, 1) `[B, ...]` for this part of the batch, on the generator's device."""
+    index, parts = 0, 1
+    if isinstance(generator, PartGenerator):
+        index, parts = generator.index, generator.parts
+    return torch.randn((parts, *shape), generator=generator, device=generator.device)[index]
+
+
+class RandomModule(nn.Module):
+    """Base of modules that draw random numbers inside a network.
+
+    The network hands them its generator with `hand_generator`. A module that got none draws from a
+    generator of its own with seed 0.
+
+    >>> module = RandomModule()
+    >>> hand_generator(nn.Sequential(module), given := torch.Generator())
+    >>> module.generator is given
+    True
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._generator: torch.Generator | None = None
+
+    @property
+    def generator(self) -> torch.Generator:
+        """Where the numbers come from."""
+        if self._generator is None:
+            self._generator = torch.Generator().manual_seed(0)
+        return self._generator
+
+    @generator.setter
+    def generator(self, generator: torch.Generator) -> None:
+        self._generator = generator
+
+
+def hand_generator(module: nn.Module, generator: torch.Generator) -> None:
+    """Let all random modules in `module` draw from this generator."""
+    for part in module.modules():
+        if isinstance(part, RandomModule):
+            part.generator = generator
 
 
 def draw_mask(shape: Sequence[int], probability: float, generator: torch.Generator) -> Tensor:

@@ -23,6 +23,7 @@ from darts.models.stems import check_image_size, choose_stem
 from darts.runs.optimisers import create_adam, create_sgd
 from darts.searching.options import SearchOptions
 from darts.searching.recording import CudaGraphs, RecordedIteration, Step, wants_graphs
+from darts.searching.staging import NETWORK_NOISE, extra_streams
 from darts.searching.steps import ArchitectureStep, BilevelIteration, WeightStep
 from darts.searching.supernet import Supernet
 from darts.system import distributed
@@ -99,6 +100,8 @@ def assemble(
     architecture = _create_architecture(options, space, method, streams)
     sizes = options if stage is None else _at_stage(options, stage)
     supernet = _create_supernet(sizes, architecture, dataset, device, streams["weights"])
+    if NETWORK_NOISE in extra_streams(method, options, space):
+        supernet.generator = streams[NETWORK_NOISE]
     architecture.to(device, dtype_of(options.precision))
     # A resumed run must compute in the same way.
     options = replace(options, backend=supernet.backend)

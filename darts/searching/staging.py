@@ -17,6 +17,9 @@ from darts.methods.stages import Stage, shrink
 from darts.searching.options import SearchOptions
 from genotypes import SearchSpace
 
+NETWORK_NOISE = "network noise"
+"""The random stream of what the supernet draws in a forward pass."""
+
 NOISE = "noise"
 """The operation of the space S4 that returns random numbers."""
 
@@ -40,7 +43,7 @@ def extra_streams(method: Method, options: SearchOptions, space: SearchSpace) ->
     needs = {
         "relaxation": method.relaxation.stochastic,
         "perturbation": method.perturbation is not None,
-        "network noise": bool(options.drop_path or method.skips or method.stages)
+        NETWORK_NOISE: bool(options.drop_path or method.skips or method.stages)
         or NOISE in space.operations,
         "stages": method.stages is not None,
         "selection": method.selection.evaluates,

@@ -48,6 +48,8 @@ class Supernet(nn.Module):
 
     Attributes:
         recompute: Whether cells are recomputed in the backward pass, which saves memory.
+        generator: The source of what the network draws in a forward pass, such as the operation
+            `noise`; None if it is not given.
         image_multiple: Height and width of images must be multiples of this.
 
     Raises:
@@ -73,6 +75,7 @@ class Supernet(nn.Module):
         super().__init__()
         self.sampling = sampling
         self.recompute = False
+        self.generator: torch.Generator | None = None
         self.stem = create_search_stem(stem, channels)
         skeleton = Skeleton.of(
             layers=layers,
@@ -131,12 +134,18 @@ class Supernet(nn.Module):
             weights = list(tables)
         before_previous, previous = self.stem(images)
         if not self.recompute and self.engine.can_run_stack(cells, previous, weights):
+            for cell in cells:
+                cell.draw_from(self.generator)
             nodes = self.engine.evaluate_stack(cells, before_previous, previous, weights)
             return self.classifier(torch.cat([node.mean(dim=(2, 3)) for node in nodes], dim=1))
         before_previous, previous = map(self.engine.hand_on, (before_previous, previous))
         for cell, of_cell in zip(cells, weights, strict=True):
             given = (before_previous, previous, of_cell, self.engine)
-            output = recomputed(cell, *given) if self.recompute else cell(*given)
+            generator = self.generator if cell.random else None
+            if self.recompute:
+                output = recomputed(cell, *given, generator=generator)
+            else:
+                output = cell(*given, generator)
             if cell is not cells[-1]:
                 before_previous, previous = previous, self.engine.hand_on(output)
         return self.classifier(output.mean(dim=(2, 3)))

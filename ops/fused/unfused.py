@@ -76,7 +76,10 @@ class BesideKernels:
         """
         learning = [parameter for parameter in self.parameters if parameter.requires_grad]
         d_x, d_mixture, *found = torch.autograd.grad(
-            self._mixed, [self.x, self.mixture, *learning], gradient.to(self._mixed.dtype)
+            self._mixed,
+            [self.x, self.mixture, *learning],
+            gradient.to(self._mixed.dtype),
+            materialize_grads=True,  # An operation need not read x.
         )
         given = iter(found)
         return d_x, d_mixture, [next(given) if p.requires_grad else None for p in self.parameters]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import torch
 from torch import Tensor, nn
 
-from cells.topology import Topology
+from cells.topology import EdgeWeights, Topology
 from darts.searching.supernet import Supernet
-from tests.reference.supernet import OPERATIONS, ReferenceSupernet
+from tests.reference.supernet import ReferenceSupernet
 
 _SEPARABLE = {
     "first.depthwise": "depthwise1",
@@ -23,8 +23,14 @@ _DILATED = {"conv.depthwise": "depthwise", "conv.pointwise": "pointwise", "norm"
 _REDUCE = {"conv1": "conv1", "conv2": "conv2", "norm": "norm"}
 
 
-def parts(fused: Supernet, literal: ReferenceSupernet) -> Iterator[tuple[nn.Module, list]]:
-    """Pairs of a fused layer and the list of literal layers, one per edge, that it stacks."""
+def parts(
+    fused: Supernet, literal: ReferenceSupernet, tables: Mapping[str, EdgeWeights] | None = None
+) -> Iterator[tuple[nn.Module, list]]:
+    """Pairs of a fused layer and the list of literal layers, one per edge, that it stacks.
+
+    Edges share the statistics of a pool. They are compared with those of the first edge; with
+    `tables`, the first edge on which these compute the pool.
+    """
     yield fused.stem, [literal.stem]
     yield fused.classifier, [literal.classifier]
     for ours, theirs in zip(fused.cells, literal.cells, strict=True):
@@ -33,24 +39,32 @@ def parts(fused: Supernet, literal: ReferenceSupernet) -> Iterator[tuple[nn.Modu
         topology: Topology = ours.topology
         for source, fan_out in enumerate(ours.fan_outs):
             rows = [edge.index for edge in topology.outgoing(source)]
+            active = tables[ours.place.kind].active if tables else None
             for name, branch in fan_out.shared.items():
-                yield branch.norm, _operations(theirs, rows, name, "norm")[:1]
+                members, column = fan_out.holders[name], fan_out.columns[name]
+                used = [e for e in members if active is None or column in active[rows[e]]]
+                layers = _layers(theirs, [rows[e] for e in used or members], column, "norm")
+                yield branch.norm, layers[:1]
             for name, branch in fan_out.rectified.items():
                 names = {"sep": _SEPARABLE, "dil": _DILATED, "ski": _REDUCE}[name[:3]]
+                own = [rows[edge] for edge in fan_out.holders[name]]
                 for ours_at, theirs_at in names.items():
-                    yield branch.get_submodule(ours_at), _operations(theirs, rows, name, theirs_at)
+                    layers = _layers(theirs, own, fan_out.columns[name], theirs_at)
+                    yield branch.get_submodule(ours_at), layers
 
 
-def _operations(cell: nn.Module, rows: list[int], name: str, layer: str) -> list:
-    column = OPERATIONS.index(name)
-    return [cell.edges[row].operations[column].get_submodule(layer) for row in rows]
+def _layers(cell: nn.Module, rows: list[int], column: int, layer: str) -> list:
+    return [cell.edges[row].operation(column).get_submodule(layer) for row in rows]
 
 
 def pairs(
-    fused: Supernet, literal: ReferenceSupernet, read: Callable[[Tensor], Tensor] = lambda t: t
+    fused: Supernet,
+    literal: ReferenceSupernet,
+    read: Callable[[Tensor], Tensor] = lambda t: t,
+    tables: Mapping[str, EdgeWeights] | None = None,
 ) -> Iterator[tuple[str, Tensor, Tensor]]:
     """Name, fused tensor and stacked literal tensor of every parameter and running statistic."""
-    for ours, theirs in parts(fused, literal):
+    for ours, theirs in parts(fused, literal, tables):
         for name, tensor in [*ours.named_parameters(), *ours.named_buffers()]:
             if tensor.is_floating_point():
                 stacked = [

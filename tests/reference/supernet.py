@@ -7,7 +7,7 @@ model_search.py.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -29,8 +29,11 @@ OPERATIONS = (
     "dil_conv_5x5",
 )
 
-# For each kind of cell: weights of the operations [E, 8], and of the edges [E] or None.
-Tables = Mapping[str, tuple[Tensor, Tensor | None]]
+# For each kind of cell: weights of the operations [E, O], and of the edges [E] or None; then,
+# optionally, the computed columns of each edge, and a factor for each edge and sample [E, B].
+Tables = Mapping[str, Sequence]
+# (kind of cell, source, target) -> names of the candidates of an edge.
+Candidates = Callable[[str, int, int], Sequence[str]]
 # For (cell, state): a permutation of the channels; its first C/K entries are selected.
 Selection = Mapping[tuple[int, int], Tensor]
 
@@ -45,37 +48,59 @@ def channel_shuffle(x: Tensor, groups: int) -> Tensor:
 class MixedOperation(nn.Module):
     """One edge: all candidates process C/K channels; the other channels bypass them."""
 
-    def __init__(self, channels: int, k: int, stride: int) -> None:
+    def __init__(
+        self,
+        channels: int,
+        k: int,
+        stride: int,
+        space: Sequence[str] = OPERATIONS,
+        candidates: Sequence[str] | None = None,
+    ) -> None:
         super().__init__()
         self.channels, self.k, self.stride = channels, k, stride
+        names = space if candidates is None else candidates
+        self.columns = [column for column, name in enumerate(space) if name in names]
         self.operations = nn.ModuleList(
-            create_operation(name, channels // k, stride, affine=False, normalised=True)
-            for name in OPERATIONS
+            create_operation(space[column], channels // k, stride, affine=False, normalised=True)
+            for column in self.columns
         )
 
-    def mixture(self, x: Tensor, weights: Tensor) -> Tensor:
-        """sum_o w_o · o(x)"""
-        total = weights[0] * self.operations[0](x)
-        for weight, operation in zip(weights[1:], self.operations[1:], strict=True):
-            total = total + weight * operation(x)
+    def operation(self, column: int) -> nn.Module:
+        """The candidate that belongs to a column of alpha."""
+        return self.operations[self.columns.index(column)]
+
+    def mixture(self, x: Tensor, weights: Tensor, active: Sequence[int] | None = None) -> Tensor:
+        """sum_o w_o · o(x) over the candidates that are active"""
+        total = x.new_zeros(()) * x[:, :, :: self.stride, :: self.stride]
+        for column, operation in zip(self.columns, self.operations, strict=True):
+            if active is None or column in active:
+                total = total + weights[column] * operation(x)
         return total
 
     def bypass(self, x: Tensor) -> Tensor:
         return functional.max_pool2d(x, 2, 2) if self.stride == 2 else x
 
-    def forward(self, x: Tensor, weights: Tensor, permutation: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        x: Tensor,
+        weights: Tensor,
+        permutation: Tensor | None = None,
+        active: Sequence[int] | None = None,
+    ) -> Tensor:
         selected = self.channels // self.k
         if self.k == 1 and permutation is None:
-            return self.mixture(x, weights)
+            return self.mixture(x, weights, active)
         if permutation is None:
             processed, bypassed = x[:, :selected], x[:, selected:]
-            both = torch.cat([self.mixture(processed, weights), self.bypass(bypassed)], dim=1)
+            both = torch.cat(
+                [self.mixture(processed, weights, active), self.bypass(bypassed)], dim=1
+            )
             return channel_shuffle(both, self.k)
         # S · sum_o w_o · o(S x) + (1 - S) x: all channels keep their positions.
         size = (len(x), self.channels, x.shape[2] // self.stride, x.shape[3] // self.stride)
         out = x.new_zeros(size)
         chosen, others = permutation[:selected], permutation[selected:]
-        out = out.index_copy(1, chosen, self.mixture(x[:, chosen], weights))
+        out = out.index_copy(1, chosen, self.mixture(x[:, chosen], weights, active))
         if len(others):
             out = out.index_copy(1, others, self.bypass(x[:, others]))
         return out
@@ -94,6 +119,8 @@ class ReferenceCell(nn.Module):
         k: int,
         reduction: bool,
         previous_reduction: bool,
+        space: Sequence[str] = OPERATIONS,
+        candidates: Candidates | None = None,
     ) -> None:
         super().__init__()
         self.nodes, self.reduction = nodes, reduction
@@ -106,7 +133,9 @@ class ReferenceCell(nn.Module):
         for node in range(nodes):
             for source in range(2 + node):
                 stride = 2 if reduction and source < 2 else 1
-                self.edges.append(MixedOperation(channels, k, stride))
+                kind = "reduce" if reduction else "normal"
+                names = candidates(kind, source, 2 + node) if candidates else None
+                self.edges.append(MixedOperation(channels, k, stride, space, names))
 
     def forward(
         self,
@@ -115,15 +144,20 @@ class ReferenceCell(nn.Module):
         operations: Tensor,
         edges: Tensor | None,
         permutations: Mapping[int, Tensor],
+        active: Sequence[Sequence[int]] | None = None,
+        keep: Tensor | None = None,
     ) -> Tensor:
         states = [self.preprocess0(before_previous), self.preprocess1(previous)]
         row = 0
         for _ in range(self.nodes):
             node: Tensor | None = None
             for source, state in enumerate(states):
-                out = self.edges[row](state, operations[row], permutations.get(source))
+                columns = None if active is None else active[row]
+                out = self.edges[row](state, operations[row], permutations.get(source), columns)
                 if edges is not None:
                     out = edges[row] * out
+                if keep is not None:
+                    out = keep[row].view(-1, 1, 1, 1) * out
                 node = out if node is None else node + out
                 row += 1
             assert node is not None
@@ -134,7 +168,7 @@ class ReferenceCell(nn.Module):
 class ReferenceSupernet(nn.Module):
     """Stem, cells, global average pooling, classifier.
 
-    `cells[i].edges[row].operations[column]` is the operation that alpha[row, column] weights.
+    `cells[i].edges[row].operation(column)` is the operation that alpha[row, column] weights.
     """
 
     def __init__(
@@ -146,6 +180,8 @@ class ReferenceSupernet(nn.Module):
         num_classes: int = 10,
         stem: str = "cifar",
         edge_normalisation: bool = True,
+        space: Sequence[str] = OPERATIONS,
+        candidates: Candidates | None = None,
     ) -> None:
         super().__init__()
         self.edge_normalisation = edge_normalisation
@@ -166,6 +202,8 @@ class ReferenceSupernet(nn.Module):
                     k=k,
                     reduction=reduction,
                     previous_reduction=previous_reduction,
+                    space=space,
+                    candidates=candidates,
                 )
             )
             before_previous, previous = previous, nodes * channels
@@ -177,14 +215,14 @@ class ReferenceSupernet(nn.Module):
 
         Args:
             images: `[B, 3, H, W]`.
-            tables: For "normal" and "reduce": softmax of alpha `[E, 8]` and softmax of beta over
-                each node's incoming edges `[E]` (unused without edge normalisation).
+            tables: For "normal" and "reduce": softmax of alpha `[E, O]` and softmax of beta over
+                each node's incoming edges `[E]` (unused without edge normalisation); see `Tables`.
             selection: For (cell, source state): a permutation of the cell's channels whose first
                 C/K entries S selects. None: the first channels and a shuffle.
         """
         before_previous, previous = self.stem(images)
         for layer, cell in enumerate(self.cells):
-            operations, edges = tables["reduce" if cell.reduction else "normal"][:2]
+            operations, edges, *more = tables["reduce" if cell.reduction else "normal"]
             if not self.edge_normalisation:
                 edges = None
             permutations = {
@@ -192,7 +230,7 @@ class ReferenceSupernet(nn.Module):
                 for (of, source), permutation in (selection or {}).items()
                 if of == layer
             }
-            output = cell(before_previous, previous, operations, edges, permutations)
+            output = cell(before_previous, previous, operations, edges, permutations, *more)
             before_previous, previous = previous, output
         pooled = functional.adaptive_avg_pool2d(previous, 1).flatten(1)
         return self.classifier(pooled)
