@@ -10,6 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -22,7 +23,13 @@ ALIGNED = "normal"
 
 
 class WeightRegulariser(ABC):
-    """A term that changes the gradient of the weights in the weight step."""
+    """A term that changes the gradient of the weights in the weight step.
+
+    Attributes:
+        recordable: Whether a CUDA graph can record it: whether it is the same in every epoch.
+    """
+
+    recordable: ClassVar[bool] = False
 
     @abstractmethod
     def __call__(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from math import isnan
 
 import torch
 from torch import Tensor, nn
@@ -77,6 +78,7 @@ class Architecture(nn.Module):
             for kind in self.kinds:
                 self.register_buffer(f"_excluded_{kind}", self._excluded(kind), persistent=False)
         self._fixed: dict[str, Tensor] = {}
+        self._fixed_columns: dict[str, list[tuple[int, ...] | None]] = {}
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -126,6 +128,11 @@ class Architecture(nn.Module):
                 gradient.
         """
         self._fixed[kind] = weights.to(self.alpha[kind])
+        # Read by the host once, for relaxations that compute single paths.
+        self._fixed_columns[kind] = [
+            None if any(isnan(value) for value in row) else _nonzero(row)
+            for row in weights.tolist()
+        ]
 
     def _complete(self, kind: str, weights: EdgeWeights) -> EdgeWeights:
         """The weights with fixed rows and the column of the auxiliary skip."""
@@ -133,6 +140,10 @@ class Architecture(nn.Module):
         if kind in self._fixed:
             fixed = self._fixed[kind]
             operations = torch.where(fixed.isnan(), operations, fixed)
+            if weights.active is not None:
+                rows = zip(self._fixed_columns[kind], weights.active, strict=True)
+                active = tuple(drawn if columns is None else columns for columns, drawn in rows)
+                weights = weights._replace(active=active)
         if self.auxiliary is not None:
             constant = operations.new_full((len(operations), 1), self.auxiliary(self.progress))
             operations = torch.cat([operations, constant], dim=1)
@@ -204,6 +215,10 @@ class Architecture(nn.Module):
             reduce_concat=concat if reduces else (),
             space=self.space,
         )
+
+
+def _nonzero(row: Sequence[float]) -> tuple[int, ...]:
+    return tuple(column for column, value in enumerate(row) if value)
 
 
 AUXILIARY_SKIP = "auxiliary_skip"

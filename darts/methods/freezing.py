@@ -51,6 +51,7 @@ class OperationFreezing:
     threshold: float = 0.4
     window: int = 20
     similarity: Literal["columns", "flattened"] = "columns"
+    recordable: ClassVar[bool] = False
 
     def start(self, operations: Sequence[StackedOperation]) -> Freezer:
         """The state of a search with these operations, of which none is frozen yet."""

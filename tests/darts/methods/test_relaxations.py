@@ -388,3 +388,20 @@ def test_an_architecture_draws_for_each_step() -> None:
     assert not fixed.operations.requires_grad
     evaluated = made.evaluated_tables()["reduce"]
     assert evaluated.operations.sum(1).tolist() == [1.0] * 5
+
+
+def test_decided_rows_are_computed_as_decided() -> None:
+    """Also where the relaxation draws another operation for them."""
+    made = Architecture(TOPOLOGY, relaxation=HardGumbel(), generator=draw().generator)
+    decided = torch.full((5, 8), torch.nan)
+    decided[1] = torch.eye(8)[4]
+    decided[2] = 0.0
+    made.fix("normal", decided)
+    for _ in range(5):
+        table = made.tables()["normal"]
+        active = table.active
+        assert active is not None
+        assert active[1] == (4,)
+        assert active[2] == ()
+        assert table.operations[[1, 2]].tolist() == decided[[1, 2]].tolist()
+        assert [len(active[row]) for row in (0, 3, 4)] == [1, 1, 1]
