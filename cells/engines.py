@@ -18,9 +18,10 @@ from cells.search_cell import SearchCell
 from cells.topology import INPUTS, EdgeWeights
 from ops.backends import BackendName, choose_backend, takes, takes_triton
 from ops.fused.node_sum import node_sum
-from ops.native.cell import ChannelOrder, NativeSource, run_native_cell
+from ops.native.cell import ChannelOrder, run_native_cell
 from ops.native.kernels import choose_lanes
 from ops.native.preprocess import preprocess
+from ops.native.source import NativeSource, sources_of
 
 
 class Engine:
@@ -223,7 +224,7 @@ class NativeEngine(Engine):
 
     def _suits(self, cell: SearchCell, *tensors: Tensor | None) -> bool:
         adapted = (*cell.preprocess0.parameters(), *cell.preprocess1.parameters())
-        weights = [weight for source in self._sources_of(cell) for weight in source.weights()]
+        weights = [weight for source in self._sources_of(cell) for weight in source.parameters()]
         present = [tensor for tensor in tensors if tensor is not None]
         return takes(present, [*adapted, *weights], cell.norms, cell.training)
 
@@ -235,13 +236,28 @@ class NativeEngine(Engine):
         if not cell.sampled:
             order, place = cell.orders, cell.places
         channels = ChannelOrder(order, place)
-        return run_native_cell(self._sources_of(cell), inputs, channels, *cell.by_source(weights))
+        sources = self._sources_of(cell)
+        if weights.active is not None:
+            sources = _sources(cell, cell.active_by_source(weights))
+        return run_native_cell(sources, inputs, channels, *cell.by_source(weights))
 
     def _sources_of(self, cell: SearchCell) -> list[NativeSource]:
         sources = self._sources.get(cell)
         if sources is None:
-            sources = self._sources[cell] = [NativeSource(*edges) for edges in cell.sources]
+            everything = [None] * len(cell.sources)
+            sources = self._sources[cell] = _sources(cell, everything)
         return sources
+
+
+def _sources(
+    cell: SearchCell, active: Sequence[Sequence[Sequence[int]] | None]
+) -> list[NativeSource]:
+    """The calls of the kernels that evaluate a cell."""
+    return [
+        source
+        for state, edges in enumerate(cell.sources)
+        for source in sources_of(state, edges.fan_out, edges.targets, active[state])
+    ]
 
 
 class TritonEngine(Engine):
@@ -252,6 +268,8 @@ class TritonEngine(Engine):
     def can_run(
         self, cell: SearchCell, before_previous: Tensor, previous: Tensor, weights: EdgeWeights
     ) -> bool:
+        if weights.active is not None or not cell.complete:
+            return False
         tensors = (before_previous, previous, weights.operations, weights.edges)
         present = [tensor for tensor in tensors if tensor is not None]
         return takes_triton(present, list(cell.parameters()), cell.norms, cell.training)

@@ -75,11 +75,14 @@ class BesideKernels:
             gradient: The gradient of `mixed`.
         """
         learning = [parameter for parameter in self.parameters if parameter.requires_grad]
-        d_x, d_mixture, *found = torch.autograd.grad(
-            self._mixed,
-            [self.x, self.mixture, *learning],
-            gradient.to(self._mixed.dtype),
-            materialize_grads=True,  # An operation need not read x.
+        given = iter(
+            torch.autograd.grad(
+                self._mixed,
+                [self.x, self.mixture, *learning],
+                gradient.to(self._mixed.dtype),
+                # An operation need not read x, and some of its edges may not take part.
+                materialize_grads=True,
+            )
         )
-        given = iter(found)
+        d_x, d_mixture = next(given), next(given)
         return d_x, d_mixture, [next(given) if p.requires_grad else None for p in self.parameters]

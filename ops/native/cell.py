@@ -8,17 +8,14 @@ a kernel run in PyTorch, and their results are added.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import partial
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from ops.fused import branches as forms
-from ops.fused.fan_out import FanOut
 from ops.fused.mixed_norm import WeightedNorm
+from ops.fused.slices import put_edges, take_edges
 from ops.fused.unfused import BesideKernels
 from ops.native.kernels import (
     SLACK,
@@ -27,55 +24,11 @@ from ops.native.kernels import (
     Kind,
     Lanes,
     addresses,
-    choose_lanes,
     run_fan_out,
 )
+from ops.native.source import NativeCandidate, NativeSource
 
 _NO_NORM = WeightedNorm(1)
-
-
-@dataclass(frozen=True)
-class NativeCandidate:
-    """One operation on all edges that leave a state, as the kernels need it.
-
-    Attributes:
-        kind: The kind of operation.
-        column: Its column in the table of weights.
-        kernel: Kernel size of its depthwise convolutions.
-        convolutions: Its convolutions in order.
-        norms: Its batch norms in order.
-    """
-
-    kind: Kind
-    column: int
-    kernel: int = 1
-    convolutions: tuple[nn.Conv2d, ...] = ()
-    norms: tuple[WeightedNorm, ...] = ()
-
-
-class NativeSource:
-    """A state with the edges that leave it.
-
-    Args:
-        fan_out: The mixed operations of the edges.
-        rows: The rows of the edges in alpha and beta.
-        targets: The inner nodes where the edges end, numbered from 0.
-    """
-
-    def __init__(self, fan_out: FanOut, rows: Sequence[int], targets: Sequence[int]) -> None:
-        self.fan_out, self.rows, self.targets = fan_out, list(rows), list(targets)
-        self.lanes = choose_lanes(fan_out.channels, fan_out.edges)
-        self.candidates, self.beside = candidates(fan_out)
-        """The operations that the kernels evaluate, and the names of all others."""
-        self.norms = [norm for one in self.candidates for norm in one.norms]
-
-    def weights(self) -> list[Tensor]:
-        """The current weights of all convolutions; functional calls may replace them."""
-        return [conv.weight for one in self.candidates for conv in one.convolutions]
-
-    def beside_parameters(self) -> list[Tensor]:
-        """The current parameters of the operations that run beside the kernels."""
-        return [p for name in self.beside for p in self.fan_out.branch(name).parameters()]
 
 
 class ChannelOrder(NamedTuple):
@@ -88,40 +41,6 @@ class ChannelOrder(NamedTuple):
     place: Tensor
 
 
-def candidates(fan_out: FanOut) -> tuple[list[NativeCandidate], tuple[str, ...]]:
-    """The operations of a fan-out that the kernels can evaluate, and the names of all others."""
-    known: list[NativeCandidate] = []
-    others = []
-    # In the order in which the PyTorch engine adds them.
-    for name in (*fan_out.shared, *fan_out.identities, *fan_out.rectified, *fan_out.separate):
-        column = fan_out.columns[name]
-        if name in fan_out.identities:
-            known.append(NativeCandidate(Kind.IDENTITY, column))
-        elif candidate := _candidate(fan_out.branch(name), column):
-            known.append(candidate)
-        else:
-            others.append(name)
-    return known, tuple(others)
-
-
-def _candidate(form: nn.Module, column: int) -> NativeCandidate | None:
-    if isinstance(form, forms.SharedPool):
-        kind = Kind.MAX_POOL if form.kind == "max" else Kind.AVG_POOL
-        return NativeCandidate(kind, column, norms=(form.norm,))
-    if isinstance(form, forms.FactorizedReduceFan):
-        return NativeCandidate(Kind.REDUCE, column, 1, (form.conv1, form.conv2), (form.norm,))
-    if isinstance(form, forms.SeparableConvFan):
-        first, second = form.first, form.second
-        convolutions = (first.depthwise, first.pointwise, second.depthwise, second.pointwise)
-        norms = (form.norm1, form.norm2)
-        return NativeCandidate(Kind.SEPARABLE, column, first.kernel, convolutions, norms)
-    if isinstance(form, forms.DilatedConvFan):
-        conv = form.conv
-        pair = (conv.depthwise, conv.pointwise)
-        return NativeCandidate(Kind.DILATED, column, conv.kernel, pair, (form.norm,))
-    return None
-
-
 def run_native_cell(
     sources: Sequence[NativeSource],
     inputs: Sequence[Tensor],
@@ -132,7 +51,7 @@ def run_native_cell(
     """Compute all inner nodes, each `[B, C, H', W']` and channels_last.
 
     Args:
-        sources: The states with edges.
+        sources: The calls of all states with edges, in the order of the states.
         inputs: Both preprocessed inputs `[B, C, H, W]`, channels_last.
         channels: The order of the channels.
         mixture: Weights of the operations `[E, O]`, ordered by source.
@@ -144,7 +63,12 @@ def run_native_cell(
 
 
 class _Call:
-    """One evaluation of a cell: its sources, the order of channels, and all parameters."""
+    """One evaluation of a cell: its sources, the order of channels, and all parameters.
+
+    Attributes:
+        places: For each source the positions of its edges among all edges, ordered by state.
+        whole: Whether each state has one source only, which then initialises or completes it.
+    """
 
     def __init__(
         self, sources: Sequence[NativeSource], channels: ChannelOrder, inputs: int
@@ -155,11 +79,19 @@ class _Call:
         self.parameters = [p for group in (*self.known, *self.beside) for p in group]
         self.nodes = 1 + max(node for source in sources for node in source.targets)
         self.training = sources[0].fan_out.training
-        self.edges = [len(source.targets) for source in sources]
+        fan_outs = {source.state: source.fan_out for source in sources}
+        starts, total = {}, 0
+        for state, fan_out in fan_outs.items():
+            starts[state] = total
+            total += fan_out.edges
+        self.places = [
+            tuple(starts[source.state] + edge for edge in source.edges) for source in sources
+        ]
+        self.whole = len(fan_outs) == len(sources)
 
-    def states(self, inputs: Sequence[Tensor], nodes: Sequence[Tensor]) -> list[Tensor]:
-        """The states that have outgoing edges."""
-        return [*inputs, *nodes][: len(self.sources)]
+    def part(self, table: Tensor, index: int) -> Tensor:
+        """The rows of a source in a table `[E, …]`, contiguous."""
+        return take_edges(table, len(table), self.places[index])
 
     def describe(
         self, index: int, state: Tensor, nodes: Sequence[Tensor], z: Tensor, norms: Tensor
@@ -170,7 +102,7 @@ class _Call:
         `nodes`, `z`, `norms` and `self`, which must outlive the call.
         """
         source = self.sources[index]
-        fan_out, lanes = source.fan_out, source.lanes
+        state_index, fan_out, lanes = source.state, source.fan_out, source.lanes
         batch, channels, height, width = state.shape
         pixels, size = nodes[0].numel() // channels, state.element_size()
         branches = (BranchCall * len(source.candidates))()
@@ -204,8 +136,8 @@ class _Call:
             eps=norm.eps,
             momentum=norm.momentum,
             branch=branches,
-            order=self.channels.order[index].data_ptr(),
-            place=self.channels.place[index].data_ptr(),
+            order=self.channels.order[state_index].data_ptr(),
+            place=self.channels.place[state_index].data_ptr(),
             state=state.data_ptr(),
             x=x_at,
             target=addresses(nodes[node] for node in source.targets),
@@ -237,13 +169,12 @@ class _Beside:
         state: Tensor,
         mixture: Tensor,
         channels: ChannelOrder,
-        index: int,
     ) -> None:
-        fan_out, count = source.fan_out, source.fan_out.channels
+        index, count = source.state, source.fan_out.channels
         self.read, self.place = channels.order[index, :count], channels.place[index, :count]
         self.targets = source.targets
         self.part = BesideKernels(
-            partial(fan_out.mix, source.beside),
+            source.mix_beside,
             source.beside_parameters(),
             state.detach()[:, self.read],
             mixture,
@@ -276,21 +207,26 @@ class _Cell(torch.autograd.Function):
         size = batch, channels, height // stride, width // stride
         dtype, layout = inputs[0].dtype, torch.channels_last
         nodes = [torch.empty(size, dtype=dtype, memory_format=layout) for _ in range(cell.nodes)]
+        if not cell.whole:
+            for node in nodes:
+                node.zero_()
         saved = []
         ctx.beside = {}
-        mixtures, passings = (one.contiguous().split(cell.edges) for one in (mixture, passing))
-        for index, state in enumerate(cell.states(inputs, nodes)):
-            source, rows, passed = cell.sources[index], mixtures[index], passings[index]
+        states, tables = (*inputs, *nodes), (mixture.contiguous(), passing.contiguous())
+        for index, source in enumerate(cell.sources):
+            state, (rows, passed) = states[source.state], (cell.part(one, index) for one in tables)
             z, norms = cell.workspace(index, state, nodes[0].numel() // channels)
             call, branches = cell.describe(index, state, nodes, z, norms)
-            for branch, candidate in zip(branches, source.candidates, strict=True):
-                running = [(norm.running_mean, norm.running_var) for norm in candidate.norms]
-                branch.running = addresses([one for pair in running for one in pair], 4)
+            running = source.running()
+            for branch, statistics in zip(branches, running, strict=True):
+                branch.running = addresses(statistics, 4)
             call.mixture, call.passing = rows.data_ptr(), passed.data_ptr()
-            call.assign = index == 0
+            call.assign = cell.whole and index == 0
             run_fan_out(call, source.lanes, dtype, backward=False)
+            if cell.training:
+                source.put_running(running)
             if source.beside:
-                ctx.beside[index] = _Beside(source, state, rows, cell.channels, index)
+                ctx.beside[index] = _Beside(source, state, rows, cell.channels)
                 ctx.beside[index].add(nodes)
             saved += [z, norms]
         ctx.cell = cell
@@ -311,20 +247,24 @@ class _Cell(torch.autograd.Function):
         # The given gradients become complete from the last node to the first.
         given = [one.contiguous(memory_format=torch.channels_last) for one in gradients]
         d_inputs = [torch.empty_like(x) if w else None for x, w in zip(inputs, wanted, strict=True)]
-        leaving = [torch.empty_like(one) for one in given[: len(cell.sources) - cell.inputs]]
+        last = cell.sources[-1].state
+        leaving = [torch.empty_like(one) for one in given[: last + 1 - cell.inputs]]
         completed = [*leaving, *given[len(leaving) :]]
-        bases, d_states = [*[None] * cell.inputs, *given], [*d_inputs, *leaving]
-        weights = [one.contiguous() for one in (mixture, passing)]
-        d_mixture, d_passing = (torch.empty_like(one) for one in weights)
-        of_sources = [list(one.split(cell.edges)) for one in (*weights, d_mixture, d_passing)]
+        bases: list[Tensor | None] = [*[None] * cell.inputs, *given]
+        d_states, states = [*d_inputs, *leaving], (*inputs, *nodes)
+        tables = [one.contiguous() for one in (mixture, passing)]
+        d_tables = [torch.empty_like(one) for one in tables]
         known: list[list[Tensor | None]] = [[] for _ in cell.sources]
         beside: list[list[Tensor | None]] = [[] for _ in cell.sources]
-        states = cell.states(inputs, nodes)
-        for index in reversed(range(len(states))):
-            source, base, d_state = cell.sources[index], bases[index], d_states[index]
+        for index, source in reversed(list(enumerate(cell.sources))):
+            number = source.state
+            state, base, d_state = states[number], bases[number], d_states[number]
+            # A further source of the same state adds to what this one writes.
+            bases[number] = d_state
             z, norms = saved[2 * index : 2 * index + 2]
-            rows, passed, d_rows, d_passed = (one[index] for one in of_sources)
-            call, branches = cell.describe(index, states[index], completed, z, norms)
+            rows, passed = (cell.part(one, index) for one in tables)
+            d_rows, d_passed = d_parts = [cell.part(one, index) for one in d_tables]
+            call, branches = cell.describe(index, state, completed, z, norms)
             known[index] = [
                 torch.empty_like(weight) if id(weight) in learned else None
                 for weight in cell.known[index]
@@ -336,7 +276,7 @@ class _Cell(torch.autograd.Function):
             call.d_mixture, call.d_passing = d_rows.data_ptr(), d_passed.data_ptr()
             call.base = None if base is None else base.data_ptr()
             call.d_state = None if d_state is None else d_state.data_ptr()
-            run_fan_out(call, source.lanes, states[index].dtype, backward=True)
+            run_fan_out(call, source.lanes, state.dtype, backward=True)
             if index in ctx.beside:
                 d_beside, found = ctx.beside[index].backward(completed, d_state)
                 d_rows += d_beside
@@ -344,5 +284,7 @@ class _Cell(torch.autograd.Function):
                     gradient if id(parameter) in learned else None
                     for parameter, gradient in zip(cell.beside[index], found, strict=True)
                 ]
+            for whole, part in zip(d_tables, d_parts, strict=True):
+                put_edges(whole, len(whole), cell.places[index], part)
         parameters = [one for group in (*known, *beside) for one in group]
-        return None, d_mixture, d_passing, *d_inputs, *parameters
+        return None, *d_tables, *d_inputs, *parameters

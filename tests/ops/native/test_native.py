@@ -115,7 +115,7 @@ def run(
     previous = torch.randn(3, 8, *size, generator=generator, dtype=DOUBLE).requires_grad_()
     output = made(before, previous, weights, engine)
     probe = torch.randn(output.shape, generator=generator, dtype=DOUBLE)
-    unknowns = [before, previous, *weights, *made.parameters()]
+    unknowns = [before, previous, weights.operations, weights.edges, *made.parameters()]
     return output, torch.autograd.grad((output * probe).sum(), unknowns)
 
 

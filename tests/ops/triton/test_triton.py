@@ -80,7 +80,7 @@ def run(
     before, previous = draw(3, 8, *size), draw(3, 8, *size)
     output = made(before, previous, weights, engine)
     probe = draw(*output.shape)
-    unknowns = [before, previous, *weights, *made.parameters()]
+    unknowns = [before, previous, weights.operations, weights.edges, *made.parameters()]
     return output, torch.autograd.grad((output * probe).sum(), unknowns)
 
 
