@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 import torch
@@ -155,12 +155,6 @@ class SearchCell(nn.Module):
     def complete(self) -> bool:
         """Whether all edges have all operations."""
         return all(source.fan_out.complete for source in self.sources)
-
-    def idle_rows(self, weights: EdgeWeights) -> Iterator[tuple[nn.Parameter, Tensor]]:
-        """The rows of parameters, int64, that belong to operations which are not computed."""
-        for source, active in zip(self.sources, self.active_by_source(weights), strict=True):
-            if active is not None:
-                yield from source.fan_out.idle_rows(active)
 
     @property
     def bypasses(self) -> bool:

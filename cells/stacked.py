@@ -76,10 +76,13 @@ def _of_source(cell: int, source: OutgoingEdges) -> list[StackedOperation]:
             column = fan_out.columns[name]
             found.append(StackedOperation(cell, name, column, edges, parameters))
 
+    def rows(name: str) -> tuple[int, ...]:
+        return tuple(source.rows[edge] for edge in fan_out.holders[name])
+
     for name, form in fan_out.rectified.items():
-        add(name, source.rows, form)
+        add(name, rows(name), form)
     for name, separate in fan_out.separate.items():
-        for row, module in zip(source.rows, _modules_by_edge(separate), strict=True):
+        for row, module in zip(rows(name), _modules_by_edge(separate), strict=True):
             add(name, (row,), module)
     return found
 

@@ -124,11 +124,6 @@ class Supernet(nn.Module):
         """The kind of each cell."""
         return tuple(cell.place.kind for cell in self.cells if isinstance(cell, SearchCell))
 
-    def idle_rows(self, tables: Mapping[str, EdgeWeights]) -> list[tuple[nn.Parameter, Tensor]]:
-        """The rows of parameters, int64, of operations that no pass with these tables computes."""
-        cells = (cell for cell in self.cells if isinstance(cell, SearchCell))
-        return [rows for cell in cells for rows in cell.idle_rows(tables[cell.place.kind])]
-
     def forward(self, images: Tensor, tables: Tables) -> Tensor:
         height, width = images.shape[-2:]
         check_image_size(height, width, self.image_multiple)

@@ -12,15 +12,13 @@ any part: what a method does not sample costs nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ops.fused.slices import rows_of
 from ops.fused.unfused import SeparateEdges
 from ops.registry import Trivial, create_operation, find_operation
 
@@ -138,25 +136,6 @@ class FanOut(nn.Module):
         """The positions of edges among those that have the operation; None means all of them."""
         holders = self.holders[name]
         return None if len(edges) == len(holders) else tuple(map(holders.index, edges))
-
-    def idle_rows(self, active: Sequence[Sequence[int]]) -> Iterator[tuple[nn.Parameter, Tensor]]:
-        """The rows of parameters, int64, that belong to candidates which are not computed.
-
-        Args:
-            active: For each edge the columns that are computed.
-        """
-        for name in (*self.rectified, *self.separate):
-            holders, edges = self.holders[name], self.active_edges(name, active)
-            idle = tuple(at for at, edge in enumerate(holders) if edge not in edges)
-            if not idle:
-                continue
-            if name in self.separate:
-                separate = cast(SeparateEdges, self.separate[name])
-                parameters = [p for at in idle for p in separate.edges[at].parameters()]
-                yield from ((p, torch.arange(len(p))) for p in parameters)
-                continue
-            for parameter in self.rectified[name].parameters():
-                yield parameter, rows_of(idle, len(parameter) // len(holders))
 
     def _sparse(
         self, x: Tensor, weights: Tensor, active: Sequence[Sequence[int]] | None

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from cells.stacked import stacked_operations
 from cells.topology import EdgeWeights, Topology
 from darts.searching.supernet import Supernet
 from genotypes.search_space import DARTS
@@ -122,21 +123,18 @@ def test_statistics_of_what_is_not_active_stay(backend: str) -> None:
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_idle_rows_are_the_rows_that_get_no_gradient(backend: str) -> None:
+def test_what_is_not_active_gets_no_gradient_and_everything_else_does(backend: str) -> None:
     active = draw_active(1, seed=4)
     net = supernet(backend, 4)
-    weights = leaves(active)
-    tables = {kind: EdgeWeights(*pair, active[kind]) for kind, pair in weights.items()}
-    net(images(), tables).square().sum().backward()
-    idle = {id(parameter): torch.ones(len(parameter)).bool() for parameter in net.parameters()}
-    for parameter, rows in net.idle_rows(tables):
-        assert parameter.grad is None or not parameter.grad[rows].any()
-        idle[id(parameter)][rows] = False
-    for parameter in net.parameters():
-        busy = idle[id(parameter)]
-        if busy.any():
-            assert parameter.grad is not None
-            assert parameter.grad[busy].reshape(int(busy.sum()), -1).abs().sum(1).gt(0).all()
+    evaluate(net, leaves(active), active)
+    for operation in stacked_operations(list(net.cells)):
+        taking_part = operation.active(
+            EdgeWeights(torch.empty(0), None, active[net.kinds[operation.cell]])
+        )
+        for parameter in operation.parameters:
+            gradient = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+            learned = operation.by_edge(gradient).flatten(1).abs().sum(1).gt(0)
+            assert tuple(learned.tolist()) == taking_part
 
 
 def test_only_active_convolutions_run(monkeypatch: pytest.MonkeyPatch) -> None:
