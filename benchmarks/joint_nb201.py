@@ -28,7 +28,7 @@ from scipy.stats import kendalltau
 from darts.joint.costs import Limits
 from darts.joint.evolution import EvolutionOptions, evolve
 from darts.joint.iterate import IterationOptions, TrainedCandidates, iterate
-from darts.joint.networks.nb201 import arch_string
+from darts.joint.networks.nb201 import nb201_genotype
 from darts.joint.networks.setting import NetworkSetting
 from darts.joint.predictor import (
     Predictor,
@@ -59,7 +59,7 @@ class Table:
         self.problem = Problem(find_space("nb201"), NetworkSetting(num_classes=10, resolution=32))
         self.genes = np.stack(np.unravel_index(np.arange(5**6), (5,) * 6), axis=1).astype(float)
         rows = self.problem.space.rows(self.genes)
-        self.accuracies = np.array([known[arch_string(row)] for row in rows])
+        self.accuracies = np.array([known[nb201_genotype(row).name] for row in rows])
         self.features = self.problem.space.features(self.genes)
         self.costs = self.problem.costs(self.genes)
 

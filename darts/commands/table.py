@@ -122,7 +122,10 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
             "write a network as ONNX or torch.export, and check it", "export:export_command"
         ),
         "genotypes": Command("list the published genotypes", "info:genotypes_command"),
-        "draw": Command("draw both cells of a genotype", "info:draw_command"),
+        "spaces": Command(
+            "list the search spaces of cells, their sizes and supernets", "spaces:spaces_command"
+        ),
+        "draw": Command("draw the cells of a genotype", "info:draw_command"),
         "cost": Command(
             "count a model's parameters, multiply-adds and activations", "info:cost_command"
         ),

@@ -1,88 +1,80 @@
-"""NAS-Bench-201 cells (arXiv 2001.00326): four nodes joined by six edges, one operation per edge.
+"""NAS-Bench-201 cells (arXiv 2001.00326): four states joined by six edges, one operation per edge.
 
-The network has 15 cells in three stages of 16, 32 and 64 channels with spatial sizes 32, 16 and 8,
-and a residual block before the second and the third stage. Costs have a closed form: a K×K
-convolution (ReLU, convolution, batch norm) of C channels has K²·C² weights and 2·C parameters of
-the batch norm; pooling and identity have none.
+The network is `darts.models.stages.StagesNetwork`; its costs have a closed form
+(`genotypes.nasbench201_cost`), which depends on the numbers of convolutions only.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from darts.errors import UserError
-from darts.joint.costs import Costs
+from cells.skeleton import STAGES
+from darts.joint.costs import Costs, by_resolution
 from darts.joint.networks.setting import NetworkSetting
 from darts.joint.space import ValueColumns
+from darts.models.stages import STAGES_SETTING, stages_of
+from genotypes import Genotype
+from genotypes.nasbench201 import EDGES, genotype_of
+from genotypes.nasbench201_cost import KERNELS, StagesSize
 
-EDGES = ("0>1", "0>2", "1>2", "0>3", "1>3", "2>3")
-KERNELS = {"none": 0, "skip_connect": 0, "avg_pool_3x3": 0, "nor_conv_1x1": 1, "nor_conv_3x3": 3}
-NB201_OPERATIONS = tuple(KERNELS)
-_STAGES = ((16, 32), (32, 16), (64, 8))  # channels, spatial size
-_CELLS = 5  # in each stage
+NB201_EDGES = tuple(f"{source}>{target}" for source, target in EDGES)
+"""The variables of the space, one for each edge."""
 
 
 class NB201Networks:
-    """Cells of the benchmark, for studies with its table; they cannot be trained here.
+    """Cells of the benchmark in its network, or in one of another size.
 
-    >>> cell = {edge: np.array(["nor_conv_3x3"]) for edge in EDGES}
+    >>> cell = {edge: np.array(["nor_conv_3x3"]) for edge in NB201_EDGES}
     >>> costs = NB201Networks(NetworkSetting(num_classes=10)).costs(cell, np.array([32]))
     >>> costs.macs.item(), costs.params.item()
     (220119680.0, 1531546.0)
+
+    Raises:
+        UserError: The setting has a number of cells that three stages cannot share.
     """
 
-    needs = EDGES
-    accepts = EDGES
+    needs = NB201_EDGES
+    accepts = NB201_EDGES
 
     def __init__(self, setting: NetworkSetting) -> None:
         self.num_classes = setting.num_classes
+        self.channels = setting.channels or STAGES_SETTING.channels
+        self.layers = setting.layers or STAGES_SETTING.layers
+        stages_of(self.layers, self.channels)
 
     def costs(self, columns: ValueColumns, resolutions: np.ndarray) -> Costs:
-        """Costs for images of 32×32 pixels; `resolutions` are ignored."""
-        kernels = np.stack(
-            [np.array([KERNELS[name] for name in columns[edge].tolist()]) for edge in EDGES]
-        )
-        weights, convolutions = (kernels**2).sum(axis=0), (kernels > 0).sum(axis=0)
-        params, macs = self._skeleton()
-        for channels, pixels in _STAGES:
-            params = params + _CELLS * (weights * channels**2 + convolutions * 2 * channels)
-            macs = macs + _CELLS * weights * channels**2 * pixels**2
-        return Costs(macs.astype(np.float64), params.astype(np.float64))
+        """Costs of N candidates: linear in the numbers of convolutions of either size."""
+        operations = np.stack([columns[edge] for edge in NB201_EDGES])
+        numbers = {name: (operations == name).sum(axis=0) for name in KERNELS}
 
-    def _skeleton(self) -> tuple[np.ndarray, np.ndarray]:
-        """Parameters and multiply-adds of everything outside the cells."""
-        first, size = _STAGES[0]
-        params = 3 * 9 * first + 2 * first
-        macs = 3 * 9 * first * size**2
-        for (c_in, _), (c_out, pixels) in pairwise(_STAGES):
-            # Two 3x3 convolutions with batch norms; the shortcut is pooling and a 1x1 convolution
-            # without batch norm.
-            weights = 9 * c_in * c_out + 9 * c_out**2 + c_in * c_out
-            params += weights + 4 * c_out
-            macs += weights * pixels**2
-        last = _STAGES[-1][0]
-        params += 2 * last + (last + 1) * self.num_classes
-        return np.array(params), np.array(macs + last * self.num_classes)
+        def costs_at(members: np.ndarray, resolution: int) -> Costs:
+            size = StagesSize(
+                channels=self.channels,
+                cells=self.layers // STAGES,
+                num_classes=self.num_classes,
+                resolution=resolution,
+            )
+            macs = np.full(len(members), float(size.macs([])))
+            params = np.full(len(members), float(size.parameters([])))
+            for name, number in numbers.items():
+                macs += number[members] * (size.macs([name]) - size.macs([]))
+                params += number[members] * (size.parameters([name]) - size.parameters([]))
+            return Costs(macs, params)
+
+        return by_resolution(resolutions, costs_at)
 
     def settings(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        raise UserError(
-            "The cells of nb201 serve studies with the benchmark's table; they cannot be trained "
-            "here. Choose another space: python -m darts joint show lists them."
-        )
+        sizes = {"channels": self.channels, "layers": self.layers}
+        return {"model": nb201_genotype(values), "auxiliary": False, **sizes}
 
 
-def arch_string(values: Mapping[str, str]) -> str:
-    """The benchmark's name of a cell.
+def nb201_genotype(values: Mapping[str, str]) -> Genotype:
+    """The genotype of a candidate; its name is the benchmark's string.
 
-    >>> arch_string(dict.fromkeys(EDGES, "skip_connect"))
-    '|skip_connect~0|+|skip_connect~0|skip_connect~1|+|skip_connect~0|skip_connect~1|skip_connect~2|'
+    >>> nb201_genotype(dict.fromkeys(NB201_EDGES, "none")).name
+    '|none~0|+|none~0|none~1|+|none~0|none~1|none~2|'
     """
-    nodes = []
-    for target in range(1, 4):
-        edges = [f"{values[f'{source}>{target}']}~{source}" for source in range(target)]
-        nodes.append("|" + "|".join(edges) + "|")
-    return "+".join(nodes)
+    return genotype_of([values[edge] for edge in NB201_EDGES])

@@ -10,7 +10,7 @@ import torch
 from darts.costs.count import count
 from darts.errors import UserError
 from darts.joint.costs import Limits
-from darts.joint.networks.nb201 import arch_string
+from darts.joint.networks.nb201 import nb201_genotype
 from darts.joint.networks.setting import NetworkSetting
 from darts.joint.problem import Problem
 from darts.joint.sampling import quasi_random
@@ -33,7 +33,7 @@ def test_nb201_architecture_strings_are_in_the_table(cells, shared: Path) -> Non
     rows = cells.space.rows(next(quasi_random(cells.space, 0)))
     table = gzip.decompress((shared / "data" / "nb201_cifar10.csv.gz").read_bytes()).decode()
     known = {line.split(",")[0] for line in table.splitlines()[1:]}
-    assert {arch_string(row) for row in rows} <= known
+    assert {nb201_genotype(row).name for row in rows} <= known
 
 
 @pytest.mark.parametrize("stem", ["cifar", "imagenet"])
@@ -207,9 +207,8 @@ def test_invalid_problems() -> None:
     problem = Problem(find_space("darts-cell"), NetworkSetting(stem="cifar", resolution=32))
     with pytest.raises(UserError, match="give --genotype"):
         problem.costs(np.zeros((1, 3)))
-    problem = Problem(find_space("nb201"), NetworkSetting())
-    with pytest.raises(UserError, match="cannot be trained"):
-        problem.candidate(np.zeros(6))
+    with pytest.raises(UserError, match="--layers 8: 8 cells cannot be divided into 3"):
+        Problem(find_space("nb201"), NetworkSetting(layers=8))
 
 
 def test_limits_that_no_candidate_fulfils(monkeypatch) -> None:
