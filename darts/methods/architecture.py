@@ -79,6 +79,7 @@ class Architecture(nn.Module):
                 self.register_buffer(f"_excluded_{kind}", self._excluded(kind), persistent=False)
         self._fixed: dict[str, Tensor] = {}
         self._fixed_columns: dict[str, list[tuple[int, ...] | None]] = {}
+        self._fixed_edges: dict[str, Tensor] = {}
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -119,13 +120,14 @@ class Architecture(nn.Module):
         beta = self.beta[kind] if self.relaxation.edge_normalisation else None
         return self.masked_alpha(kind), beta
 
-    def fix(self, kind: str, weights: Tensor) -> None:
-        """Replace the weights of operations in all tables of a kind by fixed ones.
+    def fix(self, kind: str, weights: Tensor, edges: Tensor | None = None) -> None:
+        """Replace weights in all tables of a kind by fixed ones.
 
         Args:
             kind: The kind of cell.
-            weights: `[E, O]`; NaN leaves a weight to the relaxation. Rows that are fixed get no
-                gradient.
+            weights: `[E, O]`, those of operations; NaN leaves a weight to the relaxation. Rows that
+                are fixed get no gradient.
+            edges: `[E]`, those of edges, in the same way; None leaves all to the relaxation.
         """
         self._fixed[kind] = weights.to(self.alpha[kind])
         # Read by the host once, for relaxations that compute single paths.
@@ -133,6 +135,9 @@ class Architecture(nn.Module):
             None if any(isnan(value) for value in row) else _nonzero(row)
             for row in weights.tolist()
         ]
+        self._fixed_edges.pop(kind, None)
+        if edges is not None and not edges.isnan().all():
+            self._fixed_edges[kind] = edges.to(self.alpha[kind])
 
     def _complete(self, kind: str, weights: EdgeWeights) -> EdgeWeights:
         """The weights with fixed rows and the column of the auxiliary skip."""
@@ -144,6 +149,10 @@ class Architecture(nn.Module):
                 rows = zip(self._fixed_columns[kind], weights.active, strict=True)
                 active = tuple(drawn if columns is None else columns for columns, drawn in rows)
                 weights = weights._replace(active=active)
+        if kind in self._fixed_edges:
+            fixed, edges = self._fixed_edges[kind], weights.edges
+            edges = torch.ones_like(fixed) if edges is None else edges
+            weights = weights._replace(edges=torch.where(fixed.isnan(), edges, fixed))
         if self.auxiliary is not None:
             constant = operations.new_full((len(operations), 1), self.auxiliary(self.progress))
             operations = torch.cat([operations, constant], dim=1)
@@ -186,6 +195,11 @@ class Architecture(nn.Module):
             )
             for kind in self.kinds
         }
+
+    @torch.no_grad()
+    def mean_tables(self) -> dict[str, EdgeWeights]:
+        """The expected weights as the supernet reads them: with fixed rows and auxiliary skip."""
+        return {kind: self._complete(kind, self.weights(kind)) for kind in self.kinds}
 
     @torch.no_grad()
     def expected_tables(self) -> dict[str, EdgeWeights]:

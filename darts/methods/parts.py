@@ -228,6 +228,14 @@ _PARTS: dict[str, dict[str, PartEntry]] = {
             "darts.methods.limits:SkipLimit",
             "the strongest edges with a limit on skip connections (P-DARTS)",
         ),
+        "projection": PartEntry(
+            "darts.methods.projection:Projection",
+            "what the supernet loses without an operation, with fine-tuning (DARTS-PT)",
+        ),
+        "best-child": PartEntry(
+            "darts.methods.children:BestChild",
+            "the best of sampled cells with inherited weights (random search, SPOS)",
+        ),
     },
 }
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor
 
-from cells.topology import Edge, Topology
+from cells.topology import Edge, EdgeWeights, Topology
 from genotypes import Node, SearchSpace
 
 
@@ -33,6 +33,80 @@ class Selection(Protocol):
             topology: Nodes and edges of the cells.
             space: What the genotype may contain.
         """
+
+
+class Score(Protocol):
+    """Measures a supernet with weights of someone's choice."""
+
+    def __call__(self, tables: Mapping[str, EdgeWeights], batches: int = 0) -> float:
+        """Accuracy (%) on the first `batches` batches of validation images; 0 for all of them."""
+
+
+class Selector(Protocol):
+    """A selection in progress, which evaluates the supernet. It has the state of the selection.
+
+    It is a `Selection` as well: before its end, it returns a provisional cell.
+
+    Attributes:
+        evaluates: True.
+        cells: The result by kind of cell; None before the end.
+    """
+
+    @property
+    def evaluates(self) -> bool: ...
+
+    @property
+    def cells(self) -> Mapping[str, tuple[Node, ...]] | None: ...
+
+    def __call__(
+        self, strengths: Mapping[str, Tensor], topology: Topology, space: SearchSpace
+    ) -> dict[str, tuple[Node, ...]]:
+        """The cells so far: those of the strengths, with all decisions that are made."""
+
+    def begin_epoch(
+        self,
+        epoch: int,
+        tables: Mapping[str, EdgeWeights],
+        score: Score,
+        generator: torch.Generator,
+    ) -> None:
+        """Decide what is due before an epoch of the selection; once, if called again.
+
+        Args:
+            epoch: Epoch of the selection, from 0.
+            tables: The present weights of the supernet.
+            score: Measures the supernet.
+            generator: The source of all random choices.
+        """
+
+    def finish(
+        self, tables: Mapping[str, EdgeWeights], score: Score, generator: torch.Generator
+    ) -> None:
+        """Decide what is left after the last epoch; afterwards `cells` is the result."""
+
+    def fixed(self, kind: str) -> tuple[Tensor, Tensor] | None:
+        """Weights of operations `[E, O]` and edges `[E]` that are decided, NaN where not."""
+
+    def state_dict(self) -> dict[str, Any]: ...
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None: ...
+
+
+class EvaluatedSelection(Selection, Protocol):
+    """A selection that evaluates the supernet, after the search or in further epochs of training.
+
+    Attributes:
+        rate_factor: The learning rate of these epochs, as a fraction of that of the search.
+    """
+
+    @property
+    def rate_factor(self) -> float: ...
+
+    def further_epochs(self, topology: Topology, space: SearchSpace) -> int:
+        """Number of epochs of training that the selection adds to a search."""
+
+    def start(self, topology: Topology, space: SearchSpace) -> Selector:
+        """The selection before its first decision."""
 
 
 @dataclass(frozen=True)
