@@ -86,8 +86,12 @@ class LambdaAlignment(WeightRegulariser):
         # Equal gradients have no direction; eps must not be infinite there.
         eps = self.epsilon / norm.clamp_min(torch.finfo(norm.dtype).tiny)
         weights = list(problem.supernet.parameters())
+        noise = None if problem.noise is None else problem.noise.get_state()
 
         def gradient_at(sign: int) -> tuple[Tensor, ...]:
+            if problem.noise is not None and noise is not None:
+                # The difference of two losses with different random numbers would be noise.
+                problem.noise.set_state(noise)
             moved = [one.detach() for one in cells]
             for index, slope in zip(aligned, direction, strict=True):
                 table = moved[index].operations.clone()

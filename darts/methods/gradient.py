@@ -98,6 +98,7 @@ class Bilevel:
         parts: Number of equal parts that a batch is split into, one after the other, to save
             memory.
         cells: The kind of each cell, for what treats each cell on its own.
+        noise: The source of the random numbers that the supernet itself draws, if it has one.
     """
 
     supernet: nn.Module
@@ -108,6 +109,7 @@ class Bilevel:
     reduce: Reduce = no_reduction
     parts: int = 1
     cells: tuple[str, ...] = ()
+    noise: torch.Generator | None = None
 
 
 class Gradient(Protocol):
@@ -166,6 +168,25 @@ class FirstOrder:
             return differentiate(
                 evaluate, validation.split(problem.parts), list(architecture.parameters())
             )
+
+
+@dataclass(frozen=True)
+class SingleLevel(FirstOrder):
+    """The gradient of the training loss: alpha and beta learn from the images of the weights.
+
+    A search with it has one step for weights and architecture together; see
+    `darts.searching.steps.JointStep`. No images are set aside for the architecture.
+
+    Source: SNAS (arXiv 1812.09926, §2.1); FairDARTS and DARTS have single-level variants.
+
+    >>> SingleLevel().recordable
+    True
+    """
+
+    def __call__(
+        self, problem: Bilevel, validation: LabelledBatch, training: LabelledBatch
+    ) -> tuple[StepOutcome, tuple[Tensor, ...]]:
+        return super().__call__(problem, training, training)
 
 
 def differentiate_at(

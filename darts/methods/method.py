@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from darts.errors import UserError
+from darts.methods.alignment import WeightRegulariser
+from darts.methods.compatibility import conflict
+from darts.methods.freezing import OperationFreezing
 from darts.methods.gradient import Gradient
 from darts.methods.perturbation import Perturbation
 from darts.methods.regularisers import Regulariser
@@ -31,7 +35,8 @@ class Method:
         relaxation: alpha and beta -> weights of the edges.
         gradient: The gradient of the validation loss with respect to alpha and beta.
         selection: Strengths of the edges -> genotype.
-        regularisers: Terms that are added to the validation loss.
+        regularisers: Terms that are added to the validation loss or to the gradient of the
+            weights, and the rule that freezes weights.
         perturbation: Changes the weights of the edges for the weight step.
         skips: What keeps skip connections from winning.
         stages: The stages of a progressive search.
@@ -42,7 +47,7 @@ class Method:
     relaxation: Relaxation
     gradient: Gradient
     selection: Selection
-    regularisers: tuple[Regulariser, ...] = ()
+    regularisers: tuple[Regulariser | WeightRegulariser | OperationFreezing, ...] = ()
     perturbation: Perturbation | None = None
     skips: tuple[AuxiliarySkip | SkipDropout, ...] = ()
     stages: Stages | None = None
@@ -61,3 +66,6 @@ class Method:
         Raises:
             UserError: They do not; the message says why and what to do.
         """
+        reason = conflict(self)
+        if reason is not None:
+            raise UserError(f"Method {self.name}: {reason}")

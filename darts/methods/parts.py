@@ -141,6 +141,10 @@ _PARTS: dict[str, dict[str, PartEntry]] = {
         "first-order": PartEntry(
             "darts.methods.gradient:FirstOrder", "the gradient at the present weights"
         ),
+        "single-level": PartEntry(
+            "darts.methods.gradient:SingleLevel",
+            "the gradient of the training loss, in one step with the weights (SNAS)",
+        ),
         "unrolled": PartEntry(
             "darts.methods.unrolled:Unrolled", "through one virtual step of the weights"
         ),

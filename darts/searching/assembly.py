@@ -8,6 +8,8 @@ from functools import partial
 import torch
 from torch.nn import functional
 
+from cells.search_cell import SearchCell
+from cells.stacked import stacked_operations
 from cells.topology import INPUTS, Topology
 from darts.costs.ceilings import CostAwareness, CostPenalty
 from darts.costs.tables import target_of
@@ -15,16 +17,17 @@ from darts.data.dataset import Dataset
 from darts.errors import UserError
 from darts.methods.architecture import Architecture
 from darts.methods.catalogue import create_method
+from darts.methods.freezing import Freezer
 from darts.methods.gradient import Bilevel
 from darts.methods.method import Method
 from darts.methods.skips import AuxiliarySkip
 from darts.methods.stages import Stage
 from darts.models.stems import check_image_size, choose_stem
 from darts.runs.optimisers import create_adam, create_sgd
+from darts.searching.iteration import Iteration, StepSettings, create_iteration
 from darts.searching.options import SearchOptions
 from darts.searching.recording import CudaGraphs, RecordedIteration, Step, wants_graphs
 from darts.searching.staging import NETWORK_NOISE, extra_streams
-from darts.searching.steps import ArchitectureStep, BilevelIteration, WeightStep
 from darts.searching.supernet import Supernet
 from darts.system import distributed
 from darts.system.device import dtype_of, precision_context
@@ -47,6 +50,7 @@ class Assembled:
         architecture_optimiser: Adam on alpha and beta.
         costs: Cost of the derived network.
         iteration: One iteration: (training batch, validation batch or None) -> scalars.
+        freezer: Knows which weights are frozen; None without freezing.
     """
 
     options: SearchOptions
@@ -57,6 +61,7 @@ class Assembled:
     architecture_optimiser: torch.optim.Optimizer
     costs: CostAwareness
     iteration: Step
+    freezer: Freezer | None = None
 
     @property
     def title(self) -> str:
@@ -128,7 +133,10 @@ def assemble(
         context=partial(precision_context, options.precision, device),
         reduce=distributed.average,
         parts=options.accumulate,
+        cells=supernet.kinds,
+        noise=supernet.generator,
     )
+    iteration = _create_iteration(options, method, problem, architecture_optimiser, streams)
     return Assembled(
         options,
         method,
@@ -137,7 +145,8 @@ def assemble(
         weight_optimiser,
         architecture_optimiser,
         costs,
-        _create_iteration(options, method, problem, architecture_optimiser, device),
+        _recorded(iteration.step, options, method, device),
+        iteration.freezer,
     )
 
 
@@ -252,18 +261,26 @@ def _create_iteration(
     method: Method,
     problem: Bilevel,
     architecture_optimiser: torch.optim.Optimizer,
-    device: torch.device,
-) -> Step:
-    """Both steps of an iteration, recorded as a CUDA graph where that is wanted and possible."""
-    architecture_step = ArchitectureStep(
-        problem,
-        architecture_optimiser,
-        method.gradient,
-        clip=options.arch_grad_clip or None,
-        regularisers=method.regularisers,
+    streams: RandomStreams,
+) -> Iteration:
+    """The iteration of the method."""
+    assert isinstance(problem.supernet, Supernet)
+    settings = StepSettings(
+        clip=options.grad_clip or None,
+        arch_clip=options.arch_grad_clip or None,
+        weights_first=options.weights_first,
+        noise=None if method.perturbation is None else streams["perturbation"],
     )
-    weight_step = WeightStep(problem, options.grad_clip or None)
-    iteration = BilevelIteration(architecture_step, weight_step)
+    cells = [cell for cell in problem.supernet.cells if isinstance(cell, SearchCell)]
+    return create_iteration(
+        method, problem, architecture_optimiser, stacked_operations(cells), settings
+    )
+
+
+def _recorded(
+    iteration: Step, options: SearchOptions, method: Method, device: torch.device
+) -> Step:
+    """The iteration as a CUDA graph where that is wanted and possible."""
     # A graph cannot record what processes exchange.
     alone = distributed.world() == 1
     if alone and wants_graphs(options.cuda_graphs, device, method.recordable):
