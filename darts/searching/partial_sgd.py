@@ -68,6 +68,7 @@ def partial_step(
                 if flag
             ]
             parameter.grad = None  # The step below passes it over.
+    _give_momentum(optimiser)
     optimiser.step()
     _step_rows(optimiser, rows)
     for parameter, gradient in withheld:
@@ -97,6 +98,17 @@ def _step_rows(optimiser: torch.optim.SGD, rows: Sequence[_Rows]) -> None:
             nesterov=group["nesterov"],
             maximize=group["maximize"],
         )
+
+
+def _give_momentum(optimiser: torch.optim.SGD) -> None:
+    """Give momentum to the parameters of the step that have had no gradient so far.
+
+    PyTorch's fused SGD does not work if only some of the parameters have it.
+    """
+    for group in optimiser.param_groups:
+        for parameter in group["params"] if group["momentum"] else ():
+            if parameter.grad is not None:
+                _momentum(optimiser, parameter)
 
 
 def _momentum(optimiser: torch.optim.SGD, parameter: nn.Parameter) -> Tensor:

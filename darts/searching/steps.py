@@ -7,7 +7,7 @@ single-level search has one step for both instead, on the training loss.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -279,10 +279,6 @@ class Turns:
     def __init__(self, every: int = 1) -> None:
         self.every, self.passed = every, 0
 
-    def begin_epoch(self) -> None:
-        """Start counting again."""
-        self.passed = 0
-
     def next(self) -> bool:
         """Whether the next iteration trains alpha and beta."""
         self.passed += 1
@@ -291,7 +287,7 @@ class Turns:
     def state_dict(self) -> dict[str, Any]:
         return {"passed": self.passed}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
         self.passed = state["passed"]
 
 

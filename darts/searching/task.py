@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from darts.methods.gradient import LabelledBatch
+from darts.methods.gradient import LabelledBatch, SingleLevel
 from darts.methods.method import Method
 from darts.methods.relaxation import Progress
 from darts.methods.stages import stage_at
@@ -36,6 +36,7 @@ from darts.searching.staging import (
     restricted_by,
     restrictions_of,
 )
+from darts.searching.steps import Turns
 from darts.searching.widening import carry_over
 from darts.system import distributed
 from darts.system.device import all_finite, peak_memory, precision_context
@@ -140,6 +141,7 @@ class SearchTask:
         self.weight_optimiser = parts.weight_optimiser
         self.architecture_optimiser = parts.architecture_optimiser
         self.costs, self.iteration = parts.costs, parts.iteration
+        self.turns = Turns(self.options.arch_every)
 
     def _enter(self, stage: int) -> None:
         """Build the supernet of the next stage."""
@@ -169,8 +171,11 @@ class SearchTask:
     def step(self) -> Mapping[str, Tensor]:
         training = LabelledBatch(*self.training.next_batch())
         self.supernet.sample_channels(self.streams["channels"])
-        validation = LabelledBatch(*self.validation.next_batch()) if self.searching else None
-        return self.iteration(training, validation)
+        if not (self.searching and self.turns.next()):
+            return self.iteration(training, None)
+        if isinstance(self.method.gradient, SingleLevel):
+            return self.iteration(training, training)
+        return self.iteration(training, LabelledBatch(*self.validation.next_batch()))
 
     def end_epoch(
         self, run: RunDirectory, tracker: Tracker, epoch: int, step: int
@@ -260,7 +265,13 @@ class SearchTask:
     def state_dict(self) -> dict[str, Any]:
         parts = {part: getattr(self, part).state_dict() for part in self._PARTS}
         restricted = restrictions_of(self.architecture.space)
-        return {**parts, "stage": {"index": self.stage, "restricted": restricted}}
+        freezer = self.parts.freezer
+        return {
+            **parts,
+            "turns": self.turns.state_dict(),
+            "freezer": None if freezer is None else freezer.state_dict(),
+            "stage": {"index": self.stage, "restricted": restricted},
+        }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         self.stage = state["stage"]["index"]
@@ -273,6 +284,9 @@ class SearchTask:
                 restore(getattr(self, part), state[part])
             else:
                 getattr(self, part).load_state_dict(state[part])
+        self.turns.load_state_dict(state["turns"])
+        if self.parts.freezer is not None:
+            self.parts.freezer.load_state_dict(state["freezer"])
         if isinstance(self.iteration, RecordedIteration):
             self.iteration.forget()  # Its graph knows the addresses of the old state.
 

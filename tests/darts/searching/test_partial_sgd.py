@@ -106,3 +106,12 @@ def test_operations_without_gradients_are_passed_over() -> None:
     partial_step(optimiser, operations_of(net), [(True, False, True), (True, True)])
     for ours, theirs in zip(net.parameters(), before.parameters(), strict=True):
         assert ours.equal(theirs)
+
+
+def test_a_parameter_takes_part_for_the_first_time_after_others() -> None:
+    net = network()
+    optimiser = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9, fused=True)
+    steps(net, optimiser, [(True, False, True), (False, False)], range(1))
+    before = net[1].weight.detach().clone()
+    steps(net, optimiser, [(False, False, True), (True, True)], range(1, 2))
+    assert not (net[1].weight == before).any()

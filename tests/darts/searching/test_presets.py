@@ -27,12 +27,35 @@ class Killed(BaseException):
     """Stands in for SIGKILL: nothing of the toolkit may catch it."""
 
 
+MIXTURES = [
+    {"relaxation": "gumbel:temperature=5,final_temperature=0.5", "gradient": "single-level"},
+    {"relaxation": "hard-gumbel", "weights_first": True, "k": 2},
+    {"relaxation": "reinmax", "regulariser": "beta-decay+entropy"},
+    {"relaxation": "dirichlet", "regulariser": "dirichlet-kl"},
+    {"relaxation": "sigmoid", "regulariser": "zero-one:norm=l1"},
+    {"relaxation": "binary-paths:mode=two", "arch_every": 3, "arch_betas": (0.0, 0.999)},
+    {"perturbation": "adversarial:steps=2", "regulariser": "lambda:strength=0.5"},
+    {"perturbation": "random", "regulariser": "freezing:window=1,threshold=0.2"},
+]
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_a_method_searches_and_survives_kills(
     method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    survives_kills({"method": method}, tmp_path, monkeypatch)
+
+
+@pytest.mark.parametrize("parts", MIXTURES, ids=str)
+def test_a_mixture_of_parts_searches_and_survives_kills(
+    parts: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    survives_kills({"method": "pc-darts", **parts}, tmp_path, monkeypatch)
+
+
+def survives_kills(chosen: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    settings: dict[str, Any] = {"method": method, "preset": "smoke", **TINY}
+    settings: dict[str, Any] = {"preset": "smoke", **TINY, **chosen}
     result = search_cells(search_options(whole, **settings))
     assert result.genotype.nodes == 2
 
