@@ -51,3 +51,14 @@ def test_a_known_space_is_named_in_the_config_only(tmp_path: Path) -> None:
     result = search_cells(search_options(tmp_path / "run", **small))
     assert result.genotype.rules == SPACES["s3"]
     assert not (tmp_path / "run" / "space.yaml").exists()
+
+
+@pytest.mark.parametrize("name", ["s1", "s4"])
+def test_restricted_spaces_are_searched_within_a_ceiling(name: str, tmp_path: Path) -> None:
+    small = {"space": name, "epochs": 1, "arch_warmup_epochs": 0, "nodes": 4, "train_images": 160}
+    free = search_cells(search_options(tmp_path / "free", **small))
+    ceiling = 0.9 * free.derived["macs"]
+    result = search_cells(search_options(tmp_path / "run", max_macs=str(int(ceiling)), **small))
+    assert result.genotype.rules == SPACES[name]
+    assert result.derived["ceilings_kept"]
+    assert result.derived["macs"] <= ceiling < free.derived["macs"]
