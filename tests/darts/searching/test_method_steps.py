@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from cells.stacked import stacked_operations
-from cells.topology import Topology
+from cells.topology import EdgeWeights, Topology
 from darts.methods.architecture import Architecture
 from darts.methods.gradient import Bilevel, FirstOrder, LabelledBatch
 from darts.methods.paths import BinaryPaths, UniformPath
@@ -243,3 +244,38 @@ def test_turns_continue_where_they_were() -> None:
     assert [turns.next() for _ in range(8)] == [other.next() for _ in range(8)]
     assert [index for index, turn in enumerate(found) if turn] == [4]
     assert all(Turns().next() for _ in range(3))
+
+
+def test_gdas_computes_one_operation_per_edge() -> None:
+    """Forward, the multiply-adds of the chosen operations alone; with the backward pass, few."""
+    problem = made(HardGumbel())
+
+    def work(tables: dict[str, EdgeWeights], *, backward: bool = False) -> int:
+        with FlopCounterMode(display=False) as counter:
+            loss = problem.supernet(batch(0).images, tables).sum()
+            if backward:
+                loss.backward()
+        return counter.get_total_flops()
+
+    sampled = problem.architecture.fixed_tables()
+
+    def only(kind: str, row: int) -> dict[str, EdgeWeights]:
+        """The tables with nothing but the operation of one edge of one kind of cell."""
+        nothing = {
+            name: table._replace(active=((),) * len(table.operations))
+            for name, table in sampled.items()
+        }
+        active = sampled[kind].active
+        assert active is not None
+        alone = tuple(columns if at == row else () for at, columns in enumerate(active))
+        return {**nothing, kind: sampled[kind]._replace(active=alone)}
+
+    edges = problem.architecture.topology.edges
+    frame = work(only("normal", len(edges)))
+    parts = [work(only(kind, edge.index)) - frame for kind in sampled for edge in edges]
+    assert work(sampled) == frame + sum(parts)
+    everything = {kind: table._replace(active=None) for kind, table in sampled.items()}
+    for backward in (False, True):
+        frame = work(only("normal", len(edges)), backward=backward)
+        ours, all_of_them = (work(one, backward=backward) for one in (sampled, everything))
+        assert ours - frame < (all_of_them - frame) / 3
