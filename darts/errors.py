@@ -1,4 +1,9 @@
-"""The exception for wrong input of the user."""
+"""The exception for wrong input of the user, and the hint at a misspelt name."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
 
 
 class UserError(Exception):
@@ -10,3 +15,13 @@ class UserError(Exception):
     Traceback (most recent call last):
     darts.errors.UserError: --k 3: 16 channels cannot be divided by 3; choose 1, 2, 4, 8 or 16.
     """
+
+
+def closest(name: str, choices: Iterable[str]) -> str:
+    """A hint at the choice that a misspelt name resembles, or "".
+
+    >>> closest("gdsa", ("pc-darts", "gdas"))
+    " Did you mean 'gdas'?"
+    """
+    close = difflib.get_close_matches(name, list(choices), n=1)
+    return f" Did you mean {close[0]!r}?" if close else ""

@@ -104,6 +104,15 @@ _JOINT = {
     ),
 }
 
+_METHODS = {
+    "show": Command(
+        "describe a method: parts, numbers, sources, settings", "methods:methods_show_command"
+    ),
+    "parts": Command(
+        "list what methods are made of, with all numbers", "methods:methods_parts_command"
+    ),
+}
+
 COMMANDS: Mapping[str, Command] = MappingProxyType(
     {
         "search": Command("search a cell", "runs:search_command"),
@@ -125,6 +134,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "spaces": Command(
             "list the search spaces of cells, their sizes and supernets", "spaces:spaces_command"
         ),
+        "methods": Command("list the search methods", "methods:methods_command", _METHODS),
         "draw": Command("draw the cells of a genotype", "info:draw_command"),
         "cost": Command(
             "count a model's parameters, multiply-adds and activations", "info:cost_command"

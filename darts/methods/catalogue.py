@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
-from darts.errors import UserError
+from darts.errors import UserError, closest
 from darts.methods.parts import PARTS, PartSpec, create_part
 from darts.settings.recipes import read_method, shipped_methods
 
@@ -86,7 +86,10 @@ def find_method(name: str) -> CatalogueEntry:
         UserError: There is no such method, or its file is wrong.
     """
     if name not in METHODS:
-        raise UserError(f"There is no method {name!r} (choices: {', '.join(METHODS)}).")
+        raise UserError(
+            f"There is no method {name!r}.{closest(name, METHODS)} "
+            f"Methods are {', '.join(METHODS)}."
+        )
     described = read_method(name)
     try:
         entry = CatalogueEntry(name=name, **described)

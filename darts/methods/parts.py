@@ -18,7 +18,7 @@ from importlib import import_module
 from types import MappingProxyType
 from typing import Any, NamedTuple, get_type_hints
 
-from darts.errors import UserError
+from darts.errors import UserError, closest
 
 
 class PartEntry(NamedTuple):
@@ -282,8 +282,8 @@ def create_part(kind: str, spec: PartSpec) -> Any:
     known = PARTS[kind]
     if spec.name not in known:
         raise UserError(
-            f"--{kind} {spec.name}: there is no such {kind} "
-            f"(choices: {', '.join((*known, NO_PART))})."
+            f"--{kind} {spec.name}: there is no such {kind}.{closest(spec.name, known)} "
+            f"Choices are {', '.join((*known, NO_PART))}; name the file of your own with --use."
         )
     cls = known[spec.name].load()
     settable = part_fields(cls)

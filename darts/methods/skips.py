@@ -49,6 +49,8 @@ class SkipDropout:
 
     It is the dropout of one P-DARTS stage; see `darts.methods.stages.skip_dropout_rate`.
 
+    Source: P-DARTS (arXiv 1904.12760, §3.3) and the authors' code.
+
     Attributes:
         rate: Rate in the first epoch in which alpha is trained.
     """

@@ -100,8 +100,10 @@ class Widening:
     """The stages of DrNAS: the operations get more channels while candidates leave the edges.
 
     Weights, alpha and optimisers are carried over: new channels are copies of randomly chosen old
-    ones (`darts.searching.widening`). Source: DrNAS (Chen et al. 2021, arXiv 2006.10355, §3.3) and
-    its code, DARTS-space/train_search.py: K = 6, then 4; 7 candidates, then 4.
+    ones (`darts.searching.widening`).
+
+    Source: DrNAS (Chen et al. 2021, arXiv 2006.10355, §3.3) and its code,
+    DARTS-space/train_search.py: K = 6, then 4; 7 candidates, then 4.
 
     >>> [(stage.k, stage.kept) for stage in Widening().plan(50)]
     [(6, 7), (4, 4)]

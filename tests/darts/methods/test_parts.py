@@ -43,7 +43,7 @@ def test_several_parts_are_joined_by_plus() -> None:
 @pytest.mark.parametrize(
     ("kind", "text", "words"),
     [
-        ("relaxation", "sofmax", "--relaxation sofmax: there is no such relaxation .*softmax"),
+        ("relaxation", "sofmax", "--relaxation sofmax: there is no such relaxation.*softmax"),
         ("stages", "growing:speed=1", "growing has no 'speed' .choices: added_layers"),
         ("stages", "growing:kept=a/b/c", "kept: must be a whole number, not 'a'"),
         ("stages", "growing:kept=8/5", "one number per stage"),
