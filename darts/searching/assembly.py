@@ -8,7 +8,6 @@ from functools import partial
 import torch
 from torch.nn import functional
 
-from cells.search_cell import SearchCell
 from cells.stacked import stacked_operations
 from cells.topology import INPUTS, Topology
 from darts.costs.ceilings import CostAwareness, CostPenalty
@@ -27,8 +26,9 @@ from darts.runs.optimisers import create_adam, create_sgd
 from darts.searching.iteration import Iteration, StepSettings, create_iteration
 from darts.searching.options import SearchOptions
 from darts.searching.recording import CudaGraphs, RecordedIteration, Step, wants_graphs
+from darts.searching.search_network import SearchNetwork
 from darts.searching.staging import NETWORK_NOISE, extra_streams
-from darts.searching.supernet import Supernet
+from darts.searching.supernets import create_supernet
 from darts.system import distributed
 from darts.system.device import dtype_of, precision_context
 from darts.system.randomness import RandomStreams
@@ -56,7 +56,7 @@ class Assembled:
     options: SearchOptions
     method: Method
     architecture: Architecture
-    supernet: Supernet
+    supernet: SearchNetwork
     weight_optimiser: torch.optim.SGD
     architecture_optimiser: torch.optim.Optimizer
     costs: CostAwareness
@@ -203,19 +203,17 @@ def _create_supernet(
     dataset: Dataset,
     device: torch.device,
     generator: torch.Generator,
-) -> Supernet:
+) -> SearchNetwork:
     """The supernet with initial weights, on its device."""
     with distributed.one_first():  # The native back end may have to be compiled.
-        supernet = Supernet(
-            architecture.topology,
-            architecture.columns,
+        supernet = create_supernet(
+            architecture,
             channels=options.channels,
             layers=options.layers,
             k=options.k,
             num_classes=dataset.num_classes,
             stem=choose_stem(options.stem, dataset.image_size),
             sampling=options.sampling,
-            candidates=architecture.candidates if architecture.space.restricted else None,
             backend=_backend(options, device),
             device=device.type,
         )
@@ -236,7 +234,10 @@ def _backend(options: SearchOptions, device: torch.device) -> str:
 
 
 def _create_optimisers(
-    options: SearchOptions, supernet: Supernet, architecture: Architecture, device: torch.device
+    options: SearchOptions,
+    supernet: SearchNetwork,
+    architecture: Architecture,
+    device: torch.device,
 ) -> tuple[torch.optim.SGD, torch.optim.Optimizer]:
     sgd = create_sgd(
         supernet.parameters(),
@@ -264,14 +265,14 @@ def _create_iteration(
     streams: RandomStreams,
 ) -> Iteration:
     """The iteration of the method."""
-    assert isinstance(problem.supernet, Supernet)
+    assert isinstance(problem.supernet, SearchNetwork)
     settings = StepSettings(
         clip=options.grad_clip or None,
         arch_clip=options.arch_grad_clip or None,
         weights_first=options.weights_first,
         noise=None if method.perturbation is None else streams["perturbation"],
     )
-    cells = [cell for cell in problem.supernet.cells if isinstance(cell, SearchCell)]
+    cells = problem.supernet.search_cells
     return create_iteration(
         method, problem, architecture_optimiser, stacked_operations(cells), settings
     )

@@ -12,7 +12,7 @@ from darts.data.dataset import Dataset
 from darts.methods.architecture import Architecture
 from darts.models.stems import choose_stem
 from darts.searching.options import SearchOptions
-from darts.searching.supernet import Supernet
+from darts.searching.supernets import create_supernet
 from darts.system import distributed
 from darts.system.device import precision_context
 from darts.system.memory import (
@@ -52,15 +52,13 @@ def _image_bytes(
 ) -> float:
     """Bytes that a weight step keeps per image, counted on the CPU."""
     size, cpu = dataset.image_size, torch.device("cpu")
-    net = Supernet(
-        architecture.topology,
-        architecture.columns,
+    net = create_supernet(
+        architecture,
         channels=options.channels,
         layers=options.layers,
         k=k,
         num_classes=dataset.num_classes,
         stem=choose_stem(options.stem, size),
-        candidates=architecture.candidates if architecture.space.restricted else None,
         backend="torch",
     ).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     net.recompute = recompute

@@ -15,7 +15,7 @@ from darts.methods.architecture import Architecture
 from darts.methods.children import child_tables
 from darts.methods.gradient import Context
 from darts.runs.evaluation import number_correct
-from darts.searching.supernet import Supernet
+from darts.searching.search_network import SearchNetwork
 from darts.system import distributed
 
 Batches = Callable[[], Iterable[tuple[Tensor, Tensor]]]
@@ -36,7 +36,7 @@ class SupernetScore:
         context: Context of each forward pass.
     """
 
-    def __init__(self, supernet: Supernet, batches: Batches, context: Context) -> None:
+    def __init__(self, supernet: SearchNetwork, batches: Batches, context: Context) -> None:
         self.supernet, self.batches, self.context = supernet, batches, context
 
     @torch.no_grad()
@@ -54,7 +54,7 @@ class SupernetScore:
 
 
 @contextmanager
-def _undisturbed(supernet: Supernet) -> Iterator[None]:
+def _undisturbed(supernet: SearchNetwork) -> Iterator[None]:
     """Training mode inside the block; afterwards all is as it was."""
     training, generator = supernet.training, supernet.generator
     buffers = {name: buffer.clone() for name, buffer in supernet.named_buffers()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import torch
@@ -13,12 +13,11 @@ from cells.search_cell import SearchCell
 from cells.skeleton import Skeleton
 from cells.topology import Tables, Topology
 from darts.models.stems import check_image_size, create_search_stem
-from ops.backends import BackendName
-from ops.partial import Sampling, draw_channels
-from ops.recompute import recomputed
+from darts.searching.search_network import SearchNetwork
+from ops.partial import Sampling
 
 
-class Supernet(nn.Module):
+class Supernet(SearchNetwork):
     """The weight-sharing network of a search, whose cells are `cells.search_cell.SearchCell`.
 
     Shapes: images `[B, 3, H, W]`; result `[B, num_classes]`. Source: PC-DARTS (arXiv 1907.05737,
@@ -46,12 +45,6 @@ class Supernet(nn.Module):
             construction `self.backend` is the back end actually chosen.
         device: Type of the device that computes; torch's default device if None.
 
-    Attributes:
-        recompute: Whether cells are recomputed in the backward pass, which saves memory.
-        generator: The source of what the network draws in a forward pass, such as the operation
-            `noise`; None if it is not given.
-        image_multiple: Height and width of images must be multiples of this.
-
     Raises:
         UserError: The stem and the reduction cells cannot divide the size of the images (when
             called), or there is no such stem.
@@ -72,10 +65,7 @@ class Supernet(nn.Module):
         backend: str = "auto",
         device: str | None = None,
     ) -> None:
-        super().__init__()
-        self.sampling = sampling
-        self.recompute = False
-        self.generator: torch.Generator | None = None
+        super().__init__(sampling)
         self.stem = create_search_stem(stem, channels)
         skeleton = Skeleton.of(
             layers=layers,
@@ -101,37 +91,10 @@ class Supernet(nn.Module):
         if sampling == "random":
             self.sample_channels(torch.Generator().manual_seed(0))
 
-    @property
-    def backend(self) -> BackendName:
-        """The back end actually chosen."""
-        return self.engine.name
-
-    def sample_channels(self, generator: torch.Generator) -> None:
-        """Resample the channels of every state of every cell; called once per step.
-
-        Does nothing if `sampling` is "first". In the paper each edge has its own S. Here all edges
-        that leave a state share one sample, so that they read the same channels.
-        """
-        if self.sampling == "first":
-            return
-        for cell in self.cells:
-            assert isinstance(cell, SearchCell)
-            drawn = [draw_channels(cell.channels, generator) for _ in cell.fan_outs]
-            cell.select_channels(torch.stack(drawn))
-
-    @property
-    def kinds(self) -> tuple[str, ...]:
-        """The kind of each cell."""
-        return tuple(cell.place.kind for cell in self.cells if isinstance(cell, SearchCell))
-
     def forward(self, images: Tensor, tables: Tables) -> Tensor:
         height, width = images.shape[-2:]
         check_image_size(height, width, self.image_multiple)
-        cells = [cell for cell in self.cells if isinstance(cell, SearchCell)]
-        if isinstance(tables, Mapping):
-            weights = [tables[cell.place.kind] for cell in cells]
-        else:
-            weights = list(tables)
+        cells, weights = self.search_cells, self.weights_of(tables)
         before_previous, previous = self.stem(images)
         if not self.recompute and self.engine.can_run_stack(cells, previous, weights):
             for cell in cells:
@@ -140,12 +103,7 @@ class Supernet(nn.Module):
             return self.classifier(torch.cat([node.mean(dim=(2, 3)) for node in nodes], dim=1))
         before_previous, previous = map(self.engine.hand_on, (before_previous, previous))
         for cell, of_cell in zip(cells, weights, strict=True):
-            given = (before_previous, previous, of_cell, self.engine)
-            generator = self.generator if cell.random else None
-            if self.recompute:
-                output = recomputed(cell, *given, generator=generator)
-            else:
-                output = cell(*given, generator)
+            output = self.evaluated(cell, before_previous, previous, weights=of_cell)
             if cell is not cells[-1]:
                 before_previous, previous = previous, self.engine.hand_on(output)
         return self.classifier(output.mean(dim=(2, 3)))

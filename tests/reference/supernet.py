@@ -55,13 +55,16 @@ class MixedOperation(nn.Module):
         stride: int,
         space: Sequence[str] = OPERATIONS,
         candidates: Sequence[str] | None = None,
+        normalised: bool = True,
     ) -> None:
         super().__init__()
         self.channels, self.k, self.stride = channels, k, stride
         names = space if candidates is None else candidates
         self.columns = [column for column, name in enumerate(space) if name in names]
         self.operations = nn.ModuleList(
-            create_operation(space[column], channels // k, stride, affine=False, normalised=True)
+            create_operation(
+                space[column], channels // k, stride, affine=False, normalised=normalised
+            )
             for column in self.columns
         )
 
