@@ -8,8 +8,10 @@ from darts.methods.alignment import WeightRegulariser
 from darts.methods.dirichlet import Dirichlet
 from darts.methods.freezing import OperationFreezing
 from darts.methods.gradient import FirstOrder, SingleLevel
+from darts.methods.paths import UniformPath
 from darts.methods.regularisers import DirichletKL, ZeroOne
 from darts.methods.relaxation import Sigmoid
+from darts.methods.stopping import EIGENVALUE
 
 if TYPE_CHECKING:
     from darts.methods.method import Method
@@ -24,7 +26,7 @@ def conflict(method: Method) -> str | None:
     >>> conflict(replace(method, regularisers=(ZeroOne(),)))
     'The regulariser zero-one acts on sigmoid weights: it needs the relaxation sigmoid.'
     """
-    return _of_weights(method) or _of_relaxation(method)
+    return _of_weights(method) or _of_relaxation(method) or _of_selection(method)
 
 
 def _of_weights(method: Method) -> str | None:
@@ -68,6 +70,8 @@ def _of_relaxation(method: Method) -> str | None:
             "The gradient subtracts losses of several passes: it needs a relaxation without random "
             "numbers, such as softmax, or the gradient first-order."
         )
+    if isinstance(relaxation, UniformPath) and method.trains_architecture:
+        return "A uniform path has no alpha to learn: it needs the gradient fixed."
     for part in method.regularisers:
         if isinstance(part, ZeroOne) and not isinstance(relaxation, Sigmoid):
             return (
@@ -78,4 +82,25 @@ def _of_relaxation(method: Method) -> str | None:
                 "The regulariser dirichlet-kl acts on concentrations: it needs the relaxation "
                 "dirichlet."
             )
+    return None
+
+
+def _of_selection(method: Method) -> str | None:
+    """Conflicts of how a search ends."""
+    selection, stopping = method.selection, method.stopping
+    if stopping is not None and EIGENVALUE in stopping.measures and method.relaxation.stochastic:
+        return (
+            "The eigenvalue is that of a loss without random numbers: it needs a relaxation such "
+            "as softmax. The rule skip-count works with all of them."
+        )
+    if not method.trains_architecture and not selection.evaluates:
+        return (
+            "alpha is not trained, so it cannot choose a cell: the gradient fixed needs a "
+            "selection that evaluates the supernet, best-child or projection."
+        )
+    if selection.evaluates and (method.stages is not None or stopping is not None):
+        return (
+            "This selection evaluates the supernet after its last epoch: it cannot be combined "
+            "with stages or a stopping rule."
+        )
     return None

@@ -189,6 +189,20 @@ class SingleLevel(FirstOrder):
         return super().__call__(problem, training, training)
 
 
+@dataclass(frozen=True)
+class Fixed(FirstOrder):
+    """alpha and beta keep their initial values; only the weights are trained.
+
+    For methods that choose a cell by evaluating the supernet: SPOS, random search with weight
+    sharing, and the "blank" supernet of DARTS-PT. The search then has no architecture step.
+
+    Source: SPOS (arXiv 1904.00420); DARTS-PT (arXiv 2108.04392, §5).
+
+    >>> Fixed().recordable
+    True
+    """
+
+
 def differentiate_at(
     problem: Bilevel,
     weights: Sequence[Tensor],

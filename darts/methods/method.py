@@ -8,13 +8,14 @@ from darts.errors import UserError
 from darts.methods.alignment import WeightRegulariser
 from darts.methods.compatibility import conflict
 from darts.methods.freezing import OperationFreezing
-from darts.methods.gradient import Gradient
+from darts.methods.gradient import Fixed, Gradient
 from darts.methods.perturbation import Perturbation
 from darts.methods.regularisers import Regulariser
 from darts.methods.relaxation import Relaxation
 from darts.methods.selection import Selection
 from darts.methods.skips import AuxiliarySkip, SkipDropout
 from darts.methods.stages import Stages
+from darts.methods.stopping import Stopping
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +52,7 @@ class Method:
     perturbation: Perturbation | None = None
     skips: tuple[AuxiliarySkip | SkipDropout, ...] = ()
     stages: Stages | None = None
-    stopping: None = None
+    stopping: Stopping | None = None
 
     @property
     def recordable(self) -> bool:
@@ -59,6 +60,11 @@ class Method:
         regularisers = all(part.recordable for part in self.regularisers)
         plain = not (self.skips or self.stages or self.perturbation)
         return plain and self.relaxation.recordable and self.gradient.recordable and regularisers
+
+    @property
+    def trains_architecture(self) -> bool:
+        """Whether alpha and beta are trained at all."""
+        return not isinstance(self.gradient, Fixed)
 
     def check(self) -> None:
         """Check that the parts work together.

@@ -145,6 +145,9 @@ _PARTS: dict[str, dict[str, PartEntry]] = {
             "darts.methods.gradient:SingleLevel",
             "the gradient of the training loss, in one step with the weights (SNAS)",
         ),
+        "fixed": PartEntry(
+            "darts.methods.gradient:Fixed", "alpha is not trained (SPOS, random search)"
+        ),
         "unrolled": PartEntry(
             "darts.methods.unrolled:Unrolled", "through one virtual step of the weights"
         ),

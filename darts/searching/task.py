@@ -163,7 +163,8 @@ class SearchTask:
         set_learning_rate(self.weight_optimiser, rate)
         self.learning_rate = rate
         self.architecture.progress = Progress(epoch - stage.first, stage.epochs)
-        self.searching = epoch - stage.first >= options.arch_warmup_epochs
+        trains = self.method.trains_architecture
+        self.searching = trains and epoch - stage.first >= options.arch_warmup_epochs
         self.supernet.train()
         # The progress line of this epoch shows the cost of the last epoch's genotype.
         self.notes = {"derived network": self.costs.note(self.costs.derive("present"))}
@@ -274,7 +275,8 @@ class SearchTask:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        self.stage = state["stage"]["index"]
+        # Version 0.1.0 had neither stages nor turns nor freezing.
+        self.stage = state.get("stage", {"index": 0})["index"]
         if self.stage:
             restricted = restricted_by(state["stage"]["restricted"])
             space = replace(self.architecture.space, restricted=restricted)
@@ -284,7 +286,8 @@ class SearchTask:
                 restore(getattr(self, part), state[part])
             else:
                 getattr(self, part).load_state_dict(state[part])
-        self.turns.load_state_dict(state["turns"])
+        if "turns" in state:
+            self.turns.load_state_dict(state["turns"])
         if self.parts.freezer is not None:
             self.parts.freezer.load_state_dict(state["freezer"])
         if isinstance(self.iteration, RecordedIteration):

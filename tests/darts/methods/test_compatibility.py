@@ -18,6 +18,11 @@ REFUSED = [
     ({"regulariser": "lambda", "gradient": "single-level"}, "one step for weights"),
     ({"perturbation": "random", "gradient": "single-level"}, "one step for weights"),
     ({"relaxation": "hard-gumbel", "gradient": "unrolled"}, "subtracts losses"),
+    ({"relaxation": "uniform-path"}, "needs the gradient fixed"),
+    ({"gradient": "fixed"}, "needs a selection that evaluates"),
+    ({"relaxation": "dirichlet", "stopping": "eigenvalue"}, "without random numbers"),
+    ({"selection": "best-child", "stages": "growing"}, "after its last epoch"),
+    ({"selection": "projection", "stopping": "skip-count"}, "after its last epoch"),
     ({"regulariser": "zero-one"}, "needs the relaxation sigmoid"),
     ({"regulariser": "dirichlet-kl"}, "needs the relaxation dirichlet"),
 ]
@@ -26,6 +31,8 @@ ALLOWED = [
     {"relaxation": "sigmoid", "regulariser": "zero-one+entropy+beta-decay"},
     {"relaxation": "dirichlet", "regulariser": "dirichlet-kl"},
     {"relaxation": "gumbel", "gradient": "single-level", "regulariser": "entropy"},
+    {"gradient": "fixed", "relaxation": "uniform-path", "selection": "best-child"},
+    {"stages": "growing", "stopping": "fixed-epoch", "skips": "auxiliary+dropout"},
     {"gradient": "unrolled", "perturbation": "random", "regulariser": "lambda"},
 ]
 

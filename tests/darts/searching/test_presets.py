@@ -13,7 +13,9 @@ from darts.searching.task import SearchTask, search_cells
 from tests.darts.runs_support import assert_same_run, search_options
 
 TINY = {
-    "train_images": 80,
+    "train_images": 40,
+    "arch_fraction": 0.5,
+    "arch_warmup_epochs": 0,
     "batch_size": 10,
     "channels": 8,
     "nodes": 2,
@@ -33,7 +35,12 @@ MIXTURES = [
     {"relaxation": "reinmax", "regulariser": "beta-decay+entropy"},
     {"relaxation": "dirichlet", "regulariser": "dirichlet-kl"},
     {"relaxation": "sigmoid", "regulariser": "zero-one:norm=l1"},
-    {"relaxation": "binary-paths:mode=two", "arch_every": 3, "arch_betas": (0.0, 0.999)},
+    {
+        "relaxation": "binary-paths:mode=two",
+        "arch_every": 2,
+        "arch_betas": (0.0, 0.999),
+        "arch_weight_decay": 0.0,
+    },
     {"perturbation": "adversarial:steps=2", "regulariser": "lambda:strength=0.5"},
     {"perturbation": "random", "regulariser": "freezing:window=1,threshold=0.2"},
 ]
@@ -64,7 +71,7 @@ def survives_kills(chosen: dict[str, Any], tmp_path: Path, monkeypatch: pytest.M
     def killed_at_times(self: SearchTask) -> Any:
         nonlocal done
         done += 1
-        if done in (4, 9):
+        if done in (2, 4):
             raise Killed
         return step(self)
 
