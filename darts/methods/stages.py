@@ -30,6 +30,7 @@ class Stage:
         kept: Candidates that each edge has in this stage; 0 keeps all.
         skip_dropout: Rate of the dropout after skip connections at the start of the stage.
         carries: Whether weights, alpha, beta and optimisers of the stage before are carried over.
+        divide: Whether weights that read copied channels are then divided by the number of copies.
     """
 
     first: int
@@ -39,6 +40,7 @@ class Stage:
     kept: int = 0
     skip_dropout: float = 0.0
     carries: bool = False
+    divide: bool = False
 
 
 class Stages(Protocol):
@@ -111,10 +113,13 @@ class Widening:
     Attributes:
         k: K by stage.
         kept: Candidates of each edge, by stage.
+        divide: Whether weights that read copied channels are divided by the number of copies, so
+            that the operations compute the same function (Net2Net). The authors' code does not.
     """
 
     k: tuple[int, ...] = (6, 4)
     kept: tuple[int, ...] = (7, 4)
+    divide: bool = False
 
     def __post_init__(self) -> None:
         if len(self.k) != len(self.kept):
@@ -126,7 +131,7 @@ class Widening:
     def plan(self, epochs: int) -> tuple[Stage, ...]:
         parts = _divided(epochs, len(self.k))
         return tuple(
-            Stage(*part, k=k, kept=kept, carries=index > 0)
+            Stage(*part, k=k, kept=kept, carries=index > 0, divide=self.divide)
             for index, (part, k, kept) in enumerate(zip(parts, self.k, self.kept, strict=True))
         )
 

@@ -150,7 +150,8 @@ class SearchTask:
         self._adopt(self._assemble(space, measured=False))
         self.costs.load_state_dict(before.costs.state_dict())
         if self.stages[stage].carries:
-            carry_over(before, self.parts, self.streams["stages"])
+            divide = self.stages[stage].divide
+            carry_over(before, self.parts, self.streams["stages"], divide=divide)
 
     def begin_epoch(self, epoch: int) -> None:
         options = self.options
