@@ -3,6 +3,10 @@
 #include "fan_out_backward.h"
 #include "placement.h"
 
-extern "C" void fan_out_forward(const FanOut* f) { FanOutKernel<VECTOR, GROUP>(*f).forward(); }
+// A block of whole edges may be processed in shorter vectors: the layout in memory is the same.
+constexpr int LENGTH = GROUP >= VECTOR && VECTOR > FITTING ? FITTING : VECTOR;
+using Evaluation = FanOutKernel<LENGTH, GROUP>;
 
-extern "C" void fan_out_backward(const FanOut* f) { FanOutKernel<VECTOR, GROUP>(*f).backward(); }
+extern "C" void fan_out_forward(const FanOut* f) { Evaluation(*f).forward(); }
+
+extern "C" void fan_out_backward(const FanOut* f) { Evaluation(*f).backward(); }

@@ -43,6 +43,14 @@ inline Room room(Size numbers) { return Room(Aligned<Real>().allocate(numbers));
 
 constexpr int WIDEST = 16;  // numbers in the longest vector
 
+// Numbers in a vector where the layout does not ask for more, and vectors of columns that a matrix
+// product computes at once: what fits into the registers. The order of additions is the same.
+#ifdef __AVX512F__
+constexpr int FITTING = 16, STRIP = 2;
+#else
+constexpr int FITTING = 8, STRIP = 1;
+#endif
+
 constexpr Size MAX_CHUNKS = 64;  // maximum number of chunks of images that threads share
 
 template <int V>

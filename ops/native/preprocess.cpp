@@ -92,7 +92,8 @@ class KernelOf : public Kernel {
                 for (int i = 0; i < w; ++i) store<V>(to + n * to_step + j + i * V, sums[n][i]);
         };
         Size j = 0;
-        for (; j + 2 * V <= columns; j += 2 * V) strip(std::integral_constant<int, 2>{}, j);
+        for (; STRIP == 2 && j + 2 * V <= columns; j += 2 * V)
+            strip(std::integral_constant<int, 2>{}, j);
         for (; j < columns; j += V) strip(std::integral_constant<int, 1>{}, j);
     }
 
@@ -261,7 +262,7 @@ class Preprocessing {
         const auto divides = [&](Size v) {
             return in.channels / in.pieces % v == 0 && r.outputs / r.parts % v == 0;
         };
-        if (divides(16)) return std::make_unique<KernelOf<16>>(in, r);
+        if (FITTING == 16 && divides(16)) return std::make_unique<KernelOf<16>>(in, r);
         if (divides(8)) return std::make_unique<KernelOf<8>>(in, r);
         if (divides(4)) return std::make_unique<KernelOf<4>>(in, r);
         return std::make_unique<KernelOf<1>>(in, r);
