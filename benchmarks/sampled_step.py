@@ -66,7 +66,9 @@ def main() -> None:
     if options.form:
         print(json.dumps(measure(options)))
         return
-    print(f"{device_name(torch.device('cpu'))}, torch {torch.__version__}, {options.threads} threads")
+    print(
+        f"{device_name(torch.device('cpu'))}, torch {torch.__version__}, {options.threads} threads"
+    )
     sizes = [f"--{name}={getattr(options, name)}" for name in ("batch", "size", "steps", "threads")]
     for backend in options.backends:
         found = []

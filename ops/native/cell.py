@@ -68,6 +68,7 @@ class _Call:
     Attributes:
         places: For each source the positions of its edges among all edges, ordered by state.
         whole: Whether each state has one source only, which then initialises or completes it.
+        first: For each state its first source, whose workspace holds the processed channels.
     """
 
     def __init__(
@@ -88,26 +89,30 @@ class _Call:
             tuple(starts[source.state] + edge for edge in source.edges) for source in sources
         ]
         self.whole = len(fan_outs) == len(sources)
+        self.first = {source.state: index for index, source in reversed(list(enumerate(sources)))}
 
     def part(self, table: Tensor, index: int) -> Tensor:
         """The rows of a source in a table `[E, …]`, contiguous."""
         return take_edges(table, len(table), self.places[index])
 
     def describe(
-        self, index: int, state: Tensor, nodes: Sequence[Tensor], z: Tensor, norms: Tensor
+        self, index: int, state: Tensor, nodes: Sequence[Tensor], saved: Sequence[Tensor]
     ) -> tuple[FanOutCall, Any]:
         """The argument structure of a source and its branches, without weights and gradients.
 
-        `nodes` are the nodes or, in the backward pass, their gradients. The structure points into
-        `nodes`, `z`, `norms` and `self`, which must outlive the call.
+        `nodes` are the nodes or, in the backward pass, their gradients. `saved` are the workspaces
+        of all sources up to this one. The structure points into `nodes`, `saved` and `self`, which
+        must outlive the call.
         """
         source = self.sources[index]
         state_index, fan_out, lanes = source.state, source.fan_out, source.lanes
         batch, channels, height, width = state.shape
         pixels, size = nodes[0].numel() // channels, state.element_size()
         branches = (BranchCall * len(source.candidates))()
-        x_at, norm_at = z.data_ptr(), norms.data_ptr()
-        z_at = x_at + size * batch * height * width * lanes.group
+        first = self.first[source.state]
+        x_at, z_at, norm_at = (saved[at].data_ptr() for at in (2 * first, 2 * index, 2 * index + 1))
+        if first == index:
+            z_at += size * batch * height * width * lanes.group
         weights = iter(self.known[index])
         for branch, candidate in zip(branches, source.candidates, strict=True):
             branch.kind, branch.column = candidate.kind, candidate.column
@@ -147,7 +152,10 @@ class _Call:
     def workspace(self, index: int, state: Tensor, pixels: int) -> tuple[Tensor, Tensor]:
         """Buffers for the backward pass: x and z of each batch norm; statistics of batch norms."""
         source = self.sources[index]
-        x = len(state) * state.shape[2] * state.shape[3] * source.lanes.group
+        x, first = 0, self.first[source.state]
+        assert source.lanes.group == self.sources[first].lanes.group
+        if first == index:
+            x = len(state) * state.shape[2] * state.shape[3] * source.lanes.group
         z = sum(_numbers(one, source.lanes) * len(one.norms) for one in source.candidates)
         # Unused lanes have no statistics; zeros keep them without effect.
         norms = 2 * source.lanes.total * len(source.norms)
@@ -210,13 +218,13 @@ class _Cell(torch.autograd.Function):
         if not cell.whole:
             for node in nodes:
                 node.zero_()
-        saved = []
+        saved: list[Tensor] = []
         ctx.beside = {}
         states, tables = (*inputs, *nodes), (mixture.contiguous(), passing.contiguous())
         for index, source in enumerate(cell.sources):
             state, (rows, passed) = states[source.state], (cell.part(one, index) for one in tables)
-            z, norms = cell.workspace(index, state, nodes[0].numel() // channels)
-            call, branches = cell.describe(index, state, nodes, z, norms)
+            saved += cell.workspace(index, state, nodes[0].numel() // channels)
+            call, branches = cell.describe(index, state, nodes, saved)
             running = source.running()
             for branch, statistics in zip(branches, running, strict=True):
                 branch.running = addresses(statistics, 4)
@@ -228,7 +236,6 @@ class _Cell(torch.autograd.Function):
             if source.beside:
                 ctx.beside[index] = _Beside(source, state, rows, cell.channels)
                 ctx.beside[index].add(nodes)
-            saved += [z, norms]
         ctx.cell = cell
         # `cell` holds the parameters; saving them lets autograd detect in-place changes.
         ctx.save_for_backward(mixture, passing, *inputs, *nodes, *saved, *parameters)
@@ -261,10 +268,9 @@ class _Cell(torch.autograd.Function):
             state, base, d_state = states[number], bases[number], d_states[number]
             # A further source of the same state adds to what this one writes.
             bases[number] = d_state
-            z, norms = saved[2 * index : 2 * index + 2]
             rows, passed = (cell.part(one, index) for one in tables)
             d_rows, d_passed = d_parts = [cell.part(one, index) for one in d_tables]
-            call, branches = cell.describe(index, state, completed, z, norms)
+            call, branches = cell.describe(index, state, completed, saved)
             known[index] = [
                 torch.empty_like(weight) if id(weight) in learned else None
                 for weight in cell.known[index]
