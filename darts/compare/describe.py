@@ -11,7 +11,12 @@ from darts.design_space.population import Population
 
 # With fewer networks, the interval of a percentile covers most of the scale.
 _FEW = 20
-_OPTIMISERS = {"sgd": "SGD", "rmsprop": "RMSProp", "adamw": "AdamW"}
+_OPTIMISERS = {
+    "sgd": "SGD",
+    "nesterov": "SGD with Nesterov momentum",
+    "rmsprop": "RMSProp",
+    "adamw": "AdamW",
+}
 # Options that are mentioned only if they differ from their defaults.
 _SELDOM = frozenset(
     (

@@ -14,6 +14,7 @@ from darts.settings.options import (
     RunOptions,
     SeedOptions,
     StepOptions,
+    names_of,
 )
 from darts.training.options import (
     AuxiliaryOptions,
@@ -101,4 +102,5 @@ class CompareOptions(
 
 def compare_overlay(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Defaults of a retraining, without the auxiliary head and drop path of searched cells."""
-    return {**training_overlay(settings), "auxiliary": False, "drop_path": 0.0}
+    implied = {**training_overlay(settings), "auxiliary": False, "drop_path": 0.0}
+    return {name: value for name, value in implied.items() if name in names_of(CompareOptions)}

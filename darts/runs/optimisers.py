@@ -13,7 +13,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-OptimiserName = Literal["sgd", "rmsprop", "adamw"]
+OptimiserName = Literal["sgd", "nesterov", "rmsprop", "adamw"]
 
 _NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm)
 # Device-specific flags; never restored from a checkpoint.
@@ -142,13 +142,14 @@ def create_optimiser(
         decay_norms: Whether weight decay also acts on the weights and biases of norms.
     """
     groups = parameter_groups(network, weight_decay, decay_norms)
-    if kind == "sgd":
+    if kind in ("sgd", "nesterov"):
         return create_sgd(
             groups,
             learning_rate=learning_rate,
             momentum=momentum,
             weight_decay=weight_decay,
             device=device,
+            nesterov=kind == "nesterov",
         )
     if kind == "rmsprop":
         return RMSProp(groups, lr=learning_rate, momentum=momentum, weight_decay=weight_decay)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import torch
 
 from darts.costs.count import count
@@ -41,7 +43,7 @@ def network_card(options: TrainingOptions, model: Model) -> str:
     rows.append(("for", f"images of {size}x{size} pixels, {classes:,} classes"))
     lines = [f"{name:15} {value}" for name, value in rows]
     if isinstance(model, Genotype):
-        drawn = f"python -m darts draw {options.genotype or model.name} -o DIR"
+        drawn = f"python -m darts draw {shlex.quote(options.genotype or model.name)} -o DIR"
         lines = [model.name, *_cell_lines(model), f"{'to draw them':15} {drawn}", *lines]
     else:
         lines = [options.model or "network", *lines]

@@ -80,7 +80,8 @@ class RecipeOptions:
         lr_decay: Factor of the exponential schedule.
         lr_decay_epochs: Epochs between two applications of that factor.
         lr_warmup_epochs: Epochs in which the learning rate first grows in equal steps.
-        optimiser: sgd; rmsprop as in TensorFlow (EfficientNet, FBNetV3); or adamw.
+        optimiser: sgd; nesterov for SGD with Nesterov momentum; rmsprop as in TensorFlow
+            (EfficientNet, FBNetV3); or adamw.
         momentum: Momentum of SGD and RMSProp.
         weight_decay: Weight decay.
         decay_norms: Whether weight decay also acts on the parameters of batch norms.
@@ -110,7 +111,7 @@ class RecipeOptions:
     lr_decay: float = option(0.97, tunable=True)
     lr_decay_epochs: float = option(2.4, tunable=True)
     lr_warmup_epochs: int = option(0, tunable=True)
-    optimiser: Literal["sgd", "rmsprop", "adamw"] = option("sgd", tunable=True)
+    optimiser: Literal["sgd", "nesterov", "rmsprop", "adamw"] = option("sgd", tunable=True)
     momentum: float = option(0.9, tunable=True)
     weight_decay: float = option(3e-4, tunable=True)
     decay_norms: bool = option(True, tunable=True)

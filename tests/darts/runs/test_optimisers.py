@@ -8,7 +8,13 @@ import pytest
 import torch
 from torch import nn
 
-from darts.runs.optimisers import create_adam, create_sgd, restore, set_learning_rate
+from darts.runs.optimisers import (
+    create_adam,
+    create_optimiser,
+    create_sgd,
+    restore,
+    set_learning_rate,
+)
 
 CPU = torch.device("cpu")
 
@@ -83,3 +89,22 @@ def test_adams_counter_lives_where_this_device_wants_it(capturable: bool) -> Non
     assert not ours.param_groups[0]["capturable"]
     step(ours)
     assert ours.state[ours.param_groups[0]["params"][0]]["step"].item() == 2
+
+
+def test_nesterov_momentum() -> None:
+    """v = m·v + g, w -= lr·(g + m·v), by hand over two steps of the gradient 1."""
+    layer = nn.Linear(1, 1, bias=False).double()
+    nn.init.zeros_(layer.weight)
+    optimiser = create_optimiser(
+        "nesterov",
+        layer,
+        learning_rate=0.1,
+        momentum=0.9,
+        weight_decay=0.0,
+        decay_norms=True,
+        device=torch.device("cpu"),
+    )
+    for _ in range(2):
+        layer.weight.grad = torch.ones_like(layer.weight)
+        optimiser.step()
+    assert layer.weight.item() == pytest.approx(-0.1 * (1 + 0.9) - 0.1 * (1 + 0.9 * 1.9))
