@@ -23,6 +23,8 @@ def search_command(arguments: Sequence[str], prog: str) -> None:
     print_hint()
     print(f"genotype             {RunFiles(result.run_dir).genotype}")
     print(f"derived network      {_derived(result.derived)}")
+    if result.stopped:
+        print(f"stopped early        {result.stopped}")
     print(f"validation accuracy  {result.validation_accuracy:.2f} % (supernet, last epoch)")
     print(f"time                 {result.seconds:.0f} s")
     print(f"run directory        {result.run_dir}")

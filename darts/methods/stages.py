@@ -31,6 +31,8 @@ class Stage:
         skip_dropout: Rate of the dropout after skip connections at the start of the stage.
         carries: Whether weights, alpha, beta and optimisers of the stage before are carried over.
         divide: Whether weights that read copied channels are then divided by the number of copies.
+        selects: Whether the selection decides in this stage, while the supernet of the stage before
+            trains on with a new optimiser.
     """
 
     first: int
@@ -41,6 +43,7 @@ class Stage:
     skip_dropout: float = 0.0
     carries: bool = False
     divide: bool = False
+    selects: bool = False
 
 
 class Stages(Protocol):

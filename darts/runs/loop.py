@@ -34,7 +34,7 @@ class Task(Protocol):
 
     Attributes:
         title: Shown before the progress of the run.
-        epochs: Number of epochs.
+        epochs: Number of epochs; a task that ends early lowers it in `end_epoch`.
         steps_per_epoch: Steps of an epoch.
         images_per_step: Images of a step, over all processes; for the images per second.
         device: Where the scalars of a step are.
@@ -175,7 +175,7 @@ class Loop:
                 self._store()  # So that a run killed in its first epoch can be resumed.
             if self.step < total:
                 task.begin_epoch(self.step // per_epoch)
-            while self.step < total:
+            while self.step < task.epochs * per_epoch:
                 epoch = self.step // per_epoch
                 scalars = distributed.average_scalars(self._work())
                 self.step += 1
@@ -212,7 +212,7 @@ class Loop:
                 stop = distributed.any_of(guard.requested)
                 if ends or stop or (due and self.step % due == 0):
                     self._store()
-                if stop and self.step < total:
+                if stop and self.step < task.epochs * per_epoch:
                     raise Interrupted(self.run.path)
 
     def _work(self) -> Mapping[str, Tensor]:

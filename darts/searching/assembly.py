@@ -27,6 +27,7 @@ from darts.searching.iteration import Iteration, StepSettings, create_iteration
 from darts.searching.options import SearchOptions
 from darts.searching.recording import CudaGraphs, RecordedIteration, Step, wants_graphs
 from darts.searching.search_network import SearchNetwork
+from darts.searching.selecting import started
 from darts.searching.staging import NETWORK_NOISE, extra_streams
 from darts.searching.supernets import create_supernet
 from darts.system import distributed
@@ -49,6 +50,7 @@ class Assembled:
         weight_optimiser: SGD on the supernet's weights.
         architecture_optimiser: Adam on alpha and beta.
         costs: Cost of the derived network.
+        problem: What both steps of an iteration share.
         iteration: One iteration: (training batch, validation batch or None) -> scalars.
         freezer: Knows which weights are frozen; None without freezing.
     """
@@ -60,6 +62,7 @@ class Assembled:
     weight_optimiser: torch.optim.SGD
     architecture_optimiser: torch.optim.Optimizer
     costs: CostAwareness
+    problem: Bilevel
     iteration: Step
     freezer: Freezer | None = None
 
@@ -145,6 +148,7 @@ def assemble(
         weight_optimiser,
         architecture_optimiser,
         costs,
+        problem,
         _recorded(iteration.step, options, method, device),
         iteration.freezer,
     )
@@ -172,11 +176,12 @@ def _at_stage(options: SearchOptions, stage: Stage) -> SearchOptions:
 def _create_architecture(
     options: SearchOptions, space: SearchSpace, method: Method, streams: RandomStreams
 ) -> Architecture:
+    topology = Topology(options.nodes, space.inputs)
     return Architecture(
-        Topology(options.nodes, space.inputs),
+        topology,
         space=space,
         relaxation=method.relaxation,
-        selection=method.selection,
+        selection=started(method.selection, topology, space),
         generator=streams["architecture"],
         noise=streams["relaxation"] if method.relaxation.stochastic else None,
         initial=(options.arch_init_mean, options.arch_init_std),

@@ -10,12 +10,15 @@ from typing import Any, NamedTuple
 
 import torch
 
+from cells.topology import Topology
 from darts.errors import UserError
 from darts.methods.architecture import Architecture
 from darts.methods.method import Method
 from darts.methods.stages import Stage, shrink
 from darts.searching.options import SearchOptions
+from darts.searching.selecting import further_stage
 from genotypes import SearchSpace
+from genotypes.search_space import DARTS
 
 NETWORK_NOISE = "network noise"
 """The random stream of what the supernet draws in a forward pass."""
@@ -24,16 +27,21 @@ NOISE = "noise"
 """The operation of the space S4 that returns random numbers."""
 
 
-def plan_stages(method: Method, options: SearchOptions) -> tuple[Stage, ...]:
-    """The stages of a search.
+def plan_stages(
+    method: Method, options: SearchOptions, space: SearchSpace = DARTS
+) -> tuple[Stage, ...]:
+    """The stages of a search; the last one may be that of its selection.
 
     Raises:
         UserError: There are fewer epochs than stages.
     """
+    topology = Topology(options.nodes, space.inputs)
+    selects = further_stage(method, options.epochs, topology, space)
+    last = (selects,) if selects.epochs else ()
     if method.stages is None:
-        return (Stage(0, options.epochs),)
+        return (Stage(0, options.epochs), *last)
     try:
-        return method.stages.plan(options.epochs)
+        return (*method.stages.plan(options.epochs), *last)
     except ValueError as error:
         raise UserError(f"--epochs {options.epochs}: {error}. Give more epochs.") from None
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 from torch import Tensor, nn
@@ -12,7 +11,7 @@ from torch import Tensor, nn
 from darts.methods.gradient import LabelledBatch, SingleLevel
 from darts.methods.method import Method
 from darts.methods.relaxation import Progress
-from darts.methods.stages import stage_at
+from darts.methods.stages import Stage, stage_at
 from darts.models.stems import choose_stem
 from darts.report.draw import draw_genotype
 from darts.runs.directory import RunDirectory
@@ -27,6 +26,9 @@ from darts.searching.images import SearchImages
 from darts.searching.memory import search_memory_advice
 from darts.searching.options import SearchOptions
 from darts.searching.recording import RecordedIteration
+from darts.searching.result import CellSearchResult
+from darts.searching.scoring import SupernetScore
+from darts.searching.selecting import Selecting
 from darts.searching.spaces import keep_space, searched_space
 from darts.searching.staging import (
     cycle_of,
@@ -37,6 +39,7 @@ from darts.searching.staging import (
     restrictions_of,
 )
 from darts.searching.steps import Turns
+from darts.searching.stopping import StoppingWatch
 from darts.searching.widening import carry_over
 from darts.system import distributed
 from darts.system.device import all_finite, peak_memory, precision_context
@@ -57,28 +60,6 @@ SEARCH_STREAMS = (
 
 EpochHook = Callable[[RunDirectory, Tracker, int, int, Genotype], None]
 """Called after each epoch with the run, its tracker, the epoch, the step and the genotype."""
-
-
-@dataclass(frozen=True)
-class CellSearchResult:
-    """The result of a cell search.
-
-    Attributes:
-        genotype: The genotype after the last epoch, as in the authors' experiments.
-        run_dir: The run directory.
-        validation_accuracy: Accuracy (%) of the supernet after the last epoch, on the half of the
-            images that trains the architecture.
-        seconds: Time of the loop; the parts of a resumed run are added up.
-        peak_memory: Bytes; see `darts.system.device.peak_memory`.
-        derived: Cost of the derived network; see `CostAwareness.result`.
-    """
-
-    genotype: Genotype
-    run_dir: Path
-    validation_accuracy: float
-    seconds: float
-    peak_memory: int
-    derived: Mapping[str, Any]
 
 
 class SearchTask:
@@ -103,11 +84,13 @@ class SearchTask:
     ) -> None:
         self.on_epoch, self.method = on_epoch, method or method_of(options)
         self.space = space or searched_space(options.space, options.resume)
-        self.stages, self.stage = plan_stages(self.method, options), 0
+        self.stages, self.stage = plan_stages(self.method, options, self.space), 0
         self.device, self.streams = prepare_task(
             options, (*SEARCH_STREAMS, *extra_streams(self.method, options, self.space))
         )
-        self.epochs, self.images_per_step = options.epochs, options.batch_size
+        last, rule = self.stages[-1], self.method.stopping
+        self.epochs, self.images_per_step = last.first + last.epochs, options.batch_size
+        self.stopping = None if rule is None else StoppingWatch(rule, options.epochs)
         self.images = SearchImages(options, self.device, self.streams)
         self.dataset, self.steps_per_epoch = self.images.dataset, self.images.steps_per_epoch
         self.training, self.validation = self.images.training, self.images.validation
@@ -142,10 +125,19 @@ class SearchTask:
         self.architecture_optimiser = parts.architecture_optimiser
         self.costs, self.iteration = parts.costs, parts.iteration
         self.turns = Turns(self.options.arch_every)
+        self.selecting = None
+        if self.method.selection.evaluates:
+            batches, context = self.images.validation_batches, parts.problem.context
+            score = SupernetScore(self.supernet, batches, context)
+            rule, stream = self.method.selection, self.streams["selection"]
+            self.selecting = Selecting(rule, self.architecture, score, stream)
 
     def _enter(self, stage: int) -> None:
         """Build the supernet of the next stage."""
         before, self.stage = self.parts, stage
+        if self.stages[stage].selects:
+            self.weight_optimiser.state.clear()  # Further epochs begin without momentum.
+            return
         space = next_space(before.architecture, self.stages[stage])
         self._adopt(self._assemble(space, measured=False))
         self.costs.load_state_dict(before.costs.state_dict())
@@ -157,18 +149,31 @@ class SearchTask:
         options = self.options
         if stage_at(self.stages, epoch) != self.stage:
             self._enter(stage_at(self.stages, epoch))
-        stage, cycle = self.stages[self.stage], cycle_of(self.stages, self.stage)
-        passed = epoch - cycle.first
-        rate = cosine(options.learning_rate, options.learning_rate_min, passed, cycle.epochs)
-        rate = warm_up(rate, options.learning_rate, passed, options.lr_warmup_epochs)
-        set_learning_rate(self.weight_optimiser, rate)
-        self.learning_rate = rate
-        self.architecture.progress = Progress(epoch - stage.first, stage.epochs)
-        trains = self.method.trains_architecture
-        self.searching = trains and epoch - stage.first >= options.arch_warmup_epochs
+        stage, trains = self.stages[self.stage], self.method.trains_architecture
+        self.learning_rate = self._rate_at(epoch, stage)
+        set_learning_rate(self.weight_optimiser, self.learning_rate)
+        if stage.selects:
+            # All schedules stay at their end; warm-up is over, unless alpha is never trained.
+            self.architecture.progress = Progress(options.epochs - 1, options.epochs)
+            self.searching = trains and options.arch_warmup_epochs < options.epochs
+        else:
+            self.architecture.progress = Progress(epoch - stage.first, stage.epochs)
+            self.searching = trains and epoch - stage.first >= options.arch_warmup_epochs
+        if stage.selects and self.selecting is not None:
+            self.selecting.begin_epoch(epoch - stage.first)
+            self._forget_recording()
         self.supernet.train()
         # The progress line of this epoch shows the cost of the last epoch's genotype.
         self.notes = {"derived network": self.costs.note(self.costs.derive("present"))}
+
+    def _rate_at(self, epoch: int, stage: Stage) -> float:
+        """The learning rate of an epoch of a stage."""
+        options, cycle = self.options, cycle_of(self.stages, self.stage)
+        if stage.selects and self.selecting is not None:
+            return options.learning_rate * self.selecting.rate_factor
+        passed = epoch - cycle.first
+        rate = cosine(options.learning_rate, options.learning_rate_min, passed, cycle.epochs)
+        return warm_up(rate, options.learning_rate, passed, options.lr_warmup_epochs)
 
     def step(self) -> Mapping[str, Tensor]:
         training = LabelledBatch(*self.training.next_batch())
@@ -183,15 +188,17 @@ class SearchTask:
         self, run: RunDirectory, tracker: Tracker, epoch: int, step: int
     ) -> Mapping[str, Any]:
         every = self.options.validate_every
+        metrics: dict[str, Any] = self._decide_stop(epoch)
         last = epoch + 1 == self.epochs
-        metrics: dict[str, Any] = {}
+        if last and self.selecting is not None:
+            self.selecting.finish()
         if last or (every and (epoch + 1) % every == 0):
             metrics.update(self.validate())
         if not distributed.is_main():
             return metrics
         genotype = self.derive(run, epoch + 1)
         save_genotype(genotype, run.epoch_genotype(epoch + 1))
-        save_genotype(genotype, run.genotype)
+        save_genotype(self.result(run), run.genotype)
         described = self._describe_architecture(tracker, step)
         costs = self.costs.metrics(genotype)
         tracker.scalars({f"cost/{name}": value for name, value in costs.items()}, step)
@@ -199,6 +206,26 @@ class SearchTask:
         if self.on_epoch is not None:
             self.on_epoch(run, tracker, epoch + 1, step, genotype)
         return {**metrics, **costs, "architecture": described, "genotype": genotype.as_dict()}
+
+    def _decide_stop(self, epoch: int) -> dict[str, Any]:
+        """What the stopping rule has measured; the search ends with this epoch if it says so."""
+        if self.stopping is None:
+            return {}
+        measured = self.stopping.close_epoch(
+            epoch,
+            self.parts.problem if self.searching else None,
+            self.images.validation_batches,
+            lambda: replace(self.costs.derive("stopping"), space=self.space),
+        )
+        if self.stopping.stop is not None:
+            self.epochs = epoch + 1
+        return measured
+
+    def result(self, run: RunDirectory) -> Genotype:
+        """The genotype that the search returns if it ends now."""
+        if self.stopping is None or self.stopping.stop is None:
+            return self.derive(run, self.epochs)
+        return self.stopping.chosen(self.derive(run, self.stopping.chosen_epochs))
 
     def _describe_architecture(self, tracker: Tracker, step: int) -> dict[str, Any]:
         """The weights of all edges as plain numbers; the tracker gets them as histograms."""
@@ -270,6 +297,8 @@ class SearchTask:
         freezer = self.parts.freezer
         return {
             **parts,
+            "selecting": self.selecting and self.selecting.state_dict(),
+            "stopping": self.stopping and self.stopping.state_dict(),
             "turns": self.turns.state_dict(),
             "freezer": None if freezer is None else freezer.state_dict(),
             "stage": {"index": self.stage, "restricted": restricted},
@@ -291,8 +320,18 @@ class SearchTask:
             self.turns.load_state_dict(state["turns"])
         if self.parts.freezer is not None:
             self.parts.freezer.load_state_dict(state["freezer"])
+        if self.selecting is not None:
+            self.selecting.load_state_dict(state["selecting"])
+        if self.stopping is not None:
+            self.stopping.load_state_dict(state["stopping"])
+            if self.stopping.stop is not None:
+                self.epochs = len(self.stopping.history)
+        self._forget_recording()
+
+    def _forget_recording(self) -> None:
+        """Drop a recorded graph, which knows the addresses of the old state."""
         if isinstance(self.iteration, RecordedIteration):
-            self.iteration.forget()  # Its graph knows the addresses of the old state.
+            self.iteration.forget()
 
 
 def search_cells(
@@ -320,7 +359,7 @@ def search_cells(
     # Before anything is written: wrong settings or data leave no run directory behind.
     task = SearchTask(options, on_epoch, space=space, method=method)
     run, loop = run_task(task, "search", task.options, prepare=task.record)
-    genotype = task.derive(run, options.epochs)
+    genotype = task.result(run)
     accuracy = distributed.from_main(lambda: run.read_metrics()[-1]["validation_accuracy"])
     result = CellSearchResult(
         genotype=genotype,
@@ -329,6 +368,7 @@ def search_cells(
         seconds=loop.seconds,
         peak_memory=peak_memory(task.device),
         derived=task.costs.result(genotype),
+        stopped=task.stopping.reason if task.stopping else "",
     )
     if not distributed.is_main():
         return result
@@ -336,13 +376,14 @@ def search_cells(
     run.write_result(
         {
             "genotype": result.genotype.as_dict(),
-            "epoch": options.epochs,
+            "epoch": task.epochs,
             "validation_accuracy": accuracy,
             "seconds": result.seconds,
             "peak_memory": result.peak_memory,
             "parameters": sum(p.numel() for p in task.supernet.parameters()),
             **task.dataset.counts(),
             "derived": result.derived,
+            **({"stopped": result.stopped} if result.stopped else {}),
         }
     )
     return result

@@ -1,0 +1,35 @@
+"""The result of a cell search."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from genotypes import Genotype
+
+
+@dataclass(frozen=True)
+class CellSearchResult:
+    """The result of a cell search.
+
+    Attributes:
+        genotype: The genotype after the last epoch, as in the authors' experiments, or that of the
+            epoch that a stopping rule has chosen.
+        run_dir: The run directory.
+        validation_accuracy: Accuracy (%) of the supernet after the last epoch, on the half of the
+            images that trains the architecture.
+        seconds: Time of the loop; the parts of a resumed run are added up.
+        peak_memory: Bytes; see `darts.system.device.peak_memory`.
+        derived: Cost of the derived network; see `CostAwareness.result`.
+        stopped: Why the search ended early, as a sentence; empty if it did not.
+    """
+
+    genotype: Genotype
+    run_dir: Path
+    validation_accuracy: float
+    seconds: float
+    peak_memory: int
+    derived: Mapping[str, Any]
+    stopped: str = ""
