@@ -43,11 +43,8 @@ MIXTURES = [
     },
     {"perturbation": "adversarial:steps=2", "regulariser": "lambda:strength=0.5"},
     {"perturbation": "random", "regulariser": "freezing:window=1,threshold=0.2"},
-    {"gradient": "neumann", "arch_every": 2},
     {"selection": "projection:interval=1,epochs=2", "epochs": 2},
-    {"selection": "best-child:samples=3,batches=1,finalists=2,rounds=1"},
     {"stopping": "fixed-epoch:epochs=2", "epochs": 4},
-    {"stopping": "eigenvalue:every=1,window=1,delta=1,factor=0.001,start=0", "epochs": 4},
 ]
 
 
