@@ -115,7 +115,7 @@ def test_rows_remain_distributions_over_the_candidates(part: Perturbation) -> No
         "normal": EdgeWeights(torch.cat([weights, auxiliary], 1), torch.rand(6).double()),
         "reduce": EdgeWeights(torch.cat([weights.flip(1), auxiliary], 1), None),
     }
-    net = Quadratic(torch.randn(6, 4).double(), torch.randn(6, 4).double())
+    net = Quadratic(*torch.randn(2, 6, 4, generator=generator, dtype=torch.float64))
     found = part(problem_of(net, 4), tables, BATCH, Progress(), generator)
     for kind, table in tables.items():
         changed = found[kind].operations
