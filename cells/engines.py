@@ -97,7 +97,10 @@ class TorchEngine(Engine):
     def evaluate(
         self, cell: SearchCell, before_previous: Tensor, previous: Tensor, weights: EdgeWeights
     ) -> Tensor:
-        if self.after_relu:
+        inputs = cell.topology.inputs
+        if inputs == 1:
+            states = [previous]
+        elif self.after_relu:
             states = [
                 cell.preprocess0.after_relu(before_previous),
                 cell.preprocess1.after_relu(previous),
@@ -110,7 +113,7 @@ class TorchEngine(Engine):
         mixtures = cell.by_source(weights)[0].split([len(one.rows) for one in cell.sources])
         active = cell.active_by_source(weights)
         for source, fan_out in enumerate(cell.fan_outs):
-            if source >= INPUTS:
+            if source >= inputs:
                 states.append(_node(cell, source, bypasses, mixed.pop(source), weights.edges))
             state = states[source]
             edges = cell.topology.outgoing(source)
@@ -121,7 +124,7 @@ class TorchEngine(Engine):
             bypasses.append(max_pool2d(state, 2, 2) if pooled else state)
         last = cell.topology.inner[-1]
         states.append(_node(cell, last, bypasses, mixed.pop(last), weights.edges))
-        return torch.cat(states[INPUTS:], dim=1)
+        return states[-1] if cell.output == "last" else torch.cat(states[inputs:], dim=1)
 
 
 def _node(
@@ -168,7 +171,8 @@ class NativeEngine(Engine):
     def can_run(
         self, cell: SearchCell, before_previous: Tensor, previous: Tensor, weights: EdgeWeights
     ) -> bool:
-        return self._suits(cell, before_previous, previous, weights.operations, weights.edges)
+        tensors = (before_previous, previous, weights.operations, weights.edges)
+        return cell.standard and self._suits(cell, *tensors)
 
     def evaluate(
         self, cell: SearchCell, before_previous: Tensor, previous: Tensor, weights: EdgeWeights
@@ -185,7 +189,7 @@ class NativeEngine(Engine):
         self, cells: Sequence[SearchCell], previous: Tensor, weights: Sequence[EdgeWeights]
     ) -> bool:
         return all(
-            self._suits(cell, previous, of_cell.operations, of_cell.edges)
+            cell.standard and self._suits(cell, previous, of_cell.operations, of_cell.edges)
             for cell, of_cell in zip(cells, weights, strict=True)
         )
 
@@ -268,7 +272,7 @@ class TritonEngine(Engine):
     def can_run(
         self, cell: SearchCell, before_previous: Tensor, previous: Tensor, weights: EdgeWeights
     ) -> bool:
-        if weights.active is not None or not cell.complete:
+        if weights.active is not None or not (cell.complete and cell.standard):
             return False
         tensors = (before_previous, previous, weights.operations, weights.edges)
         present = [tensor for tensor in tensors if tensor is not None]

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from cells.skeleton import CellPlace
-from cells.topology import EdgeWeights, Topology
+from cells.topology import INPUTS, EdgeWeights, Topology
 from ops.fused.fan_out import FanOut
 from ops.fused.mixed_norm import WeightedNorm
 from ops.partial import partial_size, shuffle_matrix, shuffle_order
@@ -50,7 +50,8 @@ class SearchCell(nn.Module):
     it (cells/engines.py). All engines compute the same numbers.
 
     Shapes: inputs `[B, place.before_previous, H, W]` (`2H, 2W` after a reduction) and
-    `[B, place.previous, H, W]`; result `[B, nodes·C, H', W']` with H' = H/2 in a reduction cell.
+    `[B, place.previous, H, W]`; result `[B, nodes·C, H', W']` with H' = H/2 in a reduction cell. A
+    cell with one input reads `previous` as it is.
 
     >>> from cells.engines import TorchEngine
     >>> place = CellPlace(0, False, False, 12, 12, 8, 1)
@@ -65,6 +66,8 @@ class SearchCell(nn.Module):
         place: Channels of the inputs, C, and whether the cell reduces.
         k: K; the mixed operations process C/K channels.
         candidates: (source, target) -> the operations that this edge has; by default all.
+        normalised: Whether batch norm follows pooling.
+        output: "concat" returns all inner nodes, "last" the last one.
 
     Raises:
         ChannelError: K does not split C into parts of an even size.
@@ -78,14 +81,20 @@ class SearchCell(nn.Module):
         *,
         k: int,
         candidates: Callable[[int, int], Sequence[str]] | None = None,
+        normalised: bool = True,
+        output: str = "concat",
     ) -> None:
         super().__init__()
         self.topology, self.place, self.channels = topology, place, place.channels
         channels = place.channels
         self.selected = partial_size(channels, k)
-        adapt = FactorizedReduce if place.previous_reduction else ReluConvBn
-        self.preprocess0 = adapt(place.before_previous, channels, affine=False)
-        self.preprocess1 = ReluConvBn(place.previous, channels, affine=False)
+        self.output = output
+        # What the kernels of the engines assume.
+        self.standard = topology.inputs == INPUTS and output == "concat" and normalised
+        if topology.inputs > 1:
+            adapt = FactorizedReduce if place.previous_reduction else ReluConvBn
+            self.preprocess0 = adapt(place.before_previous, channels, affine=False)
+            self.preprocess1 = ReluConvBn(place.previous, channels, affine=False)
         self.sources = [
             OutgoingEdges(
                 FanOut(
@@ -94,6 +103,7 @@ class SearchCell(nn.Module):
                     len(edges),
                     topology.stride(source, place.reduction),
                     candidates and [candidates(edge.source, edge.target) for edge in edges],
+                    normalised=normalised,
                 ),
                 tuple(edge.index for edge in edges),
                 tuple(edge.target - topology.inputs for edge in edges),

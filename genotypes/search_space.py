@@ -102,8 +102,8 @@ class SearchSpace:
         ):
             if value not in known:
                 return f"{name} is one of {', '.join(map(str, known))}, not {value!r}"
-        if self.stack == "cells" and (self.inputs > 2 or len(self.kinds) < 2):
-            return "a stack of cells needs normal and reduction cells with one or two inputs"
+        if self.stack == "cells" and (self.inputs != 2 or len(self.kinds) < 2):
+            return "a stack of cells needs normal and reduction cells with two inputs"
         form = (self.inputs, self.output, self.kinds)
         if self.stack == "stages" and form != (1, "last", ("normal",)):
             return "a stack of stages needs normal cells only, with one input and output 'last'"

@@ -111,6 +111,23 @@ class ReluConvBn(nn.Module):
         return self.norm(self.conv(x))
 
 
+class NormalConv(nn.Module):
+    """`nor_conv_1x1` and `nor_conv_3x3` of NAS-Bench-201, dense: y = BN(conv(ReLU(x))).
+
+    >>> NormalConv(4, 3, 2, affine=True)(torch.ones(1, 4, 8, 8)).shape
+    torch.Size([1, 4, 4, 4])
+    """
+
+    def __init__(self, channels: int, kernel: int, stride: int, affine: bool) -> None:
+        super().__init__()
+        self.relu = nn.ReLU()
+        self.conv = nn.Conv2d(channels, channels, kernel, stride, kernel // 2, bias=False)
+        self.norm = nn.BatchNorm2d(channels, affine=affine)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.norm(self.conv(self.relu(x)))
+
+
 class FactorizedReduce(nn.Module):
     """Halves height and width with two 1x1 convolutions that read complementary pixels.
 

@@ -76,6 +76,15 @@ def _separable(kernel: int) -> Operation:
     )
 
 
+def _normal(kernel: int) -> Operation:
+    return Operation(
+        f"nor_conv_{kernel}x{kernel}",
+        lambda channels, stride, affine, normalised: primitives.NormalConv(
+            channels, kernel, stride, affine
+        ),
+    )
+
+
 def _dilated(kernel: int) -> Operation:
     return Operation(
         f"dil_conv_{kernel}x{kernel}",
@@ -110,6 +119,8 @@ _BUILT_IN = (
     _separable(5),
     _dilated(3),
     _dilated(5),
+    _normal(1),
+    _normal(3),
     Operation("noise", lambda channels, stride, affine, normalised: primitives.RandomNoise(stride)),
     _separable(7),
     Operation(

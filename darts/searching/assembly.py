@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional
 
 from cells.stacked import stacked_operations
-from cells.topology import INPUTS, Topology
+from cells.topology import Topology
 from darts.costs.ceilings import CostAwareness, CostPenalty
 from darts.costs.tables import target_of
 from darts.data.dataset import Dataset
@@ -190,11 +190,6 @@ def _create_architecture(
 
 
 def _check_space(space: SearchSpace, options: SearchOptions) -> None:
-    if space.inputs != INPUTS:
-        raise UserError(
-            f"Search space {space.name!r}: its cells have {space.inputs} inputs; "
-            f"a supernet can only be built from cells with {INPUTS}."
-        )
     if space.nodes not in (None, options.nodes):
         raise UserError(
             f"--nodes {options.nodes}: cells of the search space {space.name!r} have "

@@ -41,6 +41,8 @@ class Supernet(SearchNetwork):
             selects the channels that `sample_channels` has sampled (S in the paper).
         candidates: (kind of cell, source, target) -> the operations that an edge has; by default
             all edges have all operations.
+        normalised: Whether batch norm follows pooling in the cells.
+        output: "concat" if a cell returns all inner nodes, "last" if it returns the last one.
         backend: The back end that evaluates the cells, one of `ops.backends.BACKENDS`. After
             construction `self.backend` is the back end actually chosen.
         device: Type of the device that computes; torch's default device if None.
@@ -62,6 +64,8 @@ class Supernet(SearchNetwork):
         stem: str = "cifar",
         sampling: Sampling = "first",
         candidates: Callable[[str, int, int], Sequence[str]] | None = None,
+        normalised: bool = True,
+        output: str = "concat",
         backend: str = "auto",
         device: str | None = None,
     ) -> None:
@@ -71,7 +75,7 @@ class Supernet(SearchNetwork):
             layers=layers,
             channels=channels,
             stem=(self.stem.out_channels0, self.stem.out_channels1),
-            width=lambda kind: topology.nodes,
+            width=lambda kind: topology.nodes if output == "concat" else 1,
             stem_reduces=self.stem.reduces,
         )
         cells = [
@@ -81,6 +85,8 @@ class Supernet(SearchNetwork):
                 place,
                 k=k,
                 candidates=candidates and partial(candidates, place.kind),
+                normalised=normalised,
+                output=output,
             )
             for place in skeleton.cells
         ]

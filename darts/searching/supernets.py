@@ -6,6 +6,7 @@ from typing import Any
 
 from darts.methods.architecture import Architecture
 from darts.searching.search_network import SearchNetwork
+from darts.searching.stages_supernet import StagesSupernet
 from darts.searching.supernet import Supernet
 
 
@@ -19,9 +20,12 @@ def create_supernet(architecture: Architecture, **sizes: Any) -> SearchNetwork:
     Raises:
         UserError, ChannelError: There is no such supernet.
     """
-    return Supernet(
-        architecture.topology,
-        architecture.columns,
-        candidates=architecture.candidates if architecture.space.restricted else None,
-        **sizes,
-    )
+    space = architecture.space
+    topology, columns = architecture.topology, architecture.columns
+    rules: dict[str, Any] = {
+        "candidates": architecture.candidates if space.restricted else None,
+        "normalised": space.normalised_pools,
+    }
+    if space.stack == "stages":
+        return StagesSupernet(topology, columns, **rules, **sizes)
+    return Supernet(topology, columns, **rules, output=space.output, **sizes)

@@ -161,19 +161,25 @@ class FactorizedReduceFan(FusedForm):
 
 
 class SharedPool(FusedForm):
-    """3x3 pooling and its batch norm, computed once for all edges."""
+    """3x3 pooling and its batch norm, computed once for all edges.
+
+    Attributes:
+        normalised: False leaves the batch norm out.
+    """
 
     group = "shared"
 
     def __init__(self, kind: Literal["max", "avg"], channels: int, stride: int) -> None:
         super().__init__()
         self.kind, self.stride = kind, stride
-        self.norm = WeightedNorm(channels)
+        self.norm, self.normalised = WeightedNorm(channels), True
 
     def forward(self, x: Tensor) -> Tensor:
         if self.kind == "max":
-            return self.norm(functional.max_pool2d(x, 3, self.stride, padding=1))
-        return self.norm(_average(x, self.stride))
+            pooled = functional.max_pool2d(x, 3, self.stride, padding=1)
+        else:
+            pooled = _average(x, self.stride)
+        return self.norm(pooled) if self.normalised else pooled
 
 
 def _average(x: Tensor, stride: int) -> Tensor:

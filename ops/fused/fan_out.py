@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ops.fused.branches import SharedPool
 from ops.fused.unfused import SeparateEdges
 from ops.registry import Trivial, create_operation, find_operation
 
@@ -41,6 +42,7 @@ class FanOut(nn.Module):
         edges: E, the number of edges that leave the state.
         stride: 1, or 2 on the edges that reduce.
         candidates: The operations that each edge has; by default all have all.
+        normalised: Whether a batch norm follows pooling.
 
     Attributes:
         holders: For each operation the edges that have it.
@@ -54,6 +56,8 @@ class FanOut(nn.Module):
         edges: int,
         stride: int,
         candidates: Sequence[Sequence[str]] | None = None,
+        *,
+        normalised: bool = True,
     ) -> None:
         super().__init__()
         self.channels, self.edges, self.stride = channels, edges, stride
@@ -79,6 +83,8 @@ class FanOut(nn.Module):
             if form is Trivial.IDENTITY:
                 self.identities += (name,)
             elif isinstance(form, nn.Module):
+                if isinstance(form, SharedPool):
+                    form.normalised = normalised
                 getattr(self, form.group)[name] = form
             else:
                 create = partial(create_operation, name, channels, stride, False, normalised=True)

@@ -180,7 +180,7 @@ def test_a_known_space_is_named(generator: torch.Generator) -> None:
         ({"edges": {"normal": {"0>2": ["noise", "noise"]}}}, "lists an operation twice"),
         ({"stack": "tree"}, "stack is one of cells, stages, not 'tree'"),
         ({"kinds": ["normal"]}, "needs normal and reduction cells"),
-        ({"inputs": 3}, "with one or two inputs"),
+        ({"inputs": 3}, "with two inputs"),
         ({"stack": "stages"}, "a stack of stages needs normal cells only"),
         ({"name": "darts"}, "'darts' is a built-in space"),
         ({"name": None}, "name: a text, not None"),

@@ -1,6 +1,7 @@
 import gzip
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,22 @@ def test_nb201_costs_are_the_published_ones(cells) -> None:
     costs = cells.costs(cells.space.genes(rows))
     assert costs.params.tolist() == [1_531_546, 73_306]
     assert costs.macs.tolist() == [220_119_680, 7_783_040]
+
+
+@pytest.mark.parametrize(("channels", "layers", "size"), [(None, None, 32), (8, 6, 16)])
+def test_nb201_cells_cost_what_the_modules_do(
+    channels: int | None, layers: int | None, size: int
+) -> None:
+    setting = NetworkSetting(num_classes=10, stem="cifar", channels=channels, layers=layers)
+    problem = Problem(find_space("nb201"), replace(setting, resolution=size))
+    genes = next(quasi_random(problem.space, 0))[:3]
+    costs = problem.costs(genes)
+    for number in range(3):
+        candidate = problem.candidate(genes[number])
+        sizes = {name: candidate.options[name] for name in ("channels", "layers")}
+        with torch.device("meta"):
+            counted = count(create_network(candidate.model, num_classes=10, **sizes), size)
+        assert (costs.macs[number], costs.params[number]) == (counted.macs, counted.params)
 
 
 def test_nb201_architecture_strings_are_in_the_table(cells, shared: Path) -> None:

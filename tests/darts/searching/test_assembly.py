@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -86,5 +85,3 @@ def test_spaces_that_no_supernet_has_are_refused(tmp_path: Path) -> None:
     task = SearchTask(search_options(tmp_path / "run"))
     with pytest.raises(UserError, match="--nodes 3: cells of the search space 'tiny' have 2"):
         assembled(task, TINY)
-    with pytest.raises(UserError, match="its cells have 1 inputs"):
-        assembled(task, replace(DARTS, inputs=1, kept=1))

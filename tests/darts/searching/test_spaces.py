@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,11 @@ import pytest
 from darts.report.page import write_report
 from darts.searching.options import SearchOptions, search_overlay
 from darts.searching.spaces import searched_space
-from darts.searching.task import SearchTask, search_cells
+from darts.searching.task import SearchTask, draw_epoch, search_cells
 from darts.settings.parsing import options_from
 from genotypes import SPACES, GenotypeError, find_space, load_genotype
+from genotypes.nasbench201 import operations_of
+from genotypes.nasbench201_cost import StagesSize
 from tests.darts.runs_support import search_options
 from tests.genotypes.test_spaces import OWN
 
@@ -62,3 +65,30 @@ def test_restricted_spaces_are_searched_within_a_ceiling(name: str, tmp_path: Pa
     assert result.genotype.rules == SPACES[name]
     assert result.derived["ceilings_kept"]
     assert result.derived["macs"] <= ceiling < free.derived["macs"]
+
+
+@pytest.mark.parametrize("ceiling", [{}, {"max_macs": "4M"}])
+def test_nasbench201_is_searched(ceiling: dict[str, str], tmp_path: Path) -> None:
+    small = {"space": "nasbench201", "nodes": 3, "epochs": 1, "arch_warmup_epochs": 0}
+    result = search_cells(search_options(tmp_path / "run", **small, **ceiling), on_epoch=draw_epoch)
+    stored = json.loads((tmp_path / "run" / "result.json").read_text())
+    options = search_options(tmp_path / "other")
+    size = StagesSize(channels=options.channels, cells=1)
+    assert stored["parameters"] == size.supernet_parameters(options.k)
+    operations = operations_of(result.genotype)
+    assert result.derived["macs"] == StagesSize(resolution=8).macs(operations)
+    assert result.derived["params"] == StagesSize().parameters(operations)
+    assert result.derived["ceilings_kept"]
+    files = {path.name for path in (tmp_path / "run" / "cells").iterdir()}
+    assert files == {"normal.gv", "normal.svg", "normal.png", "epoch-001-normal.svg"}
+    page = write_report(tmp_path / "run").read_text()
+    assert "normal cell" in page
+    assert "reduction cell" not in page
+
+
+def test_a_space_with_other_outputs_and_pools_is_searched(tmp_path: Path) -> None:
+    file = tmp_path / "own.yaml"
+    file.write_text(f"{OWN}output: last\nnormalised_pools: false\n")
+    small = {"nodes": 2, "epochs": 1, "arch_warmup_epochs": 0}
+    result = search_cells(search_options(tmp_path / "run", space=str(file), **small))
+    assert result.genotype.normal_concat == result.genotype.reduce_concat == (3,)
