@@ -47,6 +47,15 @@ def exponential(start: float, epoch: int, factor: float, every: float) -> float:
     return start * factor ** math.floor(epoch / every + 1e-9)
 
 
+def between(start: float, end: float, epoch: int, epochs: int) -> float:
+    """A straight line from `start` in the first epoch to `end` in the last one.
+
+    >>> [between(0.0, 0.2, epoch, epochs=3) for epoch in range(3)]
+    [0.0, 0.1, 0.2]
+    """
+    return start + (end - start) * epoch / max(epochs - 1, 1)
+
+
 def warm_up(rate: float, start: float, epoch: int, warmup_epochs: int) -> float:
     """Linear warm-up: `start·(epoch + 1)/warmup_epochs` in the warm-up epochs, then `rate`.
 

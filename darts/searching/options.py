@@ -54,6 +54,7 @@ class SearchOptions(
         lr_warmup_epochs: Epochs in which the learning rate first rises in equal steps.
         momentum: Momentum of the weights' SGD.
         weight_decay: Weight decay of the weights.
+        weight_decay_end: Weight decay in the last epoch; it changes linearly. By default constant.
         grad_clip: Largest norm of the weights' gradient; 0 means no limit.
         arch_learning_rate: Learning rate of alpha and beta (Adam).
         arch_weight_decay: Weight decay of alpha and beta.
@@ -105,6 +106,7 @@ class SearchOptions(
     lr_warmup_epochs: int = 0
     momentum: float = 0.9
     weight_decay: float = 3e-4
+    weight_decay_end: float | None = None
     grad_clip: float = 5.0
     arch_learning_rate: float = 6e-4
     arch_weight_decay: float = 1e-3

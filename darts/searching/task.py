@@ -18,7 +18,7 @@ from darts.runs.directory import RunDirectory
 from darts.runs.evaluation import loss_sum, number_correct, sums_over_batches
 from darts.runs.loop import run_task
 from darts.runs.optimisers import restore, set_learning_rate
-from darts.runs.schedules import cosine, warm_up
+from darts.runs.schedules import between, cosine, warm_up
 from darts.runs.tracking import Tracker
 from darts.searching.assembly import Assembled, assemble, method_of
 from darts.searching.checks import check_search
@@ -152,6 +152,7 @@ class SearchTask:
         stage, trains = self.stages[self.stage], self.method.trains_architecture
         self.learning_rate = self._rate_at(epoch, stage)
         set_learning_rate(self.weight_optimiser, self.learning_rate)
+        self._set_weight_decay(min(epoch, options.epochs - 1))
         if stage.selects:
             # All schedules stay at their end; warm-up is over, unless alpha is never trained.
             self.architecture.progress = Progress(options.epochs - 1, options.epochs)
@@ -174,6 +175,15 @@ class SearchTask:
         passed = epoch - cycle.first
         rate = cosine(options.learning_rate, options.learning_rate_min, passed, cycle.epochs)
         return warm_up(rate, options.learning_rate, passed, options.lr_warmup_epochs)
+
+    def _set_weight_decay(self, epoch: int) -> None:
+        options = self.options
+        if options.weight_decay_end is None:
+            return
+        decay = between(options.weight_decay, options.weight_decay_end, epoch, options.epochs)
+        for group in self.weight_optimiser.param_groups:
+            group["weight_decay"] = decay
+        self._forget_recording()  # A recorded graph keeps the weight decay of its epoch.
 
     def step(self) -> Mapping[str, Tensor]:
         training = LabelledBatch(*self.training.next_batch())

@@ -165,3 +165,13 @@ def test_both_back_ends_give_the_same_search(tmp_path: Path) -> None:
     )
     for name, value in ours.items():
         torch.testing.assert_close(value, theirs[name], rtol=1e-6, atol=1e-6)
+
+
+def test_weight_decay_follows_its_schedule(tmp_path: Path) -> None:
+    options = search_options(tmp_path / "run", epochs=3, weight_decay_end=0.0027)
+    task = SearchTask(options)
+    decays = []
+    for epoch in range(3):
+        task.begin_epoch(epoch)
+        decays.append(task.weight_optimiser.param_groups[0]["weight_decay"])
+    assert decays == pytest.approx([0.0003, 0.0015, 0.0027], rel=1e-12)

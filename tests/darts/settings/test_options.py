@@ -41,6 +41,7 @@ ADDED = {
         "weights_first",
         "nesterov",
         "drop_path",
+        "weight_decay_end",
     },
 }
 """The flags that have come to each command since version 0.1.0."""
