@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from darts.commands.table import COMMANDS, PROGRAM, Command
 from darts.errors import UserError
+from darts.settings.used_files import failure_in_used_file
 from genotypes import GenotypeError
 
 
@@ -57,6 +58,7 @@ def _known_failure(error: Exception) -> int:
     from darts.system.distributed import Ended, LostProcess
     from ops.backends import BackendError
     from ops.partial import ChannelError
+    from ops.registry import UnknownOperation
 
     if isinstance(error, Interrupted):
         print(error, file=sys.stderr)
@@ -66,7 +68,10 @@ def _known_failure(error: Exception) -> int:
         return 1
     if isinstance(error, Ended):
         return 1
-    if isinstance(error, (BackendError, ChannelError)):
+    if isinstance(error, (BackendError, ChannelError, UnknownOperation)):
         print(f"error: {error}", file=sys.stderr)
+        return 2
+    if (failure := failure_in_used_file(error)) is not None:
+        print(f"error: {failure}", file=sys.stderr)
         return 2
     raise error

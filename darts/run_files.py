@@ -5,6 +5,7 @@
 | `config.yaml` | every setting, resolved |
 | `environment.json` | software versions and machine, one record per start or resume |
 | `space.yaml` | the search space, if it is one's own |
+| `used/NAME.py`, `used/SHA256SUMS` | files of `--use` as the run began with them, never run |
 | `images.jsonl` | which image files are used; see `darts.data.manifest` |
 | `metrics.jsonl` | one JSON object per line |
 | `checkpoint.pt`, `checkpoint.previous.pt` | see `darts.runs.checkpoints` |
@@ -52,6 +53,15 @@ class RunFiles:
     @property
     def space(self) -> Path:
         return self.path / "space.yaml"
+
+    @property
+    def used(self) -> Path:
+        """The folder of the files that `--use` named."""
+        return self.path / "used"
+
+    @property
+    def used_checksums(self) -> Path:
+        return self.used / "SHA256SUMS"
 
     @property
     def environment(self) -> Path:

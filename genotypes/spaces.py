@@ -75,7 +75,7 @@ def find_space(name_or_path: str | os.PathLike[str]) -> SearchSpace:
         hint = f" Did you mean {close[0]!r}?" if close else ""
         raise GenotypeError(
             f"There is no search space {str(name_or_path)!r}.{hint} Known are {', '.join(SPACES)}, "
-            "and YAML files of your own."
+            "and YAML files of your own; name the Python file that registers one with --use."
         )
     return space_of(read_yaml(path, str(path)), str(path))
 
@@ -89,7 +89,10 @@ def space_of(value: Any, where: str) -> SearchSpace:
     if isinstance(value, str) and value in SPACES:
         return SPACES[value]
     if not isinstance(value, Mapping):
-        raise GenotypeError(f"{where}: unknown space {value!r} (choices: {', '.join(SPACES)})")
+        raise GenotypeError(
+            f"{where}: unknown space {value!r} (choices: {', '.join(SPACES)}); if it is one of "
+            "your own, name the Python file that registers it with --use"
+        )
     try:
         space = SearchSpace.from_mapping(value)
     except ValueError as error:

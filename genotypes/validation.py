@@ -103,7 +103,10 @@ def _check_operation(
             f"{where}: {space.zero!r} is an absent edge and cannot be part of a genotype"
         )
     if operation not in choices:
-        raise GenotypeError(f"{where}: unknown operation {operation!r} {_choices(choices)}")
+        raise GenotypeError(
+            f"{where}: unknown operation {operation!r} {_choices(choices)}; an operation of your "
+            "own needs a space that lists it, and its Python file with --use"
+        )
 
 
 def _lenient_spaces() -> str:

@@ -23,6 +23,10 @@ from ops.fused.branches import (
 )
 
 
+class UnknownOperation(ValueError):
+    """There is no operation of this name; the message lists those that there are."""
+
+
 class Trivial(Enum):
     """Fused forms that need no module: the result is zero, or the state itself."""
 
@@ -154,10 +158,13 @@ def find_operation(name: str) -> Operation:
     """The entry of an operation.
 
     Raises:
-        ValueError: There is no such operation.
+        UnknownOperation: There is no such operation.
     """
     if name not in _operations:
-        raise ValueError(f"Unknown operation {name!r} (choices: {', '.join(_operations)}).")
+        raise UnknownOperation(
+            f"Unknown operation {name!r} (choices: {', '.join(_operations)}). If it is one of your "
+            "own, name its file: --use my_parts.py."
+        )
     return _operations[name]
 
 
@@ -178,7 +185,7 @@ def create_operation(
         normalised: Whether a batch norm without scale and shift follows pooling, as in supernets.
 
     Raises:
-        ValueError: There is no such operation.
+        UnknownOperation: There is no such operation.
         ChannelError: `skip_connect` with stride 2 on an odd number of channels.
     """
     return find_operation(name).create(channels, stride, affine, normalised)

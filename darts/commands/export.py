@@ -13,7 +13,9 @@ from darts.errors import UserError
 def export_command(arguments: Sequence[str], prog: str) -> None:
     """Write a network as ONNX or torch.export and print how well it agrees with the original."""
     parser = Arguments(
-        prog=prog, description="Write a network as ONNX or as a torch.export archive, and check it."
+        uses_files=True,
+        prog=prog,
+        description="Write a network as ONNX or as a torch.export archive, and check it.",
     )
     parser.add_argument(
         "--checkpoint", type=Path, help="trained network: a run directory or checkpoint.pt"

@@ -13,7 +13,9 @@ from darts.commands.shared import Arguments, print_hint, print_table
 def genotypes_command(arguments: Sequence[str], prog: str) -> None:
     """List the published genotypes, or write random ones."""
     parser = Arguments(
-        prog=prog, description="List the published genotypes, or sample random ones."
+        uses_files=True,
+        prog=prog,
+        description="List the published genotypes, or sample random ones.",
     )
     parser.add_argument(
         "--random", type=int, metavar="N", help="write N random genotypes instead of the list"
@@ -60,7 +62,7 @@ def _write_random(
 
 def draw_command(arguments: Sequence[str], prog: str) -> None:
     """Draw the cells of a genotype and print the paths of the files."""
-    parser = Arguments(prog=prog, description="Draw the cells of a genotype.")
+    parser = Arguments(uses_files=True, prog=prog, description="Draw the cells of a genotype.")
     parser.add_argument("genotype", help="published name, YAML file, or string of NAS-Bench-201")
     parser.add_argument("-o", "--output", type=Path, default=Path("."), help="directory")
     parser.add_argument("--formats", nargs="+", default=["svg", "png"], help="by default svg png")
@@ -75,7 +77,9 @@ def draw_command(arguments: Sequence[str], prog: str) -> None:
 
 def cost_command(arguments: Sequence[str], prog: str) -> None:
     """Print parameters, multiply-adds and activations of a network."""
-    parser = Arguments(prog=prog, description="Count the cost of a model for one image.")
+    parser = Arguments(
+        uses_files=True, prog=prog, description="Count the cost of a model for one image."
+    )
     parser.add_argument(
         "model",
         help="genotype (published name, YAML file, or string of NAS-Bench-201), or a network: "

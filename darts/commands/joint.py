@@ -67,6 +67,7 @@ def check_values(space: Space) -> None:
 def joint_evolve_command(arguments: Sequence[str], prog: str) -> None:
     """Find the best candidate under each ceiling and write its recipe."""
     parser = Arguments(
+        uses_files=True,
         prog=prog,
         description="Find the best candidates under ceilings with the predictor of a search.",
     )
@@ -110,7 +111,9 @@ def joint_evolve_command(arguments: Sequence[str], prog: str) -> None:
 def joint_predict_command(arguments: Sequence[str], prog: str) -> None:
     """Print predicted accuracy and cost of candidates."""
     parser = Arguments(
-        prog=prog, description="Predict the accuracy of candidates with the predictor of a search."
+        uses_files=True,
+        prog=prog,
+        description="Predict the accuracy of candidates with the predictor of a search.",
     )
     parser.add_argument("run", type=Path, help="directory of a joint search")
     parser.add_argument(
@@ -164,7 +167,9 @@ def joint_predict_command(arguments: Sequence[str], prog: str) -> None:
 def joint_show_command(arguments: Sequence[str], prog: str) -> None:
     """List the spaces, describe one, or write the report of a search."""
     parser = Arguments(
-        prog=prog, description="List the spaces, describe one, or report on a search."
+        uses_files=True,
+        prog=prog,
+        description="List the spaces, describe one, or report on a search.",
     )
     parser.add_argument(
         "what", nargs="?", help="space (names or files, joined by +), or directory of a search"

@@ -39,6 +39,7 @@ def methods_command(arguments: Sequence[str], prog: str) -> None:
 def methods_show_command(arguments: Sequence[str], prog: str) -> None:
     """Describe one method: its parts with their numbers and sources, and what it sets."""
     parser = Arguments(
+        uses_files=True,
         prog=prog,
         description="Describe a search method: its parts with their numbers and sources, and the "
         "settings of a search that it implies.",
@@ -65,6 +66,7 @@ def methods_show_command(arguments: Sequence[str], prog: str) -> None:
 def methods_parts_command(arguments: Sequence[str], prog: str) -> None:
     """List the parts of one kind, or all, with the numbers that can be set."""
     parser = Arguments(
+        uses_files=True,
         prog=prog,
         description="List the parts of search methods and their numbers. A search takes them as "
         "--KIND NAME:number=value,number=value; it joins several regularisers by +.",

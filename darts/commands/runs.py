@@ -81,7 +81,7 @@ def evaluate_command(arguments: Sequence[str], prog: str) -> None:
 
 def predict_command(arguments: Sequence[str], prog: str) -> None:
     """Print the most probable classes of each image."""
-    parser = Arguments(prog=prog, description="Classify image files.")
+    parser = Arguments(uses_files=True, prog=prog, description="Classify image files.")
     parser.add_argument("image", type=Path, nargs="+", help="image file")
     parser.add_argument(
         "--checkpoint", type=Path, required=True, help="checkpoint.pt or run directory"
@@ -102,7 +102,9 @@ def predict_command(arguments: Sequence[str], prog: str) -> None:
 def report_command(arguments: Sequence[str], prog: str) -> None:
     """Write the report of one run or a comparison of several, and print its path."""
     parser = Arguments(
-        prog=prog, description="Write report.html of a run, or comparison.html of several runs."
+        uses_files=True,
+        prog=prog,
+        description="Write report.html of a run, or comparison.html of several runs.",
     )
     parser.add_argument("run", type=Path, nargs="+", help="run directories")
     parsed = parser.parse_args(arguments)

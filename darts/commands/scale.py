@@ -58,6 +58,7 @@ def scale_command(arguments: Sequence[str], prog: str) -> None:
 
 def _parser(prog: str) -> Arguments:
     parser = Arguments(
+        uses_files=True,
         prog=prog,
         description="Scale depth, width and resolution of a model together, to sizes given by phi "
         "or to budgets, and write a recipe for evaluate.py for each size. "

@@ -7,18 +7,40 @@ import functools
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from darts.errors import UserError
 from darts.report.tables import aligned
+from darts.settings.used_files import joined_names, use_files
 
 
 class Arguments(argparse.ArgumentParser):
     """A parser that reports a wrong argument by one message, without the usage.
 
+    Args:
+        uses_files: Whether the command takes `--use`, files of the user's own. They are run as
+            soon as the arguments are parsed.
+
     Raises:
-        UserError: An argument is unknown, missing or wrong.
+        UserError: An argument is unknown, missing or wrong, or a file of the user's own fails.
     """
+
+    def __init__(self, *, uses_files: bool = False, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.uses_files = uses_files
+        if uses_files:
+            self.add_argument(
+                "--use",
+                action="append",
+                metavar="FILE",
+                help="Python file with operations, spaces or parts of your own; may be repeated",
+            )
+
+    def parse_args(self, arguments: Sequence[str]) -> argparse.Namespace:  # type: ignore[override]
+        parsed = super().parse_args(arguments)
+        if self.uses_files:
+            use_files(joined_names(parsed.use))
+        return parsed
 
     def error(self, message: str) -> NoReturn:
         raise UserError(f"{self.prog}: {message}")

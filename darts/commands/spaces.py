@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 def spaces_command(arguments: Sequence[str], prog: str) -> None:
     """List search spaces of cells: operations, edges, genotypes, parameters of the supernet."""
     parser = Arguments(
+        uses_files=True,
         prog=prog,
         description="List the search spaces of cells, with the parameters of their supernets for "
         "10 classes.",

@@ -14,6 +14,7 @@ from darts.settings.options import (
     RunOptions,
     SeedOptions,
     StepOptions,
+    UseOptions,
     names_of,
 )
 from darts.training.options import (
@@ -39,6 +40,7 @@ class CompareOptions(
     TrialOptions,
     StepOptions,
     RunOptions,
+    UseOptions,
     PlaceOptions,
     SeedOptions,
     PresetOptions,

@@ -32,6 +32,7 @@ from darts.settings.options import (
     shared_values,
     tagged,
 )
+from darts.settings.used_files import check_same_files, files_in_use, keep_files
 from darts.system.device import device_name, resolve_device, set_threads
 from darts.system.randomness import stream_seed
 from darts.training.options import ModelOptions, TrainingOptions, training_of
@@ -39,6 +40,7 @@ from darts.training.trial import opened_dataset, train_trial
 from darts.trials.executors import TrialsInterrupted, run_trials, trial_resources
 from darts.trials.schema import TRIALS_FILE
 from darts.trials.store import Trial, TrialStore
+from darts.trials.used import using_files
 from genotypes import Genotype
 
 RESULT = "comparison.json"
@@ -117,8 +119,12 @@ def _directory(options: CompareOptions) -> RunDirectory:
     """A new directory, or that of the comparison to continue."""
     given = options.resume or options.run_dir
     if options.resume or (given and (Path(given) / TRIALS_FILE).is_file()):
-        return RunDirectory.open(Path(str(given)))
-    return RunDirectory.create(given, "compare", asdict(options))
+        run = RunDirectory.open(Path(str(given)))
+        check_same_files(files_in_use(options.use), run)
+        return run
+    run = RunDirectory.create(given, "compare", asdict(options))
+    keep_files(files_in_use(options.use), run)
+    return run
 
 
 def _keys(judged: ComparedNetwork, options: CompareOptions) -> list[str]:
@@ -180,7 +186,7 @@ def _run(store: TrialStore, options: CompareOptions, run: RunDirectory) -> None:
     try:
         run_trials(
             store,
-            partial(train_trial, training_of(options, device=device)),
+            using_files(options.use, partial(train_trial, training_of(options, device=device))),
             executor=options.executor,
             resources=resources,
             title="comparison",

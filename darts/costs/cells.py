@@ -14,7 +14,7 @@ from functools import cache
 from cells.skeleton import CellPlace, Skeleton
 from cells.topology import Topology
 from darts.costs.count import Cost, count, operation_cost
-from darts.models.genotype_network import setting_of
+from darts.models.genotype_network import check_operations, setting_of
 from darts.models.stages import (
     StageReduction,
     check_stages_stem,
@@ -58,6 +58,7 @@ def network_cost(
     Raises:
         UserError: There is no such stem, or the network cannot divide the resolution.
     """
+    check_operations(genotype)
     small_stem, setting = _small_stem(stem), setting_of(genotype.rules, stem)
     resolution = setting.resolution if resolution is None else resolution
     num_classes = setting.num_classes if num_classes is None else num_classes

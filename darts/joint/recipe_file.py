@@ -18,6 +18,7 @@ from darts.settings.options import (
     RunOptions,
     SeedOptions,
     StepOptions,
+    UseOptions,
     names_of,
 )
 from darts.training.options import (
@@ -31,7 +32,7 @@ from genotypes import Genotype, save_genotype
 # Options that a recipe leaves to the training: where it runs, and that it uses the test images.
 _LEFT_OUT = (
     *names_of(PresetOptions, SeedOptions, PlaceOptions, StepOptions, RunOptions, IntervalOptions),
-    *names_of(ModelOptions, PretrainedOptions, CheckpointOptions),
+    *names_of(UseOptions, ModelOptions, PretrainedOptions, CheckpointOptions),
     *("hold_out", "test_every"),
 )
 

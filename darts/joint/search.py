@@ -44,6 +44,7 @@ from darts.models.registry import Model
 from darts.models.stems import choose_stem
 from darts.runs.directory import RunDirectory
 from darts.runs.interrupt import Interrupted
+from darts.settings.used_files import files_in_use, keep_files
 from darts.system.randomness import stream_seed
 from darts.training.trial import opened_dataset
 from darts.trials.schema import TRIALS_FILE
@@ -92,6 +93,7 @@ def run_joint_search(options: JointOptions, model: Model | None) -> JointSearchR
         pool = problem.pool(options.pool, _limits(options), options.seed)
         problem.candidate(pool[0][0])  # Fails now if such networks cannot be trained.
         run = RunDirectory.create(options.run_dir, "joint", asdict(options))
+        keep_files(files_in_use(options.use), run)
         write_problem(problem, run.path)
     else:
         run = RunDirectory.open(options.resume)

@@ -14,6 +14,7 @@ from darts.joint.variables import Floats
 from darts.trials.executors import run_trials
 from darts.trials.job import Resources
 from darts.trials.store import Trial, TrialStore
+from darts.trials.used import using_files
 
 
 class StoredRounds:
@@ -52,7 +53,7 @@ class StoredRounds:
             )
         run_trials(
             self.store,
-            TrainCandidate(options, self.problem),
+            using_files(options.use, TrainCandidate(options, self.problem)),
             executor=options.executor,
             resources=Resources(workers=options.parallel, gpus_per_trial=options.gpus_per_trial),
             title=f"round {number + 1} of {options.rounds}",

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from typing import Any
 
+from darts.errors import UserError
 from darts.models.derived import SETTINGS, Network, Setting
 from darts.models.stages import STAGES_SETTING, StagesNetwork
+from darts.settings.used_files import differing_files
 from genotypes import Genotype, SearchSpace, parse_genotype
+from ops.registry import list_operations
 
 CellNetwork = Network | StagesNetwork
 """A network of derived cells."""
@@ -37,6 +41,7 @@ def create_cell_network(
     Raises:
         UserError, ChannelError: There is no such network; see `Network` and `StagesNetwork`.
     """
+    check_operations(genotype)
     kind = StagesNetwork if genotype.rules.stack == "stages" else Network
     return kind(
         genotype,
@@ -45,6 +50,40 @@ def create_cell_network(
         layers=layers,
         stem=stem,
         auxiliary=auxiliary,
+    )
+
+
+def check_operations(genotype: Genotype) -> None:
+    """Check that this process knows all operations; print a warning if their file has changed.
+
+    Raises:
+        UserError: It lacks one; the message names the file that the genotype was searched with.
+    """
+    known, mention = list_operations(), genotype.provenance.get("use")
+    nodes = [node for kind in genotype.kinds for node in genotype.cell(kind)[0]]
+    names = {operation: None for node in nodes for operation, _ in node}
+    if unknown := [name for name in names if name not in known]:
+        raise UserError(
+            f"Genotype {genotype.name!r} has the operation {', '.join(unknown)}, which is not "
+            f"built in. {_needed(mention)}"
+        )
+    for name in differing_files(mention):
+        print(
+            f"warning: {name} differs from the file that genotype {genotype.name!r} was searched "
+            "with.",
+            file=sys.stderr,
+        )
+
+
+def _needed(mention: Any) -> str:
+    """Which file of the user's own to name, as a sentence."""
+    files = mention if isinstance(mention, Mapping) else {}
+    if not files:
+        return "If it is one of your own, name its file: --use my_parts.py."
+    kept = [values["kept"] for values in files.values() if "kept" in values]
+    return (
+        f"It comes from {', '.join(files)}, whose code runs only if you name it. The text that the "
+        f"search used is kept in {', '.join(kept)}; read it, then add --use {','.join(kept)}."
     )
 
 

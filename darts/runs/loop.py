@@ -26,6 +26,7 @@ from darts.runs.interrupt import Interrupted, InterruptGuard
 from darts.runs.progress import Progress
 from darts.runs.tracking import Tracker
 from darts.settings.options import LoopOptions
+from darts.settings.used_files import files_in_use, keep_files
 from darts.system import distributed
 
 
@@ -316,6 +317,8 @@ def run_task(
         run = distributed.from_main(
             lambda: RunDirectory.create(options.run_dir, what, asdict(options))
         )
+        if main:
+            keep_files(files_in_use(options.use), run)
     with run.locked() if main else nullcontext():
         checkpoint = None
         if options.resume:

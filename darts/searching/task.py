@@ -41,6 +41,7 @@ from darts.searching.staging import (
 from darts.searching.steps import Turns
 from darts.searching.stopping import StoppingWatch
 from darts.searching.widening import carry_over
+from darts.settings.used_files import files_in_use, mentioned
 from darts.system import distributed
 from darts.system.device import all_finite, peak_memory, precision_context
 from darts.system.preparation import prepare_task
@@ -259,6 +260,8 @@ class SearchTask:
             "epochs": epochs,
             "seed": options.seed,
         }
+        if options.use:
+            provenance["use"] = mentioned(files_in_use(options.use), run)
         derived = self.costs.derive(run.path.name)
         # The cells of a later stage have fewer candidates; the genotype belongs to the whole space.
         return replace(derived, space=self.space, provenance=provenance)

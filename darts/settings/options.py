@@ -123,6 +123,18 @@ class RunOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class UseOptions:
+    """Code of the user's own.
+
+    Args:
+        use: Python file with parts, operations or spaces of your own; repeat it for several. Its
+            code runs only if you name it here, also beside --resume.
+    """
+
+    use: str | None = option(None, where=True, resumable=True)
+
+
+@dataclass(frozen=True, kw_only=True)
 class IntervalOptions:
     """How often a run writes.
 
@@ -136,5 +148,5 @@ class IntervalOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LoopOptions(RunOptions, IntervalOptions):
+class LoopOptions(RunOptions, UseOptions, IntervalOptions):
     """The life of a run that trains step by step."""

@@ -25,6 +25,13 @@ from darts.settings.options import (
     tagged,
 )
 from darts.settings.recipes import config_path
+from darts.settings.used_files import (
+    check_same_files,
+    joined_names,
+    read_files,
+    run_file,
+    use_files,
+)
 
 Options = TypeVar("Options", bound=PlaceOptions)
 Overlay = Callable[[Mapping[str, Any]], Mapping[str, Any]]
@@ -38,7 +45,7 @@ def parse_options(
     prog: str,
     overlay: Overlay,
 ) -> Options:
-    """The options that a command's arguments stand for.
+    """The options that a command's arguments stand for; files of `--use` are run.
 
     Prints and exits for `--help` and `--print-config`.
 
@@ -49,9 +56,17 @@ def parse_options(
     given = {_name(argument) for argument in arguments if argument.startswith("--")}
     if "resume" in given.intersection(names_of(cls)) and not given & {"help", "print_config"}:
         return _resumed(cls, arguments, given, prog)
+    named = next((a.partition("=")[2] for a in arguments if _name(a) == "use"), None)
+    if "help" not in given:
+        use_files(named)
     first = _parser(cls, prog)
     plain = [a for a in arguments if _name(a) != "print_config"]
     known = first.parse_args(plain).as_dict()
+    if known.get("use") != named:
+        raise UserError(
+            f"--config: the recipe mentions use: {known['use']}. Code of your own runs only if you "
+            f"name it: add --use {known['use']}."
+        )
     parser = _parser(cls, prog)
     parser.set_defaults(dict(overlay(known)))
     return build(cls, parser.parse_args(arguments).as_dict())
@@ -64,11 +79,15 @@ def options_from(cls: type[Options], settings: Mapping[str, Any], overlay: Overl
         UserError: A setting does not exist or has the wrong type.
     """
     names = names_of(cls)
+    settings = dict(settings)
     unknown = sorted(set(settings).difference(names))
     if unknown:
         raise UserError(f"Unknown setting {', '.join(unknown)}; there are: {', '.join(names)}.")
+    if "use" in settings:
+        settings["use"] = joined_names(settings["use"])
     if settings.get("resume"):
         return _continued(cls, settings)
+    use_files(settings.get("use"))
     parser = _parser(cls, "settings")
     defaults = parser.get_defaults().as_dict()
     # Checked before the overlay looks at them, and with it afterwards.
@@ -130,10 +149,11 @@ def _normalised(arguments: Sequence[str], switches: set[str]) -> list[str]:
 
     Underscores for dashes; `--config` first, so that other flags win, and its file found; a value
     for each of the `switches` that stands alone (`--test-only`) or in the negative
-    (`--no-auxiliary`).
+    (`--no-auxiliary`). The values of all `--use` become one.
     """
     configs: list[str] = []
     others: list[str] = []
+    used: list[str] = []
     rest = list(arguments)
     while rest:
         flag, equals, value = rest.pop(0).partition("=")
@@ -145,13 +165,15 @@ def _normalised(arguments: Sequence[str], switches: set[str]) -> list[str]:
         if name == "config":
             value = value if equals else (rest.pop(0) if rest else "")
             configs += ["--config", str(config_path(value))]
+        elif name == "use":
+            used.append(value if equals else (rest.pop(0) if rest else ""))
         elif name in switches and not equals and not (follows and rest[0] in ("true", "false")):
             others.append(f"--{name}=true")
         elif name.startswith("no_") and name[3:] in switches and not equals:
             others.append(f"--{name[3:]}=false")
         else:
             others.append(f"--{name}{equals}{value}")
-    return configs + others
+    return configs + others + ([f"--use={','.join(used)}"] if used else [])
 
 
 def _resumed(cls: type[Options], arguments: list[str], given: set[str], prog: str) -> Options:
@@ -189,6 +211,10 @@ def _continued(cls: type[Options], settings: Mapping[str, Any]) -> Options:
             for name, value in saved.items()
             if name not in foreign or value != foreign[name]
         }
+    files = read_files(settings.get("use"))
+    check_same_files(files, run)
+    for file in files:
+        run_file(file)
     options = _checked(cls, _parser(cls, str(path)), saved, str(path))
     return replace(options, **settings)
 

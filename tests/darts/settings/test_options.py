@@ -31,9 +31,13 @@ KNOWN = json.loads(Path(__file__).with_name("flags.json").read_text(encoding="ut
 
 ADDED = {
     # Executor options are the same wherever trials run.
-    "joint search": {"cpus_per_trial"},
+    "joint search": {"cpus_per_trial", "use"},
+    "evaluate": {"use"},
+    "compare": {"use"},
+    "detect": {"use"},
     "search": {
         *PARTS,
+        "use",
         "space",
         "arch_init_mean",
         "arch_init_std",
@@ -61,7 +65,7 @@ def test_what_may_change_beside_resume(command: str) -> None:
     found = set(tagged(COMMANDS[command], "resumable"))
     assert found >= set(KNOWN["resumable"][command])
     executors = set(names_of(ExecutorOptions))
-    assert found - set(KNOWN["resumable"][command]) <= executors | {"compile"}
+    assert found - set(KNOWN["resumable"][command]) <= executors | {"compile", "use"}
 
 
 def test_what_a_recipe_may_decide() -> None:
