@@ -34,13 +34,21 @@ class Engine:
     name: BackendName
 
     def can_run(
-        self, cell: SearchCell, before_previous: Tensor, previous: Tensor, weights: EdgeWeights
+        self,
+        cell: SearchCell,
+        before_previous: Tensor | None,
+        previous: Tensor,
+        weights: EdgeWeights,
     ) -> bool:
         """Whether `evaluate` can use the kernels of this engine for these tensors now."""
         raise NotImplementedError
 
     def evaluate(
-        self, cell: SearchCell, before_previous: Tensor, previous: Tensor, weights: EdgeWeights
+        self,
+        cell: SearchCell,
+        before_previous: Tensor | None,
+        previous: Tensor,
+        weights: EdgeWeights,
     ) -> Tensor:
         """Compute the output of a cell, `[B, nodes·C, H', W']`; see `SearchCell`."""
         raise NotImplementedError
@@ -87,7 +95,11 @@ class TorchEngine(Engine):
         self.after_relu = after_relu
 
     def can_run(
-        self, cell: SearchCell, before_previous: Tensor, previous: Tensor, weights: EdgeWeights
+        self,
+        cell: SearchCell,
+        before_previous: Tensor | None,
+        previous: Tensor,
+        weights: EdgeWeights,
     ) -> bool:
         return True
 
@@ -95,18 +107,14 @@ class TorchEngine(Engine):
         return relu(state) if self.after_relu else state
 
     def evaluate(
-        self, cell: SearchCell, before_previous: Tensor, previous: Tensor, weights: EdgeWeights
+        self,
+        cell: SearchCell,
+        before_previous: Tensor | None,
+        previous: Tensor,
+        weights: EdgeWeights,
     ) -> Tensor:
-        inputs = cell.topology.inputs
-        if inputs == 1:
-            states = [previous]
-        elif self.after_relu:
-            states = [
-                cell.preprocess0.after_relu(before_previous),
-                cell.preprocess1.after_relu(previous),
-            ]
-        else:
-            states = [cell.preprocess0(before_previous), cell.preprocess1(previous)]
+        states = self._inputs(cell, before_previous, previous)
+        inputs = len(states)
         # The states as the bypassed channels read them: max-pooled on edges with stride 2.
         bypasses: list[Tensor] = []
         mixed: dict[int, list[Tensor]] = {node: [] for node in cell.topology.inner}
@@ -114,7 +122,7 @@ class TorchEngine(Engine):
         active = cell.active_by_source(weights)
         for source, fan_out in enumerate(cell.fan_outs):
             if source >= inputs:
-                states.append(_node(cell, source, bypasses, mixed.pop(source), weights.edges))
+                states.append(_node(cell, source, bypasses, mixed.pop(source), weights))
             state = states[source]
             edges = cell.topology.outgoing(source)
             parts = fan_out(cell.processed(source, state), mixtures[source], active[source])
@@ -123,8 +131,18 @@ class TorchEngine(Engine):
             pooled = fan_out.stride == 2 and cell.bypasses
             bypasses.append(max_pool2d(state, 2, 2) if pooled else state)
         last = cell.topology.inner[-1]
-        states.append(_node(cell, last, bypasses, mixed.pop(last), weights.edges))
+        states.append(_node(cell, last, bypasses, mixed.pop(last), weights))
         return states[-1] if cell.output == "last" else torch.cat(states[inputs:], dim=1)
+
+    def _inputs(
+        self, cell: SearchCell, before_previous: Tensor | None, previous: Tensor
+    ) -> list[Tensor]:
+        """The input states of a cell."""
+        if cell.preprocess0 is None or cell.preprocess1 is None:
+            return [previous]
+        assert before_previous is not None
+        pairs = ((cell.preprocess0, before_previous), (cell.preprocess1, previous))
+        return [adapt.after_relu(x) if self.after_relu else adapt(x) for adapt, x in pairs]
 
 
 def _node(
@@ -132,19 +150,33 @@ def _node(
     node: int,
     bypasses: Sequence[Tensor],
     mixed: Sequence[Tensor],
-    edge_weights: Tensor | None,
+    weights: EdgeWeights,
 ) -> Tensor:
+    """Sum the edges that end in a node.
+
+    Args:
+        cell: The cell.
+        node: The node.
+        bypasses: The states before the node, as bypassed channels read them.
+        mixed: The mixtures of its edges, already weighted.
+        weights: The weights of the edges for the bypassed channels, and the factors of samples.
+    """
+    edges = cell.topology.incoming(node)
+    states = [bypasses[edge.source] for edge in edges] if cell.bypasses else []
+    if weights.keep is not None:  # What follows is linear, so both parts are scaled first.
+        kept = [weights.keep[edge.index].view(-1, 1, 1, 1).to(mixed[0].dtype) for edge in edges]
+        mixed = [part * factor for part, factor in zip(mixed, kept, strict=True)]
+        states = [state * factor for state, factor in zip(states, kept, strict=bool(states))]
     if not cell.bypasses:
         return torch.stack(list(mixed)).sum(dim=0)
-    edges = cell.topology.incoming(node)
-    sources = [edge.source for edge in edges]
-    if edge_weights is not None:
-        edge_weights = edge_weights[edges[0].index : edges[-1].index + 1]
+    passing = weights.edges
+    if passing is not None:
+        passing = passing[edges[0].index : edges[-1].index + 1]
     return node_sum(
-        [bypasses[source] for source in sources],
+        states,
         mixed,
-        edge_weights,
-        cell.selection[: len(sources)] if cell.sampled else None,
+        passing,
+        cell.selection[: len(edges)] if cell.sampled else None,
         None if cell.sampled else cell.shuffle,
     )
 
@@ -169,16 +201,24 @@ class NativeEngine(Engine):
         return NativeEngine()
 
     def can_run(
-        self, cell: SearchCell, before_previous: Tensor, previous: Tensor, weights: EdgeWeights
+        self,
+        cell: SearchCell,
+        before_previous: Tensor | None,
+        previous: Tensor,
+        weights: EdgeWeights,
     ) -> bool:
-        tensors = (before_previous, previous, weights.operations, weights.edges)
-        return cell.standard and self._suits(cell, *tensors)
+        return self._suits(cell, weights, before_previous, previous)
 
     def evaluate(
-        self, cell: SearchCell, before_previous: Tensor, previous: Tensor, weights: EdgeWeights
+        self,
+        cell: SearchCell,
+        before_previous: Tensor | None,
+        previous: Tensor,
+        weights: EdgeWeights,
     ) -> Tensor:
         if not self.can_run(cell, before_previous, previous, weights):
             return _PLAIN.evaluate(cell, before_previous, previous, weights)
+        assert cell.preprocess0 and cell.preprocess1 and before_previous is not None
         inputs = [
             *preprocess([cell.preprocess0], [before_previous]),
             *preprocess([cell.preprocess1], [previous]),
@@ -189,7 +229,7 @@ class NativeEngine(Engine):
         self, cells: Sequence[SearchCell], previous: Tensor, weights: Sequence[EdgeWeights]
     ) -> bool:
         return all(
-            cell.standard and self._suits(cell, previous, of_cell.operations, of_cell.edges)
+            self._suits(cell, of_cell, previous)
             for cell, of_cell in zip(cells, weights, strict=True)
         )
 
@@ -206,10 +246,10 @@ class NativeEngine(Engine):
             """Preprocess the output of cell i (stem: -2, -1) for cells i+1 and i+2."""
             places = ((state + later, 2 - later) for state in states for later in (1, 2))
             readers = [(cell, slot) for cell, slot in places if 0 <= cell < len(cells)]
-            modules = [
-                (cells[cell].preprocess0, cells[cell].preprocess1)[slot] for cell, slot in readers
-            ]
-            for (cell, slot), y in zip(readers, preprocess(modules, pieces), strict=True):
+            pairs = [(cells[cell].preprocess0, cells[cell].preprocess1) for cell, _ in readers]
+            modules = [pair[slot] for pair, (_, slot) in zip(pairs, readers, strict=True)]
+            found = preprocess([one for one in modules if one is not None], pieces)
+            for (cell, slot), y in zip(readers, found, strict=True):
                 inputs[cell][slot] = y
 
         if before_previous is previous:
@@ -226,11 +266,15 @@ class NativeEngine(Engine):
                 read(nodes, index)
         return nodes
 
-    def _suits(self, cell: SearchCell, *tensors: Tensor | None) -> bool:
+    def _suits(self, cell: SearchCell, weights: EdgeWeights, *inputs: Tensor | None) -> bool:
+        if weights.keep is not None or not cell.standard:
+            return False
+        assert cell.preprocess0 and cell.preprocess1
         adapted = (*cell.preprocess0.parameters(), *cell.preprocess1.parameters())
-        weights = [weight for source in self._sources_of(cell) for weight in source.parameters()]
-        present = [tensor for tensor in tensors if tensor is not None]
-        return takes(present, [*adapted, *weights], cell.norms, cell.training)
+        own = [weight for source in self._sources_of(cell) for weight in source.parameters()]
+        given = (*inputs, weights.operations, weights.edges)
+        present = [tensor for tensor in given if tensor is not None]
+        return takes(present, [*adapted, *own], cell.norms, cell.training)
 
     def _nodes(
         self, cell: SearchCell, inputs: Sequence[Tensor], weights: EdgeWeights
@@ -240,10 +284,14 @@ class NativeEngine(Engine):
         if not cell.sampled:
             order, place = cell.orders, cell.places
         channels = ChannelOrder(order, place)
-        sources = self._sources_of(cell)
-        if weights.active is not None:
+        mixture, passing = cell.by_source(weights)
+        if weights.active is not None or cell.dropping:
             sources = _sources(cell, cell.active_by_source(weights))
-        return run_native_cell(sources, inputs, channels, *cell.by_source(weights))
+        else:
+            sources = self._sources_of(cell)
+        if all(source.complete for source in sources):
+            mixture = cell.folded(mixture)
+        return run_native_cell(sources, inputs, channels, mixture, passing)
 
     def _sources_of(self, cell: SearchCell) -> list[NativeSource]:
         sources = self._sources.get(cell)
@@ -270,16 +318,26 @@ class TritonEngine(Engine):
     name = "triton"
 
     def can_run(
-        self, cell: SearchCell, before_previous: Tensor, previous: Tensor, weights: EdgeWeights
+        self,
+        cell: SearchCell,
+        before_previous: Tensor | None,
+        previous: Tensor,
+        weights: EdgeWeights,
     ) -> bool:
-        if weights.active is not None or not (cell.complete and cell.standard):
+        if weights.active is not None or weights.keep is not None:
+            return False
+        if not (cell.complete and cell.standard):
             return False
         tensors = (before_previous, previous, weights.operations, weights.edges)
         present = [tensor for tensor in tensors if tensor is not None]
         return takes_triton(present, list(cell.parameters()), cell.norms, cell.training)
 
     def evaluate(
-        self, cell: SearchCell, before_previous: Tensor, previous: Tensor, weights: EdgeWeights
+        self,
+        cell: SearchCell,
+        before_previous: Tensor | None,
+        previous: Tensor,
+        weights: EdgeWeights,
     ) -> Tensor:
         if not self.can_run(cell, before_previous, previous, weights):
             return _PLAIN.evaluate(cell, before_previous, previous, weights)
@@ -291,8 +349,10 @@ class TritonEngine(Engine):
             TritonSource(index, index < INPUTS, edges.fan_out, edges.targets)
             for index, edges in enumerate(cell.sources)
         ]
+        assert cell.preprocess0 and cell.preprocess1
         inputs = cell.preprocess0(before_previous), cell.preprocess1(previous)
         mixture, passing = cell.by_source(weights)
+        mixture = cell.folded(mixture)
         order, place = cell.orders, cell.places
         if cell.sampled:
             order = place = cell.selection

@@ -21,7 +21,11 @@ class CellEvaluator(Protocol):
     """What evaluates a cell: an engine of `cells.engines`."""
 
     def evaluate(
-        self, cell: SearchCell, before_previous: Tensor, previous: Tensor, weights: EdgeWeights
+        self,
+        cell: SearchCell,
+        before_previous: Tensor | None,
+        previous: Tensor,
+        weights: EdgeWeights,
     ) -> Tensor: ...
 
 
@@ -49,9 +53,12 @@ class SearchCell(nn.Module):
     Eq. 4). The cell holds parameters and topology; the engine that is passed to `forward` evaluates
     it (cells/engines.py). All engines compute the same numbers.
 
+    With one input (`Topology(nodes, inputs=1)`) a cell reads only the previous state, without
+    preprocessing, and `before_previous` is None; this and the output "last" are the cell of
+    NAS-Bench-201 (arXiv 2001.00326, §2).
+
     Shapes: inputs `[B, place.before_previous, H, W]` (`2H, 2W` after a reduction) and
-    `[B, place.previous, H, W]`; result `[B, nodes·C, H', W']` with H' = H/2 in a reduction cell. A
-    cell with one input reads `previous` as it is.
+    `[B, place.previous, H, W]`; result `[B, nodes·C, H', W']` with H' = H/2 in a reduction cell.
 
     >>> from cells.engines import TorchEngine
     >>> place = CellPlace(0, False, False, 12, 12, 8, 1)
@@ -91,6 +98,8 @@ class SearchCell(nn.Module):
         self.output = output
         # What the kernels of the engines assume.
         self.standard = topology.inputs == INPUTS and output == "concat" and normalised
+        self.preprocess0: ReluConvBn | FactorizedReduce | None = None
+        self.preprocess1: ReluConvBn | None = None
         if topology.inputs > 1:
             adapt = FactorizedReduce if place.previous_reduction else ReluConvBn
             self.preprocess0 = adapt(place.before_previous, channels, affine=False)
@@ -151,7 +160,7 @@ class SearchCell(nn.Module):
 
     def forward(
         self,
-        before_previous: Tensor,
+        before_previous: Tensor | None,
         previous: Tensor,
         weights: EdgeWeights,
         engine: CellEvaluator,
@@ -178,6 +187,32 @@ class SearchCell(nn.Module):
             return mixture, torch.ones_like(mixture[:, 0])
         passing = weights.edges.index_select(0, self.rows)
         return mixture * passing.unsqueeze(1), passing
+
+    def folded(self, mixture: Tensor) -> Tensor:
+        """The mixture `[E, O]` by source, with the weights of all identities in one column."""
+        if all(len(fan_out.plain_identities) < 2 for fan_out in self._fans):
+            return mixture
+        parts = mixture.split([len(source.rows) for source in self.sources])
+        return torch.cat(
+            [
+                fan_out.fold(part) if fan_out.plain_identities else part
+                for fan_out, part in zip(self._fans, parts, strict=True)
+            ]
+        )
+
+    @property
+    def _fans(self) -> list[FanOut]:
+        return [source.fan_out for source in self.sources]
+
+    @property
+    def dropping(self) -> bool:
+        """Whether dropout follows skip connections now."""
+        return any(fan_out.dropped for fan_out in self._fans)
+
+    def drop_skips(self, rate: float) -> None:
+        """Let dropout of this rate follow all skip connections with stride 1."""
+        for fan_out in self._fans:
+            fan_out.skip.rate = rate
 
     def active_by_source(self, weights: EdgeWeights) -> list[tuple[tuple[int, ...], ...] | None]:
         """For each source the columns that its edges compute; None means all candidates."""

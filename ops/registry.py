@@ -18,6 +18,7 @@ from ops.fused.branches import (
     DilatedConvFan,
     FactorizedReduceFan,
     FusedForm,
+    NormalConvFan,
     SeparableConvFan,
     SharedPool,
 )
@@ -70,6 +71,21 @@ def _pool(kind: primitives.PoolKind) -> Operation:
     )
 
 
+def _skip(name: str) -> Operation:
+    """The identity; with stride 2 a factorised reduction."""
+    return Operation(
+        name,
+        lambda channels, stride, affine, normalised: (
+            nn.Identity()
+            if stride == 1
+            else primitives.FactorizedReduce(channels, channels, affine)
+        ),
+        lambda channels, edges, stride: (
+            Trivial.IDENTITY if stride == 1 else FactorizedReduceFan(channels, edges)
+        ),
+    )
+
+
 def _separable(kernel: int) -> Operation:
     return Operation(
         f"sep_conv_{kernel}x{kernel}",
@@ -86,16 +102,7 @@ def _normal(kernel: int) -> Operation:
         lambda channels, stride, affine, normalised: primitives.NormalConv(
             channels, kernel, stride, affine
         ),
-    )
-
-
-def _dilated(kernel: int) -> Operation:
-    return Operation(
-        f"dil_conv_{kernel}x{kernel}",
-        lambda channels, stride, affine, normalised: primitives.DilatedConv(
-            channels, kernel, stride, affine
-        ),
-        lambda channels, edges, stride: DilatedConvFan(channels, edges, kernel, stride),
+        lambda channels, edges, stride: NormalConvFan(channels, edges, kernel, stride),
     )
 
 
@@ -108,23 +115,14 @@ _BUILT_IN = (
     ),
     _pool("max"),
     _pool("avg"),
-    Operation(
-        "skip_connect",
-        lambda channels, stride, affine, normalised: (
-            nn.Identity()
-            if stride == 1
-            else primitives.FactorizedReduce(channels, channels, affine)
-        ),
-        lambda channels, edges, stride: (
-            Trivial.IDENTITY if stride == 1 else FactorizedReduceFan(channels, edges)
-        ),
-    ),
+    _skip("skip_connect"),
     _separable(3),
     _separable(5),
     _dilated(3),
     _dilated(5),
     _normal(1),
     _normal(3),
+    _skip("auxiliary_skip"),
     Operation("noise", lambda channels, stride, affine, normalised: primitives.RandomNoise(stride)),
     _separable(7),
     Operation(

@@ -13,6 +13,7 @@ from cells.topology import EdgeWeights, Tables
 from ops.backends import BackendName
 from ops.partial import Sampling, draw_channels
 from ops.recompute import recomputed
+from ops.regularize import draw_mask
 
 
 class SearchNetwork(nn.Module):
@@ -25,6 +26,8 @@ class SearchNetwork(nn.Module):
         recompute: Whether cells are recomputed in the backward pass, which saves memory.
         generator: The source of what the network draws in a forward pass, such as the operation
             `noise`; None if it is not given.
+        drop_path: The probability that the output of an edge is dropped for an image in training;
+            what stays is divided by 1 - p, and each cell draws for itself.
         image_multiple: Height and width of images must be multiples of this.
     """
 
@@ -37,6 +40,7 @@ class SearchNetwork(nn.Module):
         self.sampling = sampling
         self.recompute = False
         self.generator: torch.Generator | None = None
+        self.drop_path = 0.0
 
     @property
     def backend(self) -> BackendName:
@@ -65,13 +69,33 @@ class SearchNetwork(nn.Module):
             drawn = [draw_channels(cell.channels, generator) for _ in cell.fan_outs]
             cell.select_channels(torch.stack(drawn))
 
-    def weights_of(self, tables: Tables) -> list[EdgeWeights]:
-        """The weights of each cell."""
-        if isinstance(tables, Mapping):
-            return [tables[kind] for kind in self.kinds]
-        return list(tables)
+    def weights_of(self, tables: Tables, images: Tensor) -> list[EdgeWeights]:
+        """The weights of each cell; in training, with newly drawn factors for drop path.
 
-    def evaluated(self, cell: SearchCell, *inputs: Tensor, weights: EdgeWeights) -> Tensor:
+        Source: drop path on mixed edges as in RobustDARTS (arXiv 1909.09656, §5).
+        """
+        given = (
+            [tables[kind] for kind in self.kinds] if isinstance(tables, Mapping) else list(tables)
+        )
+        if not (self.training and self.drop_path):
+            return given
+        if self.generator is None:
+            raise ValueError("Drop path needs a random generator.")
+        kept = 1 - self.drop_path
+        weights = []
+        for one in given:
+            size = (len(images), len(one.operations))
+            mask = draw_mask(size, self.drop_path, self.generator).t()
+            factors = mask.to(one.operations.device, one.operations.dtype) / kept
+            weights.append(one._replace(keep=factors))
+        return weights
+
+    def drop_skips(self, rate: float) -> None:
+        """Let dropout of this rate follow skip connections with stride 1, in training (P-DARTS)."""
+        for cell in self.search_cells:
+            cell.drop_skips(rate)
+
+    def evaluated(self, cell: SearchCell, *inputs: Tensor | None, weights: EdgeWeights) -> Tensor:
         """The output of one cell; it is recomputed in the backward pass if `recompute` is set."""
         given = (*inputs, weights, self.engine)
         generator = self.generator if cell.random else None

@@ -100,7 +100,7 @@ class Supernet(SearchNetwork):
     def forward(self, images: Tensor, tables: Tables) -> Tensor:
         height, width = images.shape[-2:]
         check_image_size(height, width, self.image_multiple)
-        cells, weights = self.search_cells, self.weights_of(tables)
+        cells, weights = self.search_cells, self.weights_of(tables, images)
         before_previous, previous = self.stem(images)
         if not self.recompute and self.engine.can_run_stack(cells, previous, weights):
             for cell in cells:

@@ -17,6 +17,7 @@ from ops.fused.cpu import on_plain_cpu
 from ops.fused.mixed_norm import WeightedNorm
 from ops.fused.separable import Window, merged_kernel, separable
 from ops.fused.slices import take_edges
+from ops.regularize import RandomModule, dropout
 
 # A depthwise convolution directly followed by a pointwise one equals one dense convolution. The
 # dense form has more multiply-adds but less memory traffic, so it is faster with few channels.
@@ -129,6 +130,26 @@ class DilatedConvFan(FusedForm):
         return self.norm(self.conv(activated, chosen), weights, self.conv.edges, chosen)
 
 
+class NormalConvFan(FusedForm):
+    """`NormalConv` on E edges: one convolution with E times the outputs."""
+
+    group = "rectified"
+
+    def __init__(self, channels: int, edges: int, kernel: int, stride: int) -> None:
+        super().__init__()
+        self.edges = edges
+        padding = (kernel - 1) // 2
+        self.conv = nn.Conv2d(channels, edges * channels, kernel, stride, padding, bias=False)
+        self.norm = WeightedNorm(edges * channels)
+
+    def forward(
+        self, activated: Tensor, weights: Tensor, chosen: Sequence[int] | None = None
+    ) -> Tensor:
+        kernel = take_edges(self.conv.weight, self.edges, chosen)
+        y = functional.conv2d(activated, kernel, None, self.conv.stride, self.conv.padding)
+        return self.norm(y, weights, self.edges, chosen)
+
+
 class FactorizedReduceFan(FusedForm):
     """`FactorizedReduce` on E edges as one convolution.
 
@@ -158,6 +179,28 @@ class FactorizedReduceFan(FusedForm):
         kernel = take_edges(self.merged_kernel(), self.edges, chosen)
         y = functional.conv2d(activated, kernel, stride=2)
         return self.norm(y, weights, self.edges, chosen)
+
+
+class DroppedIdentity(RandomModule):
+    """The identity with dropout, separately for each edge: y_e = w_e · x · m_e / (1 - rate).
+
+    Shapes: x `[B, C, H, W]` and the weight of each channel of E edges `[E·C]` give
+    `[B, E·C, H, W]`. Source: the dropout after skip connections of P-DARTS (arXiv 1904.12760, §3.3).
+
+    >>> DroppedIdentity(0.5)(torch.ones(1, 4, 8, 8), torch.ones(12)).shape
+    torch.Size([1, 12, 8, 8])
+
+    Attributes:
+        rate: The probability that an element is dropped. There is no dropout in evaluation.
+    """
+
+    def __init__(self, rate: float = 0.0) -> None:
+        super().__init__()
+        self.rate = rate
+
+    def forward(self, x: Tensor, weights: Tensor, chosen: Sequence[int] | None = None) -> Tensor:
+        copies = torch.cat([x] * (len(weights) // x.shape[1]), dim=1) * weights.view(1, -1, 1, 1)
+        return dropout(copies, self.rate, self.generator) if self.training else copies
 
 
 class SharedPool(FusedForm):

@@ -19,9 +19,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ops.fused.branches import SharedPool
+from ops.fused.branches import DroppedIdentity, SharedPool
 from ops.fused.unfused import SeparateEdges
 from ops.registry import Trivial, create_operation, find_operation
+
+SKIP = "skip_connect"
+"""The operation that dropout may follow."""
 
 
 class FanOut(nn.Module):
@@ -47,6 +50,7 @@ class FanOut(nn.Module):
     Attributes:
         holders: For each operation the edges that have it.
         complete: Whether all edges have all operations.
+        identities: Operations that return the state itself.
     """
 
     def __init__(
@@ -71,8 +75,8 @@ class FanOut(nn.Module):
         self.shared = nn.ModuleDict()
         self.rectified = nn.ModuleDict()
         self.separate = nn.ModuleDict()
-        # Operations that return the state itself.
         self.identities: tuple[str, ...] = ()
+        self.skip = DroppedIdentity()
         for name in operations:
             holders = len(self.holders[name])
             if not holders:
@@ -90,15 +94,43 @@ class FanOut(nn.Module):
                 create = partial(create_operation, name, channels, stride, False, normalised=True)
                 self.separate[name] = SeparateEdges(create, holders)
 
+    @property
+    def dropped(self) -> tuple[str, ...]:
+        """The identities that dropout follows now: skip connections, in training."""
+        drops = self.skip.rate > 0 and self.training and SKIP in self.identities
+        return (SKIP,) if drops else ()
+
+    @property
+    def plain_identities(self) -> tuple[str, ...]:
+        """The identities that no dropout follows now."""
+        dropped = self.dropped
+        return tuple(name for name in self.identities if name not in dropped)
+
+    def fold(self, weights: Tensor) -> Tensor:
+        """Add the weights `[E, O]` of all plain identities to the column of the first one.
+
+        >>> fan_out = FanOut(("skip_connect", "auxiliary_skip"), channels=4, edges=1, stride=1)
+        >>> fan_out.fold(torch.tensor([[0.25, 0.5]])).tolist()
+        [[0.75, 0.5]]
+        """
+        first, *others = (self.columns[name] for name in self.plain_identities)
+        columns = list(weights.unbind(dim=1))
+        for other in others:
+            columns[first] = columns[first] + columns[other]
+        return torch.stack(columns, dim=1)
+
     def _spread(self, x: Tensor, weights: Tensor) -> Tensor | None:
         """Weighted sum for each edge of the branches that all edges share: one matrix product."""
         names = list(self.shared)
         branches = [self.shared[name](x) for name in names]
-        for name in self.identities:
-            names.append(name)
+        identities = self.plain_identities
+        if identities:
+            names.append(identities[0])
             branches.append(x)
         if not branches:
             return None
+        if len(identities) > 1:
+            weights = self.fold(weights)
         # Not `weights[:, [...]]`: copying the list to the device would make the host wait.
         chosen = torch.stack([weights[:, self.columns[name]] for name in names])
         unit = torch.eye(self.channels, dtype=x.dtype, device=x.device)
@@ -123,6 +155,10 @@ class FanOut(nn.Module):
         total: Tensor | None = None
         for group, source in ((self.rectified, activated), (self.separate, x)):
             total = self._add(group, source, weights, total)
+        for name in self.dropped:
+            column = weights[:, self.columns[name]].repeat_interleave(self.channels)
+            dropped = self.skip(x, column)
+            total = dropped if total is None else total.add_(dropped)
         # Last, because it is a view: an in-place addition to a view would cost a copy.
         spread = self._spread(x, weights)
         if spread is not None:
@@ -172,7 +208,7 @@ class FanOut(nn.Module):
         """
         column, branch = self.columns[name], self.branch(name)
         chosen = [weights[edge, column] for edge in edges]
-        if name in self.shared or name in self.identities:
+        if self._same_for_all_edges(name):
             y = branch(x)
             return tuple(y * weight for weight in chosen)
         given = functional.relu(x) if name in self.rectified else x
@@ -180,8 +216,13 @@ class FanOut(nn.Module):
         mixed: Tensor = branch(given, per_channel, self.positions(name, edges))
         return mixed.split(self.channels, dim=1)
 
+    def _same_for_all_edges(self, name: str) -> bool:
+        return name in self.shared or name in self.plain_identities
+
     def branch(self, name: str) -> nn.Module:
         """The module of an operation."""
+        if name in self.dropped:
+            return self.skip
         if name in self.identities:
             return nn.Identity()
         groups = (self.shared, self.rectified, self.separate)
@@ -203,7 +244,7 @@ class FanOut(nn.Module):
         total: Tensor | None = None
         for name in names:
             branch, weight = self.branch(name), per_channel[self.columns[name]]
-            if name in self.shared or name in self.identities:
+            if self._same_for_all_edges(name):
                 mixed = branch(x).repeat(1, self.edges, 1, 1) * weight.view(1, -1, 1, 1)
             else:
                 mixed = branch(activated if name in self.rectified else x, weight)

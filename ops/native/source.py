@@ -63,13 +63,16 @@ class NativeSource:
         self.state, self.fan_out, self.targets = state, fan_out, list(targets)
         self.edges = tuple(range(fan_out.edges) if edges is None else edges)
         self.lanes = choose_lanes(fan_out.channels, len(self.edges))
+        self.complete = fan_out.complete and len(self.edges) == fan_out.edges and active is None
         known, beside = candidates(fan_out)
+        if self.complete:  # The first identity has the weights of all; see `FanOut.fold`.
+            folded = fan_out.plain_identities[1:]
+            known = [one for one in known if one.name not in folded]
         columns = fan_out.columns
         self.candidates = [one for one in known if active is None or one.column in active]
         self.beside = tuple(name for name in beside if active is None or columns[name] in active)
         """The operations that the kernels evaluate, and the names of all others."""
         self.norms = [norm for one in self.candidates for norm in one.norms]
-        self.complete = len(self.edges) == fan_out.edges and active is None
         self._shares = shares
 
     def _chosen(self, name: str) -> tuple[int, Sequence[int] | None]:
@@ -117,7 +120,7 @@ class NativeSource:
             x: The processed channels `[B, C/K, H, W]`.
             mixture: `[edges, O]`.
         """
-        if self.complete and self.fan_out.complete:
+        if self.complete:
             return self.fan_out.mix(self.beside, x, mixture)
         rows = dict(zip(self.edges, mixture.unbind(), strict=True))
         table = torch.stack(
@@ -170,7 +173,7 @@ def candidates(fan_out: FanOut) -> tuple[list[NativeCandidate], tuple[str, ...]]
     # In the order in which the PyTorch engine adds them.
     for name in (*fan_out.shared, *fan_out.identities, *fan_out.rectified, *fan_out.separate):
         column = fan_out.columns[name]
-        if name in fan_out.identities:
+        if name in fan_out.plain_identities:
             known.append(NativeCandidate(name, Kind.IDENTITY, column))
         elif candidate := _candidate(name, fan_out.branch(name), column):
             known.append(candidate)
@@ -180,7 +183,7 @@ def candidates(fan_out: FanOut) -> tuple[list[NativeCandidate], tuple[str, ...]]
 
 
 def _candidate(name: str, form: nn.Module, column: int) -> NativeCandidate | None:
-    if isinstance(form, forms.SharedPool):
+    if isinstance(form, forms.SharedPool) and isinstance(form.norm, WeightedNorm):
         kind = Kind.MAX_POOL if form.kind == "max" else Kind.AVG_POOL
         return NativeCandidate(name, kind, column, norms=(form.norm,))
     if isinstance(form, forms.FactorizedReduceFan):

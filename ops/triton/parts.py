@@ -50,7 +50,7 @@ def pools_of(fan_out: FanOut) -> dict[str, str]:
     pools = {
         form.kind: name
         for name, form in fan_out.shared.items()
-        if isinstance(form, forms.SharedPool)
+        if isinstance(form, forms.SharedPool) and isinstance(form.norm, WeightedNorm)
     }
     return {kind: pools[kind] for kind in ("max", "avg") if kind in pools}
 
@@ -60,7 +60,7 @@ def names_beside(fan_out: FanOut) -> tuple[str, ...]:
     known = set(pools_of(fan_out).values())
     shared = (name for name in fan_out.shared if name not in known)
     rectified = (name for name, form in fan_out.rectified.items() if _branch(form, 0) is None)
-    return (*shared, *fan_out.identities[1:], *rectified, *fan_out.separate)
+    return (*shared, *fan_out.dropped, *rectified, *fan_out.separate)
 
 
 class Pooled(NamedTuple):

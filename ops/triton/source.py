@@ -62,7 +62,9 @@ class TritonSource:
         norms = (fan_out.shared[name].norm for name in self.pools.values())
         self.pool_norms = [norm for norm in norms if isinstance(norm, WeightedNorm)]
         self.beside = names_beside(fan_out)
-        self.identity = fan_out.columns[fan_out.identities[0]] if fan_out.identities else -1
+        # The first identity has the weights of all; see `FanOut.fold`.
+        identities = fan_out.plain_identities
+        self.identity = fan_out.columns[identities[0]] if identities else -1
         # Columns of the statistics: first of the convolutions, first of the second ones, total.
         width = self.edges * self.channels
         self.start = len(self.pools) * self.channels

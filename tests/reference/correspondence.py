@@ -46,7 +46,9 @@ def parts(
                 layers = _layers(theirs, [rows[e] for e in used or members], column, "norm")
                 yield branch.norm, layers[:1]
             for name, branch in fan_out.rectified.items():
-                names = {"sep": _SEPARABLE, "dil": _DILATED, "ski": _REDUCE}[name[:3]]
+                names = {"sep": _SEPARABLE, "dil": _DILATED, "ski": _REDUCE, "aux": _REDUCE}[
+                    name[:3]
+                ]
                 own = [rows[edge] for edge in fan_out.holders[name]]
                 for ours_at, theirs_at in names.items():
                     layers = _layers(theirs, own, fan_out.columns[name], theirs_at)

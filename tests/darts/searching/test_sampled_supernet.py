@@ -13,6 +13,7 @@ from darts.searching.supernet import Supernet
 from genotypes import SPACES
 from genotypes.search_space import DARTS, SearchSpace
 from ops import primitives
+from ops.fused import branches
 from tests.darts.searching.test_supernet import Twins
 
 
@@ -114,3 +115,106 @@ def test_noise_comes_from_the_generator_of_the_supernet(recompute: bool) -> None
         results.append((logits, next(twins.fused.parameters()).grad))
     assert not results[0][0].equal(results[1][0])
     assert all(one.equal(two) for one, two in zip(results[0], results[2], strict=True))
+
+
+def kept(weights: EdgeWeights) -> EdgeWeights:
+    """Factors of 0 and others for three images; sparse operations as well on some edges."""
+    edges = len(weights.operations)
+    keep = torch.arange(3.0 * edges, dtype=torch.float64).view(edges, 3) % 4
+    return weights._replace(keep=keep / 2)
+
+
+@pytest.mark.parametrize("backend", ["torch", "native"])
+@pytest.mark.parametrize("settings", VARIANTS, ids=str)
+def test_drop_path_equals_the_literal_form(settings: dict, backend: str) -> None:
+    Twins(**{"nodes": 3, **settings}, backend=backend, change=kept).assert_equal()
+
+
+def test_the_supernet_draws_drop_path_for_each_cell_in_training() -> None:
+    twins = Twins(k=2, nodes=3)
+    net, images = twins.fused, twins.images
+    net.drop_path, tables = 0.5, twins.tables(twins.architectures[0])
+    with pytest.raises(ValueError, match="generator"):
+        net(images, tables)
+    draws = []
+    for seed in (1, 1, 2):
+        net.generator = torch.Generator().manual_seed(seed)
+        weights = net.weights_of(tables, images)
+        draws.append([one.keep for one in weights])
+        net.generator = torch.Generator().manual_seed(seed)
+        copied = [one._replace(keep=keep) for one, keep in zip(weights, draws[-1], strict=True)]
+        drawn = net(images, tables)
+        net.drop_path = 0.0
+        torch.testing.assert_close(net(images, copied), drawn)
+        net.drop_path = 0.5
+    first, again, other = draws
+    assert all(one.equal(two) for one, two in zip(first, again, strict=True))
+    assert not first[0].equal(other[0])
+    assert not first[0].equal(first[2])
+    assert set(torch.cat(first).unique().tolist()) == {0.0, 2.0}
+    net.eval()
+    assert all(one.keep is None for one in net.weights_of(tables, images))
+
+
+@pytest.mark.parametrize("backend", ["torch", "native"])
+@pytest.mark.parametrize("change", [lambda weights: weights, one_path])
+def test_the_auxiliary_skip_equals_the_literal_form(
+    change: Callable, backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch, "get_default_dtype", lambda: torch.float64)  # For the kernels.
+    twins = Twins(k=2, nodes=3, backend=backend, change=change, auxiliary=lambda progress: 0.7)
+    assert "auxiliary_skip" in twins.fused.cells[1].fan_outs[0].rectified
+    twins.assert_equal()
+
+
+@pytest.mark.parametrize("backend", ["torch", "native"])
+@pytest.mark.parametrize("auxiliary", [None, lambda progress: 0.7], ids=["", "auxiliary"])
+def test_dropout_on_skips(
+    auxiliary: Callable | None, backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the same mask for every edge; only candidates with stride 1 are dropped."""
+
+    def mask(shape: torch.Size) -> torch.Tensor:
+        pattern = (torch.arange(shape[1:].numel(), dtype=torch.float64) * 0.7).sin() > 0
+        return 2.0 * pattern.view(shape[1:]).expand(shape)
+
+    def dropout(x: torch.Tensor, rate: float, generator: torch.Generator) -> torch.Tensor:
+        assert rate == 0.5
+        pieces = x.split(4, dim=1)  # C/K of the first cell, whose edges share the mask
+        if x.shape[-1] < 8:
+            return x * 3.0
+        return torch.cat([piece * mask(piece.shape) for piece in pieces], dim=1)
+
+    class Dropped(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return dropout(x, 0.5, torch.Generator())
+
+    monkeypatch.setattr(branches, "dropout", dropout)
+    monkeypatch.setattr(torch, "get_default_dtype", lambda: torch.float64)  # For the kernels.
+    twins = Twins(k=2, nodes=3, backend=backend, auxiliary=auxiliary)
+    twins.fused.drop_skips(0.5)
+    column = DARTS.operations.index("skip_connect")
+    for cell in twins.literal.cells:
+        for edge in cell.edges:
+            if edge.stride == 1:
+                edge.operations[column] = Dropped()
+    twins.assert_equal()
+    for net in (twins.fused, twins.literal):
+        net.eval()
+    assert not any(cell.dropping for cell in twins.fused.cells)
+
+
+@pytest.mark.parametrize("recompute", [False, True])
+def test_dropout_comes_from_the_generator_of_the_supernet(recompute: bool) -> None:
+    twins = Twins(k=2, nodes=3)
+    twins.fused.recompute = recompute
+    twins.fused.drop_skips(0.5)
+    gradients = []
+    for seed in (1, 2, 1):
+        twins.fused.generator = torch.Generator().manual_seed(seed)
+        twins.fused.zero_grad()
+        logits = twins.fused(twins.images, twins.tables(twins.architectures[0]))
+        logits.square().sum().backward()
+        gradients.append(next(twins.fused.parameters()).grad)
+    assert not gradients[0].equal(gradients[1])
+    assert gradients[0].equal(gradients[2])

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from cells.topology import EdgeWeights, Topology
 from darts.methods.architecture import Architecture
-from darts.methods.relaxation import Softmax
+from darts.methods.relaxation import Progress, Softmax
 from darts.searching.supernet import Supernet
 from genotypes import SPACES
 from genotypes.search_space import DARTS, SearchSpace
@@ -40,6 +40,7 @@ class Twins:
         backend: str = "torch",
         space: SearchSpace = DARTS,
         change: Callable[[EdgeWeights], EdgeWeights] = lambda weights: weights,
+        auxiliary: Callable[[Progress], float] | None = None,
     ) -> None:
         generator = torch.Generator().manual_seed(7)
         topology, self.change = Topology(nodes), change
@@ -50,6 +51,7 @@ class Twins:
                 space=space,
                 relaxation=Softmax(edge_normalisation),
                 generator=generator,
+                auxiliary=auxiliary,
             ).double()
             self.architectures.append(architecture)
         ours, theirs = self.architectures
@@ -66,14 +68,14 @@ class Twins:
             10,
             stem,
             edge_normalisation,
-            space.operations,
-            space.candidates,
+            ours.columns,
+            ours.candidates,
         ).double()
         initialise(self.literal, generator)
         self.fused = Supernet(
             topology,
-            space.operations,
-            candidates=space.candidates,
+            ours.columns,
+            candidates=ours.candidates,
             channels=channels,
             layers=layers,
             k=k,
