@@ -149,7 +149,7 @@ def assemble(
         architecture_optimiser,
         costs,
         problem,
-        _recorded(iteration.step, options, method, device),
+        _recorded(iteration.step, options, method.recordable and not supernet.generator, device),
         iteration.freezer,
     )
 
@@ -279,12 +279,12 @@ def _create_iteration(
 
 
 def _recorded(
-    iteration: Step, options: SearchOptions, method: Method, device: torch.device
+    iteration: Step, options: SearchOptions, recordable: bool, device: torch.device
 ) -> Step:
     """The iteration as a CUDA graph where that is wanted and possible."""
     # A graph cannot record what processes exchange.
     alone = distributed.world() == 1
-    if alone and wants_graphs(options.cuda_graphs, device, method.recordable):
+    if alone and wants_graphs(options.cuda_graphs, device, recordable):
         insist = options.cuda_graphs == "always"
         return RecordedIteration(iteration, CudaGraphs(device), insist=insist)
     return iteration

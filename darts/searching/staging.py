@@ -6,6 +6,7 @@ Every search has stages; a search that is not progressive has one.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import torch
@@ -14,8 +15,11 @@ from cells.topology import Topology
 from darts.errors import UserError
 from darts.methods.architecture import Architecture
 from darts.methods.method import Method
-from darts.methods.stages import Stage, shrink
+from darts.methods.relaxation import Progress
+from darts.methods.skips import SkipDropout
+from darts.methods.stages import Stage, shrink, skip_dropout_rate
 from darts.searching.options import SearchOptions
+from darts.searching.search_network import SearchNetwork
 from darts.searching.selecting import further_stage
 from genotypes import SearchSpace
 from genotypes.search_space import DARTS
@@ -57,6 +61,22 @@ def extra_streams(method: Method, options: SearchOptions, space: SearchSpace) ->
         "selection": method.selection.evaluates,
     }
     return tuple(name for name, needed in needs.items() if needed)
+
+
+def set_dropout(
+    network: SearchNetwork, method: Method, options: SearchOptions, stage: Stage, epoch: int
+) -> None:
+    """Set what a supernet drops in an epoch of a stage.
+
+    Drop path rises linearly from 0 to `options.drop_path` in the last epoch of the stage
+    (RobustDARTS). For the dropout after skip connections see `skip_dropout_rate`; the method's part
+    `dropout`, if it has one, replaces the initial rate of the stage.
+    """
+    progress = Progress(epoch - stage.first, stage.epochs)
+    network.drop_path = progress.between(0.0, options.drop_path)
+    rates = [skip.rate for skip in method.skips if isinstance(skip, SkipDropout)]
+    stage = replace(stage, skip_dropout=rates[0]) if rates else stage
+    network.drop_skips(skip_dropout_rate(stage, epoch, options.arch_warmup_epochs))
 
 
 class Cycle(NamedTuple):

@@ -37,6 +37,7 @@ from darts.searching.staging import (
     plan_stages,
     restricted_by,
     restrictions_of,
+    set_dropout,
 )
 from darts.searching.steps import Turns
 from darts.searching.stopping import StoppingWatch
@@ -165,6 +166,7 @@ class SearchTask:
             self.selecting.begin_epoch(epoch - stage.first)
             self._forget_recording()
         self.supernet.train()
+        set_dropout(self.supernet, self.method, options, stage, epoch)
         # The progress line of this epoch shows the cost of the last epoch's genotype.
         self.notes = {"derived network": self.costs.note(self.costs.derive("present"))}
 

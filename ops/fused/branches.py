@@ -185,7 +185,8 @@ class DroppedIdentity(RandomModule):
     """The identity with dropout, separately for each edge: y_e = w_e · x · m_e / (1 - rate).
 
     Shapes: x `[B, C, H, W]` and the weight of each channel of E edges `[E·C]` give
-    `[B, E·C, H, W]`. Source: the dropout after skip connections of P-DARTS (arXiv 1904.12760, §3.3).
+    `[B, E·C, H, W]`. Source: the dropout after skip connections of P-DARTS (arXiv 1904.12760,
+    §3.3).
 
     >>> DroppedIdentity(0.5)(torch.ones(1, 4, 8, 8), torch.ones(12)).shape
     torch.Size([1, 12, 8, 8])

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.graph import saved_tensors_hooks
 
 
 class SeparateEdges(nn.Module):
@@ -36,6 +37,10 @@ class SeparateEdges(nn.Module):
         )
 
 
+def _itself(tensor: Tensor) -> Tensor:
+    return tensor
+
+
 class BesideKernels:
     """The operations of a source that kernels cannot evaluate, computed in PyTorch.
 
@@ -58,7 +63,9 @@ class BesideKernels:
         mixture: Tensor,
     ) -> None:
         self.parameters = list(parameters)
-        with torch.enable_grad():
+        # This graph keeps its tensors itself: a cell that is recomputed in the backward pass would
+        # otherwise be recomputed twice, once for this graph.
+        with torch.enable_grad(), saved_tensors_hooks(_itself, _itself):
             self.x = x.detach().requires_grad_()
             self.mixture = mixture.detach().clone().requires_grad_()
             self._mixed = mix(self.x, self.mixture)

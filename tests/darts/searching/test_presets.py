@@ -44,6 +44,8 @@ MIXTURES = [
     {"perturbation": "adversarial:steps=2", "regulariser": "lambda:strength=0.5"},
     {"perturbation": "random", "regulariser": "freezing:window=1,threshold=0.2"},
     {"selection": "projection:interval=1,epochs=2", "epochs": 2},
+    {"skips": "dropout:rate=0.5", "drop_path": 0.4, "recompute_cells": True, "epochs": 2},
+    {"space": "s4", "nodes": 4, "drop_path": 0.4},
     {"stopping": "fixed-epoch:epochs=2", "epochs": 4},
 ]
 
@@ -66,7 +68,7 @@ def survives_kills(chosen: dict[str, Any], tmp_path: Path, monkeypatch: pytest.M
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     settings: dict[str, Any] = {"preset": "smoke", **TINY, **chosen}
     result = search_cells(search_options(whole, **settings))
-    assert result.genotype.nodes == 2
+    assert result.genotype.nodes == settings["nodes"]
 
     step, done = SearchTask.step, 0
 
