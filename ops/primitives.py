@@ -91,20 +91,16 @@ class Pool(nn.Module):
 
 
 class ReluConvBn(nn.Module):
-    """ReLU, convolution and batch norm: maps a cell's input to the cell's channels.
-
-    It is also `nor_conv_kxk` of NAS-Bench-201 (arXiv 2001.00326, §2).
+    """ReLU, 1x1 convolution and batch norm: maps a cell's input to the cell's channels.
 
     >>> ReluConvBn(3, 8, affine=True)(torch.ones(2, 3, 4, 4)).shape
     torch.Size([2, 8, 4, 4])
     """
 
-    def __init__(
-        self, c_in: int, c_out: int, affine: bool, kernel: int = 1, stride: int = 1
-    ) -> None:
+    def __init__(self, c_in: int, c_out: int, affine: bool) -> None:
         super().__init__()
         self.relu = nn.ReLU()
-        self.conv = nn.Conv2d(c_in, c_out, kernel, stride, (kernel - 1) // 2, bias=False)
+        self.conv = pointwise(c_in, c_out)
         self.norm = nn.BatchNorm2d(c_out, affine=affine)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -106,6 +106,16 @@ def _normal(kernel: int) -> Operation:
     )
 
 
+def _dilated(kernel: int) -> Operation:
+    return Operation(
+        f"dil_conv_{kernel}x{kernel}",
+        lambda channels, stride, affine, normalised: primitives.DilatedConv(
+            channels, kernel, stride, affine
+        ),
+        lambda channels, edges, stride: DilatedConvFan(channels, edges, kernel, stride),
+    )
+
+
 _BUILT_IN = (
     Operation(
         "none",

@@ -107,7 +107,7 @@ class StagesSupernet(SearchNetwork):
         height, width = images.shape[-2:]
         check_image_size(height, width, self.image_multiple)
         x, each = self.stem(images), len(self.cells) // STAGES
-        pairs = zip(self.search_cells, self.weights_of(tables), strict=True)
+        pairs = zip(self.search_cells, self.weights_of(tables, images), strict=True)
         for number, (cell, weights) in enumerate(pairs):
             if number and number % each == 0:
                 x = self.reductions[number // each - 1](x)
