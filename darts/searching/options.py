@@ -171,4 +171,7 @@ def search_overlay(settings: Mapping[str, Any]) -> dict[str, Any]:
     shape = implied_by_space(space, preset)
     implied = {**method.settings, **shape, **method.spaces.get(space.name, {})}
     small = {} if preset == "paper" else {**SEARCH_PRESETS[preset], **shape}
-    return {**recipe, **implied, **small, **method.presets.get(preset, {})}
+    smaller = dict(method.presets.get(preset, {}))
+    if space.stack == "stages":
+        smaller.pop("stages", None)  # They may add single cells.
+    return {**recipe, **implied, **small, **smaller}

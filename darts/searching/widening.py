@@ -37,7 +37,19 @@ def carry_over(
         if buffer is not None:
             carried = torch.empty_like(new).copy_(transform(buffer))
             after.weight_optimiser.state[new]["momentum_buffer"] = carried
+    _complete_momentum(after.weight_optimiser)
     _carry_architecture(before, after)
+
+
+def _complete_momentum(optimiser: torch.optim.SGD) -> None:
+    """Give weights that nothing was carried over to a momentum of 0: fused SGD needs all or none.
+
+    The first step is that of a weight without momentum.
+    """
+    weights = [weight for group in optimiser.param_groups for weight in group["params"]]
+    if any("momentum_buffer" in optimiser.state.get(weight, {}) for weight in weights):
+        for weight in weights:
+            optimiser.state[weight].setdefault("momentum_buffer", torch.zeros_like(weight))
 
 
 def _tensors(

@@ -47,3 +47,15 @@ def test_random_genotypes_of_a_space(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert main(["draw", files[0], "-o", str(tmp_path / "cells")]) == 0
     drawn = {Path(line).name for line in capsys.readouterr().out.split()}
     assert drawn == {"normal.gv", "normal.svg", "normal.png"}
+
+
+def test_cost_of_a_cell_of_nasbench201(capsys: pytest.CaptureFixture[str], shared: Path) -> None:
+    facts = json.loads((shared / "facts" / "nasbench201.json").read_text())["nb201"]
+    for known in facts["known_cells"].values():
+        assert main(["cost", known["arch"], "--json"]) == 0
+        found = json.loads(capsys.readouterr().out)
+        assert (found["params"], found["flops"]) == (known["params"], known["flops"])
+        assert found["macs"] == known["flops"] - 10
+        assert (found["channels"], found["layers"], found["resolution"]) == (16, 15, 32)
+    assert main(["cost", "|none~0|", "--json"]) == 2
+    assert "not a cell of NAS-Bench-201" in capsys.readouterr().err

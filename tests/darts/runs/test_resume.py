@@ -56,6 +56,12 @@ RUNS: dict[str, tuple[Callable, Callable, type, dict[str, Any]]] = {
         searcher.SearchTask,
         {"stages": "growing:added_layers=0/1/2,kept=8/4/2,skip_dropout=0/0/0", "epochs": 3},
     ),
+    "search of NAS-Bench-201": (
+        search_options,
+        run_search,
+        searcher.SearchTask,
+        {"space": "nasbench201", "relaxation": "softmax", "regulariser": "entropy"},
+    ),
     "retraining": (training_options, run_training, trainer.TrainingTask, {"drop_path": 0.3}),
     "retraining with every trick": (
         training_options,

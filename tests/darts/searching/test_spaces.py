@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from darts.methods.catalogue import METHODS
 from darts.report.page import write_report
-from darts.searching.options import SearchOptions, search_overlay
+from darts.searching.assembly import method_of
+from darts.searching.options import SEARCH_PRESETS, SearchOptions, search_overlay
 from darts.searching.spaces import searched_space
+from darts.searching.staging import plan_stages
 from darts.searching.task import SearchTask, draw_epoch, search_cells
 from darts.settings.parsing import options_from
 from genotypes import SPACES, GenotypeError, find_space, load_genotype
@@ -32,6 +35,17 @@ def test_a_space_implies_nodes_and_layers() -> None:
     assert settings("nasbench201", "quick") == (3, 3)
     with pytest.raises(GenotypeError, match="no search space 's5'"):
         settings("s5", "paper")
+
+
+@pytest.mark.parametrize("preset", SEARCH_PRESETS)
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_divides_its_cells_into_stages(method: str, preset: str) -> None:
+    given = {"space": "nasbench201", "preset": preset, "method": method}
+    options = options_from(SearchOptions, given, search_overlay)
+    assert options.nodes == 3
+    assert options.layers == (15 if preset == "paper" else 3)
+    stages = plan_stages(method_of(options), options)
+    assert all((options.layers + stage.added_layers) % 3 == 0 for stage in stages)
 
 
 def test_an_own_space_stays_with_its_run_and_genotype(tmp_path: Path) -> None:
@@ -65,6 +79,12 @@ def test_restricted_spaces_are_searched_within_a_ceiling(name: str, tmp_path: Pa
     assert result.genotype.rules == SPACES[name]
     assert result.derived["ceilings_kept"]
     assert result.derived["macs"] <= ceiling < free.derived["macs"]
+
+
+def test_stages_that_widen_carry_unfused_operations_over(tmp_path: Path) -> None:
+    small = {"space": "nasbench201", "method": "drnas-progressive", "preset": "smoke", "nodes": 3}
+    result = search_cells(search_options(tmp_path / "run", **small, arch_warmup_epochs=0))
+    assert result.genotype.rules == SPACES["nasbench201"]
 
 
 @pytest.mark.parametrize("ceiling", [{}, {"max_macs": "4M"}])
