@@ -222,14 +222,17 @@ class CostAwareness:
         return {name: v if name == "latency" else int(v) for name, v in costs.items()}
 
     def metrics(self, genotype: Genotype) -> dict[str, float]:
-        """The metrics of an epoch: costs of the derived network, expected costs and weights."""
+        """The metrics of an epoch: costs of the derived network, expected costs and weights.
+
+        The expected costs are those of a penalty; see `darts.costs.expected`.
+        """
         with torch.no_grad():
             expected = {
                 name: value.item() for name, value in self.expected(self.architecture).items()
             }
         figures = {f"derived_{name}": value for name, value in self.of(genotype).items()}
+        figures |= {f"expected_{name}": value for name, value in expected.items()}
         if self.penalises:
-            figures |= {f"expected_{name}": value for name, value in expected.items()}
             figures |= {f"{name}_weight": m.item() for name, m in self.multipliers.items()}
             figures["operations_changed"] = self.changed(genotype)
         return figures

@@ -86,6 +86,11 @@ class SearchOptions(
             auto (on CUDA with order 1).
         validate_every: Epochs between validations on the architecture's images. The last epoch is
             always validated; 0 validates only that one.
+        eigenvalue_every: Epochs between measurements of the dominant eigenvalue of the validation
+            loss in alpha, which rises before a search collapses; 0 for never. One takes about as
+            long as 20 to 200 steps.
+        alignment_every: Epochs between measurements of how much the cells agree about alpha
+            (Lambda-DARTS), each about as long as a step; 0 for never.
     """
 
     dataset: str = "cifar10"
@@ -131,6 +136,8 @@ class SearchOptions(
     backend: Literal["auto", "torch", "native", "triton"] = "auto"
     cuda_graphs: Literal["auto", "always", "never"] = "auto"
     validate_every: int = 0
+    eigenvalue_every: int = 0
+    alignment_every: int = 0
 
     @property
     def chosen_parts(self) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from typing import NamedTuple
@@ -14,12 +14,25 @@ from cells.topology import EdgeWeights
 from darts.methods.architecture import Architecture
 from darts.methods.children import child_tables
 from darts.methods.gradient import Context
-from darts.runs.evaluation import number_correct
+from darts.runs.evaluation import loss_sum, number_correct
 from darts.searching.search_network import SearchNetwork
 from darts.system import distributed
+from genotypes import Genotype
 
 Batches = Callable[[], Iterable[tuple[Tensor, Tensor]]]
 """Starts again from the first batch of this process's images and labels."""
+
+
+class Scores(NamedTuple):
+    """What a supernet reaches with some weights of its edges.
+
+    Attributes:
+        loss: Mean cross entropy.
+        accuracy: In %.
+    """
+
+    loss: float
+    accuracy: float
 
 
 class SupernetScore:
@@ -27,8 +40,8 @@ class SupernetScore:
 
     Running statistics belong to the mixture of a whole search, not to single cells; so batch norms
     use the statistics of the batch, as in every code that compares cells of a supernet (DARTS-PT,
-    NAS-Bench-201). Nothing changes: the running statistics stay as they are, and random operations
-    draw the same numbers in every call, so that calls can be compared.
+    NAS-Bench-201), and nothing is dropped. Running statistics stay as they are, and random
+    operations draw the same numbers for a batch in every call, so that calls can be compared.
 
     Args:
         supernet: The network.
@@ -39,34 +52,55 @@ class SupernetScore:
     def __init__(self, supernet: SearchNetwork, batches: Batches, context: Context) -> None:
         self.supernet, self.batches, self.context = supernet, batches, context
 
-    @torch.no_grad()
     def __call__(self, tables: Mapping[str, EdgeWeights], batches: int = 0) -> float:
         """The accuracy on the first `batches` batches of each process; 0 for all images."""
-        sums = [0.0, 0.0]
-        with _undisturbed(self.supernet):
-            for images, labels in islice(self.batches(), batches or None):
-                with self.context():
-                    logits = self.supernet(images, tables)
-                sums[0] += number_correct(logits, labels).item()
-                sums[1] += len(labels)
-        correct, total = distributed.total(sums)
-        return 100 * correct / total
+        return self.compare([tables], batches)[0].accuracy
+
+    @torch.no_grad()
+    def compare(
+        self, choices: Sequence[Mapping[str, EdgeWeights]], batches: int = 0
+    ) -> list[Scores]:
+        """Loss and accuracy with each of some tables; every batch is read only once."""
+        sums = [0.0] * (2 * len(choices) + 1)
+        with undisturbed(self.supernet):
+            for number, (images, labels) in enumerate(islice(self.batches(), batches or None)):
+                for index, tables in enumerate(choices):
+                    if self.supernet.generator is not None:
+                        self.supernet.generator.manual_seed(number)
+                    with self.context():
+                        logits = self.supernet(images, tables)
+                    sums[2 * index] += loss_sum(logits, labels).item()
+                    sums[2 * index + 1] += number_correct(logits, labels).item()
+                sums[-1] += len(labels)
+        *sums, total = distributed.total(sums)
+        return [
+            Scores(loss / total, 100 * correct / total)
+            for loss, correct in zip(sums[::2], sums[1::2], strict=True)
+        ]
 
 
 @contextmanager
-def _undisturbed(supernet: SearchNetwork) -> Iterator[None]:
-    """Training mode inside the block; afterwards all is as it was."""
+def undisturbed(supernet: SearchNetwork) -> Iterator[None]:
+    """Training mode inside the block, but without dropout, and with random numbers of its own.
+
+    Afterwards all is as it was.
+    """
     training, generator = supernet.training, supernet.generator
+    drop_path, skip_dropout = supernet.drop_path, supernet.skip_dropout
     buffers = {name: buffer.clone() for name, buffer in supernet.named_buffers()}
     supernet.train()
+    supernet.drop_path = 0.0
+    supernet.drop_skips(0.0)
     if generator is not None:
         supernet.generator = torch.Generator(generator.device).manual_seed(0)
     try:
         yield
     finally:
-        for name, buffer in supernet.named_buffers():
-            buffer.copy_(buffers[name])
-        supernet.generator = generator
+        with torch.no_grad():
+            for name, buffer in supernet.named_buffers():
+                buffer.copy_(buffers[name])
+        supernet.generator, supernet.drop_path = generator, drop_path
+        supernet.drop_skips(skip_dropout)
         supernet.train(training)
 
 
@@ -74,33 +108,42 @@ class Gap(NamedTuple):
     """What a supernet loses when its operations are reduced to those of a cell.
 
     Attributes:
-        supernet: Accuracy (%) of the supernet.
-        derived: Accuracy (%) of its derived cell with the weights of the supernet.
+        supernet: Loss and accuracy (%) of the supernet.
+        derived: Those of its derived cell with the weights of the supernet.
     """
 
-    supernet: float
-    derived: float
+    supernet: Scores
+    derived: Scores
 
     @property
     def value(self) -> float:
         """The loss of accuracy in percentage points."""
-        return self.supernet - self.derived
+        return self.supernet.accuracy - self.derived.accuracy
 
 
 @torch.no_grad()
-def discretisation_gap(architecture: Architecture, score: SupernetScore, batches: int = 0) -> Gap:
+def discretisation_gap(
+    architecture: Architecture, genotype: Genotype, score: SupernetScore, batches: int = 0
+) -> Gap:
     """The accuracy of a supernet beside that of its own derived cell with inherited weights.
 
+    The supernet uses the weights of validation. In the derived cell the kept operations and the
+    kept edges have the weight 1, as in the network that is retrained, which has no alpha and no
+    beta; everything else has the weight 0 and is not computed, and an auxiliary skip connection is
+    gone (`darts.methods.children.child_tables`). A node thus adds two outputs with the weight 1
+    where it mixed many small ones before. Batch norms follow in the next cell, so what this changes
+    is mainly a scale, and the statistics of the batch absorb it; running statistics would not.
+
     Args:
-        architecture: alpha and beta; they derive the cell.
+        architecture: alpha and beta.
+        genotype: The cells that they describe.
         score: Measures the supernet.
         batches: Number of batches; 0 for all validation images.
     """
     tables = architecture.evaluated_tables()
     like = next(iter(tables.values())).operations
-    genotype = architecture.derive("derived")
     cells = {kind: genotype.cell(kind)[0] for kind in architecture.kinds}
     child = child_tables(
         cells, architecture.topology, architecture.space, columns=like.shape[1], like=like
     )
-    return Gap(score(tables, batches), score(child, batches))
+    return Gap(*score.compare([tables, child], batches))

@@ -28,6 +28,7 @@ class SearchNetwork(nn.Module):
             `noise`; None if it is not given.
         drop_path: The probability that the output of an edge is dropped for an image in training;
             what stays is divided by 1 - p, and each cell draws for itself.
+        skip_dropout: The rate of dropout on skip connections; set by `drop_skips`.
         image_multiple: Height and width of images must be multiples of this.
     """
 
@@ -40,7 +41,7 @@ class SearchNetwork(nn.Module):
         self.sampling = sampling
         self.recompute = False
         self.generator: torch.Generator | None = None
-        self.drop_path = 0.0
+        self.drop_path = self.skip_dropout = 0.0
 
     @property
     def backend(self) -> BackendName:
@@ -92,6 +93,7 @@ class SearchNetwork(nn.Module):
 
     def drop_skips(self, rate: float) -> None:
         """Let dropout of this rate follow skip connections with stride 1, in training (P-DARTS)."""
+        self.skip_dropout = rate
         for cell in self.search_cells:
             cell.drop_skips(rate)
 

@@ -24,6 +24,18 @@ from darts.searching.selecting import further_stage
 from genotypes import SearchSpace
 from genotypes.search_space import DARTS
 
+SEARCH_STREAMS = (
+    "weights",
+    "architecture",
+    "split",
+    "training order",
+    "training noise",
+    "validation order",
+    "validation noise",
+    "channels",
+)
+"""Names of the random streams that every search has; a method may need more."""
+
 NETWORK_NOISE = "network noise"
 """The random stream of what the supernet draws in a forward pass."""
 

@@ -22,6 +22,7 @@ from darts.runs.schedules import between, cosine, warm_up
 from darts.runs.tracking import Tracker
 from darts.searching.assembly import Assembled, assemble, method_of
 from darts.searching.checks import check_search
+from darts.searching.diagnostics import ClosedEpoch, Diagnostics
 from darts.searching.images import SearchImages
 from darts.searching.memory import search_memory_advice
 from darts.searching.options import SearchOptions
@@ -31,6 +32,7 @@ from darts.searching.scoring import SupernetScore
 from darts.searching.selecting import Selecting
 from darts.searching.spaces import keep_space, searched_space
 from darts.searching.staging import (
+    SEARCH_STREAMS,
     cycle_of,
     extra_streams,
     next_space,
@@ -47,18 +49,6 @@ from darts.system import distributed
 from darts.system.device import all_finite, peak_memory, precision_context
 from darts.system.preparation import prepare_task
 from genotypes import Genotype, SearchSpace, save_genotype
-
-SEARCH_STREAMS = (
-    "weights",
-    "architecture",
-    "split",
-    "training order",
-    "training noise",
-    "validation order",
-    "validation noise",
-    "channels",
-)
-"""Names of the random streams that every search has; a method may need more."""
 
 EpochHook = Callable[[RunDirectory, Tracker, int, int, Genotype], None]
 """Called after each epoch with the run, its tracker, the epoch, the step and the genotype."""
@@ -97,6 +87,7 @@ class SearchTask:
         self.dataset, self.steps_per_epoch = self.images.dataset, self.images.steps_per_epoch
         self.training, self.validation = self.images.training, self.images.validation
         self.options = options
+        self.diagnostics = Diagnostics(options, self.method, self.images)
         self._adopt(self._assemble(self.space, measured=not options.resume))
         # The back end that was chosen; a resumed run must compute in the same way.
         self.options = self.parts.options
@@ -167,8 +158,9 @@ class SearchTask:
             self._forget_recording()
         self.supernet.train()
         set_dropout(self.supernet, self.method, options, stage, epoch)
-        # The progress line of this epoch shows the cost of the last epoch's genotype.
-        self.notes = {"derived network": self.costs.note(self.costs.derive("present"))}
+        # The progress line of this epoch shows the last epoch's genotype.
+        derived = self.costs.note(self.costs.derive("present"))
+        self.notes = {"derived network": derived, **self.diagnostics.notes}
 
     def _rate_at(self, epoch: int, stage: Stage) -> float:
         """The learning rate of an epoch of a stage."""
@@ -207,18 +199,20 @@ class SearchTask:
             self.selecting.finish()
         if last or (every and (epoch + 1) % every == 0):
             metrics.update(self.validate())
+        genotype = distributed.from_main(lambda: self.derive(run, epoch + 1))
+        # A rule that ends the search takes care of a collapse itself.
+        closed = ClosedEpoch(epoch, step, self.searching, last and "stopped" not in metrics)
+        metrics |= self.diagnostics(self.parts.problem, genotype, closed, tracker, metrics)
         if not distributed.is_main():
             return metrics
-        genotype = self.derive(run, epoch + 1)
         save_genotype(genotype, run.epoch_genotype(epoch + 1))
         save_genotype(self.result(run), run.genotype)
-        described = self._describe_architecture(tracker, step)
         costs = self.costs.metrics(genotype)
         tracker.scalars({f"cost/{name}": value for name, value in costs.items()}, step)
         self.costs.write(run)
         if self.on_epoch is not None:
             self.on_epoch(run, tracker, epoch + 1, step, genotype)
-        return {**metrics, **costs, "architecture": described, "genotype": genotype.as_dict()}
+        return {**metrics, **costs, "genotype": genotype.as_dict()}
 
     def _decide_stop(self, epoch: int) -> dict[str, Any]:
         """What the stopping rule has measured; the search ends with this epoch if it says so."""
@@ -239,18 +233,6 @@ class SearchTask:
         if self.stopping is None or self.stopping.stop is None:
             return self.derive(run, self.epochs)
         return self.stopping.chosen(self.derive(run, self.stopping.chosen_epochs))
-
-    def _describe_architecture(self, tracker: Tracker, step: int) -> dict[str, Any]:
-        """The weights of all edges as plain numbers; the tracker gets them as histograms."""
-        histograms, described = {}, {}
-        for kind, table in self.architecture.expected_tables().items():
-            histograms[f"alpha/{kind}"] = table.operations
-            described[kind] = {"operations": table.operations.tolist()}
-            if table.edges is not None:
-                histograms[f"beta/{kind}"] = table.edges
-                described[kind]["edges"] = table.edges.tolist()
-        tracker.histograms(histograms, step)
-        return described
 
     def derive(self, run: RunDirectory, epochs: int) -> Genotype:
         """The genotype after `epochs` epochs, with its provenance."""
@@ -304,6 +286,7 @@ class SearchTask:
         "validation",
         "streams",
         "costs",
+        "diagnostics",
     )
 
     def state_dict(self) -> dict[str, Any]:
@@ -397,6 +380,7 @@ def search_cells(
             "peak_memory": result.peak_memory,
             "parameters": sum(p.numel() for p in task.supernet.parameters()),
             **task.dataset.counts(),
+            "warnings": task.diagnostics.warnings,
             "derived": result.derived,
             **({"stopped": result.stopped} if result.stopped else {}),
         }

@@ -26,7 +26,7 @@ import json
 import platform
 import re
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -97,6 +97,11 @@ POPULATION = {
     "parallel": 1,
 }
 
+LATER = frozenset(("supernet_loss", "supernet_accuracy", "derived_loss", "derived_accuracy"))
+"""Numbers that searches did not log yet when the records were made; the records leave them out."""
+LATER_WITHOUT_CEILINGS = frozenset(("expected_macs", "expected_params"))
+"""Numbers that only searches with ceilings logged then."""
+
 _LOGGED = re.compile("loss|accuracy|error|learning_rate|macs|params|changed")
 _ARCHITECTURE = re.compile("(alpha|beta)")
 
@@ -135,7 +140,9 @@ def _search(directory: Path, settings: Mapping[str, Any]) -> Record:
     with _nothing_drawn():
         darts.search(**settings, dataset=images, run_dir=str(directory / "run"))
     # Half of the images are the weights': 2 steps an epoch.
-    return _record(directory / "run", steps=4)
+    capped = any(name.startswith("max_") for name in settings)
+    later = LATER if capped else LATER | LATER_WITHOUT_CEILINGS
+    return _record(directory / "run", steps=4, later=later)
 
 
 def _retrain(directory: Path, settings: Mapping[str, Any]) -> Record:
@@ -197,13 +204,13 @@ def _nothing_drawn() -> Iterator[None]:
         yield
 
 
-def _record(run: Path, steps: int) -> Record:
-    """The record of a run that took so many steps."""
+def _record(run: Path, steps: int, later: Collection[str] = ()) -> Record:
+    """The record of a run that took so many steps, without the numbers named in `later`."""
     state = torch.load(run / "checkpoint.pt", weights_only=True)
     assert state["step"] == steps, f"the run ended at step {state['step']}, not {steps}"
     losses: list[list[Any]] = []
     for text in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines():
-        line = json.loads(text)
+        line = {k: v for k, v in json.loads(text).items() if k not in later}
         losses += _numbers(f"{line['kind']} {line['step']}", line)
     tensors = list(_tensors(state))
     digest = hashlib.sha256()

@@ -46,6 +46,8 @@ ADDED = {
         "nesterov",
         "drop_path",
         "weight_decay_end",
+        "eigenvalue_every",
+        "alignment_every",
     },
 }
 """The flags that have come to each command since version 0.1.0."""
