@@ -111,7 +111,8 @@ class _Register:
     def space(self, space: SearchSpace | None = None, **attributes: Any) -> SearchSpace:
         """Register a search space, or create it from its attributes and register it.
 
-        >>> register.space(name="skips", operations=("none", "skip_connect")).zero
+        >>> from genotypes import find_space
+        >>> register.space(find_space("darts")).zero
         'none'
 
         Raises:
