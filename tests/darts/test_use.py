@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import shutil
 from importlib.util import find_spec
 from pathlib import Path
@@ -92,7 +91,7 @@ def test_an_interrupted_search_continues_with_the_same_file_only(folder: Path) -
 def test_a_genotype_is_drawn_and_counted(folder: Path) -> None:
     drawn = command(folder, "draw", "whole/genotype.yaml", "-o", "cells", "--formats", "gv")
     assert drawn.code == 0
-    assert re.search("scaled.[35]x[35]", (folder / "cells" / "normal.gv").read_text())
+    assert 'label="scaled ' in (folder / "cells" / "normal.gv").read_text()
     cost = ["cost", "whole/genotype.yaml", "--layers", "3", "--channels", "8", "--json"]
     refused(command(folder, *cost), "operation scaled_", "add --use whole/used/my_parts.py")
     counted = command(folder, *cost, *USE)
