@@ -19,7 +19,7 @@ from darts.methods.derivatives import (
     mixed_product,
 )
 from darts.methods.gradient import Bilevel, LabelledBatch, StepOutcome, differentiate_at
-from darts.methods.unrolled import moved, slopes_around, step_length
+from darts.methods.unrolled import Slopes, moved, repeated_noise, slopes_around, step_length
 
 _Product = Callable[[Sequence[Tensor]], Sequence[Tensor]]
 
@@ -139,13 +139,16 @@ def _differences(problem: Bilevel, weights: Sequence[Tensor], training: Labelled
     """The product of the Hessian and a vector as a central difference of two gradients."""
 
     def product(vector: Sequence[Tensor]) -> list[Tensor]:
-        eps = step_length(vector)
-        slopes = []
-        for sign in (+1, -1):
+        eps, run = step_length(vector), repeated_noise(problem)
+
+        def slope(sign: int) -> Slopes:
             leaves = [weight.requires_grad_() for weight in moved(weights, sign * eps, vector)]
             tables = problem.architecture.fixed_tables
-            slopes.append(differentiate_at(problem, leaves, training, tables, leaves)[1])
-            problem.reduce(slopes[-1])
+            found = differentiate_at(problem, leaves, training, tables, leaves)[1]
+            problem.reduce(found)
+            return found
+
+        slopes = [run(partial(slope, sign)) for sign in (+1, -1)]
         return [(plus - minus) / (2 * eps) for plus, minus in zip(*slopes, strict=True)]
 
     return product

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -10,6 +10,9 @@ import torch
 from torch import Tensor
 
 from darts.methods.gradient import Bilevel, LabelledBatch, StepOutcome, differentiate_at
+
+Slopes = tuple[Tensor, ...]
+"""Gradients in the order of the parameters."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,26 @@ def slopes_around(
         there = moved(weights, sign * eps, vector)
         return differentiate_at(problem, there, training, tables, unknowns)[1]
 
-    return gradient_at(+1), gradient_at(-1)
+    with_same_noise = repeated_noise(problem)
+    ahead = with_same_noise(lambda: gradient_at(+1))
+    return ahead, with_same_noise(lambda: gradient_at(-1))
+
+
+def repeated_noise(problem: Bilevel) -> Callable[[Callable[[], Slopes]], Slopes]:
+    """Runs passes of a supernet that all draw the same random numbers (drop path, dropout, noise).
+
+    Two passes whose results are subtracted must not differ in what they drop. (In the authors' code
+    of RobustDARTS, which combines drop path with this gradient, they do.)
+    """
+    noise = problem.noise
+    start = None if noise is None else noise.get_state()
+
+    def run(make: Callable[[], Slopes]) -> Slopes:
+        if noise is not None and start is not None:
+            noise.set_state(start)
+        return make()
+
+    return run
 
 
 def _virtual_step(

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor
 from torch.nn import functional
 
-from cells.topology import Topology
+from cells.topology import EdgeWeights, Topology
 from darts.methods.architecture import Architecture
 from darts.methods.derivatives import curvature, detached, loss_of, mean_curvature, mixed_product
 from darts.methods.gradient import Bilevel, LabelledBatch
@@ -20,7 +22,7 @@ from darts.methods.unrolled import Unrolled, step_length
 from darts.searching.supernet import Supernet
 from genotypes.search_space import DARTS
 from ops.initialise import initialise
-from tests.darts.methods.golden_toy import toy
+from tests.darts.methods.golden_toy import Losses, toy
 from tests.darts.methods.vectors import golden
 
 
@@ -122,3 +124,30 @@ def test_they_need_weights_that_are_not_sampled(gradient: Unrolled | NeumannSeri
 def test_the_number_of_terms_is_checked() -> None:
     with pytest.raises(ValueError, match="terms"):
         NeumannSeries(terms=-1)
+
+
+class Noisy(Losses):
+    """The golden losses, times random numbers of the network's own."""
+
+    def __init__(self, weights: Tensor, generator: torch.Generator) -> None:
+        super().__init__(weights)
+        self.generator = generator
+
+    def forward(self, batch: Tensor, tables: Mapping[str, EdgeWeights]) -> Tensor:
+        drawn = torch.rand(len(self.w), generator=self.generator, dtype=torch.float64)
+        return super().forward(batch, tables) * drawn
+
+
+@pytest.mark.parametrize("gradient", [Unrolled(), NeumannSeries(exact=False)])
+def test_passes_that_are_subtracted_draw_the_same_noise(
+    shared: Path, gradient: Unrolled | NeumannSeries
+) -> None:
+    inputs, _ = golden(shared, "darts_unrolled_second_order")
+    problem, validation, training = toy(inputs)
+    generator = torch.Generator().manual_seed(0)
+    net = Noisy(inputs["w"], generator)
+    sgd = torch.optim.SGD(net.parameters(), lr=0.025)
+    noisy = replace(problem, supernet=net, weight_optimiser=sgd, noise=generator)
+    _, (found,) = gradient(noisy, validation, training)
+    # The noise of two passes, divided by a step of about 0.01, would be of the order of 10.
+    assert found.abs().max() < 1
