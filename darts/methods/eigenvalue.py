@@ -54,13 +54,13 @@ class DominantEigenvalue:
 
     Attributes:
         ridge: Added to all eigenvalues; 0 for the loss alone.
-        tolerance: Lanczos' method ends once the residual is below `tolerance · |value|`. The error
-            of the value is then of the order of the square of that.
+        tolerance: Lanczos' method ends once the residual is below `tolerance · |value|`. The
+            relative error of the value is then of the order of the square of that.
         most: Most products of H and a vector; 0 for as many as there are alphas.
     """
 
     ridge: float = 1e-3
-    tolerance: float = 1e-4
+    tolerance: float = 1e-2
     most: int = 0
 
     def __post_init__(self) -> None:

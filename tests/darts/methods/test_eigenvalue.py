@@ -40,7 +40,7 @@ def test_it_equals_the_largest_eigenvalue_of_the_dense_hessian() -> None:
     found = DominantEigenvalue(ridge=0, tolerance=1e-7)(problem, batch)
     assert found.value == pytest.approx(values[-1].item(), abs=1e-8)
     usual = DominantEigenvalue()(problem, batch)
-    assert usual.value == pytest.approx(values[-1].item() + 1e-3, rel=1e-6)
+    assert usual.value == pytest.approx(values[-1].item() + 1e-3, rel=1e-3)
     assert usual.products < found.products <= 80
     for name, value in problem.supernet.state_dict().items():
         assert value.equal(before[name]), name

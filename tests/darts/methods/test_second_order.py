@@ -146,8 +146,8 @@ def test_passes_that_are_subtracted_draw_the_same_noise(
     problem, validation, training = toy(inputs)
     generator = torch.Generator().manual_seed(0)
     net = Noisy(inputs["w"], generator)
-    sgd = torch.optim.SGD(net.parameters(), lr=0.025)
+    sgd = torch.optim.SGD(net.parameters(), lr=1.0)
     noisy = replace(problem, supernet=net, weight_optimiser=sgd, noise=generator)
     _, (found,) = gradient(noisy, validation, training)
-    # The noise of two passes, divided by a step of about 0.01, would be of the order of 10.
-    assert found.abs().max() < 1
+    # With other noise in each pass, the differences are of the order of 1 to 30.
+    assert found.abs().max() < 0.1
