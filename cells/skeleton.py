@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-STAGES = 3
+STAGE_COUNT = 3
 """Number of stages in a stack of stages."""
 
 
@@ -118,11 +118,11 @@ class Skeleton:
         Raises:
             ValueError: The cells cannot be divided into three stages.
         """
-        if layers < STAGES or layers % STAGES:
-            raise ValueError(f"{layers} cells cannot be divided into {STAGES} equal stages")
+        if layers < STAGE_COUNT or layers % STAGE_COUNT:
+            raise ValueError(f"{layers} cells cannot be divided into {STAGE_COUNT} equal stages")
         cells = []
         for index in range(layers):
-            factor = 2 ** (index * STAGES // layers)
+            factor = 2 ** (index * STAGE_COUNT // layers)
             width = channels * factor
             cells.append(CellPlace(index, False, False, width, width, width, factor))
         return cls(tuple(cells), cells[-1].channels)

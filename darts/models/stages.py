@@ -12,7 +12,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from cells.derived_cell import DerivedStageCell
-from cells.skeleton import STAGES, Skeleton
+from cells.skeleton import STAGE_COUNT, Skeleton
 from darts.errors import UserError
 from darts.models.classifier import Classifier
 from darts.models.derived import Setting
@@ -78,7 +78,7 @@ def stages_of(layers: int, channels: int) -> Skeleton:
         return Skeleton.of_stages(layers=layers, channels=channels)
     except ValueError as error:
         raise UserError(
-            f"--layers {layers}: {error}. Give a multiple of {STAGES}, such as "
+            f"--layers {layers}: {error}. Give a multiple of {STAGE_COUNT}, such as "
             f"{STAGES_SETTING.layers} for five cells in each stage."
         ) from None
 
@@ -151,15 +151,15 @@ class StagesNetwork(Classifier):
         self.stem = create_stage_stem(channels)
         self.cells = nn.ModuleList(DerivedStageCell(genotype, place) for place in skeleton.cells)
         self.reductions = nn.ModuleList(
-            StageReduction(channels * 2**stage) for stage in range(STAGES - 1)
+            StageReduction(channels * 2**stage) for stage in range(STAGE_COUNT - 1)
         )
         self.head = create_stage_head(skeleton.out_channels)
         self.classifier = nn.Linear(skeleton.out_channels, num_classes)
         self.dropout = 0.0
         self.recompute = False
         self.image_multiple = skeleton.shrinkage
-        self.feature_channels = tuple(channels * 2**stage for stage in range(STAGES))
-        self.feature_strides = tuple(2**stage for stage in range(STAGES))
+        self.feature_channels = tuple(channels * 2**stage for stage in range(STAGE_COUNT))
+        self.feature_strides = tuple(2**stage for stage in range(STAGE_COUNT))
         self.resolution = STAGES_SETTING.resolution
 
     def check_image_size(self, height: int, width: int) -> None:
@@ -169,7 +169,7 @@ class StagesNetwork(Classifier):
     def _maps(self, images: Tensor, drop_path: float, generator: Noise | None) -> list[Tensor]:
         """The outputs of the three stages."""
         self.check_image_size(*images.shape[-2:])
-        x, maps, each = self.stem(images), [], len(self.cells) // STAGES
+        x, maps, each = self.stem(images), [], len(self.cells) // STAGE_COUNT
         for index, cell in enumerate(self.cells):
             if index and index % each == 0:
                 maps.append(x)

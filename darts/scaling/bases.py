@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from cells.skeleton import STAGES
+from cells.skeleton import STAGE_COUNT
 from darts.costs.cells import network_cost
 from darts.errors import UserError
 from darts.models.derived import SETTINGS, AuxiliaryHead, default_stem
@@ -190,7 +190,7 @@ class CellBase:
     def rung(self, factors: Factors) -> Rung:
         layers = max(3, math.floor(self.layers * factors.depth + 0.5))
         if self._stages:
-            layers = nearest_multiple(self.layers * factors.depth, STAGES)
+            layers = nearest_multiple(self.layers * factors.depth, STAGE_COUNT)
         channels = nearest_multiple(self.channels * factors.width, self.channel_multiple)
         resolution = nearest_multiple(self.resolution * factors.resolution, self._pixels)
         settings: dict[str, Any] = {

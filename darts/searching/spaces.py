@@ -12,13 +12,14 @@ import yaml
 
 from darts.files import atomic_write
 from darts.run_files import RunFiles
-from genotypes import SPACES, SearchSpace, find_space
+from genotypes import SearchSpace, find_space
+from genotypes.spaces import plain_space
 
 
 def implied_by_space(space: SearchSpace, preset: str) -> dict[str, Any]:
     """The settings that a space implies: its number of nodes, and the depth of its network.
 
-    >>> implied_by_space(SPACES["nasbench201"], "paper")
+    >>> implied_by_space(find_space("nasbench201"), "paper")
     {'nodes': 3, 'layers': 15}
     """
     settings: dict[str, Any] = {} if space.nodes is None else {"nodes": space.nodes}
@@ -42,7 +43,7 @@ def searched_space(name_or_path: str, run: str | None = None) -> SearchSpace:
 
 
 def keep_space(space: SearchSpace, name_or_path: str, run: RunFiles) -> None:
-    """Write the space into a run's directory, unless it is the known one of this name."""
-    if SPACES.get(name_or_path) != space:
+    """Write the space into a run's directory, unless it is the built-in one of this name."""
+    if plain_space(space) != name_or_path:
         with atomic_write(run.space) as stream:
             yaml.safe_dump(space.as_mapping(), stream, sort_keys=False)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from cells.engines import choose_engine
 from cells.search_cell import SearchCell
-from cells.skeleton import STAGES
+from cells.skeleton import STAGE_COUNT
 from cells.topology import Tables, Topology
 from darts.models.stages import (
     StageReduction,
@@ -94,7 +94,7 @@ class StagesSupernet(SearchNetwork):
         ]
         self.cells = nn.ModuleList(cells)
         self.reductions = nn.ModuleList(
-            StageReduction(channels * 2**stage) for stage in range(STAGES - 1)
+            StageReduction(channels * 2**stage) for stage in range(STAGE_COUNT - 1)
         )
         self.head = create_stage_head(skeleton.out_channels)
         self.classifier = nn.Linear(skeleton.out_channels, num_classes)
@@ -106,7 +106,7 @@ class StagesSupernet(SearchNetwork):
     def forward(self, images: Tensor, tables: Tables) -> Tensor:
         height, width = images.shape[-2:]
         check_image_size(height, width, self.image_multiple)
-        x, each = self.stem(images), len(self.cells) // STAGES
+        x, each = self.stem(images), len(self.cells) // STAGE_COUNT
         pairs = zip(self.search_cells, self.weights_of(tables, images), strict=True)
         for number, (cell, weights) in enumerate(pairs):
             if number and number % each == 0:

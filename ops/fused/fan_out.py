@@ -91,7 +91,9 @@ class FanOut(nn.Module):
                     form.normalised = normalised
                 getattr(self, form.group)[name] = form
             else:
-                create = partial(create_operation, name, channels, stride, False, normalised=True)
+                create = partial(
+                    create_operation, name, channels, stride, False, normalised=normalised
+                )
                 self.separate[name] = SeparateEdges(create, holders)
 
     @property

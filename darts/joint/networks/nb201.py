@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from cells.skeleton import STAGES
+from cells.skeleton import STAGE_COUNT
 from darts.joint.costs import Costs, by_resolution
 from darts.joint.networks.setting import NetworkSetting
 from darts.joint.space import ValueColumns
@@ -53,7 +53,7 @@ class NB201Networks:
         def costs_at(members: np.ndarray, resolution: int) -> Costs:
             size = StagesSize(
                 channels=self.channels,
-                cells=self.layers // STAGES,
+                cells=self.layers // STAGE_COUNT,
                 num_classes=self.num_classes,
                 resolution=resolution,
             )
