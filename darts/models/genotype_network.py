@@ -78,12 +78,17 @@ def check_operations(genotype: Genotype) -> None:
 def _needed(mention: Any) -> str:
     """Which file of the user's own to name, as a sentence."""
     files = mention if isinstance(mention, Mapping) else {}
-    if not files:
+    kept = [
+        str(values["kept"])
+        for values in files.values()
+        if isinstance(values, Mapping) and "kept" in values
+    ]
+    if not kept:
         return "If it is one of your own, name its file: --use my_parts.py."
-    kept = [values["kept"] for values in files.values() if "kept" in values]
     return (
-        f"It comes from {', '.join(files)}, whose code runs only if you name it. The text that the "
-        f"search used is kept in {', '.join(kept)}; read it, then add --use {','.join(kept)}."
+        f"It comes from {', '.join(map(str, files))}, whose code runs only if you name it. The "
+        f"text that the search used is kept in {', '.join(kept)}; read it, then add "
+        f"--use {','.join(kept)}."
     )
 
 

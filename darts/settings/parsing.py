@@ -213,6 +213,8 @@ def _continued(cls: type[Options], settings: Mapping[str, Any]) -> Options:
         }
     files = read_files(settings.get("use"))
     check_same_files(files, run)
+    if isinstance(saved, dict) and saved.get("use") and not run.used_checksums.is_file():
+        raise UserError(f"{run.used_checksums} is missing: the run used {saved['use']}.")
     for file in files:
         run_file(file)
     options = _checked(cls, _parser(cls, str(path)), saved, str(path))

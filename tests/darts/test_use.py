@@ -177,6 +177,73 @@ def test_a_run_that_used_no_file_takes_none(folder: Path) -> None:
     assert not (folder / "has-run").exists()
 
 
+OTHER_KINDS = """
+from dataclasses import dataclass
+from darts.methods.gradient import FirstOrder
+from darts.methods.perturbation import RandomPerturbation
+from darts.methods.selection import StrongestEdges
+from darts.methods.stages import Stage
+from darts.methods.stopping import Stop
+from darts.plugins import register
+
+@register("gradient", "my-gradient")
+@dataclass(frozen=True)
+class Gradient(FirstOrder):
+    factor: float = 1.0
+
+    def __call__(self, problem, validation, training):
+        outcome, gradient = super().__call__(problem, validation, training)
+        return outcome, tuple(self.factor * part for part in gradient)
+
+@register("perturbation", "my-perturbation")
+@dataclass(frozen=True)
+class Perturbation:
+    def __call__(self, problem, tables, batch, progress, generator):
+        return dict(tables)
+
+@register("selection", "my-selection")
+@dataclass(frozen=True)
+class Selection:
+    evaluates = False
+
+    def __call__(self, strengths, topology, space):
+        return StrongestEdges()({kind: -one for kind, one in strengths.items()}, topology, space)
+
+@register("stages", "my-stages")
+@dataclass(frozen=True)
+class Stages:
+    first: int = 1
+
+    def plan(self, epochs):
+        return (Stage(0, self.first), Stage(self.first, epochs - self.first))
+
+@register("stopping", "my-stopping")
+@dataclass(frozen=True)
+class Stopping:
+    epochs: int = 2
+    measures = ()
+
+    def due(self, epoch):
+        return False
+
+    def __call__(self, history, epochs):
+        return Stop("It is enough.", self.epochs - 1) if len(history) == self.epochs else None
+"""
+
+
+def test_all_other_kinds_of_parts_are_searched(tmp_path: Path) -> None:
+    (tmp_path / "others.py").write_text(OTHER_KINDS)
+    parts = (
+        "--gradient my-gradient:factor=2 --perturbation my-perturbation --selection my-selection "
+        "--stages my-stages --stopping my-stopping:epochs=2 --epochs 4 --method darts --nodes 2 "
+        "--channels 4 --run-dir others"
+    )
+    answer = command(tmp_path, "search", *parts.split(), *SMALL.split(), "--use", "others.py")
+    assert answer.code == 0, answer.err
+    lines = RunFiles(tmp_path / "others").read_metrics()
+    assert [line["epoch"] for line in lines if line["kind"] == "epoch"] == [0, 1]
+
+
 def from_python() -> int:
     settings = dict(zip(SMALL.replace("--", "").split()[::2], SMALL.split()[1::2], strict=True))
     numbers = {name.replace("-", "_"): yaml.safe_load(text) for name, text in settings.items()}

@@ -13,6 +13,8 @@ import pytest
 from darts.cli import main
 from darts.errors import UserError
 from darts.run_files import RunFiles
+from darts.searching.options import SearchOptions, search_overlay
+from darts.settings.parsing import options_from
 from darts.settings.used_files import (
     UsedFile,
     check_same_files,
@@ -152,6 +154,12 @@ def test_a_run_keeps_files_and_accepts_only_the_same(tmp_path: Path) -> None:
         check_same_files((file, UsedFile("elsewhere/b.py", b"x = 3\n")), run)
     with pytest.raises(UserError, match=r"--use c.py: .* did not use this file"):
         check_same_files((file, other, UsedFile("c.py", b"")), run)
+
+
+def test_a_run_that_lost_its_record_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("use: mine.py\n")
+    with pytest.raises(UserError, match=r"SHA256SUMS is missing: the run used mine.py"):
+        options_from(SearchOptions, {"resume": str(tmp_path)}, search_overlay)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs sha256sum")
