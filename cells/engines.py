@@ -7,184 +7,51 @@ another device, under autocast on the CPU, or inside a transform of torch.func.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
-from torch.nn.functional import max_pool2d, relu
 
 from cells.search_cell import SearchCell
 from cells.topology import INPUTS, EdgeWeights
+from cells.torch_engine import Engine, TorchEngine
 from ops.backends import BackendName, choose_backend, takes, takes_triton
-from ops.fused.node_sum import node_sum
 from ops.native.cell import ChannelOrder, run_native_cell
 from ops.native.kernels import choose_lanes
 from ops.native.preprocess import preprocess
 from ops.native.source import NativeSource, sources_of
 
+_log = logging.getLogger(__name__)
 
-class Engine:
-    """Evaluates search cells, one at a time or as a stack.
 
-    Attributes:
-        name: The name of the back end; see `ops.backends.BACKENDS`.
+class KernelEngine(Engine):
+    """An engine with kernels, which runs what they cannot compute in PyTorch.
+
+    The first time that this happens for a reason of the method or the search space, it says so in
+    the log.
     """
 
-    name: BackendName
+    def __init__(self) -> None:
+        self._said: set[str] = set()
 
-    def can_run(
-        self,
-        cell: SearchCell,
-        before_previous: Tensor | None,
-        previous: Tensor,
-        weights: EdgeWeights,
-    ) -> bool:
-        """Whether `evaluate` can use the kernels of this engine for these tensors now."""
-        raise NotImplementedError
+    def obstacle(self, cell: SearchCell, weights: EdgeWeights) -> str | None:
+        """What the method or the space asks for and no kernel of this engine computes."""
+        if not cell.standard:
+            return "cells with one input, or with pooling without batch norm"
+        return "drop path on edges" if weights.keep is not None else None
 
-    def evaluate(
-        self,
-        cell: SearchCell,
-        before_previous: Tensor | None,
-        previous: Tensor,
-        weights: EdgeWeights,
-    ) -> Tensor:
-        """Compute the output of a cell, `[B, nodes·C, H', W']`; see `SearchCell`."""
-        raise NotImplementedError
-
-    def hand_on(self, state: Tensor) -> Tensor:
-        """Transform a state once before the cells read it."""
-        return state
-
-    def can_run_stack(
-        self, cells: Sequence[SearchCell], previous: Tensor, weights: Sequence[EdgeWeights]
-    ) -> bool:
-        """Whether `evaluate_stack` can use the kernels for all of `cells` and `previous` now."""
-        return False
-
-    def evaluate_stack(
-        self,
-        cells: Sequence[SearchCell],
-        before_previous: Tensor,
-        previous: Tensor,
-        weights: Sequence[EdgeWeights],
-    ) -> Sequence[Tensor]:
-        """Compute the nodes of the last cell, each `[B, C, H, W]`.
-
-        Args:
-            cells: The cells in order.
-            before_previous: First input of the first cell.
-            previous: Second input of the first cell; may be the same tensor as the first.
-            weights: The weights of each cell.
-        """
-        raise NotImplementedError
-
-
-class TorchEngine(Engine):
-    """The PyTorch engine, which computes a cell node by node (ops/fused).
-
-    Args:
-        after_relu: Whether the inputs of `evaluate` are already after the ReLU, as `hand_on`
-            returns them. Two cells read each state; a stack computes its ReLU once for both.
-    """
-
-    name = "torch"
-
-    def __init__(self, *, after_relu: bool = False) -> None:
-        self.after_relu = after_relu
-
-    def can_run(
-        self,
-        cell: SearchCell,
-        before_previous: Tensor | None,
-        previous: Tensor,
-        weights: EdgeWeights,
-    ) -> bool:
-        return True
-
-    def hand_on(self, state: Tensor) -> Tensor:
-        return relu(state) if self.after_relu else state
-
-    def evaluate(
-        self,
-        cell: SearchCell,
-        before_previous: Tensor | None,
-        previous: Tensor,
-        weights: EdgeWeights,
-    ) -> Tensor:
-        states = self._inputs(cell, before_previous, previous)
-        inputs = len(states)
-        # The states as the bypassed channels read them: max-pooled on edges with stride 2.
-        bypasses: list[Tensor] = []
-        mixed: dict[int, list[Tensor]] = {node: [] for node in cell.topology.inner}
-        mixtures = cell.by_source(weights)[0].split([len(one.rows) for one in cell.sources])
-        active = cell.active_by_source(weights)
-        for source, fan_out in enumerate(cell.fan_outs):
-            if source >= inputs:
-                states.append(_node(cell, source, bypasses, mixed.pop(source), weights))
-            state = states[source]
-            edges = cell.topology.outgoing(source)
-            parts = fan_out(cell.processed(source, state), mixtures[source], active[source])
-            for edge, part in zip(edges, parts, strict=True):
-                mixed[edge.target].append(part)
-            pooled = fan_out.stride == 2 and cell.bypasses
-            bypasses.append(max_pool2d(state, 2, 2) if pooled else state)
-        last = cell.topology.inner[-1]
-        states.append(_node(cell, last, bypasses, mixed.pop(last), weights))
-        return states[-1] if cell.output == "last" else torch.cat(states[inputs:], dim=1)
-
-    def _inputs(
-        self, cell: SearchCell, before_previous: Tensor | None, previous: Tensor
-    ) -> list[Tensor]:
-        """The input states of a cell."""
-        if cell.preprocess0 is None or cell.preprocess1 is None:
-            return [previous]
-        assert before_previous is not None
-        pairs = ((cell.preprocess0, before_previous), (cell.preprocess1, previous))
-        return [adapt.after_relu(x) if self.after_relu else adapt(x) for adapt, x in pairs]
-
-
-def _node(
-    cell: SearchCell,
-    node: int,
-    bypasses: Sequence[Tensor],
-    mixed: Sequence[Tensor],
-    weights: EdgeWeights,
-) -> Tensor:
-    """Sum the edges that end in a node.
-
-    Args:
-        cell: The cell.
-        node: The node.
-        bypasses: The states before the node, as bypassed channels read them.
-        mixed: The mixtures of its edges, already weighted.
-        weights: The weights of the edges for the bypassed channels, and the factors of samples.
-    """
-    edges = cell.topology.incoming(node)
-    states = [bypasses[edge.source] for edge in edges] if cell.bypasses else []
-    if weights.keep is not None:  # What follows is linear, so both parts are scaled first.
-        kept = [weights.keep[edge.index].view(-1, 1, 1, 1).to(mixed[0].dtype) for edge in edges]
-        mixed = [part * factor for part, factor in zip(mixed, kept, strict=True)]
-        states = [state * factor for state, factor in zip(states, kept, strict=bool(states))]
-    if not cell.bypasses:
-        return torch.stack(list(mixed)).sum(dim=0)
-    passing = weights.edges
-    if passing is not None:
-        passing = passing[edges[0].index : edges[-1].index + 1]
-    return node_sum(
-        states,
-        mixed,
-        passing,
-        cell.selection[: len(edges)] if cell.sampled else None,
-        None if cell.sampled else cell.shuffle,
-    )
+    def _say(self, obstacle: str | None) -> None:
+        if obstacle is not None and obstacle not in self._said:
+            self._said.add(obstacle)
+            _log.info("The back end %s computes in PyTorch: %s.", self.name, obstacle)
 
 
 _PLAIN = TorchEngine()
 
 
-class NativeEngine(Engine):
+class NativeEngine(KernelEngine):
     """The engine with C++ kernels for the CPU, compiled on first use (ops/native).
 
     In a stack, the output of a cell is preprocessed once for all cells that read it. The nodes of a
@@ -195,6 +62,7 @@ class NativeEngine(Engine):
     name = "native"
 
     def __init__(self) -> None:
+        super().__init__()
         self._sources: WeakKeyDictionary[SearchCell, list[NativeSource]] = WeakKeyDictionary()
 
     def __deepcopy__(self, memo: object) -> NativeEngine:
@@ -217,6 +85,7 @@ class NativeEngine(Engine):
         weights: EdgeWeights,
     ) -> Tensor:
         if not self.can_run(cell, before_previous, previous, weights):
+            self._say(self.obstacle(cell, weights))
             return _PLAIN.evaluate(cell, before_previous, previous, weights)
         assert cell.preprocess0 and cell.preprocess1 and before_previous is not None
         inputs = [
@@ -267,7 +136,7 @@ class NativeEngine(Engine):
         return nodes
 
     def _suits(self, cell: SearchCell, weights: EdgeWeights, *inputs: Tensor | None) -> bool:
-        if weights.keep is not None or not cell.standard:
+        if self.obstacle(cell, weights) is not None:
             return False
         assert cell.preprocess0 and cell.preprocess1
         adapted = (*cell.preprocess0.parameters(), *cell.preprocess1.parameters())
@@ -312,10 +181,17 @@ def _sources(
     ]
 
 
-class TritonEngine(Engine):
+class TritonEngine(KernelEngine):
     """The engine with Triton kernels for CUDA devices (ops/triton)."""
 
     name = "triton"
+
+    def obstacle(self, cell: SearchCell, weights: EdgeWeights) -> str | None:
+        if weights.active is not None:
+            return "sampled operations"
+        if not cell.complete:
+            return "edges that have different candidates"
+        return super().obstacle(cell, weights)
 
     def can_run(
         self,
@@ -324,9 +200,7 @@ class TritonEngine(Engine):
         previous: Tensor,
         weights: EdgeWeights,
     ) -> bool:
-        if weights.active is not None or weights.keep is not None:
-            return False
-        if not (cell.complete and cell.standard):
+        if self.obstacle(cell, weights) is not None:
             return False
         tensors = (before_previous, previous, weights.operations, weights.edges)
         present = [tensor for tensor in tensors if tensor is not None]
@@ -340,6 +214,7 @@ class TritonEngine(Engine):
         weights: EdgeWeights,
     ) -> Tensor:
         if not self.can_run(cell, before_previous, previous, weights):
+            self._say(self.obstacle(cell, weights))
             return _PLAIN.evaluate(cell, before_previous, previous, weights)
         # Imported here because Triton is optional.
         from ops.triton.cell import run_triton_cell

@@ -60,7 +60,7 @@ class SearchCell(nn.Module):
     Shapes: inputs `[B, place.before_previous, H, W]` (`2H, 2W` after a reduction) and
     `[B, place.previous, H, W]`; result `[B, nodes·C, H', W']` with H' = H/2 in a reduction cell.
 
-    >>> from cells.engines import TorchEngine
+    >>> from cells.torch_engine import TorchEngine
     >>> place = CellPlace(0, False, False, 12, 12, 8, 1)
     >>> cell = SearchCell(Topology(2), ("none", "max_pool_3x3"), place, k=4)
     >>> weights = EdgeWeights(torch.full((5, 2), 0.5), None)
@@ -77,7 +77,7 @@ class SearchCell(nn.Module):
         output: "concat" returns all inner nodes, "last" the last one.
 
     Raises:
-        ChannelError: K does not split C into parts of an even size.
+        ChannelError: K does not divide C, or C/K is odd where a factorised reduction is needed.
     """
 
     def __init__(

@@ -19,36 +19,35 @@ Sampling = Literal["first", "random"]
 
 
 class ChannelError(ValueError):
-    """K does not split the channels into parts of an even size."""
+    """The channels cannot be divided as an operation or K needs it."""
 
 
 def valid_k(channels: int) -> tuple[int, ...]:
-    """All K that split `channels` into parts of an even size.
+    """All K that split `channels` into parts of equal size.
 
-    The size must be even because the factorised reduction on strided edges computes each half of
-    its output from a differently shifted input.
+    The parts may be odd, as with C = 36 and K = 4 in DrNAS (arXiv 2006.10355). Only factorised
+    reductions need an even number: each half of their output reads a differently shifted input.
+    They are in reduction cells, which have twice the channels.
 
-    >>> valid_k(16)
-    (1, 2, 4, 8)
+    >>> valid_k(36)
+    (1, 2, 3, 4, 6, 9, 12, 18, 36)
     """
-    return tuple(k for k in range(1, channels // 2 + 1) if channels % (2 * k) == 0)
+    return tuple(k for k in range(1, channels + 1) if channels % k == 0)
 
 
 def partial_size(channels: int, k: int) -> int:
     """C/K, the number of channels that a mixed operation processes.
 
-    >>> partial_size(16, 4)
-    4
+    >>> partial_size(36, 4)
+    9
 
     Raises:
-        ChannelError: K does not split the channels into parts of an even size.
+        ChannelError: K does not divide the channels.
     """
     choices = valid_k(channels)
     if k not in choices:
-        listed = ", ".join(map(str, choices)) or "none: the number of channels must be even"
         raise ChannelError(
-            f"K = {k} does not split {channels} channels into parts of an even size; "
-            f"valid K: {listed}."
+            f"K = {k} does not divide {channels} channels; valid K: {', '.join(map(str, choices))}."
         )
     return channels // k
 

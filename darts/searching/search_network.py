@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from cells.engines import Engine
 from cells.search_cell import SearchCell
 from cells.topology import EdgeWeights, Tables
+from cells.torch_engine import Engine
 from ops.backends import BackendName
 from ops.partial import Sampling, draw_channels
 from ops.recompute import recomputed

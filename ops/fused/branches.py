@@ -17,6 +17,7 @@ from ops.fused.cpu import on_plain_cpu
 from ops.fused.mixed_norm import WeightedNorm
 from ops.fused.separable import Window, merged_kernel, separable
 from ops.fused.slices import take_edges
+from ops.partial import ChannelError
 from ops.regularize import RandomModule, dropout
 
 # A depthwise convolution directly followed by a pointwise one equals one dense convolution. The
@@ -155,12 +156,20 @@ class FactorizedReduceFan(FusedForm):
 
     Two 1x1 convolutions with stride 2, of which the second reads the input shifted by one pixel,
     are the corners (0, 0) and (1, 1) of a 2x2 kernel with stride 2.
+
+    Raises:
+        ChannelError: The number of channels is odd.
     """
 
     group = "rectified"
 
     def __init__(self, channels: int, edges: int) -> None:
         super().__init__()
+        if channels % 2:
+            raise ChannelError(
+                f"A factorised reduction needs an even number of channels, not {channels}; choose "
+                "another K or another number of channels."
+            )
         self.edges, self.part = edges, channels // 2
         self.conv1 = nn.Conv2d(channels, edges * self.part, 1, stride=2, bias=False)
         self.conv2 = nn.Conv2d(channels, edges * self.part, 1, stride=2, bias=False)

@@ -21,17 +21,19 @@ def test_shuffle_order_is_that_of_the_code_of_pc_darts() -> None:
     assert shuffle_order(6, 1).tolist() == [0, 1, 2, 3, 4, 5]
 
 
-@pytest.mark.parametrize(("channels", "choices"), [(16, (1, 2, 4, 8)), (12, (1, 2, 3, 6)), (7, ())])
-def test_valid_k_leave_parts_of_an_even_size(channels: int, choices: tuple[int, ...]) -> None:
+@pytest.mark.parametrize(
+    ("channels", "choices"),
+    [(16, (1, 2, 4, 8, 16)), (36, (1, 2, 3, 4, 6, 9, 12, 18, 36)), (7, (1, 7))],
+)
+def test_valid_k_divide_the_channels(channels: int, choices: tuple[int, ...]) -> None:
     assert valid_k(channels) == choices
 
 
 def test_partial_size_refuses_with_the_choices() -> None:
     assert partial_size(16, 4) == 4
-    with pytest.raises(ChannelError, match=r"K = 5 .* 16 .* valid K: 1, 2, 4, 8\."):
+    assert partial_size(36, 4) == 9
+    with pytest.raises(ChannelError, match=r"K = 5 .* 16 .* valid K: 1, 2, 4, 8, 16\."):
         partial_size(16, 5)
-    with pytest.raises(ChannelError, match="must be even"):
-        partial_size(7, 1)
 
 
 @pytest.mark.parametrize("k", [1, 2, 4])

@@ -7,10 +7,10 @@ import torch
 from torch import nn
 
 from cells.derived_cell import DerivedCell
-from cells.engines import TorchEngine
 from cells.search_cell import SearchCell
 from cells.skeleton import CellPlace
 from cells.topology import EdgeWeights, Topology
+from cells.torch_engine import TorchEngine
 from darts.costs.count import operation_cost
 from genotypes import Genotype, SearchSpace, spaces
 from ops import registry

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -218,3 +219,13 @@ def test_dropout_comes_from_the_generator_of_the_supernet(recompute: bool) -> No
         gradients.append(next(twins.fused.parameters()).grad)
     assert not gradients[0].equal(gradients[1])
     assert gradients[0].equal(gradients[2])
+
+
+def test_an_engine_says_once_what_it_computes_in_pytorch(caplog: pytest.LogCaptureFixture) -> None:
+    twins = Twins(k=2, nodes=3, backend="native", change=kept)
+    with caplog.at_level(logging.INFO, "cells.engines"):
+        for _ in range(2):
+            twins.step()
+    assert [record.message for record in caplog.records] == [
+        "The back end native computes in PyTorch: drop path on edges."
+    ]

@@ -152,6 +152,9 @@ def test_equals_the_literal_form(k: int, nodes: int) -> None:
         {"channels_last": False},
         {"channels": 32, "k": 1, "nodes": 2},  # Too wide for dense kernels.
         {"channels": 16, "k": 8},
+        {"channels": 12, "k": 4},  # Mixed operations on 3 channels in the first cell.
+        {"channels": 12, "k": 4, "sampling": "random"},
+        {"channels": 4, "k": 4},  # And on a single one.
     ],
     ids=str,
 )
@@ -203,7 +206,7 @@ def test_published_numbers_of_parameters(k: int, stem: str, classes: int, parame
 
 
 def test_a_wrong_k_names_the_valid_ones() -> None:
-    with pytest.raises(ChannelError, match=r"K = 3 .* valid K: 1, 2, 4, 8\."):
+    with pytest.raises(ChannelError, match=r"K = 3 .* valid K: 1, 2, 4, 8, 16\."):
         Supernet(Topology(4), SPACES["darts"].operations, channels=16, k=3)
 
 

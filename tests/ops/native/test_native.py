@@ -12,10 +12,11 @@ from torch import Tensor
 from torch.func import functional_call
 from torch.nn import functional
 
-from cells.engines import Engine, NativeEngine, TorchEngine
+from cells.engines import NativeEngine
 from cells.search_cell import SearchCell
 from cells.skeleton import CellPlace
 from cells.topology import EdgeWeights, Topology
+from cells.torch_engine import Engine, TorchEngine
 from darts.methods.architecture import Architecture
 from darts.searching.supernet import Supernet
 from genotypes import SPACES
@@ -54,6 +55,7 @@ def native(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     [
         *({"k": k, "nodes": nodes} for k in (1, 2, 4) for nodes in (3, 5)),
         {"k": 8, "channels": 16},
+        {"k": 4, "channels": 12},  # Groups of 3 channels in the first cell.
         {"k": 2, "channels": 12},  # Groups of 6 channels, not a power of two.
         {"channels": 36, "k": 1, "nodes": 2},  # Preprocessed one channel at a time.
         {"channels": 32, "k": 1, "nodes": 2},

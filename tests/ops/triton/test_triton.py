@@ -14,10 +14,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from cells.engines import Engine, TorchEngine, TritonEngine
+from cells.engines import TritonEngine
 from cells.search_cell import SearchCell
 from cells.skeleton import CellPlace
 from cells.topology import EdgeWeights, Topology
+from cells.torch_engine import Engine, TorchEngine
 from genotypes import SPACES
 from ops import backends
 from ops.backends import BackendError, choose_backend
