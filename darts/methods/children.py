@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -15,6 +15,20 @@ from genotypes import Node, SearchSpace, random_genotype
 
 Cells = Mapping[str, tuple[Node, ...]]
 """The nodes of each kind of cell."""
+AccuracyOf = Callable[[Cells, int], float]
+"""(cells, number of batches or 0 for all) -> accuracy (%) with inherited weights."""
+
+
+class Child(NamedTuple):
+    """A single cell and what it is worth.
+
+    Attributes:
+        cells: Its nodes by kind of cell.
+        accuracy: Its accuracy (%) on all validation images.
+    """
+
+    cells: Cells
+    accuracy: float
 
 
 def child_tables(
@@ -83,7 +97,7 @@ class BestChild:
     Source: random search with weight sharing (Li and Talwalkar 2019, arXiv 1902.07638, §3.3), with
     the numbers of its code for its default of 100 epochs (which then prints the best cell of the
     first round; here the rounds are compared). RSPS of NAS-Bench-201 is `samples=100, batches=1,
-    finalists=1, rounds=1`. SPOS chooses by evolution instead. All of them judge the cells of the
+    finalists=1, rounds=1`. All of them judge the cells of the
     space, so `none` takes part only where it is an operation like the others.
 
     >>> BestChild(samples=2, finalists=1, rounds=1).rate_factor  # `ChildSearch` has an example.
@@ -120,10 +134,40 @@ class BestChild:
     def start(self, topology: Topology, space: SearchSpace) -> ChildSearch:
         return ChildSearch(self, topology, space)
 
+    def search(
+        self,
+        accuracy: AccuracyOf,
+        topology: Topology,
+        space: SearchSpace,
+        generator: torch.Generator,
+    ) -> Child:
+        """The best child; see `ChildSearch`."""
+        found: list[Child] = []
+        for _ in range(self.rounds):
+            sampled = [random_cells(topology, space, generator) for _ in range(self.samples)]
+            first = [accuracy(cells, self.batches) for cells in sampled]
+            # A stable sort: of equal first scores, the cell that was sampled first.
+            order = sorted(range(len(sampled)), key=lambda index: -first[index])
+            finalists = [sampled[index] for index in order[: self.finalists]]
+            found += [Child(cells, accuracy(cells, 0)) for cells in finalists]
+        return max(found, key=lambda child: child.accuracy)
+
+
+class ChildRule(Protocol):
+    """How the best child of a supernet is found."""
+
+    def search(
+        self,
+        accuracy: AccuracyOf,
+        topology: Topology,
+        space: SearchSpace,
+        generator: torch.Generator,
+    ) -> Child: ...
+
 
 @dataclass
 class ChildSearch:
-    """The selection of `BestChild` in progress; see `darts.methods.selection.Selector`.
+    """The search of the best child in progress; see `darts.methods.selection.Selector`.
 
     >>> from genotypes.search_space import DARTS
     >>> search = BestChild(samples=4, finalists=2, rounds=1).start(Topology(4), DARTS)
@@ -136,14 +180,14 @@ class ChildSearch:
     3.0
 
     Attributes:
-        rule: The numbers of the selection.
+        rule: Searches the cell.
         topology: Nodes and edges of the cells.
         space: The cells that are sampled.
         cells: The result; None before the end.
         accuracy: Accuracy (%) of the result on all validation images.
     """
 
-    rule: BestChild
+    rule: ChildRule
     topology: Topology
     space: SearchSpace
     cells: Cells | None = None
@@ -153,7 +197,9 @@ class ChildSearch:
     def __call__(
         self, strengths: Mapping[str, Tensor], topology: Topology, space: SearchSpace
     ) -> dict[str, tuple[Node, ...]]:
-        return self.rule(strengths, topology, space) if self.cells is None else dict(self.cells)
+        return (
+            StrongestEdges()(strengths, topology, space) if self.cells is None else dict(self.cells)
+        )
 
     def begin_epoch(
         self,
@@ -174,18 +220,8 @@ class ChildSearch:
             made = child_tables(cells, self.topology, self.space, columns=columns, like=like)
             return score(made, batches)
 
-        self.cells, self.accuracy = None, -1.0
-        for _ in range(self.rule.rounds):
-            sampled = [
-                random_cells(self.topology, self.space, generator) for _ in range(self.rule.samples)
-            ]
-            first = [accuracy_of(cells, self.rule.batches) for cells in sampled]
-            # A stable sort: of equal first scores, the cell that was sampled first.
-            order = sorted(range(len(sampled)), key=lambda index: -first[index])
-            for index in order[: self.rule.finalists]:
-                accuracy = accuracy_of(sampled[index], 0)
-                if accuracy > self.accuracy:
-                    self.cells, self.accuracy = sampled[index], accuracy
+        found = self.rule.search(accuracy_of, self.topology, self.space, generator)
+        self.cells, self.accuracy = found
 
     def fixed(self, kind: str) -> None:
         return None

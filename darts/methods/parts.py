@@ -241,7 +241,11 @@ _PARTS: dict[str, dict[str, PartEntry]] = {
         ),
         "best-child": PartEntry(
             "darts.methods.children:BestChild",
-            "the best of sampled cells with inherited weights (random search, SPOS)",
+            "the best of sampled cells with inherited weights (random search)",
+        ),
+        "evolution": PartEntry(
+            "darts.methods.evolution:Evolution",
+            "the best of an evolution of cells with inherited weights (SPOS)",
         ),
     },
 }
