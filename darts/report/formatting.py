@@ -74,6 +74,9 @@ def cards(record: RunRecord) -> list[Card]:
     if isinstance(macs := last.get("derived_macs"), int):
         note = f"{last.get('derived_params', 0):,} parameters, at the size for retraining"
         entries.append(Card("Multiply-adds of the derived network", f"{macs:,}", note))
+    if isinstance(gap := last.get("discretisation_gap"), (int, float)):
+        note = "supernet minus its derived cell with the same weights, on a few images"
+        entries.append(Card("Discretisation gap", percent(gap), note))
     if record.genotype:
         operations = [name for node in record.genotype.normal for name, _ in node]
         skips = operations.count("skip_connect")

@@ -10,6 +10,7 @@ from typing import Any
 from darts.errors import UserError
 from darts.report import curves
 from darts.report.curves import Curve
+from darts.report.diagnosis import diagnostic_plots, warnings
 from darts.report.draw import render_cell
 from darts.report.formatting import cards, flat, summary
 from darts.report.record import RunRecord, read_run, strengths
@@ -29,7 +30,9 @@ def write_report(run_directory: Path | str) -> Path:
         "record": record,
         "summary": summary(record),
         "cards": cards(record),
+        "warnings": warnings(record),
         "plots": list(_training_plots([record])),
+        "diagnostics": list(diagnostic_plots(record)),
         "architecture": list(_architecture_plots(record)),
         "cells": _last_cells(record),
         **_film(record),

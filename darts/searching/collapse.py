@@ -4,7 +4,7 @@ A search collapses when operations without weights win because they are easy to 
 they are good: the normal cell fills with skip connections or with poolings (DARTS+, arXiv
 1909.06035; RobustDARTS, arXiv 1909.09656). A single such cell may be chance: of random cells of the
 space of DARTS, 2 % have half skips and 17 % half poolings. So a sign has to last for some epochs in
-which alpha was trained, or to be there at the end.
+which alpha was trained and has moved, or to be there at the end.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from ops.registry import find_operation, list_operations
 
 DECIDED = 0.05
 """Entropy of the operations below which a search counts as decided."""
+UNDECIDED = 0.9999
+"""Entropy above which alpha has hardly moved: a standard deviation below about 0.02."""
 
 
 class Sign(NamedTuple):

@@ -28,6 +28,7 @@ from darts.methods.stopping import EIGENVALUE
 from darts.report.style import POOL, SKIP
 from darts.runs.tracking import Tracker
 from darts.searching.collapse import (
+    UNDECIDED,
     CollapseWatch,
     count_family,
     kept_operations,
@@ -134,7 +135,9 @@ class Diagnostics:
     ) -> list[dict[str, Any]]:
         """The new warnings, which the main process prints."""
         signs = {}
-        if closed.last if self._evaluates else closed.trained:
+        # The cell of an alpha that has hardly moved is a random one.
+        moved = closed.trained and measured.get("normal_entropy", 0.0) < UNDECIDED
+        if closed.last if self._evaluates else moved:
             signs = signs_of_collapse(genotype, measured, self._classes)
         new = self._watch.look(signs, closed.epoch + 1, self.options, last=closed.last)
         if distributed.is_main():

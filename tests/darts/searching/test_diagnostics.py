@@ -13,7 +13,8 @@ import torch
 from darts.errors import UserError
 from darts.methods.eigenvalue import DominantEigenvalue
 from darts.runs.checkpoints import load_checkpoint
-from darts.searching.diagnostics import cell_distance, gap_images, operation_counts
+from darts.runs.tracking import Tracker
+from darts.searching.diagnostics import ClosedEpoch, cell_distance, gap_images, operation_counts
 from darts.searching.task import SearchTask, search_cells
 from genotypes import load_genotype
 from tests.darts.runs_support import assert_same, search_options
@@ -107,14 +108,31 @@ def test_state_survives(tmp_path: Path) -> None:
     assert other.notes["gap"] == "3.0 %"
 
 
+def favour_skips(task: SearchTask, value: float) -> None:
+    with torch.no_grad():
+        for alpha in task.architecture.alpha.values():
+            alpha[:, 3] = value
+
+
+def test_an_alpha_that_has_hardly_moved_is_no_collapse(tmp_path: Path) -> None:
+    task = SearchTask(search_options(tmp_path / "run", nodes=2))
+    favour_skips(task, 0.01)
+    diagnostics, genotype = task.diagnostics, task.architecture.derive("x")
+    closed = ClosedEpoch(epoch=1, step=1, trained=True, last=True)
+    found = diagnostics(task.parts.problem, genotype, closed, Tracker(None), {})
+    assert found["normal_skips"] == 4
+    assert "warnings" not in found
+    favour_skips(task, 0.3)
+    found = diagnostics(task.parts.problem, genotype, closed, Tracker(None), {})
+    assert found["warnings"][0]["sign"] == "skips"
+
+
 def test_collapse_is_said_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """alpha is all for skips from the start, and hardly moves."""
     task = SearchTask(
         search_options(tmp_path / "run", arch_warmup_epochs=0, arch_learning_rate=1e-9, nodes=2)
     )
-    with torch.no_grad():
-        for alpha in task.architecture.alpha.values():
-            alpha[:, 3] = 9.0
+    favour_skips(task, 9.0)
     from darts.runs.loop import run_task
 
     run, _ = run_task(task, "search", task.options)
