@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
 def space_sample_command(arguments: Sequence[str], prog: str) -> None:
     """Sample networks of a space, print their costs and write their files."""
-    parser = Arguments(prog=prog, description="Sample networks of a space within a range of costs.")
+    parser = Arguments(
+        uses_files=True,
+        prog=prog,
+        description="Sample networks of a space within a range of costs.",
+    )
     parser.add_argument("--space", default="regnetx", help="regnetx, anynetx_a to anynetx_e …")
     parser.add_argument("--n", type=int, default=20, help="number of networks")
     parser.add_argument("--macs", help="multiply-adds: 360M-400M, or one number ± 5 %%")

@@ -12,6 +12,7 @@ from darts.settings.options import (
     PlaceOptions,
     SeedOptions,
     StepOptions,
+    UseOptions,
     names_of,
     option,
     tagged,
@@ -58,6 +59,7 @@ class PopulationOptions(
     DataOptions,
     TrialOptions,
     StepOptions,
+    UseOptions,
     PlaceOptions,
     SeedOptions,
 ):

@@ -19,6 +19,7 @@ from darts.trials.executors import run_trials
 from darts.trials.job import Resources
 from darts.trials.options import ExecutorName
 from darts.trials.store import TrialStore
+from darts.trials.used import using_files
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +107,7 @@ def train_rungs(
             for key, rung in different.items()
         }
     )
-    work = partial(train_trial, options)
+    work = using_files(options.use, partial(train_trial, options))
     run_trials(store, work, executor=executor, resources=resources, title=title)
     rows = {row.key: row for row in store.rows()}
     measured = {}

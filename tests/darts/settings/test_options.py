@@ -35,6 +35,7 @@ ADDED = {
     "evaluate": {"use"},
     "compare": {"use"},
     "detect": {"use"},
+    "space train": {"use"},
     "search": {
         *PARTS,
         "use",
