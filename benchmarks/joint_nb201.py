@@ -42,6 +42,7 @@ from darts.joint.problem import Problem
 from darts.joint.space_file import find_space
 from darts.report.frame import dress, write_figure
 from darts.report.style import CURVES, INK
+from genotypes.nasbench201 import arch_string
 
 SAMPLES = (25, 50, 100, 200, 400)
 CEILINGS = (40e6, 80e6, 120e6, 160e6)
@@ -59,7 +60,7 @@ class Table:
         self.problem = Problem(find_space("nb201"), NetworkSetting(num_classes=10, resolution=32))
         self.genes = np.stack(np.unravel_index(np.arange(5**6), (5,) * 6), axis=1).astype(float)
         rows = self.problem.space.rows(self.genes)
-        self.accuracies = np.array([known[nb201_genotype(row).name] for row in rows])
+        self.accuracies = np.array([known[arch_string(nb201_genotype(row))] for row in rows])
         self.features = self.problem.space.features(self.genes)
         self.costs = self.problem.costs(self.genes)
 

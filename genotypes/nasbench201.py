@@ -35,6 +35,7 @@ _STRING = re.compile(
     r"\|(\w+)~0\|\+\|(\w+)~0\|(\w+)~1\|\+\|(\w+)~0\|(\w+)~1\|(\w+)~2\|", flags=re.ASCII
 )
 _SEED = 88  # Of the shuffle that defines the benchmark's index.
+_PREFIX = "nb201-"
 
 
 def genotype_of(operations: Sequence[str], name: str | None = None) -> Genotype:
@@ -45,7 +46,7 @@ def genotype_of(operations: Sequence[str], name: str | None = None) -> Genotype:
 
     Args:
         operations: One for each edge, in the order of `EDGES`.
-        name: Name of the genotype; by default the cell's string.
+        name: Name of the genotype; by default `nb201-` and the cell's number in the benchmark.
 
     Raises:
         GenotypeError: An operation is unknown, or there are not six.
@@ -56,8 +57,16 @@ def genotype_of(operations: Sequence[str], name: str | None = None) -> Genotype:
     nodes = tuple(
         tuple((named[source, target], source) for source in range(target)) for target in (1, 2, 3)
     )
-    text = _string(tuple(operations))
-    return Genotype(name or text, nodes, (), (3,), (), NASBENCH201.name)
+    index = _indices().get(tuple(operations), "")
+    return Genotype(
+        name=name or f"{_PREFIX}{index}",
+        normal=nodes,
+        reduce=(),
+        normal_concat=(3,),
+        reduce_concat=(),
+        space=NASBENCH201.name,
+        provenance={"arch": _string(tuple(operations))},
+    )
 
 
 def operations_of(genotype: Genotype) -> Operations:
@@ -161,6 +170,25 @@ def official_index(genotype: Genotype) -> int:
     1462
     """
     return _indices()[operations_of(genotype)]
+
+
+def find_cell(text: str) -> Genotype | None:
+    """The cell of a string or of a name such as "nb201-6111"; None if the text is neither.
+
+    >>> find_cell("nb201-1462").normal[0]
+    (('nor_conv_3x3', 0),)
+
+    Raises:
+        GenotypeError: The text begins like one, but there is no such cell.
+    """
+    if text.startswith("|"):
+        return parse_arch_string(text)
+    number = text.removeprefix(_PREFIX)
+    if number == text or not number.isdecimal():
+        return None
+    if int(number) >= len(all_cells()):
+        raise GenotypeError(f"{text}: NAS-Bench-201 has the cells 0 to {len(all_cells()) - 1}")
+    return genotype_of(all_cells()[int(number)])
 
 
 def canonical_string(operations: Operations, *, zero: bool = True) -> str:

@@ -12,7 +12,7 @@ import yaml
 from genotypes.atomic import atomic_write
 from genotypes.errors import GenotypeError
 from genotypes.genotype import Genotype, Node, parse_genotype
-from genotypes.nasbench201 import parse_arch_string
+from genotypes.nasbench201 import find_cell
 from genotypes.spaces import plain_space
 from genotypes.yaml_file import read_yaml
 
@@ -33,14 +33,14 @@ def load_genotype(name_or_path: str | os.PathLike[str]) -> Genotype:
 
     Args:
         name_or_path: A name of the zoo (see `list_genotypes`), a YAML file, the directory of a run
-            with a `genotype.yaml`, or a cell of NAS-Bench-201 as its string.
+            with a `genotype.yaml`, or a cell of NAS-Bench-201: its string, or `nb201-NUMBER`.
 
     Raises:
         GenotypeError: There is no such genotype, or its file is wrong; the message names file
             and key.
     """
-    if str(name_or_path).startswith("|"):
-        return parse_arch_string(str(name_or_path))
+    if (cell := find_cell(str(name_or_path))) is not None:
+        return cell
     if name_or_path in list_genotypes():
         path, where = _ZOO / f"{name_or_path}.yaml", f"genotypes/{name_or_path}.yaml"
     else:

@@ -63,7 +63,7 @@ def _write_random(
 def draw_command(arguments: Sequence[str], prog: str) -> None:
     """Draw the cells of a genotype and print the paths of the files."""
     parser = Arguments(uses_files=True, prog=prog, description="Draw the cells of a genotype.")
-    parser.add_argument("genotype", help="published name, YAML file, or string of NAS-Bench-201")
+    parser.add_argument("genotype", help="published name, YAML file, or cell of NAS-Bench-201")
     parser.add_argument("-o", "--output", type=Path, default=Path("."), help="directory")
     parser.add_argument("--formats", nargs="+", default=["svg", "png"], help="by default svg png")
     parsed = parser.parse_args(arguments)
@@ -82,7 +82,7 @@ def cost_command(arguments: Sequence[str], prog: str) -> None:
     )
     parser.add_argument(
         "model",
-        help="genotype (published name, YAML file, or string of NAS-Bench-201), or a network: "
+        help="genotype (published name, YAML file, or cell of NAS-Bench-201), or a network: "
         "regnetx_400mf",
     )
     parser.add_argument("--setting", choices=("cifar", "imagenet"), help="stem and sizes")

@@ -17,11 +17,16 @@ def search_command(arguments: Sequence[str], prog: str) -> None:
     """Search a cell and print where it is and what it costs."""
     from darts import api
     from darts.searching.options import SearchOptions, search_overlay
+    from genotypes.nasbench201 import arch_string, official_index
+    from genotypes.published_spaces import NASBENCH201
 
     options = parse_options(SearchOptions, arguments, prog=prog, overlay=search_overlay)
     result = api.run_search(options)
     print_hint()
     print(f"genotype             {RunFiles(result.run_dir).genotype}")
+    if result.genotype.rules == NASBENCH201:
+        number = official_index(result.genotype)
+        print(f"NAS-Bench-201        {arch_string(result.genotype)} (number {number})")
     print(f"derived network      {_derived(result.derived)}")
     if result.stopped:
         print(f"stopped early        {result.stopped}")

@@ -30,6 +30,7 @@ from darts.models.genotype_network import (
 from darts.models.mbconv.family import MBCONV
 from darts.models.staged_config import StagedConfig
 from genotypes import Genotype, list_genotypes, load_genotype, parse_genotype
+from genotypes.nasbench201 import find_cell
 from ops.initialise import initialise
 
 Model = Genotype | StagedConfig
@@ -79,7 +80,7 @@ def _list_networks() -> tuple[str, ...]:
 
 
 def find_model(model: str) -> Model:
-    """The genotype or config of a name, of a YAML file, or of a string of NAS-Bench-201.
+    """The genotype or config of a name, of a YAML file, or of a cell of NAS-Bench-201.
 
     A file holds a genotype, or the description of a network as `save_model` writes it.
 
@@ -93,8 +94,8 @@ def find_model(model: str) -> Model:
     for family in FAMILIES:
         if config := family.find(model):
             return config
-    if model.startswith("|"):
-        return load_genotype(model)
+    if (cell := find_cell(model)) is not None:
+        return cell
     path = Path(model).expanduser()
     if path.is_file() and (described := _described(path)):
         return described

@@ -37,8 +37,9 @@ SKIP = OperationFamily("skip", "#5b6472", "#eceff3")
 SEPARABLE = OperationFamily("separable convolution", "#bd4f00", "#fde8d9")
 DILATED = OperationFamily("dilated convolution", "#007a5a", "#d8f2e9")
 PLAIN = OperationFamily("convolution", "#a07800", "#f8f0d6")
+ABSENT = OperationFamily("no edge", "#6b7280", "#f9fafb")
 OTHER = OperationFamily("other operation", "#96437c", "#f7e4f0")
-OPERATION_FAMILIES = (POOL, SKIP, SEPARABLE, DILATED, PLAIN, OTHER)
+OPERATION_FAMILIES = (POOL, SKIP, SEPARABLE, DILATED, PLAIN, ABSENT, OTHER)
 
 CURVES = ("#0069a8", "#bd4f00", "#007a5a", "#96437c", "#a07800", "#3a9bd1", "#5b6472", "#7a3b10")
 """Colours of overlaid curves, in order."""
@@ -67,7 +68,7 @@ def operation_family(operation: str) -> OperationFamily:
     """
     if "pool" in operation:
         return POOL
-    prefixes = {"skip": SKIP, "sep_": SEPARABLE, "dil_": DILATED, "nor_": PLAIN}
+    prefixes = {"skip": SKIP, "sep_": SEPARABLE, "dil_": DILATED, "nor_": PLAIN, "none": ABSENT}
     return next((prefixes[key] for key in prefixes if operation.startswith(key)), OTHER)
 
 

@@ -26,8 +26,8 @@ class ModelOptions:
     """Which network is trained.
 
     Args:
-        genotype: Cell to retrain: its name in the zoo, a YAML file, or a cell of NAS-Bench-201 as
-            its string.
+        genotype: Cell to retrain: its name in the zoo, a YAML file, or a cell of NAS-Bench-201 (its
+            string, or nb201-NUMBER).
         model: Another network instead of a genotype: regnetx_400mf, resnet50 … or a YAML file.
     """
 

@@ -52,6 +52,9 @@ def test_known_indices() -> None:
     for index, text in KNOWN.items():
         assert official_index(parse_arch_string(text)) == index
         assert arch_string(genotype_of(all_cells()[index])) == text
+        assert load_genotype(f"nb201-{index}") == load_genotype(text)
+    with pytest.raises(GenotypeError, match="has the cells 0 to 15624"):
+        load_genotype("nb201-15625")
 
 
 def test_the_index_is_the_order_of_the_published_table(shared: Path) -> None:

@@ -72,9 +72,9 @@ class NB201Networks:
 
 
 def nb201_genotype(values: Mapping[str, str]) -> Genotype:
-    """The genotype of a candidate; its name is the benchmark's string.
+    """The genotype of a candidate.
 
-    >>> nb201_genotype(dict.fromkeys(NB201_EDGES, "none")).name
-    '|none~0|+|none~0|none~1|+|none~0|none~1|none~2|'
+    >>> nb201_genotype(dict.fromkeys(NB201_EDGES, "skip_connect")).name
+    'nb201-1835'
     """
     return genotype_of([values[edge] for edge in NB201_EDGES])

@@ -16,7 +16,7 @@ from darts.models.genotype_network import create_cell_network
 from darts.models.registry import create_network, find_model, network_from_description
 from darts.models.stages import StageReduction, StagesNetwork
 from genotypes import Genotype
-from genotypes.nasbench201 import genotype_of
+from genotypes.nasbench201 import arch_string, genotype_of
 from genotypes.nasbench201_cost import StagesSize
 
 MIXED = genotype_of(
@@ -130,7 +130,7 @@ def test_backbone_of_feature_maps() -> None:
 
 
 def test_a_string_is_a_model() -> None:
-    assert find_model(MIXED.name) == MIXED
+    assert find_model(MIXED.name) == find_model(arch_string(MIXED)) == MIXED
 
 
 @pytest.mark.parametrize(
