@@ -138,7 +138,9 @@ class Diagnostics:
         # The cell of an alpha that has hardly moved is a random one.
         moved = closed.trained and measured.get("normal_entropy", 0.0) < UNDECIDED
         if closed.last if self._evaluates else moved:
-            signs = signs_of_collapse(genotype, measured, self._classes)
+            # A selection that evaluates the supernet decides weights itself, whatever alpha says.
+            known = {} if self._evaluates else measured
+            signs = signs_of_collapse(genotype, known, self._classes)
         new = self._watch.look(signs, closed.epoch + 1, self.options, last=closed.last)
         if distributed.is_main():
             for warning in new:

@@ -9,7 +9,8 @@ from typing import Any
 from darts.methods.eigenvalue import DominantEigenvalue
 from darts.methods.gradient import Bilevel, LabelledBatch
 from darts.methods.stopping import EIGENVALUE, NORMAL_SKIPS, Stop, Stopping
-from darts.searching.scoring import Batches
+from darts.searching.scoring import Batches, undisturbed
+from darts.searching.search_network import SearchNetwork
 from darts.system import distributed
 from genotypes import Genotype, parse_genotype
 
@@ -64,7 +65,9 @@ class StoppingWatch:
         measured: dict[str, Any] = {}
         if problem is not None and EIGENVALUE in self.rule.measures and self.rule.due(epoch):
             batch = LabelledBatch(*next(iter(batches())))
-            measured[EIGENVALUE] = DominantEigenvalue()(problem, batch).value
+            assert isinstance(problem.supernet, SearchNetwork)
+            with undisturbed(problem.supernet):
+                measured[EIGENVALUE] = DominantEigenvalue()(problem, batch).value
         genotype = distributed.from_main(derive)
         skips = {NORMAL_SKIPS: normal_skips(genotype)}
         self.history.append({**measured, **skips, "genotype": genotype.as_dict()})

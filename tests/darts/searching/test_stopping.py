@@ -16,6 +16,7 @@ SEARCH = {
     "train_images": 80,
     "nodes": 2,
     "epochs": 6,
+    "space": "s2",
     "channels": 4,
     "k": 2,
     "validate_every": 0,
