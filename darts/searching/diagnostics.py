@@ -80,9 +80,10 @@ class Diagnostics:
         _check(options, method)
         self.options, self._evaluates = options, method.selection.evaluates
         self._batches, self._classes = images.validation_batches, images.dataset.num_classes
-        size = max(1, options.batch_size // distributed.world())
-        count = gap_images(images.steps_per_epoch, size)
-        self._gap_batches = partial(first_images, self._batches, count)
+        count = gap_images(images.steps_per_epoch, options.batch_size)
+        # As many in each process: norms that are synchronised wait for all of them.
+        share = min(count, len(images.validation_indices)) // distributed.world()
+        self._gap_batches = partial(first_images, self._batches, max(1, share))
         self.notes: dict[str, str] = {}
         self._watch = CollapseWatch()
         self._before: Genotype | None = None
@@ -244,7 +245,7 @@ def gap_images(steps_per_epoch: int, batch_size: int) -> int:
 
     Args:
         steps_per_epoch: Steps of an epoch.
-        batch_size: Images of a batch.
+        batch_size: Images of a batch, of all processes together.
     """
     share = steps_per_epoch * batch_size // 25
     if share >= batch_size:

@@ -19,7 +19,8 @@ from darts.searching.task import SearchTask, search_cells
 from genotypes import load_genotype
 from tests.darts.runs_support import assert_same, search_options
 
-TINY = {"layers": 4, "nodes": 2, "train_images": 40, "batch_size": 10}
+FEW = {"train_images": 40, "batch_size": 10}
+TINY = {"layers": 4, "nodes": 2, **FEW}
 """Two normal cells, which can be aligned."""
 
 QUICK = partial(DominantEigenvalue, most=3)
@@ -188,3 +189,16 @@ def test_counts_of_published_cells() -> None:
     counts = operation_counts(load_genotype("darts_v2"))
     assert counts["normal_skips"] == 2
     assert counts["reduce_pools"] == 5
+
+
+def test_a_search_of_nasbench201_is_measured(tmp_path: Path) -> None:
+    settings = {"space": "nasbench201", "method": "gdas", "channels": 4, "k": 1, "layers": 3}
+    options = search_options(tmp_path / "run", epochs=1, arch_warmup_epochs=0, **settings, **FEW)
+    search_cells(options)
+    (line,) = epochs_of(tmp_path / "run")
+    assert sum(line["operation_counts"]["normal"].values()) == 6
+    assert "reduce_skips" not in line
+    assert "normal_edge_entropy" not in line
+    # In validation GDAS computes its most likely path, which is the derived cell.
+    assert line["discretisation_gap"] == 0
+    assert line["derived_loss"] == pytest.approx(line["supernet_loss"], rel=1e-5)
