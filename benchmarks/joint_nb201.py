@@ -39,7 +39,7 @@ from darts.joint.predictor import (
     pretrain_predictor,
 )
 from darts.joint.problem import Problem
-from darts.joint.space_file import find_space
+from darts.joint.space_file import find_joint_space
 from darts.report.frame import dress, write_figure
 from darts.report.style import CURVES, INK
 from genotypes.nasbench201 import arch_string
@@ -57,7 +57,9 @@ class Table:
     def __init__(self, path: Path, column: str) -> None:
         with gzip.open(path, "rt", encoding="utf-8") as stream:
             known = {row["arch"]: float(row[column]) for row in csv.DictReader(stream)}
-        self.problem = Problem(find_space("nb201"), NetworkSetting(num_classes=10, resolution=32))
+        self.problem = Problem(
+            find_joint_space("nb201"), NetworkSetting(num_classes=10, resolution=32)
+        )
         self.genes = np.stack(np.unravel_index(np.arange(5**6), (5,) * 6), axis=1).astype(float)
         rows = self.problem.space.rows(self.genes)
         self.accuracies = np.array([known[arch_string(nb201_genotype(row))] for row in rows])

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["register"]
 
-Part = TypeVar("Part", bound=type)
+PartClass = TypeVar("PartClass", bound=type)
 Builder = TypeVar("Builder", bound=Callable[..., Any])
 
 _PROTOCOLS = {
@@ -50,7 +50,9 @@ _ARGUMENTS = ("channels", "stride", "affine", "normalised")
 class _Register:
     """Registers parts, operations and spaces under a name, for this process."""
 
-    def __call__(self, kind: str, name: str, *, summary: str = "") -> Callable[[Part], Part]:
+    def __call__(
+        self, kind: str, name: str, *, summary: str = ""
+    ) -> Callable[[PartClass], PartClass]:
         """A decorator that registers a part of search methods.
 
         Args:
@@ -68,7 +70,7 @@ class _Register:
             )
         _check_name(name)
 
-        def decorate(cls: Part) -> Part:
+        def decorate(cls: PartClass) -> PartClass:
             _check_part(kind, cls)
             register_part(kind, name, f"{cls.__module__}:{cls.__name__}", summary or _first(cls))
             return cls

@@ -18,6 +18,9 @@ from typing import Any, Literal
 NONE = "none"
 """The usual name of the operation that means "no edge"."""
 
+SKIP_CONNECT = "skip_connect"
+"""The name of the skip connection."""
+
 Place = tuple[str, int, int]
 """An edge of one kind of cell: (kind, source state, target state)."""
 

@@ -28,13 +28,13 @@ def joint_search_command(arguments: Sequence[str], prog: str) -> None:
     options = parse_options(JointOptions, arguments, prog=prog, overlay=overlay)
     from darts.joint.directory import BEST
     from darts.joint.search import run_joint_search
-    from darts.joint.space_file import find_space
+    from darts.joint.space_file import find_joint_space
     from darts.training.choice import plan_training
     from darts.training.options import training_of
 
     model = None
     if options.resume is None:
-        check_values(find_space(options.space))
+        check_values(find_joint_space(options.space))
         if options.genotype is not None or options.model is not None:
             model = plan_training(training_of(options)).model
     result = run_joint_search(options, model)
@@ -175,17 +175,17 @@ def joint_show_command(arguments: Sequence[str], prog: str) -> None:
         "what", nargs="?", help="space (names or files, joined by +), or directory of a search"
     )
     parsed = parser.parse_args(arguments)
-    from darts.joint.space_file import find_space, list_joint_spaces
+    from darts.joint.space_file import find_joint_space, list_joint_spaces
 
     if parsed.what is None:
         rows = [("space", "networks", "variables", "architectures", "recipes")]
-        rows += [_overview(find_space(name)) for name in list_joint_spaces()]
+        rows += [_overview(find_joint_space(name)) for name in list_joint_spaces()]
         print_table(rows)
         print("\nJoin two with '+', as in darts-cell+recipe. A space may also be a YAML file.")
     elif Path(parsed.what).is_dir():
         print(_write_report(Path(parsed.what)))
     else:
-        _describe(find_space(parsed.what))
+        _describe(find_joint_space(parsed.what))
 
 
 def _overview(space: Space) -> tuple[str, str, str, str, str]:

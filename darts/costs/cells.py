@@ -17,10 +17,10 @@ from darts.costs.count import Cost, count, operation_cost
 from darts.models.genotype_network import check_operations, setting_of
 from darts.models.stages import (
     StageReduction,
+    cell_stages,
     check_stages_stem,
     create_stage_head,
     create_stage_stem,
-    stages_of,
 )
 from darts.models.stems import CellStem, check_image_size, create_network_stem
 from genotypes import Genotype
@@ -89,7 +89,7 @@ def _stages_cost(
     genotype: Genotype, channels: int, layers: int, resolution: int, num_classes: int
 ) -> Cost:
     """The cost of a `darts.models.stages.StagesNetwork`."""
-    skeleton = stages_of(layers, channels)
+    skeleton = cell_stages(layers, channels)
     check_image_size(resolution, resolution, skeleton.shrinkage)
     total = _scaled(count(create_stage_stem(channels), 1), resolution**2)
     for place in skeleton.cells:

@@ -9,9 +9,9 @@ from cells.topology import Topology
 from darts.costs.count import count, operation_cost
 from darts.models.stages import (
     StageReduction,
+    cell_stages,
     create_stage_head,
     create_stage_stem,
-    stages_of,
 )
 from darts.models.stems import create_search_stem
 from genotypes import SearchSpace
@@ -60,7 +60,7 @@ def supernet_parameters(space: SearchSpace, size: SupernetSize) -> int:
         UserError: The cells cannot be divided into stages.
     """
     if space.stack == "stages":
-        skeleton = stages_of(size.layers, size.channels)
+        skeleton = cell_stages(size.layers, size.channels)
         total = count(create_stage_stem(size.channels), 1).params
         for factor in (1, 2):
             channels = factor * size.channels

@@ -27,14 +27,14 @@ from darts.files import atomic_write
 from darts.run_files import RunFiles
 
 FORMAT = 1
-PARTS = ("weights", "architecture", "train", "test")
+MANIFEST_PARTS = ("weights", "architecture", "train", "test")
 
 
 class Entry(NamedTuple):
     """One image of a manifest.
 
     Attributes:
-        part: One of `PARTS`.
+        part: One of `MANIFEST_PARTS`.
         label: Number of its class.
         bytes: Size of its file.
         path: Path relative to the folder of the data set.
@@ -185,7 +185,11 @@ class Manifest:
 def _entry(values: dict[str, Any]) -> Entry:
     entry = Entry(**values)
     # A path must never leave the folder of the data set.
-    if entry.part not in PARTS or os.path.isabs(entry.path) or ".." in entry.path.split("/"):
+    if (
+        entry.part not in MANIFEST_PARTS
+        or os.path.isabs(entry.path)
+        or ".." in entry.path.split("/")
+    ):
         raise ValueError(f"a line holds {values}")
     return Entry(entry.part, int(entry.label), int(entry.bytes), entry.path)
 

@@ -86,8 +86,8 @@ def evolve(
     """Search the candidates within `limits` that have the highest scores.
 
     >>> from darts.joint.networks.setting import NetworkSetting
-    >>> from darts.joint.space_file import find_space
-    >>> problem = Problem(find_space("nb201"), NetworkSetting(num_classes=10, resolution=32))
+    >>> from darts.joint.space_file import find_joint_space
+    >>> problem = Problem(find_joint_space("nb201"), NetworkSetting(num_classes=10, resolution=32))
     >>> most_convolutions = lambda genes: (genes == 4).sum(axis=1).astype(float)
     >>> generator = np.random.default_rng(0)
     >>> evolve(problem, most_convolutions, Limits(max_macs=100e6), generator).history[-1]

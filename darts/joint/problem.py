@@ -51,8 +51,8 @@ class JointCandidate:
 class Problem:
     """A space with the settings that all candidates share.
 
-    >>> from darts.joint.space_file import find_space
-    >>> problem = Problem(find_space("nb201"), NetworkSetting(num_classes=10, resolution=32))
+    >>> from darts.joint.space_file import find_joint_space
+    >>> problem = Problem(find_joint_space("nb201"), NetworkSetting(num_classes=10, resolution=32))
     >>> genes, costs = problem.pool(100, Limits(max_macs=60e6), seed=0)
     >>> genes.shape, bool(costs.macs.max() <= 60e6)
     ((100, 6), True)

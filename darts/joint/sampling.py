@@ -19,8 +19,8 @@ def quasi_random(space: Space, seed: int) -> Iterator[Floats]:
     The points have low discrepancy, so they cover every projection of the space evenly. Points that
     violate the constraints of the space are dropped.
 
-    >>> from darts.joint.space_file import find_space
-    >>> next(quasi_random(find_space("recipe-small"), seed=0)).shape
+    >>> from darts.joint.space_file import find_joint_space
+    >>> next(quasi_random(find_joint_space("recipe-small"), seed=0)).shape
     (4096, 8)
     """
     sobol = qmc.Sobol(len(space), scramble=True, seed=seed)

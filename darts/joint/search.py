@@ -37,7 +37,7 @@ from darts.joint.predictor import (
 )
 from darts.joint.problem import Problem
 from darts.joint.recipe_file import write_recipe
-from darts.joint.space_file import find_space
+from darts.joint.space_file import find_joint_space
 from darts.joint.stored_rounds import StoredRounds
 from darts.joint.variables import Floats
 from darts.models.registry import Model
@@ -85,7 +85,7 @@ def run_joint_search(options: JointOptions, model: Model | None) -> JointSearchR
     # Without the images every trial would fail. With other executors this process needs no GPU.
     dataset = opened_dataset(options, None if options.executor == "in-process" else "cpu")
     if options.resume is None:
-        space = find_space(options.space)
+        space = find_joint_space(options.space)
         check_recipe_names(space)
         check_images(space, options, dataset)
         check_sizes(options)

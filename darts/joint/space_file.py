@@ -52,10 +52,10 @@ def list_joint_spaces() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in _SHIPPED.glob("*.yaml")))
 
 
-def find_space(name: str) -> Space:
+def find_joint_space(name: str) -> Space:
     """Find a space by name or file, or join several: `darts-cell+recipe`, `own.yaml+recipe`.
 
-    >>> space = find_space("darts-cell+recipe-small")
+    >>> space = find_joint_space("darts-cell+recipe-small")
     >>> space.network, len(space.variables)
     ('cells', 11)
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from cells.topology import EdgeWeights, Topology
-from darts.methods.selection import Score, StrongestEdges
+from darts.methods.selection import StrongestEdges, TableScore
 from genotypes import Node, SearchSpace, random_genotype
 
 Cells = Mapping[str, tuple[Node, ...]]
@@ -205,13 +205,13 @@ class ChildSearch:
         self,
         epoch: int,
         tables: Mapping[str, EdgeWeights],
-        score: Score,
+        score: TableScore,
         generator: torch.Generator,
     ) -> None:
         """Nothing is due: all cells are judged at the end."""
 
     def finish(
-        self, tables: Mapping[str, EdgeWeights], score: Score, generator: torch.Generator
+        self, tables: Mapping[str, EdgeWeights], score: TableScore, generator: torch.Generator
     ) -> None:
         like = next(iter(tables.values())).operations
 

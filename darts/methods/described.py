@@ -57,11 +57,11 @@ def described_part(kind: str, spec: PartSpec) -> dict[str, Any]:
         "summary": entry.summary,
         "class": entry.where,
         "numbers": {name: getattr(part, name) for name in _numbers(type(part))},
-        "sources": sources_of(type(part)),
+        "sources": described_sources(type(part)),
     }
 
 
-def sources_of(cls: type) -> list[str]:
+def described_sources(cls: type) -> list[str]:
     """The paragraphs "Source: …" in the docstring of a class, or else of its module."""
     texts = (cls.__dict__.get("__doc__"), sys.modules[cls.__module__].__doc__)
     for text in texts:

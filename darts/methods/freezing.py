@@ -18,9 +18,7 @@ from torch.nn.functional import cosine_similarity
 
 from cells.stacked import StackedOperation
 from darts.methods.gradient import Bilevel, LabelledBatch, StepOutcome, differentiate
-
-SKIP = "skip_connect"
-"""Its factorised reductions have weights, but are never frozen."""
+from genotypes.search_space import SKIP_CONNECT
 
 
 @dataclass(frozen=True)
@@ -86,7 +84,7 @@ class Freezer:
 
     def __init__(self, rule: OperationFreezing, operations: Sequence[StackedOperation]) -> None:
         self.rule = rule
-        self.operations = tuple(one for one in operations if one.name != SKIP)
+        self.operations = tuple(one for one in operations if one.name != SKIP_CONNECT)
         self.frozen = [(False,) * len(one.edges) for one in self.operations]
         self._counted, self._sums = 0, torch.zeros(sum(map(len, self.frozen)))
         self._before: list[Tensor] = []

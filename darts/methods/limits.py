@@ -12,8 +12,7 @@ from torch import Tensor
 from cells.topology import Edge, Topology
 from darts.methods.selection import allowed_strengths, best_operations, named_nodes
 from genotypes import Node, SearchSpace
-
-SKIP = "skip_connect"
+from genotypes.search_space import SKIP_CONNECT
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ class SkipLimit:
         tables = {
             kind: allowed_strengths(strengths[kind], topology, space, kind) for kind in space.kinds
         }
-        if SKIP in space.operations:
+        if SKIP_CONNECT in space.operations:
             limit_skips(tables["normal"], topology, space, self.most)
         cells = {}
         for kind, table in tables.items():
@@ -76,7 +75,7 @@ def limit_skips(table: Tensor, topology: Topology, space: SearchSpace, most: int
         space: Names the columns, and says how many edges a node keeps.
         most: Most skip connections.
     """
-    skip, weakened = space.operations.index(SKIP), set[int]()
+    skip, weakened = space.operations.index(SKIP_CONNECT), set[int]()
     while True:
         best, strongest = best_operations(table)
         chosen = _chosen(topology, space, strongest)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from cells.topology import Edge, EdgeWeights, Topology
-from darts.methods.selection import Score, StrongestEdges
+from darts.methods.selection import StrongestEdges, TableScore
 from genotypes import Node, SearchSpace
 
 
@@ -134,7 +134,7 @@ class Projector:
         self,
         epoch: int,
         tables: Mapping[str, EdgeWeights],
-        score: Score,
+        score: TableScore,
         generator: torch.Generator,
     ) -> None:
         if epoch <= self.epoch:
@@ -147,7 +147,7 @@ class Projector:
             self._decide(tables, score, generator)
 
     def finish(
-        self, tables: Mapping[str, EdgeWeights], score: Score, generator: torch.Generator
+        self, tables: Mapping[str, EdgeWeights], score: TableScore, generator: torch.Generator
     ) -> None:
         while self._undecided():
             self._decide(tables, score, generator)
@@ -160,7 +160,7 @@ class Projector:
         )
 
     def _decide(
-        self, tables: Mapping[str, EdgeWeights], score: Score, generator: torch.Generator
+        self, tables: Mapping[str, EdgeWeights], score: TableScore, generator: torch.Generator
     ) -> None:
         """One decision for every kind of cell."""
         for kind, made in self.decisions.items():
@@ -175,7 +175,7 @@ class Projector:
                 made.nodes.append(node)
 
     def _operation(
-        self, kind: str, edge: Edge, tables: Mapping[str, EdgeWeights], score: Score
+        self, kind: str, edge: Edge, tables: Mapping[str, EdgeWeights], score: TableScore
     ) -> int:
         """The column whose removal from an edge gives the lowest accuracy; the first of equals."""
         present = self._applied(tables)
@@ -192,7 +192,7 @@ class Projector:
         return columns[accuracies.index(min(accuracies))]
 
     def _removed(
-        self, kind: str, node: int, tables: Mapping[str, EdgeWeights], score: Score
+        self, kind: str, node: int, tables: Mapping[str, EdgeWeights], score: TableScore
     ) -> list[int]:
         """The edges of a node that leave the highest accuracies when they are removed."""
         present = self._applied(tables)

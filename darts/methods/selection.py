@@ -35,7 +35,7 @@ class Selection(Protocol):
         """
 
 
-class Score(Protocol):
+class TableScore(Protocol):
     """Measures a supernet with weights of someone's choice."""
 
     def __call__(self, tables: Mapping[str, EdgeWeights], batches: int = 0) -> float:
@@ -67,7 +67,7 @@ class Selector(Protocol):
         self,
         epoch: int,
         tables: Mapping[str, EdgeWeights],
-        score: Score,
+        score: TableScore,
         generator: torch.Generator,
     ) -> None:
         """Decide what is due before an epoch of the selection; once, if called again.
@@ -80,7 +80,7 @@ class Selector(Protocol):
         """
 
     def finish(
-        self, tables: Mapping[str, EdgeWeights], score: Score, generator: torch.Generator
+        self, tables: Mapping[str, EdgeWeights], score: TableScore, generator: torch.Generator
     ) -> None:
         """Decide what is left after the last epoch; afterwards `cells` is the result."""
 

@@ -19,7 +19,7 @@ from genotypes import SearchSpace
 
 
 @dataclass(frozen=True)
-class Stage:
+class SearchStage:
     """One stage of a search.
 
     Attributes:
@@ -49,7 +49,7 @@ class Stage:
 class Stages(Protocol):
     """Divides a search into stages."""
 
-    def plan(self, epochs: int) -> tuple[Stage, ...]:
+    def plan(self, epochs: int) -> tuple[SearchStage, ...]:
         """The stages of a search of `epochs` epochs.
 
         Raises:
@@ -91,11 +91,11 @@ class Growing:
             raise ValueError("added_layers, kept and skip_dropout need one number per stage")
         _check_kept(self.kept)
 
-    def plan(self, epochs: int) -> tuple[Stage, ...]:
+    def plan(self, epochs: int) -> tuple[SearchStage, ...]:
         parts = _divided(epochs, len(self.kept))
         numbers = zip(parts, self.added_layers, self.kept, self.skip_dropout, strict=True)
         return tuple(
-            Stage(*part, added_layers=added, kept=kept, skip_dropout=rate)
+            SearchStage(*part, added_layers=added, kept=kept, skip_dropout=rate)
             for part, added, kept, rate in numbers
         )
 
@@ -131,10 +131,10 @@ class Widening:
             raise ValueError("k must not rise, because a wider supernet has a smaller k")
         _check_kept(self.kept)
 
-    def plan(self, epochs: int) -> tuple[Stage, ...]:
+    def plan(self, epochs: int) -> tuple[SearchStage, ...]:
         parts = _divided(epochs, len(self.k))
         return tuple(
-            Stage(*part, k=k, kept=kept, carries=index > 0, divide=self.divide)
+            SearchStage(*part, k=k, kept=kept, carries=index > 0, divide=self.divide)
             for index, (part, k, kept) in enumerate(zip(parts, self.k, self.kept, strict=True))
         )
 
@@ -182,19 +182,19 @@ def shrink(
     return replace(space, restricted=restricted)
 
 
-def stage_at(stages: tuple[Stage, ...], epoch: int) -> int:
+def stage_at(stages: tuple[SearchStage, ...], epoch: int) -> int:
     """The index of the stage that an epoch belongs to."""
     return max(index for index, stage in enumerate(stages) if stage.first <= epoch)
 
 
-def skip_dropout_rate(stage: Stage, epoch: int, warm_up: int, decay: float = 0.2) -> float:
+def skip_dropout_rate(stage: SearchStage, epoch: int, warm_up: int, decay: float = 0.2) -> float:
     """The rate of the dropout after skip connections in an epoch of a stage (P-DARTS).
 
         r · (E - e - 1) / E  while e < warm_up;   r · exp(-0.2 · (e - warm_up))  afterwards
 
     Source: the authors' code, train_search.py.
 
-    >>> round(skip_dropout_rate(Stage(25, 25, skip_dropout=0.4), 35, warm_up=10), 3)
+    >>> round(skip_dropout_rate(SearchStage(25, 25, skip_dropout=0.4), 35, warm_up=10), 3)
     0.4
 
     Args:

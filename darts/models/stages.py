@@ -68,7 +68,7 @@ def create_stage_head(channels: int) -> nn.Sequential:
     return nn.Sequential(nn.BatchNorm2d(channels), nn.ReLU())
 
 
-def stages_of(layers: int, channels: int) -> Skeleton:
+def cell_stages(layers: int, channels: int) -> Skeleton:
     """The places of the cells.
 
     Raises:
@@ -147,7 +147,7 @@ class StagesNetwork(Classifier):
             "stem": stem,
             "auxiliary": auxiliary,
         }
-        skeleton = stages_of(layers, channels)
+        skeleton = cell_stages(layers, channels)
         self.stem = create_stage_stem(channels)
         self.cells = nn.ModuleList(DerivedStageCell(genotype, place) for place in skeleton.cells)
         self.reductions = nn.ModuleList(

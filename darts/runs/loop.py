@@ -23,7 +23,7 @@ from darts.errors import UserError
 from darts.runs.checkpoints import load_checkpoint, save_checkpoint
 from darts.runs.directory import RunDirectory
 from darts.runs.interrupt import Interrupted, InterruptGuard
-from darts.runs.progress import Progress
+from darts.runs.progress import ProgressLine
 from darts.runs.tracking import Tracker
 from darts.settings.options import LoopOptions
 from darts.settings.used_files import files_in_use, keep_files
@@ -161,7 +161,7 @@ class Loop:
         """
         task, per_epoch = self.task, self.task.steps_per_epoch
         total, processes = task.epochs * per_epoch, distributed.world()
-        progress = Progress(
+        progress = ProgressLine(
             total_steps=total,
             steps_per_epoch=per_epoch,
             epochs=task.epochs,
@@ -225,7 +225,7 @@ class Loop:
         # Outside the handler, where the error no longer keeps tensors of the step alive.
         raise UserError(f"The device is out of memory in step {self.step + 1}. {advice}\n({said})")
 
-    def _end_epoch(self, epoch: int, progress: Progress) -> None:
+    def _end_epoch(self, epoch: int, progress: ProgressLine) -> None:
         means = self.means.values()
         distributed.average_statistics(self.task.modules)
         extra = self.task.end_epoch(self.run, self.tracker, epoch, self.step)

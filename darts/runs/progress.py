@@ -1,4 +1,4 @@
-"""Progress of a run: a live display on a terminal, plain lines otherwise."""
+"""ProgressLine of a run: a live display on a terminal, plain lines otherwise."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ class LiveDisplay:
             print(text, file=self._stream, flush=True)
 
 
-class Progress(LiveDisplay):
+class ProgressLine(LiveDisplay):
     """Shows epoch, step, loss, accuracy, learning rate, images/s and the time left of the run.
 
     Without a terminal it prints one line per epoch, and one every `interval` seconds within longer
@@ -137,7 +137,7 @@ class Progress(LiveDisplay):
         self._fields: dict[str, str] = {}
         self._now = self._printed = clock()
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> ProgressLine:
         self._now = self._printed = self._clock()
         return super().__enter__()
 

@@ -20,7 +20,7 @@ from darts.methods.freezing import Freezer
 from darts.methods.gradient import Bilevel
 from darts.methods.method import Method
 from darts.methods.skips import AuxiliarySkip
-from darts.methods.stages import Stage
+from darts.methods.stages import SearchStage
 from darts.models.stems import check_image_size, choose_stem
 from darts.runs.optimisers import create_adam, create_sgd
 from darts.searching.iteration import Iteration, StepSettings, create_iteration
@@ -82,7 +82,7 @@ def assemble(
     steps_per_epoch: int,
     space: SearchSpace = DARTS,
     method: Method | None = None,
-    stage: Stage | None = None,
+    stage: SearchStage | None = None,
     measured: bool = True,
 ) -> Assembled:
     """Build everything that a search trains.
@@ -168,7 +168,7 @@ def method_of(options: SearchOptions) -> Method:
     )
 
 
-def _at_stage(options: SearchOptions, stage: Stage) -> SearchOptions:
+def _at_stage(options: SearchOptions, stage: SearchStage) -> SearchOptions:
     """The options with the depth and K of a stage."""
     return replace(options, layers=options.layers + stage.added_layers, k=stage.k or options.k)
 

@@ -23,7 +23,7 @@ Batches = Callable[[], Iterable[tuple[Tensor, Tensor]]]
 """Starts again from the first batch of this process's images and labels."""
 
 
-class Scores(NamedTuple):
+class BatchScores(NamedTuple):
     """What a supernet reaches with some weights of its edges.
 
     Attributes:
@@ -59,7 +59,7 @@ class SupernetScore:
     @torch.no_grad()
     def compare(
         self, choices: Sequence[Mapping[str, EdgeWeights]], batches: int = 0
-    ) -> list[Scores]:
+    ) -> list[BatchScores]:
         """Loss and accuracy with each of some tables; every batch is read only once."""
         sums = [0.0] * (2 * len(choices) + 1)
         with undisturbed(self.supernet):
@@ -74,7 +74,7 @@ class SupernetScore:
                 sums[-1] += len(labels)
         *sums, total = distributed.total(sums)
         return [
-            Scores(loss / total, 100 * correct / total)
+            BatchScores(loss / total, 100 * correct / total)
             for loss, correct in zip(sums[::2], sums[1::2], strict=True)
         ]
 
@@ -112,8 +112,8 @@ class Gap(NamedTuple):
         derived: Those of its derived cell with the weights of the supernet.
     """
 
-    supernet: Scores
-    derived: Scores
+    supernet: BatchScores
+    derived: BatchScores
 
     @property
     def value(self) -> float:

@@ -10,8 +10,8 @@ import torch
 from cells.topology import Topology
 from darts.methods.architecture import Architecture
 from darts.methods.method import Method
-from darts.methods.selection import EvaluatedSelection, Score, Selection, Selector
-from darts.methods.stages import Stage
+from darts.methods.selection import EvaluatedSelection, Selection, Selector, TableScore
+from darts.methods.stages import SearchStage
 from genotypes import SearchSpace
 
 
@@ -22,7 +22,9 @@ def started(selection: Selection, topology: Topology, space: SearchSpace) -> Sel
     return cast(EvaluatedSelection, selection).start(topology, space)
 
 
-def further_stage(method: Method, first: int, topology: Topology, space: SearchSpace) -> Stage:
+def further_stage(
+    method: Method, first: int, topology: Topology, space: SearchSpace
+) -> SearchStage:
     """The stage in which the selection of a method decides, and the supernet trains on.
 
     Args:
@@ -32,9 +34,9 @@ def further_stage(method: Method, first: int, topology: Topology, space: SearchS
         space: What a genotype may contain.
     """
     if not method.selection.evaluates:
-        return Stage(first, 0, selects=True)
+        return SearchStage(first, 0, selects=True)
     selection = cast(EvaluatedSelection, method.selection)
-    return Stage(first, selection.further_epochs(topology, space), selects=True)
+    return SearchStage(first, selection.further_epochs(topology, space), selects=True)
 
 
 class Selecting:
@@ -54,7 +56,7 @@ class Selecting:
         self,
         rule: Selection,
         architecture: Architecture,
-        score: Score,
+        score: TableScore,
         generator: torch.Generator,
     ) -> None:
         self.rate_factor = cast(EvaluatedSelection, rule).rate_factor

@@ -14,10 +14,10 @@ from cells.skeleton import STAGE_COUNT
 from cells.topology import Tables, Topology
 from darts.models.stages import (
     StageReduction,
+    cell_stages,
     check_stages_stem,
     create_stage_head,
     create_stage_stem,
-    stages_of,
 )
 from darts.models.stems import check_image_size
 from darts.searching.search_network import SearchNetwork
@@ -78,7 +78,7 @@ class StagesSupernet(SearchNetwork):
     ) -> None:
         super().__init__(sampling)
         check_stages_stem(stem)
-        skeleton = stages_of(layers, channels)
+        skeleton = cell_stages(layers, channels)
         self.stem = create_stage_stem(channels)
         cells = [
             SearchCell(

@@ -17,7 +17,7 @@ from darts.methods.architecture import Architecture
 from darts.methods.method import Method
 from darts.methods.relaxation import Progress
 from darts.methods.skips import SkipDropout
-from darts.methods.stages import Stage, shrink, skip_dropout_rate
+from darts.methods.stages import SearchStage, shrink, skip_dropout_rate
 from darts.searching.options import SearchOptions
 from darts.searching.search_network import SearchNetwork
 from darts.searching.selecting import further_stage
@@ -45,7 +45,7 @@ NOISE = "noise"
 
 def plan_stages(
     method: Method, options: SearchOptions, space: SearchSpace = DARTS
-) -> tuple[Stage, ...]:
+) -> tuple[SearchStage, ...]:
     """The stages of a search; the last one may be that of its selection.
 
     Raises:
@@ -55,7 +55,7 @@ def plan_stages(
     selects = further_stage(method, options.epochs, topology, space)
     last = (selects,) if selects.epochs else ()
     if method.stages is None:
-        return (Stage(0, options.epochs), *last)
+        return (SearchStage(0, options.epochs), *last)
     try:
         return (*method.stages.plan(options.epochs), *last)
     except ValueError as error:
@@ -76,7 +76,7 @@ def extra_streams(method: Method, options: SearchOptions, space: SearchSpace) ->
 
 
 def set_dropout(
-    network: SearchNetwork, method: Method, options: SearchOptions, stage: Stage, epoch: int
+    network: SearchNetwork, method: Method, options: SearchOptions, stage: SearchStage, epoch: int
 ) -> None:
     """Set what a supernet drops in an epoch of a stage.
 
@@ -103,10 +103,10 @@ class Cycle(NamedTuple):
     epochs: int
 
 
-def cycle_of(stages: tuple[Stage, ...], index: int) -> Cycle:
+def cycle_of(stages: tuple[SearchStage, ...], index: int) -> Cycle:
     """The cycle of the learning rate that a stage belongs to.
 
-    >>> stages = (Stage(0, 5), Stage(5, 5, carries=True), Stage(10, 5))
+    >>> stages = (SearchStage(0, 5), SearchStage(5, 5, carries=True), SearchStage(10, 5))
     >>> cycle_of(stages, 1), cycle_of(stages, 2)
     (Cycle(first=0, epochs=10), Cycle(first=10, epochs=5))
     """
@@ -120,7 +120,7 @@ def cycle_of(stages: tuple[Stage, ...], index: int) -> Cycle:
 
 
 @torch.no_grad()
-def next_space(architecture: Architecture, stage: Stage) -> SearchSpace:
+def next_space(architecture: Architecture, stage: SearchStage) -> SearchSpace:
     """The space of a stage: each edge keeps the candidates with the largest weights so far."""
     if not stage.kept:
         return architecture.space

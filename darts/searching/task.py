@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from darts.methods.gradient import LabelledBatch, SingleLevel
 from darts.methods.method import Method
 from darts.methods.relaxation import Progress
-from darts.methods.stages import Stage, stage_at
+from darts.methods.stages import SearchStage, stage_at
 from darts.models.stems import choose_stem
 from darts.report.draw import draw_genotype
 from darts.runs.directory import RunDirectory
@@ -162,7 +162,7 @@ class SearchTask:
         derived = self.costs.note(self.costs.derive("present"))
         self.notes = {"derived network": derived, **self.diagnostics.notes}
 
-    def _rate_at(self, epoch: int, stage: Stage) -> float:
+    def _rate_at(self, epoch: int, stage: SearchStage) -> float:
         """The learning rate of an epoch of a stage."""
         options, cycle = self.options, cycle_of(self.stages, self.stage)
         if stage.selects and self.selecting is not None:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from darts.runs.optimisers import restore
 from darts.searching.assembly import Assembled
-from ops.fused.widening import Transform, widen
+from ops.fused.widening import CopyRule, widen
 
 
 @torch.no_grad()
@@ -54,7 +54,7 @@ def _complete_momentum(optimiser: torch.optim.SGD) -> None:
 
 def _tensors(
     before: Assembled, after: Assembled, generator: torch.Generator, divide: bool
-) -> Iterator[tuple[Tensor, Tensor, Transform]]:
+) -> Iterator[tuple[Tensor, Tensor, CopyRule]]:
     """All parameters and statistics of the supernets, old and new, with their transform."""
     old_cells, new_cells = before.supernet.search_cells, after.supernet.search_cells
     widened: set[int] = set()

@@ -23,7 +23,7 @@ from ops.fused.branches import DroppedIdentity, SharedPool
 from ops.fused.unfused import SeparateEdges
 from ops.registry import Trivial, create_operation, find_operation
 
-SKIP = "skip_connect"
+_SKIP = "skip_connect"
 """The operation that dropout may follow."""
 
 
@@ -99,8 +99,8 @@ class FanOut(nn.Module):
     @property
     def dropped(self) -> tuple[str, ...]:
         """The identities that dropout follows now: skip connections, in training."""
-        drops = self.skip.rate > 0 and self.training and SKIP in self.identities
-        return (SKIP,) if drops else ()
+        drops = self.skip.rate > 0 and self.training and _SKIP in self.identities
+        return (_SKIP,) if drops else ()
 
     @property
     def plain_identities(self) -> tuple[str, ...]:

@@ -10,10 +10,10 @@ from torch import Tensor
 
 
 @lru_cache(maxsize=4096)
-def rows_of(chosen: tuple[int, ...], block: int) -> Tensor:
+def edge_rows(chosen: tuple[int, ...], block: int) -> Tensor:
     """The rows of some edges whose blocks of `block` rows follow one another, int64 on the CPU.
 
-    >>> rows_of((0, 2), 2).tolist()
+    >>> edge_rows((0, 2), 2).tolist()
     [0, 1, 4, 5]
     """
     starts = torch.tensor(chosen, dtype=torch.int64).unsqueeze(1) * block
@@ -36,7 +36,7 @@ def take_edges(whole: Tensor, edges: int, chosen: Sequence[int] | None) -> Tenso
     block, first = whole.shape[0] // edges, chosen[0]
     if chosen[-1] - first == len(chosen) - 1:
         return whole.narrow(0, first * block, len(chosen) * block)
-    return whole.index_select(0, rows_of(tuple(chosen), block).to(whole.device))
+    return whole.index_select(0, edge_rows(tuple(chosen), block).to(whole.device))
 
 
 def put_edges(whole: Tensor, edges: int, chosen: Sequence[int] | None, part: Tensor) -> None:
@@ -44,4 +44,4 @@ def put_edges(whole: Tensor, edges: int, chosen: Sequence[int] | None, part: Ten
     if chosen is None or part.untyped_storage().data_ptr() == whole.untyped_storage().data_ptr():
         return
     block = whole.shape[0] // edges
-    whole.index_copy_(0, rows_of(tuple(chosen), block).to(whole.device), part)
+    whole.index_copy_(0, edge_rows(tuple(chosen), block).to(whole.device), part)

@@ -1,4 +1,4 @@
-"""Widening of a fan-out: the same operations on more channels, which are copies of the old ones.
+"""CopiedChannels of a fan-out: the same operations on more channels, which are copies of the old ones.
 
 A wider supernet continues from the weights of a narrower one. Its additional channels are copies
 of old channels. If the input has the same copies, every operation computes the old output with the
@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from ops.fused import branches as forms
 from ops.fused.fan_out import FanOut
 
-Transform = Callable[[Tensor], Tensor]
+CopyRule = Callable[[Tensor], Tensor]
 """The tensor of a narrow operation -> that of the wide one."""
 
 
@@ -47,7 +47,7 @@ def copied_channels(old: int, new: int, generator: torch.Generator, *, halves: b
 
 
 @dataclass(frozen=True)
-class Widening:
+class CopiedChannels:
     """How one fan-out becomes a wider one.
 
     Attributes:
@@ -68,7 +68,7 @@ class Widening:
 
     def tensors(
         self, narrow: FanOut, wide: FanOut, name: str
-    ) -> Iterator[tuple[Tensor, Tensor, Transform]]:
+    ) -> Iterator[tuple[Tensor, Tensor, CopyRule]]:
         """For each parameter and statistic of an operation: old, new, and how old becomes new."""
         old, new = narrow.branch(name), wide.branch(name)
         positions = [narrow.holders[name].index(edge) for edge in wide.holders[name]]
@@ -93,7 +93,7 @@ class Widening:
 
     def _convolution(
         self, edges: int, positions: list[int], channels: int, half: int | bool
-    ) -> Transform:
+    ) -> CopyRule:
         """The transform of a convolution's weight `[E·outputs, inputs, k, k]`.
 
         Args:
@@ -115,7 +115,7 @@ class Widening:
 
         return transform
 
-    def _statistics(self, edges: int, positions: list[int]) -> Transform:
+    def _statistics(self, edges: int, positions: list[int]) -> CopyRule:
         def transform(values: Tensor) -> Tensor:
             blocks = values.unflatten(0, (edges, -1))[positions]
             return blocks[:, self.channels.to(values.device)].flatten()
@@ -125,7 +125,7 @@ class Widening:
 
 def widen(
     narrow: FanOut, wide: FanOut, generator: torch.Generator, *, divide: bool = False
-) -> Iterator[tuple[Tensor, Tensor, Transform]]:
+) -> Iterator[tuple[Tensor, Tensor, CopyRule]]:
     """How each parameter and statistic of a fan-out becomes that of a wider one.
 
     The wide fan-out may lack operations and edges of operations. Operations without a fused form
@@ -146,6 +146,6 @@ def widen(
         Triples of the old tensor, the new tensor, and the transform from one to the other.
     """
     channels = copied_channels(narrow.channels, wide.channels, generator, halves=narrow.stride == 2)
-    widening = Widening(channels, divide)
+    widening = CopiedChannels(channels, divide)
     for name in (*wide.shared, *wide.rectified):
         yield from widening.tensors(narrow, wide, name)

@@ -33,8 +33,8 @@ class FBNetV3Networks:
     `stageN.depth`, `stageN.kernel_first`, `stageN.kernel`, `stageN.expansion_first` and
     `stageN.expansion`.
 
-    >>> from darts.joint.space_file import find_space
-    >>> space = find_space("fbnetv3")
+    >>> from darts.joint.space_file import find_joint_space
+    >>> space = find_joint_space("fbnetv3")
     >>> columns = space.columns(np.zeros((1, len(space))))  # Gene 0 is the smallest value.
     >>> FBNetV3Networks(NetworkSetting()).costs(columns, np.array([224])).params
     array([8365512.])

@@ -15,7 +15,7 @@ from cells.skeleton import STAGE_COUNT
 from darts.joint.costs import Costs, by_resolution
 from darts.joint.networks.setting import NetworkSetting
 from darts.joint.space import ValueColumns
-from darts.models.stages import STAGES_SETTING, stages_of
+from darts.models.stages import STAGES_SETTING, cell_stages
 from genotypes import Genotype
 from genotypes.nasbench201 import EDGES, genotype_of
 from genotypes.nasbench201_cost import KERNELS, StagesSize
@@ -43,7 +43,7 @@ class NB201Networks:
         self.num_classes = setting.num_classes
         self.channels = setting.channels or STAGES_SETTING.channels
         self.layers = setting.layers or STAGES_SETTING.layers
-        stages_of(self.layers, self.channels)
+        cell_stages(self.layers, self.channels)
 
     def costs(self, columns: ValueColumns, resolutions: np.ndarray) -> Costs:
         """Costs of N candidates: linear in the numbers of convolutions of either size."""

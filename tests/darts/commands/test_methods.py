@@ -11,7 +11,7 @@ import pytest
 
 from darts.cli import main
 from darts.methods.catalogue import METHODS
-from darts.methods.described import sources_of
+from darts.methods.described import described_sources
 from darts.methods.parts import PARTS
 
 
@@ -80,7 +80,7 @@ def test_parts_are_listed_with_their_numbers(capsys: pytest.CaptureFixture[str])
 
 def test_every_part_of_a_paper_names_it() -> None:
     parts = [entry for names in PARTS.values() for entry in names.values()]
-    without = {entry.where for entry in parts if not sources_of(entry.load())}
+    without = {entry.where for entry in parts if not described_sources(entry.load())}
     assert without == {
         "darts.methods.selection:StrongestOperations",
         "darts.methods.stopping:FixedEpoch",

@@ -9,7 +9,7 @@ from hypothesis import settings
 from darts.joint.networks.setting import NetworkSetting
 from darts.joint.problem import Problem
 from darts.joint.space import Space
-from darts.joint.space_file import find_space, parse_space
+from darts.joint.space_file import find_joint_space, parse_space
 from tests.darts.joint.small import DESCRIBED
 
 settings.register_profile("joint", deadline=None, derandomize=True)
@@ -32,4 +32,4 @@ def uniform() -> Callable[..., np.ndarray]:
 @pytest.fixture(scope="session")
 def cells() -> Problem:
     """The cells of NAS-Bench-201: 15,625 candidates with costs; nothing is trained."""
-    return Problem(find_space("nb201"), NetworkSetting(num_classes=10, resolution=32))
+    return Problem(find_joint_space("nb201"), NetworkSetting(num_classes=10, resolution=32))

@@ -15,7 +15,7 @@ from darts.joint.networks.nb201 import nb201_genotype
 from darts.joint.networks.setting import NetworkSetting
 from darts.joint.problem import Problem
 from darts.joint.sampling import quasi_random
-from darts.joint.space_file import find_space, parse_space
+from darts.joint.space_file import find_joint_space, parse_space
 from darts.models.registry import create_network, find_model
 from genotypes import load_genotype
 from genotypes.nasbench201 import arch_string
@@ -36,7 +36,7 @@ def test_nb201_cells_cost_what_the_modules_do(
     channels: int | None, layers: int | None, size: int
 ) -> None:
     setting = NetworkSetting(num_classes=10, stem="cifar", channels=channels, layers=layers)
-    problem = Problem(find_space("nb201"), replace(setting, resolution=size))
+    problem = Problem(find_joint_space("nb201"), replace(setting, resolution=size))
     genes = next(quasi_random(problem.space, 0))[:3]
     costs = problem.costs(genes)
     for number in range(3):
@@ -90,7 +90,7 @@ def test_impossible_cells_have_infinite_costs() -> None:
     setting = NetworkSetting(
         resolution=30, num_classes=10, stem="cifar", model=load_genotype("darts_v2")
     )
-    problem = Problem(find_space("darts-cell"), setting)
+    problem = Problem(find_joint_space("darts-cell"), setting)
     costs = problem.costs(
         problem.space.genes([{"channels": 16, "layers": 8, "auxiliary_weight": 0.4}])
     )
@@ -119,7 +119,7 @@ def test_fbnetv3_has_the_published_counts(shared: Path) -> None:
     facts = json.loads((shared / "facts" / "fbnetv3.json").read_text())
     networks = facts["architectures"]
     setting = NetworkSetting()
-    space = find_space("fbnetv3-wide")
+    space = find_joint_space("fbnetv3-wide")
     network = Problem(space, setting).network
     for name, macs in (
         ("A", facts["timm"]["timm.fbnetv3_b@224"]["macs"]),
@@ -136,7 +136,7 @@ def test_fbnetv3_has_the_published_counts(shared: Path) -> None:
 @pytest.mark.parametrize("name", ["fbnetv3", "fbnetv3-wide"])
 def test_fbnetv3_b_to_e_belong_to_their_spaces(name: str, shared: Path) -> None:
     networks = json.loads((shared / "facts" / "fbnetv3.json").read_text())["architectures"]
-    space = find_space(name)
+    space = find_joint_space(name)
     for letter in "BCDE":
         space.genes([_values(networks[f"FBNetV3_{letter}"]["rows"])])
     with pytest.raises(UserError):  # G was scaled up, not searched.
@@ -169,7 +169,7 @@ def _values(rows: list[dict]) -> dict[str, float]:
 def test_fbnetv3s_cost_what_the_modules_do(stem: str) -> None:
     resolution, classes = (32, 10) if stem == "cifar" else (224, 1000)
     setting = NetworkSetting(resolution=resolution, num_classes=classes, stem=stem)
-    problem = Problem(find_space("fbnetv3-wide"), setting)
+    problem = Problem(find_joint_space("fbnetv3-wide"), setting)
     genes, costs = problem.pool(2, Limits(), 0)
     for row, macs, params in zip(genes, costs.macs, costs.params, strict=True):
         config = problem.candidate(row).model
@@ -181,7 +181,7 @@ def test_fbnetv3s_cost_what_the_modules_do(stem: str) -> None:
 
 def test_fbnetv3_d_is_a_candidate(shared: Path) -> None:
     networks = json.loads((shared / "facts" / "fbnetv3.json").read_text())["architectures"]
-    problem = Problem(find_space("fbnetv3"), NetworkSetting())
+    problem = Problem(find_joint_space("fbnetv3"), NetworkSetting())
     genes = problem.space.genes([_values(networks["FBNetV3_D"]["rows"])])
     found, known = problem.candidate(genes[0]).model, find_model("fbnetv3_d")
     with torch.device("meta"):
@@ -191,7 +191,7 @@ def test_fbnetv3_d_is_a_candidate(shared: Path) -> None:
 
 
 def test_a_fixed_network_costs_by_image_size() -> None:
-    space = find_space("recipe")
+    space = find_joint_space("recipe")
     problem = Problem(space, NetworkSetting(model=find_model("regnetx_200mf")))
     genes = np.zeros((2, len(space)))
     genes[1, 0] = 4  # 256 pixels
@@ -203,7 +203,7 @@ def test_a_fixed_network_costs_by_image_size() -> None:
 
 
 def test_a_pool_of_twenty_thousand_takes_seconds() -> None:
-    problem = Problem(find_space("fbnetv3-wide+recipe"), NetworkSetting())
+    problem = Problem(find_joint_space("fbnetv3-wide+recipe"), NetworkSetting())
     limits = Limits(min_macs=4e8, max_macs=8e8, max_params=10e6)
     begun = time.perf_counter()
     genes, costs = problem.pool(20_000, limits, seed=0)
@@ -221,17 +221,17 @@ def test_invalid_problems() -> None:
     with pytest.raises(UserError, match="have no setting depth"):
         Problem(parse_space({**DESCRIBED, "network": "cells"}), NetworkSetting())
     with pytest.raises(UserError, match="give --model or --genotype"):
-        Problem(find_space("recipe"), NetworkSetting())
-    problem = Problem(find_space("darts-cell"), NetworkSetting(stem="cifar", resolution=32))
+        Problem(find_joint_space("recipe"), NetworkSetting())
+    problem = Problem(find_joint_space("darts-cell"), NetworkSetting(stem="cifar", resolution=32))
     with pytest.raises(UserError, match="give --genotype"):
         problem.costs(np.zeros((1, 3)))
     with pytest.raises(UserError, match="--layers 8: 8 cells cannot be divided into 3"):
-        Problem(find_space("nb201"), NetworkSetting(layers=8))
+        Problem(find_joint_space("nb201"), NetworkSetting(layers=8))
 
 
 def test_limits_that_no_candidate_fulfils(monkeypatch) -> None:
     monkeypatch.setattr("darts.joint.problem._MOST_DRAWS", 10_000)
-    problem = Problem(find_space("nb201"), NetworkSetting())
+    problem = Problem(find_joint_space("nb201"), NetworkSetting())
     message = "none of 10,000 sampled candidates has at least 1 multiply-adds and at most 2 mul"
     with pytest.raises(UserError, match=message):
         problem.pool(1, Limits(min_macs=1, max_macs=2), 0)

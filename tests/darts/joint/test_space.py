@@ -6,14 +6,14 @@ from scipy.stats import qmc
 
 from darts.errors import UserError
 from darts.joint.sampling import quasi_random
-from darts.joint.space_file import find_space, parse_space
+from darts.joint.space_file import find_joint_space, parse_space
 
 
 def test_sizes_are_products(space) -> None:
-    plain = find_space("nb201")
+    plain = find_joint_space("nb201")
     assert plain.size == 5**6
     assert space.size == float("inf")
-    recipe = find_space("recipe")
+    recipe = find_joint_space("recipe")
     assert recipe.size == 7 * 11 * 2 * 2 * 40 * 21 * 42 * 15
 
 
@@ -56,7 +56,7 @@ def test_shared_variables_and_rules(space) -> None:
 
 @pytest.mark.parametrize("name", ["fbnetv3-wide+recipe", "regnet+recipe", "darts-cell", "nb201"])
 def test_genes_survive_features_and_rows(name: str, uniform) -> None:
-    space = find_space(name)
+    space = find_joint_space(name)
     genes = space.draw(uniform(300, len(space)))
     assert (space.nearest(space.features(genes)) == genes).all()
     assert (space.genes(space.rows(genes)) == genes).all()
@@ -90,17 +90,17 @@ def test_sampled_candidates_fulfil_the_constraints() -> None:
 
 
 def test_joined_spaces_have_the_architecture_first() -> None:
-    joined = find_space("recipe+darts-cell")
+    joined = find_joint_space("recipe+darts-cell")
     assert joined.network == "cells"
     assert [variable.part for variable in joined.variables] == ["architecture"] * 3 + ["recipe"] * 8
-    assert joined.rules == find_space("recipe").rules
+    assert joined.rules == find_joint_space("recipe").rules
 
 
 def test_spaces_that_cannot_be_joined() -> None:
     with pytest.raises(UserError, match="both describe networks"):
-        find_space("regnet+nb201")
+        find_joint_space("regnet+nb201")
     with pytest.raises(UserError, match="both decide"):
-        find_space("recipe+recipe")
+        find_joint_space("recipe+recipe")
 
 
 def test_invalid_candidates(space) -> None:

@@ -6,7 +6,7 @@ import yaml
 from darts.errors import UserError
 from darts.joint.space_file import (
     describe_space,
-    find_space,
+    find_joint_space,
     list_joint_spaces,
     load_space,
     parse_space,
@@ -16,7 +16,7 @@ from tests.darts.joint.small import DESCRIBED
 
 @pytest.mark.parametrize("name", list_joint_spaces())
 def test_built_in_spaces_survive_a_round_trip(name: str) -> None:
-    space = find_space(name)
+    space = find_joint_space(name)
     assert space.name == name
     assert space.about
     assert parse_space(describe_space(space)) == space
@@ -25,7 +25,7 @@ def test_built_in_spaces_survive_a_round_trip(name: str) -> None:
 def test_a_space_file_of_a_user(tmp_path: Path) -> None:
     path = tmp_path / "own.yaml"
     path.write_text(yaml.safe_dump(DESCRIBED))
-    space = find_space(str(path))
+    space = find_joint_space(str(path))
     assert space.name == "small"
     assert parse_space(describe_space(space)) == space
 
@@ -73,7 +73,7 @@ def test_numbers_as_people_write_them() -> None:
 
 def test_invalid_files(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="Did you mean regnet"):
-        find_space("regnets")
+        find_joint_space("regnets")
     for text, message in (
         ("[1, 2]", "a space must be a mapping"),
         ("{a: [", "cannot be read as YAML"),
@@ -81,7 +81,7 @@ def test_invalid_files(tmp_path: Path) -> None:
     ):
         (tmp_path / "own.yaml").write_text(text)
         with pytest.raises(UserError, match=message):
-            find_space(str(tmp_path / "own.yaml"))
+            find_joint_space(str(tmp_path / "own.yaml"))
 
 
 def test_a_space_file_cannot_run_code(tmp_path: Path) -> None:

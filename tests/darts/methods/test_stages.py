@@ -13,7 +13,7 @@ from darts.methods.relaxation import Progress
 from darts.methods.skips import AuxiliarySkip
 from darts.methods.stages import (
     Growing,
-    Stage,
+    SearchStage,
     Widening,
     shrink,
     skip_dropout_rate,
@@ -104,7 +104,7 @@ def golden(shared: Path, name: str) -> dict:
 
 def test_the_dropout_on_skips_is_that_of_the_authors_code(shared: Path) -> None:
     for rate, epoch, wanted in golden(shared, "pdarts_dropout")["outputs"]["rows"]:
-        stage = Stage(first=50, epochs=25, skip_dropout=rate)
+        stage = SearchStage(first=50, epochs=25, skip_dropout=rate)
         found = skip_dropout_rate(stage, 50 + epoch, warm_up=10)
         assert found == pytest.approx(wanted, rel=1e-12)
 

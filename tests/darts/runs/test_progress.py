@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from darts.runs.progress import Progress, Rate, format_time
+from darts.runs.progress import ProgressLine, Rate, format_time
 
 
 class Clock:
@@ -24,7 +24,7 @@ class Terminal(io.StringIO):
 
 def make(stream, clock, **options):
     sizes = {"total_steps": 30, "steps_per_epoch": 10, "epochs": 3, "title": "search"}
-    return Progress(**{**sizes, **options}, stream=stream, clock=clock)
+    return ProgressLine(**{**sizes, **options}, stream=stream, clock=clock)
 
 
 def run(progress, clock, steps, seconds=1.0, **values):
@@ -62,8 +62,8 @@ def test_message_stands_on_its_own_line():
 
 def test_pipe_gets_no_control_codes_whatever_the_environment_says():
     script = (
-        "from darts.runs.progress import Progress\n"
-        "with Progress(total_steps=2, steps_per_epoch=1, epochs=2, title='t') as progress:\n"
+        "from darts.runs.progress import ProgressLine\n"
+        "with ProgressLine(total_steps=2, steps_per_epoch=1, epochs=2, title='t') as progress:\n"
         "    for _ in range(2): progress.advance(images=1, loss=1.0)\n"
         "    progress.message('done')\n"
         "import sys; assert 'torch' not in sys.modules\n"
