@@ -1,4 +1,4 @@
-"""CopiedChannels of a fan-out: the same operations on more channels, which are copies of the old ones.
+"""Widening of a fan-out: the same operations on more channels, which are copies of the old ones.
 
 A wider supernet continues from the weights of a narrower one. Its additional channels are copies
 of old channels. If the input has the same copies, every operation computes the old output with the
