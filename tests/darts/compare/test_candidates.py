@@ -8,7 +8,7 @@ from darts.compare.options import CompareOptions
 from darts.costs.count import count
 from darts.errors import UserError
 from darts.models.registry import find_model
-from genotypes import load_genotype
+from genotypes import Genotype, load_genotype, random_genotype
 
 SETTING = ImageSpec(stem="cifar", resolution=32, num_classes=10)
 GENOTYPE = load_genotype("pcdarts_cifar10")
@@ -63,6 +63,19 @@ def test_baselines_cost_what_the_genotype_costs(name: str, judged: ComparedNetwo
     assert more.candidates[:3] == found.candidates
     other = baseline(name, options(seed=1), judged, SETTING)
     assert other.candidates[0].model != found.candidates[0].model
+
+
+@pytest.mark.parametrize("name", ["nb201-9930", "s1"])
+def test_random_cells_come_from_the_space_of_the_cell(name: str) -> None:
+    generator = torch.Generator().manual_seed(0)
+    genotype = load_genotype(name) if name != "s1" else random_genotype(4, generator, "cell", name)
+    one = contender(options(), "cell", genotype, SETTING)
+    found = baseline("random-cells", options(tolerance=0.2), one, SETTING)
+    for candidate in found.candidates:
+        assert isinstance(candidate.model, Genotype)
+        assert candidate.model.space == genotype.space
+        assert candidate.properties["macs"] == count(candidate.network(SETTING), 32).macs
+        assert abs(candidate.properties["macs"] / one.properties["macs"] - 1) <= 0.2
 
 
 def test_random_cells_where_few_fit(judged: ComparedNetwork) -> None:

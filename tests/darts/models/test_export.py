@@ -89,7 +89,7 @@ def test_without_onnx_the_command_says_what_to_install(
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("model", ["pcdarts_imagenet", "efficientnet_b0"])
+@pytest.mark.parametrize("model", ["pcdarts_imagenet", "efficientnet_b0", "nb201-9930"])
 def test_untrained_networks_keep_images_apart(model: str) -> None:
     network = darts.create_network(model, num_classes=5)
     images = torch.randn(2, 3, 64, 64)
