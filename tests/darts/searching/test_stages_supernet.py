@@ -60,10 +60,23 @@ def pairs(net: StagesSupernet, literal: LiteralStages) -> list[tuple[Callable, T
 
 @pytest.mark.parametrize("backend", ["torch", "native"])
 @pytest.mark.parametrize(
-    ("k", "edges", "active"), [(1, False, None), (1, False, 1), (2, True, None), (4, False, 2)]
+    ("k", "edges", "active", "drops"),
+    [
+        (1, False, None, False),
+        (1, False, 1, False),
+        (1, False, None, True),
+        (2, True, None, False),
+        (2, True, 3, True),
+        (4, False, 2, False),
+    ],
 )
 def test_it_computes_what_the_formulas_say(
-    k: int, edges: bool, active: int | None, backend: str, generator: torch.Generator
+    k: int,
+    edges: bool,
+    active: int | None,
+    drops: bool,
+    backend: str,
+    generator: torch.Generator,
 ) -> None:
     net = supernet(backend, k=k)
     literal = LiteralStages(8, 3, SPACE.operations, k=k).double()
@@ -76,14 +89,16 @@ def test_it_computes_what_the_formulas_say(
     if active is not None:
         orders = (torch.randperm(5, generator=generator)[:active] for _ in range(6))
         chosen = tuple(tuple(sorted(order.tolist())) for order in orders)
+    keep = 2.0 * (torch.rand(6, 4, generator=generator) < 0.5).double() if drops else None
     outcomes, labels = [], torch.tensor([1, 2, 3, 4])
     for call in (0, 1):
         table = drawn.softmax(dim=1).detach().requires_grad_()
         weights = None if passing is None else passing.clone().requires_grad_()
         if call:
-            logits = literal.train()(images(), table, weights, chosen)
+            logits = literal.train()(images(), table, weights, chosen, keep)
         else:
-            logits = net.train()(images(), {"normal": EdgeWeights(table, weights, chosen)})
+            tables = {"normal": EdgeWeights(table, weights, chosen, keep)}
+            logits = net.train()(images(), tables)
         functional.cross_entropy(logits, labels).backward()
         assert table.grad is not None
         outcomes.append([logits, table.grad, *([] if weights is None else [weights.grad])])

@@ -59,9 +59,13 @@ def test_a_supernet_equals_the_literal_form(launched: list[bool]) -> None:
     assert len(launched) == 3 * 3
 
 
+WITH_SKIPS = ("none", "max_pool_3x3", "skip_connect", "dil_conv_3x3", "auxiliary_skip")
+
+
 def search_cell(reduction: bool, k: int, space: str = "darts") -> SearchCell:
     place = CellPlace(0, reduction, False, 8, 8, 8, 1)
-    made = SearchCell(Topology(2), SPACES[space].operations, place, k=k)
+    operations = WITH_SKIPS if space == "skips" else SPACES[space].operations
+    made = SearchCell(Topology(2), operations, place, k=k)
     initialise(made, torch.Generator().manual_seed(5))
     return made.to(DEVICE, DOUBLE)
 
@@ -92,6 +96,8 @@ def run(
         (False, 2, (7, 5), "random, several tiles"),
         (True, 4, (6, 2), "evaluation"),
         (True, 2, (4, 4), "nasnet"),  # With an operation that has no kernel.
+        (False, 2, (3, 4), "skips"),  # Two identities on every edge.
+        (True, 2, (4, 2), "skips, dropped"),  # One of them with dropout, beside the kernels.
     ],
 )
 def test_a_cell_of_any_size_equals_that_in_pytorch(
@@ -102,7 +108,10 @@ def test_a_cell_of_any_size_equals_that_in_pytorch(
     size: tuple[int, int],
     variant: str,
 ) -> None:
-    plain = search_cell(reduction, k, "nasnet" if variant == "nasnet" else "darts")
+    known = [space for space in ("nasnet", "skips") if space in variant]
+    plain = search_cell(reduction, k, *known)
+    if "dropped" in variant:
+        plain.drop_skips(0.5)
     if "random" in variant:
         generator = torch.Generator().manual_seed(8)
         drawn = [torch.randperm(8, generator=generator) for _ in plain.fan_outs]
@@ -121,6 +130,22 @@ def test_a_cell_of_any_size_equals_that_in_pytorch(
         torch.testing.assert_close(one, other, **TOLERANCE)
     for (name, one), other in zip(kernel.named_buffers(), plain.buffers(), strict=True):
         torch.testing.assert_close(one, other, msg=name, **TOLERANCE)
+
+
+def test_sampled_operations_run_in_pytorch_and_the_log_says_so(
+    launched: list[bool], caplog: pytest.LogCaptureFixture
+) -> None:
+    made, engine = search_cell(False, 2, "skips"), TritonEngine()
+    x = torch.ones(2, 8, 4, 4, dtype=DOUBLE, device=DEVICE)
+    table = torch.full((5, 5), 0.2, dtype=DOUBLE, device=DEVICE)
+    weights = EdgeWeights(table, None, active=((2,), (3,), (), (1, 4), (2,)))
+    with caplog.at_level(logging.INFO, "cells.engines"):
+        outputs = [made(x, x, weights, engine) for _ in range(2)]
+    assert not launched
+    torch.testing.assert_close(outputs[1], made(x, x, weights, TORCH))
+    assert [record.message for record in caplog.records] == [
+        "The back end triton computes in PyTorch: sampled operations."
+    ]
 
 
 def test_only_what_is_asked_for_gets_a_gradient(launched: list[bool]) -> None:
