@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, grad, vjp
 
+from darts.methods.convolution import FastSecondDerivatives
 from darts.methods.gradient import Bilevel, LabelledBatch
 
 Values = dict[str, Tensor]
@@ -47,7 +48,7 @@ def loss_of(problem: Bilevel, batch: LabelledBatch) -> Loss:
             # Copied in here: a transform forbids changes of what comes from outside.
             **{name: buffer.clone() for name, buffer in joint.named_buffers()},
         }
-        with problem.context():
+        with problem.context(), FastSecondDerivatives():
             logits = functional_call(joint, substitute, (batch.images,))
             return problem.criterion(logits, batch.labels)
 
@@ -80,7 +81,8 @@ def curvature(function: Callable[[Values], Tensor], at: Values) -> Callable[[Val
     pull: Callable[[Values], tuple[Values]] = vjp(grad(function), at)[1]
 
     def multiply(vector: Values) -> Values:
-        return pull(vector)[0]
+        with torch.no_grad():  # Otherwise it would prepare third derivatives.
+            return pull(vector)[0]
 
     return multiply
 
@@ -119,5 +121,7 @@ def mixed_product(loss: Loss, weights: Values, architecture: Values, vector: Val
     def slope(architecture: Values) -> Tensor:
         return inner(grad(loss)(weights, architecture), vector)
 
-    product: Values = grad(slope)(architecture)
+    value, pull = vjp(slope, architecture)[:2]
+    with torch.no_grad():
+        product: Values = pull(torch.ones_like(value))[0]
     return product
