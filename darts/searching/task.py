@@ -303,7 +303,7 @@ class SearchTask:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        # Version 0.1.0 had neither stages nor turns nor freezing.
+        # Version 0.1.0 had neither stages nor turns, freezing or diagnostics.
         self.stage = state.get("stage", {"index": 0})["index"]
         if self.stage:
             restricted = restricted_by(state["stage"]["restricted"])
@@ -312,7 +312,7 @@ class SearchTask:
         for part in self._PARTS:
             if part.endswith("optimiser"):
                 restore(getattr(self, part), state[part])
-            else:
+            elif part != "diagnostics" or part in state:
                 getattr(self, part).load_state_dict(state[part])
         if "turns" in state:
             self.turns.load_state_dict(state["turns"])
