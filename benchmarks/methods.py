@@ -30,7 +30,7 @@ from darts.methods.gradient import LabelledBatch
 from darts.methods.relaxation import Progress
 from darts.searching.assembly import Assembled, assemble, method_of
 from darts.searching.options import SearchOptions
-from darts.searching.staging import extra_streams, plan_stages
+from darts.searching.staging import extra_streams, plan_stages, set_dropout
 from darts.searching.task import SEARCH_STREAMS
 from darts.system.device import keep_memory
 from darts.system.randomness import RandomStreams
@@ -43,6 +43,9 @@ OWN = ("k", "edge_normalisation", "arch_every", "weights_first", *SearchOptions(
 def options_of(method: str, given: argparse.Namespace) -> SearchOptions:
     implied = find_method(method).implied(given.space)
     own = {name: value for name, value in implied.items() if name in OWN}
+    if find_method(method).parts.get("stages"):
+        # K of the first stage has to divide the channels.
+        own["stages"] = find_method(method).presets["quick"]["stages"]
     return SearchOptions(
         method=method,
         layers=given.layers,
@@ -61,7 +64,18 @@ def random_images(size: int, count: int) -> Dataset:
     images = ImageTensor(pixels, torch.randint(10, (count,), generator=generator))
     classes = tuple(map(str, range(10)))
     grey = (0.5, 0.5, 0.5)
-    return Dataset("random", classes, size, size, grey, grey, False, True, images, images)
+    return Dataset(
+        name="random",
+        classes=classes,
+        image_size=size,
+        stored_size=size,
+        mean=grey,
+        std=grey,
+        measured=False,
+        flip=True,
+        train=images,
+        test=images,
+    )
 
 
 class Candidate:
@@ -71,8 +85,8 @@ class Candidate:
         options, space = options_of(method, given), SPACES[given.space]
         joined = method_of(options)
         names = (*SEARCH_STREAMS, *extra_streams(joined, options, space))
-        stage = plan_stages(joined, options)[0]
-        self.every = options.arch_every
+        stage = plan_stages(joined, options, space)[0]
+        self.every, self.trains = options.arch_every, joined.trains_architecture
         self.parts: Assembled = assemble(
             options,
             random_images(given.size, given.batch),
@@ -83,7 +97,10 @@ class Candidate:
             method=joined,
             stage=stage,
         )
+        middle = stage.first + stage.epochs // 2
         self.parts.architecture.progress = Progress(stage.epochs // 2, stage.epochs)
+        set_dropout(self.parts.supernet, joined, options, stage, middle)
+        self.parts.supernet.train()
         generator = torch.Generator().manual_seed(2)
         size = (given.batch, 3, given.size, given.size)
         images = torch.randn(size, generator=generator)
@@ -95,8 +112,9 @@ class Candidate:
     def seconds(self) -> float:
         """Mean seconds of an iteration."""
         start = time.perf_counter()
-        for _ in range(self.every):
-            self.parts.iteration(self.batch, self.batch)
+        for number in range(self.every):
+            last = number + 1 == self.every
+            self.parts.iteration(self.batch, self.batch if last and self.trains else None)
         return (time.perf_counter() - start) / self.every
 
 
@@ -160,8 +178,8 @@ def main() -> None:
     machine = {
         "processor": processor(),
         "torch": torch.__version__,
-        "threads": torch.get_num_threads(),
         **{name: getattr(given, name) for name in (*SETTINGS, "repeats")},
+        "threads": torch.get_num_threads(),
     }
     if given.json:
         print(json.dumps({"machine": machine, "methods": rows}, indent=1))
