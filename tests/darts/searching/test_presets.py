@@ -9,7 +9,13 @@ from typing import Any
 import pytest
 
 from darts.methods.catalogue import METHODS
+from darts.searching.assembly import method_of
+from darts.searching.checks import check_search
+from darts.searching.options import SearchOptions, search_overlay
+from darts.searching.staging import plan_stages
 from darts.searching.task import SearchTask, search_cells
+from darts.settings.parsing import build
+from genotypes import SPACES
 from tests.darts.runs_support import assert_same_run, search_options
 
 TINY = {
@@ -87,3 +93,13 @@ def survives_kills(chosen: dict[str, Any], tmp_path: Path, monkeypatch: pytest.M
         options = replace(options, run_dir=None, resume=str(broken))
     assert search_cells(options).genotype == replace(result.genotype, name="broken")
     assert_same_run(whole, broken)
+
+
+@pytest.mark.parametrize("space", ["darts", "s1", "darts-no-none", "nasbench201"])
+@pytest.mark.parametrize("preset", ["paper", "quick", "smoke"])
+@pytest.mark.parametrize("method", METHODS)
+def test_the_settings_of_a_method_work_at_every_scale(method: str, preset: str, space: str) -> None:
+    settings = {"dataset": "digits", "method": method, "preset": preset, "space": space}
+    options = build(SearchOptions, {**settings, **search_overlay(settings)})
+    check_search(options)
+    assert plan_stages(method_of(options), options, SPACES[space])[0].first == 0
