@@ -43,7 +43,9 @@ def test_the_wheel_holds_every_module_and_resource(site: Path) -> None:
         for pattern in ("*.py", "py.typed", "*.yaml", "templates/*")
         for path in (CHECKOUT / package).rglob(pattern)
     ]
-    recipes = [Path("darts", path.relative_to(CHECKOUT)) for path in CHECKOUT.glob("configs/*")]
+    recipes = [
+        Path("darts", path.relative_to(CHECKOUT)) for path in CHECKOUT.glob("configs/**/*.yaml")
+    ]
     assert [str(path) for path in (*sources, *recipes) if not (site / path).is_file()] == []
 
 

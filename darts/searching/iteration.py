@@ -72,9 +72,9 @@ def create_iteration(
     parts = method.regularisers
     freezing = [part for part in parts if isinstance(part, OperationFreezing)]
     of_weights = [part for part in parts if isinstance(part, WeightRegulariser)]
-    of_architecture = [
+    of_architecture = tuple(
         part for part in parts if not isinstance(part, (OperationFreezing, WeightRegulariser))
-    ]
+    )
     freezer = freezing[0].start(operations) if freezing else None
     architecture_step = ArchitectureStep(
         problem,

@@ -23,6 +23,7 @@ class Supernet(SearchNetwork):
     Shapes: images `[B, 3, H, W]`; result `[B, num_classes]`. Source: PC-DARTS (arXiv 1907.05737,
     §4.2: 8 cells, C = 16, K = 4).
 
+    >>> from cells.topology import EdgeWeights
     >>> space = ("none", "skip_connect")
     >>> net = Supernet(Topology(2), space, channels=4, layers=2, k=1, backend="torch")
     >>> tables = {kind: EdgeWeights(torch.full((5, 2), 0.5), None) for kind in ("normal", "reduce")}

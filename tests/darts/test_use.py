@@ -182,7 +182,7 @@ from dataclasses import dataclass
 from darts.methods.gradient import FirstOrder
 from darts.methods.perturbation import RandomPerturbation
 from darts.methods.selection import StrongestEdges
-from darts.methods.stages import Stage
+from darts.methods.stages import SearchStage
 from darts.methods.stopping import Stop
 from darts.plugins import register
 
@@ -215,7 +215,7 @@ class Stages:
     first: int = 1
 
     def plan(self, epochs):
-        return (Stage(0, self.first), Stage(self.first, epochs - self.first))
+        return (SearchStage(0, self.first), SearchStage(self.first, epochs - self.first))
 
 @register("stopping", "my-stopping")
 @dataclass(frozen=True)

@@ -128,15 +128,19 @@ def test_killed_at_ten_random_moments_and_resumed(kind: str, tmp_path: Path) -> 
     run(make(whole, **settings))
     duration = time.monotonic() - started
 
+    def present_options() -> Any:
+        options = make(broken, **settings)
+        if (broken / "checkpoint.pt").exists():
+            return go_on(options, broken)
+        if broken.exists():  # Killed before its first checkpoint: nothing to go on from.
+            shutil.rmtree(broken)
+        return options
+
     context = forkserver()
     moments = random.Random(5)
     kills = 0
     while kills < 10:
-        options = make(broken, **settings)
-        if (broken / "checkpoint.pt").exists():
-            options = go_on(options, broken)
-        elif broken.exists():  # Killed before its first checkpoint: nothing to go on from.
-            shutil.rmtree(broken)
+        options = present_options()
         child = context.Process(target=run, args=(options,))
         child.start()
         child.join(moments.uniform(0.1, 0.6) * duration)
@@ -148,8 +152,7 @@ def test_killed_at_ten_random_moments_and_resumed(kind: str, tmp_path: Path) -> 
             assert child.exitcode == 0
             assert_same_run(whole, broken)
             broken = tmp_path / f"broken after {kills} kills"
-    options = make(broken, **settings)
-    run(go_on(options, broken) if (broken / "checkpoint.pt").exists() else options)
+    run(present_options())
     assert_same_run(whole, broken)
 
 
