@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
@@ -86,8 +87,46 @@ def random_cells(topology: Topology, space: SearchSpace, generator: torch.Genera
     return {kind: genotype.cell(kind)[0] for kind in space.kinds}
 
 
+class ChildSelection(ABC):
+    """Base class of selections that judge sampled cells once, after the last epoch.
+
+    Before that, records of the search show the cell with the strongest edges.
+    """
+
+    evaluates: ClassVar[bool] = True
+    rate_factor: ClassVar[float] = 0.0
+
+    def __call__(
+        self, strengths: Mapping[str, Tensor], topology: Topology, space: SearchSpace
+    ) -> dict[str, tuple[Node, ...]]:
+        return StrongestEdges()(strengths, topology, space)
+
+    def further_epochs(self, topology: Topology, space: SearchSpace) -> int:
+        return 0
+
+    def start(self, topology: Topology, space: SearchSpace) -> ChildSearch:
+        return ChildSearch(self, topology, space)
+
+    @abstractmethod
+    def search(
+        self,
+        accuracy: AccuracyOf,
+        topology: Topology,
+        space: SearchSpace,
+        generator: torch.Generator,
+    ) -> Child:
+        """Judge cells and return the best one.
+
+        Args:
+            accuracy: Judges a cell on some batches; see `AccuracyOf`.
+            topology: Nodes and edges of the cells.
+            space: The cells to choose from.
+            generator: The source of all random numbers.
+        """
+
+
 @dataclass(frozen=True)
-class BestChild:
+class BestChild(ChildSelection):
     """The best of randomly sampled cells, judged by the supernet with inherited weights.
 
     Each round samples cells, scores each on a few batches, scores the best ones on all validation
@@ -114,25 +153,12 @@ class BestChild:
     batches: int = 10
     finalists: int = 10
     rounds: int = 3
-    evaluates: ClassVar[bool] = True
-    rate_factor: ClassVar[float] = 0.0
 
     def __post_init__(self) -> None:
         if min(self.samples, self.finalists, self.rounds) < 1 or self.batches < 0:
             raise ValueError(
                 "samples, finalists and rounds must be at least 1, and batches at least 0"
             )
-
-    def __call__(
-        self, strengths: Mapping[str, Tensor], topology: Topology, space: SearchSpace
-    ) -> dict[str, tuple[Node, ...]]:
-        return StrongestEdges()(strengths, topology, space)
-
-    def further_epochs(self, topology: Topology, space: SearchSpace) -> int:
-        return 0
-
-    def start(self, topology: Topology, space: SearchSpace) -> ChildSearch:
-        return ChildSearch(self, topology, space)
 
     def search(
         self,
@@ -151,18 +177,6 @@ class BestChild:
             finalists = [sampled[index] for index in order[: self.finalists]]
             found += [Child(cells, accuracy(cells, 0)) for cells in finalists]
         return max(found, key=lambda child: child.accuracy)
-
-
-class ChildRule(Protocol):
-    """How the best child of a supernet is found."""
-
-    def search(
-        self,
-        accuracy: AccuracyOf,
-        topology: Topology,
-        space: SearchSpace,
-        generator: torch.Generator,
-    ) -> Child: ...
 
 
 @dataclass
@@ -187,7 +201,7 @@ class ChildSearch:
         accuracy: Accuracy (%) of the result on all validation images.
     """
 
-    rule: ChildRule
+    rule: ChildSelection
     topology: Topology
     space: SearchSpace
     cells: Cells | None = None

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
-from torch import Tensor
 
 from cells.topology import Topology
-from darts.methods.children import AccuracyOf, Cells, Child, ChildSearch, random_cells
-from darts.methods.selection import StrongestEdges
+from darts.methods.children import AccuracyOf, Cells, Child, ChildSelection, random_cells
 from genotypes import Node, SearchSpace
 
 _ATTEMPTS = 10
@@ -19,12 +16,12 @@ _ATTEMPTS = 10
 
 
 @dataclass(frozen=True)
-class Evolution:
+class Evolution(ChildSelection):
     """The best cell of an evolution, judged by the supernet with inherited weights.
 
     The first generation is random. Each further one has `crossover` children of two parents, which
     take every node from one of them, and `mutation` children of one parent, in which every node,
-    and every single operation, is drawn anew with a small probability. Parents are drawn from the
+    and every single operation, is resampled with a small probability. Parents are drawn from the
     best cells of all generations so far. Random cells fill a generation up. A cell is judged once
     only, and of equally good cells the earlier one is better.
 
@@ -53,8 +50,6 @@ class Evolution:
     probability: float = 0.1
     parents: int = 10
     batches: int = 0
-    evaluates: ClassVar[bool] = True
-    rate_factor: ClassVar[float] = 0.0
 
     def __post_init__(self) -> None:
         if min(self.generations, self.population, self.parents) < 1:
@@ -63,17 +58,6 @@ class Evolution:
             raise ValueError(
                 "crossover, mutation and batches must be at least 0, probability between 0 and 1"
             )
-
-    def __call__(
-        self, strengths: Mapping[str, Tensor], topology: Topology, space: SearchSpace
-    ) -> dict[str, tuple[Node, ...]]:
-        return StrongestEdges()(strengths, topology, space)
-
-    def further_epochs(self, topology: Topology, space: SearchSpace) -> int:
-        return 0
-
-    def start(self, topology: Topology, space: SearchSpace) -> ChildSearch:
-        return ChildSearch(self, topology, space)
 
     def search(
         self,

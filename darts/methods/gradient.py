@@ -118,7 +118,7 @@ class Gradient(Protocol):
     Attributes:
         recordable: Whether a CUDA graph can record it.
         needs_fixed_weights: Whether it subtracts losses of several forward passes, which must
-            therefore have the same weights of operations. A relaxation that samples them anew in
+            therefore have the same weights of operations. A relaxation that resamples them in
             each pass cannot be combined with it: the difference would be noise divided by a small
             number.
     """

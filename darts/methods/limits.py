@@ -1,4 +1,4 @@
-"""The selection of P-DARTS: at most so many skip connections in the normal cell."""
+"""The selection of P-DARTS, which limits the skip connections of the normal cell."""
 
 from __future__ import annotations
 

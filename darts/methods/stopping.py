@@ -73,7 +73,7 @@ class EigenvalueRule:
     (None, 10)
 
     Attributes:
-        every: The eigenvalue is measured in every so many epochs.
+        every: Number of epochs from one measurement of the eigenvalue to the next.
         window: Number of eigenvalues of a mean.
         delta: Distance of the means that are compared, in measurements.
         factor: Largest ratio of them.

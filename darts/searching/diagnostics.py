@@ -269,7 +269,7 @@ def first_images(batches: Batches, count: int) -> Iterator[tuple[Tensor, Tensor]
 
 
 def is_due(every: int, epoch: int) -> bool:
-    """Whether a measure that is taken every so many epochs (0: never) is due after an epoch.
+    """Whether a measure with an interval in epochs (0: never) is due after an epoch.
 
     >>> [is_due(2, epoch) for epoch in range(4)], is_due(0, 0)
     ([False, True, False, True], False)

@@ -205,7 +205,7 @@ def _nothing_drawn() -> Iterator[None]:
 
 
 def _record(run: Path, steps: int, later: Collection[str] = ()) -> Record:
-    """The record of a run that took so many steps, without the numbers named in `later`."""
+    """The record of a run of `steps` steps, without the numbers named in `later`."""
     state = torch.load(run / "checkpoint.pt", weights_only=True)
     assert state["step"] == steps, f"the run ended at step {state['step']}, not {steps}"
     losses: list[list[Any]] = []
