@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from darts.design_space.population import Population
-from darts.design_space.statistics import REPEATS, Interval
+from darts.design_space.statistics import REPEATS
 from darts.models.arrays import FloatArray
+from darts.statistics.interval import Interval
 
 ComparisonVerdict = Literal["wins", "loses", "undecided"]
 # Two-sided 95 % quantile of the normal distribution.

@@ -12,13 +12,13 @@ from darts.design_space.population import Population
 from darts.design_space.statistics import (
     SMALLEST,
     Difference,
-    Interval,
     best_values,
     compare_populations,
 )
 from darts.design_space.trends import by_trend, with_structure
 from darts.errors import UserError
 from darts.models.arrays import FloatArray
+from darts.statistics.interval import Interval
 
 # Settings that define the population rather than its training. The seed is not one of them: it also
 # selects the images if not all are used.

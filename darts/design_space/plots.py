@@ -18,10 +18,11 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullLocator
 
 from darts.design_space.population import Population
-from darts.design_space.statistics import Interval, distribution_band
+from darts.design_space.statistics import distribution_band
 from darts.models.arrays import FloatArray
 from darts.report.frame import dress
 from darts.report.style import CURVES, INK, MUTED, plain_text
+from darts.statistics.interval import Interval
 
 _LABELS = {
     "params": "parameters",

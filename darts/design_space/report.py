@@ -20,13 +20,14 @@ from darts.design_space.network_plots import (
 )
 from darts.design_space.plots import plot_distributions, plot_properties, plot_trends
 from darts.design_space.population import Population
-from darts.design_space.statistics import Difference, Interval
+from darts.design_space.statistics import Difference
 from darts.design_space.trends import by_trend
 from darts.files import atomic_write
 from darts.report.frame import Plot, write_plots
 from darts.report.render import render_page
 from darts.report.style import CURVES
 from darts.report.tables import Row, aligned
+from darts.statistics.interval import Interval
 
 # Parts of a population with fewer networks are not plotted.
 _SMALLEST_PART = 5

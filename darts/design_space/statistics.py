@@ -15,40 +15,12 @@ from scipy import stats
 
 from darts.errors import UserError
 from darts.models.arrays import FloatArray, IntArray
+from darts.statistics.interval import CONFIDENCE, Interval
 
-FRACTION, REPEATS, CONFIDENCE = 0.25, 10_000, 0.95
+FRACTION, REPEATS = 0.25, 10_000
 # A resample has a quarter of the networks, and the best of fewer than three means little.
 SMALLEST = 12
 _CHUNK = 2_000_000
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A value and the bounds of its confidence interval (95 % by default).
-
-    Attributes:
-        low: Lower bound.
-        middle: The value.
-        high: Upper bound.
-    """
-
-    low: float
-    middle: float
-    high: float
-
-    @classmethod
-    def of(cls, values: FloatArray, confidence: float = CONFIDENCE) -> Interval:
-        """Median and percentile interval of resampled values `[repeats]`.
-
-        >>> Interval.of(np.arange(5.0), confidence=0.5)
-        Interval(low=1.0, middle=2.0, high=3.0)
-        """
-        tail = (1 - confidence) / 2
-        return cls(*(float(v) for v in np.quantile(values, (tail, 0.5, 1 - tail))))
-
-    def as_dict(self) -> dict[str, float]:
-        """Plain values."""
-        return {"low": self.low, "middle": self.middle, "high": self.high}
 
 
 def distribution(errors: ArrayLike, at: ArrayLike) -> FloatArray:

@@ -230,11 +230,18 @@ def differentiate(
     parts: Sequence[LabelledBatch],
     unknowns: Sequence[Tensor],
 ) -> tuple[StepOutcome, tuple[Tensor, ...]]:
-    """Outcome of a batch in equal parts, detached, and the gradient of its mean loss."""
+    """Outcome of a batch in equal parts, detached, and the gradient of its mean loss.
+
+    A sampled cell may have no path to its output. Its loss depends on no unknown, so the gradient
+    is 0.
+    """
     outcomes, total = [], None
     for part in parts:
         loss, logits = evaluate(part)
-        gradients = torch.autograd.grad(loss / len(parts), unknowns, materialize_grads=True)
+        if loss.requires_grad:
+            gradients = torch.autograd.grad(loss / len(parts), unknowns, materialize_grads=True)
+        else:
+            gradients = tuple(map(torch.zeros_like, unknowns))
         outcomes.append(StepOutcome(loss.detach(), logits.detach()))
         total = gradients if total is None else tuple(map(torch.add, total, gradients))
     assert total is not None

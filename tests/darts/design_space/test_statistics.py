@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from darts.design_space.statistics import (
-    Interval,
     best_values,
     compare_populations,
     distribution,
@@ -15,6 +14,7 @@ from darts.design_space.statistics import (
     resample_best,
 )
 from darts.errors import UserError
+from darts.statistics.interval import Interval
 
 
 def generator(seed: int = 0) -> np.random.Generator:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad, jacrev
 
 from cells.topology import EdgeWeights
-from darts.methods.gradient import Bilevel, FirstOrder, LabelledBatch
+from darts.methods.gradient import Bilevel, FirstOrder, LabelledBatch, StepOutcome, differentiate
 from darts.methods.unrolled import Unrolled
 from ops.initialise import initialise
 from tests.darts.methods.quadratic import (
@@ -118,3 +118,16 @@ def test_second_order_against_automatic_differentiation_through_the_step() -> No
     # The central difference errs by O(eps^2); the first order lacks the second term.
     assert error < 1e-5
     assert (partial - exact).abs().max() / exact.abs().max() > 100 * error
+
+
+def test_a_loss_that_depends_on_no_unknown_has_the_gradient_zero() -> None:
+    """A cell that is sampled without a path to its output: seen with GDAS in NAS-Bench-201."""
+    unknown = torch.zeros(2, requires_grad=True)
+    batch = LabelledBatch(torch.zeros(2, 1), torch.zeros(2, dtype=torch.int64))
+
+    def evaluate(part: LabelledBatch) -> StepOutcome:
+        return StepOutcome(torch.tensor(2.5), torch.zeros(len(part.labels), 3))
+
+    outcome, (gradient,) = differentiate(evaluate, batch.split(2), [unknown])
+    assert outcome.loss == 2.5
+    assert gradient.tolist() == [0.0, 0.0]

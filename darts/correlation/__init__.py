@@ -1,0 +1,1 @@
+"""How well a supernet ranks its cells: accuracies with inherited weights beside true ones."""

@@ -1,0 +1,1 @@
+"""Statistics of few values: intervals, means of seeds, differences, rank correlations."""

@@ -1,0 +1,1 @@
+"""Many searches: methods and settings over seeds, and the choice of one cell among seeds."""
