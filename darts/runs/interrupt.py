@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 import time
-from types import FrameType
+from types import FrameType, MethodType
 from typing import Any
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -28,7 +28,8 @@ class InterruptGuard:
     """Turns the first SIGINT or SIGTERM into `requested`; the second raises KeyboardInterrupt.
 
     A loop checks `guard.requested` after each step. The previous handlers are restored on exit.
-    Outside the main thread, where Python allows no handlers, the guard does nothing.
+    A guard inside another one takes its signals, and passes the request on when it ends. Outside
+    the main thread, where Python allows no handlers, the guard does nothing.
 
     Args:
         one_request: Signals within this many seconds count as one.
@@ -57,6 +58,10 @@ class InterruptGuard:
     def __exit__(self, *exception: object) -> None:
         while self._previous:
             number, handler = self._previous.popitem()
+            if self.requested and isinstance(handler, MethodType):
+                outer = handler.__self__
+                if isinstance(outer, InterruptGuard):
+                    outer.requested = True
             # None: the previous handler was not installed from Python.
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
 

@@ -10,6 +10,8 @@ main process writes.
 
 from __future__ import annotations
 
+import io
+import multiprocessing
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
@@ -28,6 +30,9 @@ from darts.runs.tracking import Tracker
 from darts.settings.options import LoopOptions
 from darts.settings.used_files import files_in_use, keep_files
 from darts.system import distributed
+
+EpochReport = Callable[[Mapping[str, Any]], None]
+"""Receives the line of an epoch as `metrics.jsonl` has it, in the main process."""
 
 
 class Task(Protocol):
@@ -131,6 +136,8 @@ class Loop:
         options: How often to log and to write checkpoints.
         tracker: Writes TensorBoard events.
         checkpoint: State to continue from, as `load_checkpoint` returns it.
+        report: Receives the line of each epoch, of a continued run also those of earlier epochs.
+            The loop then displays nothing itself.
     """
 
     def __init__(
@@ -140,8 +147,10 @@ class Loop:
         options: LoopOptions,
         tracker: Tracker,
         checkpoint: Mapping[str, Any] | None = None,
+        report: EpochReport | None = None,
     ) -> None:
         self.task, self.run, self.options, self.tracker = task, run, options, tracker
+        self.report = report
         self.means = Means()
         self.step = 0
         self.seconds = 0.0
@@ -167,10 +176,14 @@ class Loop:
             epochs=task.epochs,
             title=f"{task.title}, {processes} processes" if processes > 1 else task.title,
             start_step=self.step,
+            stream=None if self.report is None else io.StringIO(),
         )
+        self._report_earlier_epochs()
         self._clock = time.monotonic()
-        # torchrun forwards signals that the terminal has already sent to every process.
-        guard = InterruptGuard(10.0) if processes > 1 else InterruptGuard()
+        # Torchrun and the driver of trials forward signals that the terminal has already sent to
+        # every process.
+        forwarded = processes > 1 or multiprocessing.parent_process() is not None
+        guard = InterruptGuard(10.0) if forwarded else InterruptGuard()
         with guard, progress:
             if self.stored is None:
                 self._store()  # So that a run killed in its first epoch can be resumed.
@@ -238,10 +251,19 @@ class Loop:
         if epoch + 1 < self.task.epochs:
             self.task.begin_epoch(epoch + 1)
 
+    def _report_earlier_epochs(self) -> None:
+        if self.report is not None and self.stored is not None and distributed.is_main():
+            for record in self.run.read_metrics():
+                if record.get("kind") == "epoch":
+                    self.report(record)
+
     def _log(self, kind: str, epoch: int, values: Mapping[str, Any]) -> None:
         if not distributed.is_main():
             return
-        self.run.log_metrics({"kind": kind, "step": self.step, "epoch": epoch, **values})
+        record = {"kind": kind, "step": self.step, "epoch": epoch, **values}
+        self.run.log_metrics(record)
+        if kind == "epoch" and self.report is not None:
+            self.report(record)
         scalars = {
             f"{kind}/{name}": value for name, value in values.items() if isinstance(value, float)
         }
@@ -294,6 +316,7 @@ def run_task(
     what: str,
     options: LoopOptions,
     prepare: Callable[[RunDirectory], None] | None = None,
+    report: EpochReport | None = None,
 ) -> tuple[RunDirectory, Loop]:
     """Run a task in a new run directory, or continue the run in `options.resume`.
 
@@ -302,6 +325,7 @@ def run_task(
         what: Kind of run, for the name of its directory.
         options: All settings of the run, a dataclass; they are written to `config.yaml`.
         prepare: Writes further files of a new run before its first step.
+        report: Receives the line of each epoch; see `Loop`.
 
     Returns:
         The run directory and the loop after its last step.
@@ -327,7 +351,7 @@ def run_task(
             prepare(run)
         step = None if checkpoint is None else checkpoint["step"]
         with Tracker(run.tensorboard if main else None, resumed_from=step) as tracker:
-            loop = Loop(task, run, options, tracker, checkpoint)
+            loop = Loop(task, run, options, tracker, checkpoint, report)
             loop()
     return run, loop
 

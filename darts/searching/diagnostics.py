@@ -71,6 +71,7 @@ class Diagnostics:
 
     Attributes:
         notes: Short texts for the progress line, by name.
+        silent: Do not print warnings; they are returned in any case.
 
     Raises:
         UserError: A measure does not suit the method.
@@ -85,6 +86,7 @@ class Diagnostics:
         share = min(count, len(images.validation_indices)) // distributed.world()
         self._gap_batches = partial(first_images, self._batches, max(1, share))
         self.notes: dict[str, str] = {}
+        self.silent = False
         self._watch = CollapseWatch()
         self._before: Genotype | None = None
 
@@ -143,7 +145,7 @@ class Diagnostics:
             known = {} if self._evaluates else measured
             signs = signs_of_collapse(genotype, known, self._classes)
         new = self._watch.look(signs, closed.epoch + 1, self.options, last=closed.last)
-        if distributed.is_main():
+        if distributed.is_main() and not self.silent:
             for warning in new:
                 text = f"warning: after epoch {warning['epoch']}: {warning['text']}"
                 print(text, file=sys.stderr, flush=True)

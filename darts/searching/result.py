@@ -33,3 +33,23 @@ class CellSearchResult:
     peak_memory: int
     derived: Mapping[str, Any]
     stopped: str = ""
+
+    def as_dict(self, epochs: int, parameters: int, **further: Any) -> dict[str, Any]:
+        """The content of `result.json`.
+
+        Args:
+            epochs: Number of finished epochs.
+            parameters: Parameters of the supernet.
+            further: Such as the number of images, and the warnings.
+        """
+        return {
+            "genotype": self.genotype.as_dict(),
+            "epoch": epochs,
+            "validation_accuracy": self.validation_accuracy,
+            "seconds": self.seconds,
+            "peak_memory": self.peak_memory,
+            "parameters": parameters,
+            **further,
+            "derived": self.derived,
+            **({"stopped": self.stopped} if self.stopped else {}),
+        }

@@ -16,7 +16,7 @@ from darts.models.stems import choose_stem
 from darts.report.draw import draw_genotype
 from darts.runs.directory import RunDirectory
 from darts.runs.evaluation import loss_sum, number_correct, sums_over_batches
-from darts.runs.loop import run_task
+from darts.runs.loop import EpochReport, run_task
 from darts.runs.optimisers import restore, set_learning_rate
 from darts.runs.schedules import between, cosine, warm_up
 from darts.runs.tracking import Tracker
@@ -338,6 +338,7 @@ def search_cells(
     *,
     space: SearchSpace | None = None,
     method: Method | None = None,
+    report: EpochReport | None = None,
 ) -> CellSearchResult:
     """Search a cell, or continue the search in the run directory `options.resume`.
 
@@ -348,6 +349,7 @@ def search_cells(
         on_epoch: Called by the main process after each epoch.
         space: The cells that are searched; by default those that `options.space` names.
         method: The search method; by default the one that `options.method` names.
+        report: Receives the line of each epoch; the search then displays nothing itself.
 
     Raises:
         UserError: A setting, the data or the run directory is wrong, or the loss diverged.
@@ -356,7 +358,8 @@ def search_cells(
     check_search(options)
     # Before anything is written: wrong settings or data leave no run directory behind.
     task = SearchTask(options, on_epoch, space=space, method=method)
-    run, loop = run_task(task, "search", task.options, prepare=task.record)
+    task.diagnostics.silent = report is not None
+    run, loop = run_task(task, "search", task.options, prepare=task.record, report=report)
     genotype = task.result(run)
     accuracy = distributed.from_main(lambda: run.read_metrics()[-1]["validation_accuracy"])
     result = CellSearchResult(
@@ -371,20 +374,9 @@ def search_cells(
     if not distributed.is_main():
         return result
     save_genotype(result.genotype, run.genotype)
-    run.write_result(
-        {
-            "genotype": result.genotype.as_dict(),
-            "epoch": task.epochs,
-            "validation_accuracy": accuracy,
-            "seconds": result.seconds,
-            "peak_memory": result.peak_memory,
-            "parameters": sum(p.numel() for p in task.supernet.parameters()),
-            **task.dataset.counts(),
-            "warnings": task.diagnostics.warnings,
-            "derived": result.derived,
-            **({"stopped": result.stopped} if result.stopped else {}),
-        }
-    )
+    parameters = sum(p.numel() for p in task.supernet.parameters())
+    further = {**task.dataset.counts(), "warnings": task.diagnostics.warnings}
+    run.write_result(result.as_dict(task.epochs, parameters, **further))
     return result
 
 

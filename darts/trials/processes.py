@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -25,6 +26,8 @@ from darts.trials.store import Trial
 
 # Seconds between checks for an interruption.
 _PATIENCE = 0.5
+# Seconds that interrupted workers have to finish a step and to write a checkpoint.
+_GRACE = 60.0
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
@@ -42,6 +45,7 @@ def run_in_processes(job: Job) -> None:
     try:
         while queue or any(worker.trial for worker in workers):
             if job.guard.requested:
+                _interrupt(workers)
                 return
             while len(workers) < min(count, len(queue) + sum(bool(w.trial) for w in workers)):
                 slot = min(set(range(count)) - {worker.slot for worker in workers})
@@ -105,11 +109,28 @@ class _Worker:
             return f"The worker process was ended by {name}{hint}."
         return f"The worker process ended with exit code {code}."
 
+    def interrupt(self) -> None:
+        """Ask the process to end: a run inside the trial writes its checkpoint first."""
+        self._process.terminate()
+
+    def join(self, seconds: float) -> None:
+        """Wait for the end of the process."""
+        self._process.join(max(seconds, 0))
+
     def end(self) -> None:
-        # Safe to kill: it has no state to save.
+        # Safe to kill: what a trial must not lose is in its checkpoint.
         self._process.kill()
         self._process.join()
         self.connection.close()
+
+
+def _interrupt(workers: Sequence[_Worker]) -> None:
+    """End all workers in good order; after `_GRACE` seconds they are killed."""
+    for worker in workers:
+        worker.interrupt()
+    until = time.monotonic() + _GRACE
+    for worker in workers:
+        worker.join(until - time.monotonic())
 
 
 def _replace_dead(worker: _Worker, ledger: Ledger, queue: deque[Trial]) -> None:
@@ -133,7 +154,12 @@ def _serve(connection: Connection, work: TrialFunction) -> None:
     connection.send(("ready", None))
     while True:
         settings = connection.recv()
-        outcome = attempt(work, settings, lambda measured: connection.send(("report", measured)))
+        try:
+            outcome = attempt(
+                work, settings, lambda measured: connection.send(("report", measured))
+            )
+        except KeyboardInterrupt:
+            return
         connection.send(("outcome", outcome))
 
 

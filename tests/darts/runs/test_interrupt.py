@@ -1,3 +1,4 @@
+import os
 import signal
 import subprocess
 import sys
@@ -96,3 +97,18 @@ def test_interrupted_says_how_to_resume(tmp_path):
     error = Interrupted(tmp_path)
     assert error.run_dir == str(tmp_path)
     assert str(error).endswith(f"--resume {tmp_path}")
+
+
+def test_a_request_reaches_the_guard_around() -> None:
+    with InterruptGuard() as outer:
+        outer.at_once = True
+        with InterruptGuard() as inner:
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert inner.requested
+            assert not outer.requested
+        assert outer.requested
+        with InterruptGuard():
+            pass
+    with InterruptGuard() as other, InterruptGuard():
+        pass
+    assert not other.requested
