@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from cells.topology import EdgeWeights, Topology
-from darts.methods.selection import StrongestEdges, TableScore
+from darts.methods.selection import NormStatisticsName, StrongestEdges, TableScore
 from genotypes import Node, SearchSpace, random_genotype
 
 Cells = Mapping[str, tuple[Node, ...]]
@@ -91,8 +91,13 @@ class ChildSelection(ABC):
     """Base class of selections that judge sampled cells once, after the last epoch.
 
     Before that, records of the search show the cell with the strongest edges.
+
+    Attributes:
+        statistics: Statistics of the batch norms of a judged cell; a subclass may have it as a
+            field.
     """
 
+    statistics: NormStatisticsName
     evaluates: ClassVar[bool] = True
     rate_factor: ClassVar[float] = 0.0
 
@@ -147,12 +152,15 @@ class BestChild(ChildSelection):
         batches: Batches of the first score; 0 for all validation images.
         finalists: Cells of a round that are scored on all validation images.
         rounds: Number of rounds.
+        statistics: Batch norms use the statistics of each batch, or those of the cell, which are
+            re-estimated on training images.
     """
 
     samples: int = 1000
     batches: int = 10
     finalists: int = 10
     rounds: int = 3
+    statistics: NormStatisticsName = "batch"
 
     def __post_init__(self) -> None:
         if min(self.samples, self.finalists, self.rounds) < 1 or self.batches < 0:

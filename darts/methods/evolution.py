@@ -9,6 +9,7 @@ import torch
 
 from cells.topology import Topology
 from darts.methods.children import AccuracyOf, Cells, Child, ChildSelection, random_cells
+from darts.methods.selection import NormStatisticsName
 from genotypes import Node, SearchSpace
 
 _ATTEMPTS = 10
@@ -27,8 +28,8 @@ class Evolution(ChildSelection):
 
     Source: SPOS (Guo et al. 2020, arXiv 1904.00420, §3.4 and Alg. 1) and its code,
     src/Search/search.py, with its numbers; there a cell is a list of blocks, without sources. The
-    code recomputes the statistics of all batch norms for every cell; here they are those of the
-    batch.
+    code recomputes the statistics of all batch norms for every cell; here this is
+    `statistics=reestimated`, and by default they are those of the batch.
 
     >>> Evolution(generations=2).rate_factor  # `ChildSearch` has an example of a search.
     0.0
@@ -41,6 +42,8 @@ class Evolution(ChildSelection):
         probability: Probability that a part of a mutated cell changes.
         parents: Number of best cells from which parents are drawn.
         batches: Batches on which a cell is judged; 0 for all validation images.
+        statistics: Batch norms use the statistics of each batch, or those of the cell, which are
+            re-estimated on training images.
     """
 
     generations: int = 20
@@ -50,6 +53,7 @@ class Evolution(ChildSelection):
     probability: float = 0.1
     parents: int = 10
     batches: int = 0
+    statistics: NormStatisticsName = "batch"
 
     def __post_init__(self) -> None:
         if min(self.generations, self.population, self.parents) < 1:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from cells.topology import Edge, EdgeWeights, Topology
-from darts.methods.selection import StrongestEdges, TableScore
+from darts.methods.selection import NormStatisticsName, StrongestEdges, TableScore
 from genotypes import Node, SearchSpace
 
 
@@ -47,6 +47,7 @@ class Projection:
     epochs: int = 0
     rate_factor: float = 0.1
     evaluates: ClassVar[bool] = True
+    statistics: ClassVar[NormStatisticsName] = "batch"
 
     def __post_init__(self) -> None:
         if self.interval < 1 or self.epochs < 0 or self.rate_factor < 0:

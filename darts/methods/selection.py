@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import torch
 from torch import Tensor
@@ -33,6 +33,10 @@ class Selection(Protocol):
             topology: Nodes and edges of the cells.
             space: What the genotype may contain.
         """
+
+
+NormStatisticsName = Literal["batch", "reestimated"]
+"""Statistics of the batch norms of a judged cell; see `darts.searching.norm_statistics`."""
 
 
 class TableScore(Protocol):
@@ -97,10 +101,15 @@ class EvaluatedSelection(Selection, Protocol):
 
     Attributes:
         rate_factor: The learning rate of these epochs, as a fraction of that of the search.
+        statistics: Statistics of the batch norms while cells are judged: "batch" or "reestimated"
+            (`darts.searching.norm_statistics`).
     """
 
     @property
     def rate_factor(self) -> float: ...
+
+    @property
+    def statistics(self) -> NormStatisticsName: ...
 
     def further_epochs(self, topology: Topology, space: SearchSpace) -> int:
         """Number of epochs of training that the selection adds to a search."""

@@ -35,8 +35,9 @@ from darts.searching.collapse import (
     signs_of_collapse,
 )
 from darts.searching.images import SearchImages
+from darts.searching.norm_statistics import Batches
 from darts.searching.options import SearchOptions
-from darts.searching.scoring import Batches, SupernetScore, discretisation_gap, undisturbed
+from darts.searching.scoring import SupernetScore, discretisation_gap, undisturbed
 from darts.searching.search_network import SearchNetwork
 from darts.system import distributed
 from genotypes import Genotype, parse_genotype

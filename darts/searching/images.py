@@ -16,7 +16,10 @@ from darts.runs.directory import RunDirectory
 from darts.searching.options import SearchOptions
 from darts.system import distributed
 from darts.system.device import dtype_of
-from darts.system.randomness import RandomStreams
+from darts.system.randomness import RandomStreams, stream_seed
+
+STATISTICS_IMAGES = 1024
+"""Images on which the statistics of batch norms are re-estimated for a cell."""
 
 
 class SearchImages:
@@ -67,6 +70,26 @@ class SearchImages:
             self.device,
             evaluation_transform(self.dataset),
             indices=self.validation_indices[distributed.rank() :: distributed.world()],
+            dtype=dtype_of(self.options.precision),
+        )
+
+    def statistics_batches(self, count: int = STATISTICS_IMAGES) -> Iterator[tuple[Tensor, Tensor]]:
+        """Some of the images that train the weights, not augmented, for statistics of batch norms.
+
+        They are the same in every call and every process: `count` of them in an order that the seed
+        decides, in full batches; the last ones are left out.
+        """
+        size = self.options.batch_size
+        seed = stream_seed(self.options.seed, "statistics images")
+        order = torch.Generator().manual_seed(seed)
+        chosen = torch.randperm(len(self.weight_indices), generator=order)[:count]
+        chosen = chosen[: max(1, len(chosen) // size) * size]
+        return evaluation_batches(
+            self.dataset.train,
+            size,
+            self.device,
+            evaluation_transform(self.dataset),
+            indices=self.weight_indices[chosen],
             dtype=dtype_of(self.options.precision),
         )
 

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
 
 from cells.topology import EdgeWeights
 from darts.methods.architecture import Architecture
 from darts.methods.children import child_tables
 from darts.methods.gradient import Context
 from darts.runs.evaluation import loss_sum, number_correct
+from darts.searching.norm_statistics import Batches, NormStatistics, OfEachBatch
 from darts.searching.search_network import SearchNetwork
 from darts.system import distributed
 from genotypes import Genotype
-
-Batches = Callable[[], Iterable[tuple[Tensor, Tensor]]]
-"""Starts again from the first batch of this process's images and labels."""
 
 
 class BatchScores(NamedTuple):
@@ -36,21 +33,28 @@ class BatchScores(NamedTuple):
 
 
 class SupernetScore:
-    """Accuracy (%) of a supernet on validation images, by the statistics of each batch.
+    """Accuracy (%) of a supernet on validation images, with weights of someone's choice.
 
-    Running statistics belong to the mixture of a whole search, not to single cells; so batch norms
-    use the statistics of the batch, as in every code that compares cells of a supernet (DARTS-PT,
-    NAS-Bench-201), and nothing is dropped. Running statistics stay as they are, and random
-    operations draw the same numbers for a batch in every call, so that calls can be compared.
+    By default batch norms use the statistics of the batch (`darts.searching.norm_statistics` has
+    others), and nothing is dropped. Running statistics stay as they are, and random operations draw
+    the same numbers for a batch in every call, so that calls can be compared.
 
     Args:
         supernet: The network.
         batches: Its validation images.
         context: Context of each forward pass.
+        statistics: Where the statistics of the batch norms come from.
     """
 
-    def __init__(self, supernet: SearchNetwork, batches: Batches, context: Context) -> None:
+    def __init__(
+        self,
+        supernet: SearchNetwork,
+        batches: Batches,
+        context: Context,
+        statistics: NormStatistics | None = None,
+    ) -> None:
         self.supernet, self.batches, self.context = supernet, batches, context
+        self.statistics = statistics or OfEachBatch()
 
     def __call__(self, tables: Mapping[str, EdgeWeights], batches: int = 0) -> float:
         """The accuracy on the first `batches` batches of each process; 0 for all images."""
@@ -60,9 +64,15 @@ class SupernetScore:
     def compare(
         self, choices: Sequence[Mapping[str, EdgeWeights]], batches: int = 0
     ) -> list[BatchScores]:
-        """Loss and accuracy with each of some tables; every batch is read only once."""
+        """Loss and accuracy with each of some tables.
+
+        Every batch is read only once, unless each choice needs statistics of its own.
+        """
+        if not self.statistics.same_for_all and len(choices) > 1:
+            return [self.compare([one], batches)[0] for one in choices]
         sums = [0.0] * (2 * len(choices) + 1)
         with undisturbed(self.supernet):
+            self.statistics.prepare(self.supernet, choices[0], self.context)
             for number, (images, labels) in enumerate(islice(self.batches(), batches or None)):
                 for index, tables in enumerate(choices):
                     if self.supernet.generator is not None:

@@ -12,6 +12,7 @@ from darts.methods.architecture import Architecture
 from darts.methods.method import Method
 from darts.methods.selection import EvaluatedSelection, Selection, Selector, TableScore
 from darts.methods.stages import SearchStage
+from darts.searching.norm_statistics import Batches, NormStatistics, OfEachBatch, Reestimated
 from genotypes import SearchSpace
 
 
@@ -37,6 +38,17 @@ def further_stage(
         return SearchStage(first, 0, selects=True)
     selection = cast(EvaluatedSelection, method.selection)
     return SearchStage(first, selection.further_epochs(topology, space), selects=True)
+
+
+def judged_with(selection: Selection, batches: Batches) -> NormStatistics:
+    """The statistics of batch norms with which a selection judges cells.
+
+    Args:
+        selection: The selection, which evaluates the supernet.
+        batches: Training images, for statistics that are re-estimated.
+    """
+    named = cast(EvaluatedSelection, selection).statistics
+    return Reestimated(batches) if named == "reestimated" else OfEachBatch()
 
 
 class Selecting:

@@ -29,7 +29,7 @@ from darts.searching.options import SearchOptions
 from darts.searching.recording import RecordedIteration
 from darts.searching.result import CellSearchResult
 from darts.searching.scoring import SupernetScore
-from darts.searching.selecting import Selecting
+from darts.searching.selecting import Selecting, judged_with
 from darts.searching.spaces import keep_space, searched_space
 from darts.searching.staging import (
     SEARCH_STREAMS,
@@ -120,9 +120,13 @@ class SearchTask:
         self.turns = Turns(self.options.arch_every)
         self.selecting = None
         if self.method.selection.evaluates:
-            batches, context = self.images.validation_batches, parts.problem.context
-            score = SupernetScore(self.supernet, batches, context)
             rule, stream = self.method.selection, self.streams["selection"]
+            score = SupernetScore(
+                self.supernet,
+                self.images.validation_batches,
+                parts.problem.context,
+                judged_with(rule, self.images.statistics_batches),
+            )
             self.selecting = Selecting(rule, self.architecture, score, stream)
 
     def _enter(self, stage: int) -> None:

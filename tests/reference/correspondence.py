@@ -7,8 +7,11 @@ from collections.abc import Callable, Iterator, Mapping
 import torch
 from torch import Tensor, nn
 
+from cells.stacked import stacked_operations
 from cells.topology import EdgeWeights, Topology
+from darts.searching.stages_supernet import StagesSupernet
 from darts.searching.supernet import Supernet
+from tests.reference.stages import LiteralStages
 from tests.reference.supernet import ReferenceSupernet
 
 _SEPARABLE = {
@@ -85,3 +88,25 @@ def copy_weights(literal: ReferenceSupernet, fused: Supernet) -> None:
     """Copy weights and statistics of the literal supernet to the fused one."""
     for _, ours, theirs in pairs(fused, literal):
         ours.copy_(theirs)
+
+
+def stage_pairs(
+    net: StagesSupernet, literal: LiteralStages
+) -> list[tuple[Callable, Tensor, Tensor]]:
+    """(view of a tensor of the shape of ours, our parameter, the literal one) of all weights."""
+    outside = [(net.stem, literal.stem), (net.head[0], literal.norm)]
+    outside += [(net.classifier, literal.classifier)]
+    for ours, theirs in zip(net.reductions, literal.reductions, strict=True):
+        outside += [(ours.main[1], theirs.conv1), (ours.main[2], theirs.norm1)]
+        outside += [(ours.main[4], theirs.conv2), (ours.main[5], theirs.norm2)]
+        outside += [(ours.shortcut[1], theirs.shortcut)]
+    found: list[tuple[Callable, Tensor, Tensor]] = []
+    for ours, theirs in outside:
+        same = zip(ours.parameters(), theirs.parameters(), strict=True)
+        found += [(lambda t: t, one, other) for one, other in same]
+    for stacked in stacked_operations(net.search_cells):
+        for place, row in enumerate(stacked.edges):
+            operation = literal.cells[stacked.cell].edges[row].operation(stacked.column)
+            for one, other in zip(stacked.parameters, operation.parameters(), strict=True):
+                found.append((lambda t, place=place, by=stacked.by_edge: by(t)[place], one, other))
+    return found

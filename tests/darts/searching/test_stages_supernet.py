@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -18,6 +17,7 @@ from genotypes import SPACES, Genotype, random_genotype
 from genotypes.nasbench201 import genotype_of, operations_of
 from genotypes.nasbench201_cost import StagesSize
 from ops.initialise import initialise
+from tests.reference.correspondence import stage_pairs
 from tests.reference.stages import LiteralStages
 
 SPACE = SPACES["nasbench201"]
@@ -36,26 +36,6 @@ def images(size: int = 8) -> Tensor:
     generator = torch.Generator().manual_seed(3)
     drawn = torch.randn(4, 3, size, size, generator=generator, dtype=torch.float64)
     return drawn.to(memory_format=torch.channels_last)
-
-
-def pairs(net: StagesSupernet, literal: LiteralStages) -> list[tuple[Callable, Tensor, Tensor]]:
-    """(view of a tensor of the shape of ours, our parameter, the literal one) of all weights."""
-    outside = [(net.stem, literal.stem), (net.head[0], literal.norm)]
-    outside += [(net.classifier, literal.classifier)]
-    for ours, theirs in zip(net.reductions, literal.reductions, strict=True):
-        outside += [(ours.main[1], theirs.conv1), (ours.main[2], theirs.norm1)]
-        outside += [(ours.main[4], theirs.conv2), (ours.main[5], theirs.norm2)]
-        outside += [(ours.shortcut[1], theirs.shortcut)]
-    found: list[tuple[Callable, Tensor, Tensor]] = []
-    for ours, theirs in outside:
-        same = zip(ours.parameters(), theirs.parameters(), strict=True)
-        found += [(lambda t: t, one, other) for one, other in same]
-    for stacked in stacked_operations(net.search_cells):
-        for place, row in enumerate(stacked.edges):
-            operation = literal.cells[stacked.cell].edges[row].operation(stacked.column)
-            for one, other in zip(stacked.parameters, operation.parameters(), strict=True):
-                found.append((lambda t, place=place, by=stacked.by_edge: by(t)[place], one, other))
-    return found
 
 
 @pytest.mark.parametrize("backend", ["torch", "native"])
@@ -81,7 +61,7 @@ def test_it_computes_what_the_formulas_say(
     net = supernet(backend, k=k)
     literal = LiteralStages(8, 3, SPACE.operations, k=k).double()
     with torch.no_grad():
-        for view, ours, theirs in pairs(net, literal):
+        for view, ours, theirs in stage_pairs(net, literal):
             theirs.copy_(view(ours).view_as(theirs))
     drawn = torch.randn(6, 5, generator=generator, dtype=torch.float64)
     passing = torch.rand(6, generator=generator, dtype=torch.float64) if edges else None
@@ -104,7 +84,7 @@ def test_it_computes_what_the_formulas_say(
         outcomes.append([logits, table.grad, *([] if weights is None else [weights.grad])])
     for ours, theirs in zip(*outcomes, strict=True):
         torch.testing.assert_close(ours, theirs, **TOLERANCE)
-    for view, ours, theirs in pairs(net, literal):
+    for view, ours, theirs in stage_pairs(net, literal):
         expected = torch.zeros_like(theirs) if theirs.grad is None else theirs.grad
         found = torch.zeros_like(ours) if ours.grad is None else ours.grad
         torch.testing.assert_close(view(found).view_as(expected), expected, **TOLERANCE)
