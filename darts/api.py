@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from darts.detection.average_precision import Precision
     from darts.detection.options import DetectionOptions
     from darts.detection.task import DetectionResult
+    from darts.nasbench.judgement import CellJudgement
     from darts.searching.task import CellSearchResult
     from darts.training.choice import TrainingPlan
     from darts.training.task import TrainingResult
@@ -167,3 +169,36 @@ def judge_detector(options: DetectionOptions) -> Precision:
     from darts.detection.scoring import score_detector
 
     return score_detector(options)
+
+
+def look_up_cells(
+    table: Path | str,
+    cells: Sequence[Path | str],
+    *,
+    dataset: str = "",
+    valid_column: str = "",
+    test_column: str = "",
+) -> CellJudgement:
+    """The known accuracies of cells of NAS-Bench-201, beside what random search achieves.
+
+    >>> found = look_up_cells("nb201.csv.gz", ["nb201-6111", "runs/drnas-0"])  # doctest: +SKIP
+    >>> found.cells[0].cell.test, found.cells[0].cell.rank  # doctest: +SKIP
+    (94.3733, 1)
+
+    Args:
+        table: A file or folder with known accuracies; see `darts.nasbench.reading.read_table`.
+        cells: Runs, genotype files, or cells as strings, `nb201-NUMBER` or tuples of NASLib.
+        dataset: Data set, if the file has several or does not name it.
+        valid_column: Column of the validation accuracy, if it is not recognised.
+        test_column: Column of the test accuracy, likewise.
+
+    Raises:
+        UserError: The table or a run cannot be read.
+        GenotypeError: There is no such cell, or it belongs to another space.
+    """
+    from darts.nasbench.judgement import judge_cells
+    from darts.nasbench.reading import read_table
+    from darts.nasbench.text_files import Wanted
+
+    known = read_table(table, Wanted(dataset, valid_column, test_column))
+    return judge_cells(known, list(map(str, cells)))

@@ -104,6 +104,12 @@ _JOINT = {
     ),
 }
 
+_BENCHMARK = {
+    "nasbench201": Command(
+        "look up the known accuracies of cells and runs, beside random search",
+        "benchmark:nasbench201_command",
+    ),
+}
 _METHODS = {
     "show": Command(
         "describe a method: parts, numbers, sources, settings", "methods:methods_show_command"
@@ -148,6 +154,9 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         ),
         "joint": Command(
             "search a network and its training recipe together (FBNetV3)", subcommands=_JOINT
+        ),
+        "benchmark": Command(
+            "judge cells and searches by tables of known accuracies", subcommands=_BENCHMARK
         ),
         "report": Command(
             "write the report of a run, or a comparison of several runs", "runs:report_command"
