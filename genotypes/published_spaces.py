@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from genotypes.search_space import DARTS, Place, SearchSpace
+from genotypes.search_space import DARTS, SKIP_CONNECT, Place, SearchSpace
 
 _SHORT = {
     "mp": "max_pool_3x3",
@@ -76,6 +76,13 @@ DARTS_NO_POOLS = SearchSpace(
     operations=tuple(name for name in DARTS.operations if "pool" not in name),
 )
 """DARTS without poolings."""
+
+DARTS_NO_SKIP = SearchSpace(
+    name="darts-no-skip",
+    about="DARTS without skip connections (DARTS-Bench-Suite).",
+    operations=tuple(name for name in DARTS.operations if name != SKIP_CONNECT),
+)
+"""DARTS without skip connections (arXiv 2507.16533)."""
 
 DARTS_NO_NONE = SearchSpace(
     name="darts-no-none",

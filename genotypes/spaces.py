@@ -13,6 +13,7 @@ from genotypes.errors import GenotypeError
 from genotypes.published_spaces import (
     DARTS_NO_NONE,
     DARTS_NO_POOLS,
+    DARTS_NO_SKIP,
     DARTS_SPARSE,
     NASBENCH201,
     S1,
@@ -33,6 +34,7 @@ _BUILT_IN = {
         S3,
         S4,
         DARTS_NO_POOLS,
+        DARTS_NO_SKIP,
         DARTS_NO_NONE,
         DARTS_SPARSE,
         NASBENCH201,

@@ -31,6 +31,7 @@ from darts.settings.options import (
     names_of,
     shared_values,
     tagged,
+    without_later,
 )
 from darts.settings.used_files import check_same_files, files_in_use, keep_files
 from darts.system.device import device_name, resolve_device, set_threads
@@ -177,7 +178,7 @@ def common_recipe(options: CompareOptions) -> dict[str, Any]:
         *names_of(PresetOptions, RunOptions, ModelOptions),
         *("channels", "layers"),  # Each trial says its own.
     }
-    shared = shared_values(options, TrainingOptions)
+    shared = without_later(shared_values(options, TrainingOptions), TrainingOptions)
     return {name: shared[name] for name in sorted(shared) if name not in left_out}
 
 

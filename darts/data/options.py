@@ -24,6 +24,8 @@ class DataOptions:
         image_size: Side of the square images that the network sees, in pixels; by default their own
             size, or 224 if they are large or differ in size.
         classes: Use only this many classes, sampled with the seed; by default all.
+        half: Use only the first or the second half of the training images, in file order, so that a
+            search and the retraining share none (first gets the smaller half); by default all.
         train_images: Train on this many images, sampled with the seed and balanced over the classes
             as far as possible; by default on all.
         train_fraction: Train on this share of each class, sampled with the seed; ignored if
@@ -55,6 +57,7 @@ class DataOptions:
     download: bool = option(True, where=True)
     image_size: int | None = option(None, tunable=True)
     classes: int | None = None
+    half: Literal["first", "second"] | None = option(None, later=True)
     train_images: int | None = None
     train_fraction: float | None = None
     test_images: int | None = None

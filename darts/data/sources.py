@@ -19,7 +19,7 @@ from darts.data.manifest import Manifest, below
 from darts.data.named import open_named
 from darts.data.options import DataOptions, data_directory
 from darts.data.source import Source
-from darts.data.splits import hold_out
+from darts.data.splits import file_half, hold_out
 from darts.data.statistics import with_statistics
 from darts.data.streaming import ImageFiles
 from darts.data.subsets import apply_manifest, draw_subset, recorded_halves
@@ -88,7 +88,7 @@ def _apply_subset(
     if listed is None:
         sizes = len(source.train), len(source.test)
         source = draw_subset(source, options, seed)
-        is_subset = sizes != (len(source.train), len(source.test))
+        is_subset = bool(options.half) or sizes != (len(source.train), len(source.test))
         if options.skip_corrupt:
             source, skipped = without_unreadable(source, test)
     else:
@@ -137,8 +137,14 @@ def classes_and_size(options: DataOptions) -> tuple[int, int]:
 
 
 def _hold_out(options: DataOptions) -> Source:
-    """Open the data set; with `hold_out`, held-out training images replace its test images."""
+    """Open the data set, or one half of its training images.
+
+    With `hold_out`, held-out training images replace the test images.
+    """
     source, every = _open(options), options.hold_out
+    if options.half is not None:
+        chosen = file_half(source.train.labels, options.half, options.dataset)
+        source = replace(source, train=source.train.subset(chosen))
     if every == 0:
         return source
     if every < 2:

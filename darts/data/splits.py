@@ -105,6 +105,35 @@ def proportional_subset(labels: Tensor, fraction: float, generator: torch.Genera
     return chosen
 
 
+def file_half(labels: Tensor, half: Literal["first", "second"], name: str) -> Tensor:
+    """The first or the second half of the images in file order, as indices.
+
+    DARTS-Bench-Suite (arXiv 2507.16533) searches on the first 25,000 images of CIFAR-10 and
+    retrains on the others. (Its code leaves out the very last image.)
+
+    >>> file_half(torch.tensor([0, 1, 0, 1, 1]), "second", "small")
+    tensor([2, 3, 4])
+
+    Args:
+        labels: Class numbers `[N]`.
+        half: The first half has floor(N / 2) images.
+        name: Name of the data set, for the error.
+
+    Raises:
+        UserError: The half lacks a class, because the files are sorted.
+    """
+    cut = len(labels) // 2
+    chosen = torch.arange(cut) if half == "first" else torch.arange(cut, len(labels))
+    lacking = set(labels.unique().tolist()) - set(labels[chosen].unique().tolist())
+    if lacking:
+        raise UserError(
+            f"--half {half}: {name} has no image of class number {min(lacking)} in this half, "
+            "because its images are sorted by class. Use --train-fraction 0.5 instead, which "
+            "samples each class."
+        )
+    return chosen
+
+
 def hold_out(labels: Tensor, classes: Sequence[str], every: int = 5) -> tuple[Tensor, Tensor]:
     """Hold out every `every`-th image of each class, in file order, as test images.
 

@@ -16,6 +16,7 @@ from darts.settings.options import (
     names_of,
     option,
     tagged,
+    without_later,
 )
 from darts.training.options import RecipeOptions, SizeOptions
 from darts.trials.options import TrialOptions
@@ -104,7 +105,8 @@ def recipe_of(options: PopulationOptions) -> dict[str, Any]:
     """
     changeable = tagged(PopulationOptions, "where")
     names = (name for name in names_of(PopulationOptions) if name not in changeable)
-    return {name: getattr(options, name) for name in names}
+    values = {name: getattr(options, name) for name in names}
+    return without_later(values, PopulationOptions)
 
 
 def no_overlay(settings: Mapping[str, Any]) -> dict[str, Any]:

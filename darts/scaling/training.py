@@ -12,7 +12,7 @@ from typing import Any
 
 from darts.models.registry import describe_model
 from darts.scaling.bases import Rung
-from darts.settings.options import IntervalOptions, RunOptions, names_of, tagged
+from darts.settings.options import IntervalOptions, RunOptions, names_of, tagged, without_later
 from darts.training.options import TrainingOptions
 from darts.training.trial import train_trial
 from darts.trials.executors import run_trials
@@ -92,7 +92,8 @@ def train_rungs(
         *names_of(RunOptions, IntervalOptions),
         "accumulate",
     }
-    common = {name: value for name, value in asdict(options).items() if name not in left_out}
+    values = without_later(asdict(options), TrainingOptions)
+    common = {name: value for name, value in values.items() if name not in left_out}
     store.configure({"kind": "scaling", "recipe": common})
     different = {rung_key(rung): rung for rung in rungs}
     # One seed after the other, so that an interrupted experiment has complete comparisons.

@@ -20,15 +20,19 @@ def check_search(options: SearchOptions) -> None:
         partial_size(options.channels, options.k)
     except ChannelError as error:
         raise UserError(f"--k: {error}") from None
-    # Of three cells, one is normal and two reduce; with fewer, one kind would be missing.
-    for name, least in (("epochs", 1), ("batch_size", 1), ("log_every", 1), ("layers", 3)):
+    for name, least in (("epochs", 1), ("batch_size", 1), ("log_every", 1)):
         value = getattr(options, name)
         if value < least:
             flag = name.replace("_", "-")
             raise UserError(f"--{flag}: must be {least} or more, not {value}.")
+    # Of three cells, one is normal and two reduce; of two, both would reduce.
+    if options.layers < 3 and options.layers != 1:
+        raise UserError(
+            f"--layers: must be 3 or more, or 1 for a single reduction cell, not {options.layers}."
+        )
     distributed.check_parts(options.batch_size, options.accumulate)
-    if not 2 <= options.nodes <= 7:
-        raise UserError(f"--nodes: a cell has 2 to 7 inner nodes, not {options.nodes}.")
+    if not 2 <= options.nodes <= 8:
+        raise UserError(f"--nodes: a cell has 2 to 8 inner nodes, not {options.nodes}.")
     if not 0 < options.arch_fraction < 1:
         raise UserError(f"--arch-fraction: must be between 0 and 1, not {options.arch_fraction}.")
     if options.arch_every < 1:

@@ -19,6 +19,7 @@ from darts.settings.options import (
     StepOptions,
 )
 from darts.settings.recipes import read_recipe
+from darts.settings.suites import SUITE_PRESETS, AnyPreset, suite_search
 from genotypes import find_space
 
 
@@ -36,6 +37,9 @@ class SearchOptions(
     """Settings of a search; the defaults are PC-DARTS on CIFAR-10 (§4.2 and the authors' code).
 
     Args:
+        preset: Scale of the recipe: paper uses the published settings; quick and smoke make runs
+            small; bench-wide, bench-deep and bench-single are the supernets and searches of
+            DARTS-Bench-Suite (the final network has their size).
         method: Search method: its parts, and the settings of its authors (python -m darts methods).
         space: Cells to search: a name (python -m darts spaces lists them), or a YAML file.
         k: The mixed operations get 1/k of the channels; 1 is plain DARTS.
@@ -93,6 +97,7 @@ class SearchOptions(
             (Lambda-DARTS), each about as long as a step; 0 for never.
     """
 
+    preset: AnyPreset = "paper"  # type: ignore[assignment]
     dataset: str = "cifar10"
     method: MethodName = "pc-darts"
     space: str = "darts"
@@ -177,6 +182,8 @@ def search_overlay(settings: Mapping[str, Any]) -> dict[str, Any]:
     space = find_space(settings.get("space", "darts"))
     shape = implied_by_space(space, preset)
     implied = {**method.settings, **shape, **method.spaces.get(space.name, {})}
+    if preset in SUITE_PRESETS:
+        return {**recipe, **implied, **suite_search(preset, method.name, space)}
     small = {} if preset == "paper" else {**SEARCH_PRESETS[preset], **shape}
     smaller = dict(method.presets.get(preset, {}))
     if space.stack == "stages":

@@ -7,17 +7,23 @@ toolkit is said where it is declared, see `option`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, Literal
 
 # Images of at least this many pixels a side are treated like ImageNet's: stem, crops, storage.
 PHOTOGRAPH_SIZE = 96
 
-Tag = Literal["where", "resumable", "tunable"]
+Tag = Literal["where", "resumable", "tunable", "later"]
 
 
 def option(
-    default: Any, *, where: bool = False, resumable: bool = False, tunable: bool = False
+    default: Any,
+    *,
+    where: bool = False,
+    resumable: bool = False,
+    tunable: bool = False,
+    later: bool = False,
 ) -> Any:
     """A dataclass field, with what it means beyond its command.
 
@@ -27,8 +33,9 @@ def option(
             differ in it belong to the same experiment.
         resumable: It may be given beside --resume.
         tunable: A joint search may decide it as a part of the recipe.
+        later: Experiments of earlier versions do not know it; see `without_later`.
     """
-    tags = {"where": where, "resumable": resumable, "tunable": tunable}
+    tags = {"where": where, "resumable": resumable, "tunable": tunable, "later": later}
     return field(default=default, metadata=tags)
 
 
@@ -41,6 +48,19 @@ def tagged(cls: type, tag: Tag) -> tuple[str, ...]:
     declared = [one for base in bases for one in fields(base) if one.metadata.get(tag)]
     names = {one.name for one in declared}
     return tuple(one.name for one in fields(cls) if one.name in names)
+
+
+def without_later(values: Mapping[str, Any], cls: type) -> dict[str, Any]:
+    """The values of options of `cls`, less the later ones that are not set.
+
+    An experiment is identified by such values, so that one of an earlier version can be continued.
+
+    >>> from darts.data.options import DataOptions
+    >>> without_later({"half": None, "classes": None}, DataOptions)
+    {'classes': None}
+    """
+    later = tagged(cls, "later")
+    return {name: one for name, one in values.items() if one is not None or name not in later}
 
 
 def names_of(*groups: type) -> tuple[str, ...]:

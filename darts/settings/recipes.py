@@ -56,6 +56,21 @@ def read_method(name: str) -> dict[str, Any]:
     return yaml.safe_load(path.read_text(encoding="utf-8"))
 
 
+def shipped_suites() -> tuple[str, ...]:
+    """Names of the shipped suites of recipes, sorted."""
+    return tuple(sorted(path.stem for path in _shipped("suites")))
+
+
+def read_suite(name: str) -> dict[str, Any]:
+    """The content of a shipped suite of recipes.
+
+    >>> read_suite("bench-suite")["supernets"]["deep"]
+    {'channels': 7, 'layers': 18, 'nodes': 4}
+    """
+    path = next(path for path in _shipped("suites") if path.stem == name)
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
 def _shipped(below: str = "") -> list[Path]:
     folder = next((folder for folder in _FOLDERS if folder.is_dir()), None)
     return sorted((folder / below).glob("*.yaml")) if folder else []

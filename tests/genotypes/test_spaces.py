@@ -55,6 +55,13 @@ def test_darts_without_pools_and_without_none() -> None:
     assert SPACES["darts-no-none"].size(4) == SPACES["darts"].size(4)
 
 
+def test_darts_without_skips() -> None:
+    space = SPACES["darts-no-skip"]
+    assert set(SPACES["darts"].operations) - set(space.operations) == {"skip_connect"}
+    # Two of the k edges before each node, with six operations each, in two kinds of cell.
+    assert space.size(4) == (1 * 3 * 6 * 10 * 36**4) ** 2
+
+
 @pytest.mark.parametrize("name", SPACES)
 def test_every_space_has_a_plain_form(name: str) -> None:
     space = SPACES[name]

@@ -158,3 +158,18 @@ def test_photographs_of_imagenette(shared):
     # Ordinary photographs lie near the published statistics of ImageNet.
     for mean, published in zip(dataset.mean, (0.485, 0.456, 0.406), strict=True):
         assert abs(mean - published) < 0.1
+
+
+def test_a_half_shares_no_image_with_the_other(archive, tmp_path):
+    whole = opened(dataset="digits")
+    first, second = (opened(dataset="digits", half=half) for half in ("first", "second"))
+    assert torch.equal(torch.cat([first.train.pixels, second.train.pixels]), whole.train.pixels)
+    assert torch.equal(first.test.pixels, whole.test.pixels)
+    # Held-out images come from the half as well, and a sample is a part of it.
+    held = opened(dataset="digits", half="second", hold_out=5)
+    assert len(held.train) + len(held.test) == len(second.train)
+    few = opened(dataset="digits", half="second", train_images=20)
+    pixels = {image.numpy().tobytes() for image in second.train.pixels}
+    assert all(image.numpy().tobytes() in pixels for image in few.train.pixels)
+    with pytest.raises(UserError, match=r"--half second: array.* sorted by class"):
+        opened(dataset=archive, half="second")

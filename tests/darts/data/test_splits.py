@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from darts.data.splits import balanced_subset, hold_out, split_halves
+from darts.data.splits import balanced_subset, file_half, hold_out, split_halves
 from darts.errors import UserError
 
 
@@ -93,3 +93,12 @@ def test_every_fifth_image_of_a_class_is_held_out():
 def test_a_class_too_small_to_hold_out_is_named():
     with pytest.raises(UserError, match="class b has 4 images"):
         hold_out(torch.tensor([0] * 9 + [1] * 4), ["a", "b"])
+
+
+def test_halves_in_file_order():
+    labels = torch.tensor([0, 1] * 5 + [0])
+    first, second = (file_half(labels, half, "x") for half in ("first", "second"))
+    assert first.tolist() == [0, 1, 2, 3, 4]
+    assert is_a_partition((first, second), 11)
+    with pytest.raises(UserError, match="--half first: x has no image of class number 1 in this"):
+        file_half(torch.tensor([0, 0, 1, 1]), "first", "x")

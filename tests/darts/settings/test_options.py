@@ -31,14 +31,15 @@ KNOWN = json.loads(Path(__file__).with_name("flags.json").read_text(encoding="ut
 
 ADDED = {
     # Executor options are the same wherever trials run.
-    "joint search": {"cpus_per_trial", "use"},
-    "evaluate": {"use"},
-    "compare": {"use"},
+    "joint search": {"cpus_per_trial", "use", "half"},
+    "evaluate": {"use", "half"},
+    "compare": {"use", "half"},
     "detect": {"use"},
-    "space train": {"use"},
+    "space train": {"use", "half"},
     "search": {
         *PARTS,
         "use",
+        "half",
         "space",
         "arch_init_mean",
         "arch_init_std",
