@@ -27,6 +27,10 @@ def search_command(arguments: Sequence[str], prog: str) -> None:
     if result.genotype.rules == NASBENCH201:
         number = official_index(result.genotype)
         print(f"NAS-Bench-201        {arch_string(result.genotype)} (number {number})")
+    if result.known is not None:
+        from darts.report.known_accuracies import known_words
+
+        print(f"known accuracy       {known_words(result.known)}")
     print(f"derived network      {_derived(result.derived)}")
     if result.stopped:
         print(f"stopped early        {result.stopped}")

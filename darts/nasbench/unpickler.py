@@ -85,6 +85,16 @@ def _make_scalar(kind: Any, data: Any = b"") -> Any:
     return np.frombuffer(data, kind.dtype, count=1)[0].item()
 
 
+def _make_from_buffer(data: Any, kind: Any, shape: Any, order: Any, axes: Any = None) -> np.ndarray:
+    """How protocol 5 writes an array whose data lie in one piece."""
+    if not isinstance(kind, _ElementType) or not isinstance(data, (bytes, bytearray)):
+        raise pickle.UnpicklingError("an array of an unknown type")
+    flat = np.frombuffer(data, kind.dtype)
+    if order == "K" and axes is not None:
+        return flat.reshape(shape).transpose(axes)
+    return flat.reshape(shape, order=order)
+
+
 def _make_bytes(text: Any, encoding: Any = "latin1") -> bytes:
     """Old protocols write bytes as text with an encoding."""
     if not isinstance(text, str) or encoding not in ("latin1", "latin-1"):
@@ -92,6 +102,7 @@ def _make_bytes(text: Any, encoding: Any = "latin1") -> bytes:
     return text.encode("latin-1")
 
 
+_FROM_BUFFER = Maker(_make_from_buffer)
 _MAKERS: Mapping[str, Maker] = {
     "collections.OrderedDict": Maker(OrderedDict),
     "builtins.set": Maker(set),
@@ -99,6 +110,9 @@ _MAKERS: Mapping[str, Maker] = {
     "builtins.frozenset": Maker(frozenset),
     "__builtin__.frozenset": Maker(frozenset),
     "_codecs.encode": Maker(_make_bytes),
+    # Without arguments only: empty bytes in old protocols.
+    "builtins.bytes": Maker(lambda: b""),
+    "__builtin__.bytes": Maker(lambda: b""),
     "numpy.dtype": Maker(_ElementType),
     "numpy.ndarray": _ARRAY,
     **{
@@ -109,6 +123,8 @@ _MAKERS: Mapping[str, Maker] = {
             ("scalar", Maker(_make_scalar)),
         )
     },
+    "numpy.core.numeric._frombuffer": _FROM_BUFFER,
+    "numpy._core.numeric._frombuffer": _FROM_BUFFER,
 }
 
 

@@ -156,6 +156,11 @@ _LINES: Sequence[tuple[str, str, Mapping[str, str]]] = (
         {"eigenvalue": "eigenvalue"},
     ),
     (
+        "Known accuracy of the derived cell: looked up, not used by the search",
+        "Accuracy in the table (%)",
+        {"table_test": "test", "table_valid": "validation"},
+    ),
+    (
         "Alignment of the normal cells: mean cosine of their gradients",
         "Alignment",
         {"alignment": "alignment"},

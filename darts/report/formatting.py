@@ -74,6 +74,9 @@ def cards(record: RunRecord) -> list[Card]:
     if isinstance(macs := last.get("derived_macs"), int):
         note = f"{last.get('derived_params', 0):,} parameters, at the size for retraining"
         entries.append(Card("Multiply-adds of the derived network", f"{macs:,}", note))
+    if isinstance(known := _known(record, last), (int, float)):
+        note = "test accuracy in the table; the search did not use it"
+        entries.append(Card("Known accuracy of the cell", percent(known), note))
     if isinstance(gap := last.get("discretisation_gap"), (int, float)):
         note = "supernet minus its derived cell with the same weights, on a few images"
         entries.append(Card("Discretisation gap", percent(gap), note))
@@ -83,6 +86,12 @@ def cards(record: RunRecord) -> list[Card]:
         note = f"of {len(operations)} operations in the normal cell"
         entries.append(Card("Skip connections", str(skips), note))
     return [card for card in entries if card.value != _NOTHING]
+
+
+def _known(record: RunRecord, last: Mapping[str, Any]) -> Any:
+    """The test accuracy that a table knows of the result, or of the cell of the last epoch."""
+    table = (record.result or {}).get("table")
+    return table.get("test") if isinstance(table, Mapping) else last.get("table_test")
 
 
 def _accuracy(record: RunRecord) -> Card:

@@ -68,19 +68,17 @@ def short_cell(cell: KnownCell) -> str:
     return "|".join(",".join(_SHORT[term.split("~")[0]] for term in node) for node in nodes)
 
 
-def known_words(cell: KnownCell, cells: int) -> str:
+def known_words(cell: KnownCell) -> str:
     """A cell's known accuracy in one line.
 
-    >>> known_words(KnownCell("", 0, 91.5, 94.3, 3, 99.0, 0.1), 15625)
-    '94.30 % test (rank 3 of 15,625, regret 0.10), 91.50 % validation'
+    >>> known_words(KnownCell("", 0, 91.5, 94.3, 3, 99.0, 0.1))
+    '94.30 % test (rank 3, regret 0.10), 91.50 % validation'
     """
     if cell.test is None and cell.valid is None:
         return "not in the table"
     parts = []
     if cell.test is not None:
-        parts.append(
-            f"{cell.test:.2f} % test (rank {cell.rank:,} of {cells:,}, regret {cell.regret:.2f})"
-        )
+        parts.append(f"{cell.test:.2f} % test (rank {cell.rank:,}, regret {cell.regret:.2f})")
     if cell.valid is not None:
         parts.append(f"{cell.valid:.2f} % validation")
     return ", ".join(parts)

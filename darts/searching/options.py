@@ -17,6 +17,7 @@ from darts.settings.options import (
     PresetOptions,
     SeedOptions,
     StepOptions,
+    option,
 )
 from darts.settings.recipes import read_recipe
 from darts.settings.suites import SUITE_PRESETS, AnyPreset, suite_search
@@ -95,6 +96,8 @@ class SearchOptions(
             long as 20 to 200 steps.
         alignment_every: Epochs between measurements of how much the cells agree about alpha
             (Lambda-DARTS), each about as long as a step; 0 for never.
+        table: File of known accuracies of NAS-Bench-201 that are shown for the cell of every epoch
+            (python -m darts benchmark nasbench201 --help). The search does not use them.
     """
 
     preset: AnyPreset = "paper"  # type: ignore[assignment]
@@ -143,6 +146,7 @@ class SearchOptions(
     validate_every: int = 0
     eigenvalue_every: int = 0
     alignment_every: int = 0
+    table: str | None = option(None, where=True, resumable=True)
 
     @property
     def chosen_parts(self) -> dict[str, str]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from darts.nasbench.table import KnownCell
 from genotypes import Genotype
 
 
@@ -24,6 +25,7 @@ class CellSearchResult:
         peak_memory: Bytes; see `darts.system.device.peak_memory`.
         derived: Cost of the derived network; see `CostAwareness.result`.
         stopped: Why the search ended early, as a sentence; empty if it did not.
+        known: What the table of `--table` knows of the genotype; None without a table.
     """
 
     genotype: Genotype
@@ -33,6 +35,7 @@ class CellSearchResult:
     peak_memory: int
     derived: Mapping[str, Any]
     stopped: str = ""
+    known: KnownCell | None = None
 
     def as_dict(self, epochs: int, parameters: int, **further: Any) -> dict[str, Any]:
         """The content of `result.json`.
@@ -52,4 +55,5 @@ class CellSearchResult:
             **further,
             "derived": self.derived,
             **({"stopped": self.stopped} if self.stopped else {}),
+            **({} if self.known is None else {"table": asdict(self.known)}),
         }

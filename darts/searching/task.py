@@ -24,6 +24,7 @@ from darts.searching.assembly import Assembled, assemble, method_of
 from darts.searching.checks import check_search
 from darts.searching.diagnostics import ClosedEpoch, Diagnostics
 from darts.searching.images import SearchImages
+from darts.searching.known import KnownAccuracies
 from darts.searching.memory import search_memory_advice
 from darts.searching.options import SearchOptions
 from darts.searching.recording import RecordedIteration
@@ -76,6 +77,7 @@ class SearchTask:
     ) -> None:
         self.on_epoch, self.method = on_epoch, method or method_of(options)
         self.space = space or searched_space(options.space, options.resume)
+        self.known = KnownAccuracies(options, self.space)
         self.stages, self.stage = plan_stages(self.method, options, self.space), 0
         self.device, self.streams = prepare_task(
             options, (*SEARCH_STREAMS, *extra_streams(self.method, options, self.space))
@@ -164,7 +166,7 @@ class SearchTask:
         set_dropout(self.supernet, self.method, options, stage, epoch)
         # The progress line of this epoch shows the last epoch's genotype.
         derived = self.costs.note(self.costs.derive("present"))
-        self.notes = {"derived network": derived, **self.diagnostics.notes}
+        self.notes = {"derived network": derived, **self.diagnostics.notes, **self.known.notes}
 
     def _rate_at(self, epoch: int, stage: SearchStage) -> float:
         """The learning rate of an epoch of a stage."""
@@ -213,6 +215,7 @@ class SearchTask:
         save_genotype(self.result(run), run.genotype)
         costs = self.costs.metrics(genotype)
         tracker.scalars({f"cost/{name}": value for name, value in costs.items()}, step)
+        metrics |= self.known(genotype, tracker, step)
         self.costs.write(run)
         if self.on_epoch is not None:
             self.on_epoch(run, tracker, epoch + 1, step, genotype)
@@ -363,6 +366,7 @@ def search_cells(
     # Before anything is written: wrong settings or data leave no run directory behind.
     task = SearchTask(options, on_epoch, space=space, method=method)
     task.diagnostics.silent = report is not None
+    task.known.announce(silent=report is not None)
     run, loop = run_task(task, "search", task.options, prepare=task.record, report=report)
     genotype = task.result(run)
     accuracy = distributed.from_main(lambda: run.read_metrics()[-1]["validation_accuracy"])
@@ -374,6 +378,7 @@ def search_cells(
         peak_memory=peak_memory(task.device),
         derived=task.costs.result(genotype),
         stopped=task.stopping.reason if task.stopping else "",
+        known=task.known.row(genotype),
     )
     if not distributed.is_main():
         return result

@@ -50,6 +50,7 @@ ADDED = {
         "weight_decay_end",
         "eigenvalue_every",
         "alignment_every",
+        "table",
     },
 }
 """The flags that have come to each command since version 0.1.0."""
@@ -69,7 +70,7 @@ def test_what_may_change_beside_resume(command: str) -> None:
     found = set(tagged(COMMANDS[command], "resumable"))
     assert found >= set(KNOWN["resumable"][command])
     executors = set(names_of(ExecutorOptions))
-    assert found - set(KNOWN["resumable"][command]) <= executors | {"compile", "use"}
+    assert found - set(KNOWN["resumable"][command]) <= executors | {"compile", "use", "table"}
 
 
 def test_what_a_recipe_may_decide() -> None:
