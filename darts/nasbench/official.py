@@ -182,7 +182,8 @@ def _values(results: Mapping[Any, Any], evaluation: Evaluation, where: str) -> S
             continue
         try:
             known = result["eval_acc1es"]
-            values.append(float(known[f"{evaluation.images}@{int(result['epochs']) - 1}"]))
+            last = int(result["epochs"]) - 1 if "epochs" in result else _last(known)
+            values.append(float(known[f"{evaluation.images}@{last}"]))
         except (KeyError, TypeError, ValueError):
             raise UserError(
                 f"{where}: the training {key} has no accuracy of {evaluation.images!r} in its "
@@ -191,9 +192,18 @@ def _values(results: Mapping[Any, Any], evaluation: Evaluation, where: str) -> S
     return values
 
 
+def _last(known: Mapping[str, Any]) -> int:
+    """The last epoch, from 0, among keys such as `x-valid@199`."""
+    return max(int(key.rpartition("@")[2]) for key in known)
+
+
 def _seed_note(seeds: Counter[int]) -> str:
     parts = [
-        f"{seeds[count]:,} cells with {count} {'seed' if count == 1 else 'seeds'}"
+        f"{_counted(seeds[count], 'cell')} with {_counted(count, 'seed')}"
         for count in sorted(seeds)
     ]
     return f"Test accuracies are means: {', '.join(parts)}."
+
+
+def _counted(number: int, thing: str) -> str:
+    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"

@@ -134,16 +134,18 @@ def _dataset(
     path: Path, measured: MeasuredCells, wanted: Wanted, valid: np.ndarray, test: np.ndarray
 ) -> tuple[str, list[str]]:
     """The data set, as the content, the user, its best cells or the file's name tell, and notes."""
-    ours = _is_cifar10(valid, test)
-    named = measured.dataset or wanted.dataset
+    ours, mentioned = _is_cifar10(valid, test), dataset_in(path.name)
+    named, notes = measured.dataset or wanted.dataset, []
     if not named and ours:
         return CIFAR10, ["The data set was recognised by its best accuracies."]
-    if not named and (named := dataset_in(path.name)):
-        note = f"The data set, {named}, is taken from the name of the file."
-        return named, [note, *_doubt(named, ours)]
-    if not named:
+    if not named and not mentioned:
         return UNKNOWN, ["The file does not name its data set; name it with --dataset."]
-    return named, _doubt(named, ours)
+    if not named:
+        notes.append(f"The data set, {mentioned}, is taken from the name of the file.")
+    elif not measured.dataset and mentioned not in ("", named):
+        notes.append(f"The name of the file speaks of {mentioned}, not of {named}.")
+    named = named or mentioned
+    return named, [*notes, *_doubt(named, ours)]
 
 
 def _is_cifar10(valid: np.ndarray, test: np.ndarray) -> bool | None:

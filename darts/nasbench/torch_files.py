@@ -35,8 +35,15 @@ _TYPES = {
     "Byte": "u1",
     "Bool": "?",
 }
-_STORAGES = {f"torch.{name}Storage": Maker(lambda *_: None) for name in _TYPES}
-_DTYPES = {_STORAGES[f"torch.{name}Storage"]: np.dtype(code) for name, code in _TYPES.items()}
+_STORAGES = {
+    f"torch.{device}{name}Storage": Maker(lambda *_: None)
+    for name in _TYPES
+    for device in ("", "cuda.")
+}
+_DTYPES = {
+    storage: np.dtype(_TYPES[full.split(".")[-1].removesuffix("Storage")])
+    for full, storage in _STORAGES.items()
+}
 
 
 def _tensor(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> np.ndarray:

@@ -8,6 +8,7 @@ shapes are checked against the data, so that no input can read or write foreign 
 
 from __future__ import annotations
 
+import gc
 import pickle
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
@@ -183,6 +184,8 @@ def unpickle(stream: IO[bytes], where: str, **settings: Any) -> Any:
     Raises:
         UserError: The pickle is damaged, or names what is not allowed.
     """
+    collecting = gc.isenabled()
+    gc.disable()  # Nothing becomes garbage here, and looking for it would take most of the time.
     try:
         return RestrictedUnpickler(stream, where, **settings).load()
     except UserError:
@@ -190,3 +193,6 @@ def unpickle(stream: IO[bytes], where: str, **settings: Any) -> Any:
     except Exception as error:  # A damaged pickle raises whatever its bytes lead to.
         reason = str(error) or type(error).__name__
         raise UserError(f"{where}: this pickle cannot be read: {reason}.") from None
+    finally:
+        if collecting:
+            gc.enable()

@@ -68,9 +68,7 @@ def test_every_form_is_tried(forms: dict[str, Path]) -> None:
 def test_seeds_are_counted_and_protocols_named(form: str, forms: dict[str, Path]) -> None:
     table = read_table(forms[form])
     assert table.dataset == "cifar10"
-    assert "1 cells with 1 seed, 1 cells with 2 seeds, 2 cells with 3 seeds" in " ".join(
-        table.notes
-    )
+    assert "1 cell with 1 seed, 1 cell with 2 seeds, 2 cells with 3 seeds" in " ".join(table.notes)
     assert table.valid_protocol.startswith("x-valid of cifar10-valid")
     assert table.test_protocol.startswith("ori-test of cifar10:")
 
@@ -108,6 +106,15 @@ def test_a_training_without_its_last_epoch_is_refused(tmp_path: Path) -> None:
     (tmp_path / "f").write_bytes(pickle.dumps(value))
     with pytest.raises(UserError, match=r"'cifar10', 777.*no accuracy of 'ori-test'"):
         read_table(tmp_path / "f")
+
+
+def test_the_last_epoch_is_found_without_their_number(tmp_path: Path) -> None:
+    value = official()
+    for info in value["arch2infos"].values():
+        for result in info["full"]["all_results"].values():
+            del result["epochs"]
+    (tmp_path / "f").write_bytes(pickle.dumps(value))
+    assert read_table(tmp_path / "f").test[6111] == TEST[6111]
 
 
 def write(folder: Path, text: str, name: str = "table.txt") -> Path:
@@ -201,6 +208,10 @@ def test_the_data_set_by_the_name_of_the_file(tmp_path: Path) -> None:
     path = write(tmp_path, genius(), "some.json")
     assert read_table(path).dataset == "unknown"
     assert read_table(path, Wanted("cifar10")).dataset == "cifar10"
+    path = write(tmp_path, genius(), "cells_imagenet.json")
+    asked = read_table(path, Wanted("cifar10"))
+    assert asked.dataset == "cifar10"
+    assert "The name of the file speaks of imagenet16-120, not of cifar10." in asked.notes
 
 
 @pytest.mark.parametrize(
