@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import bz2
 import io
+import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -71,6 +72,8 @@ EVALUATIONS: Mapping[str, tuple[Evaluation, Evaluation]] = {
 }
 """By data set the evaluations of the validation and of the test accuracy."""
 
+_MANY = 1000
+_log = logging.getLogger(__name__)
 _LONG = ("200", "full")  # Keys of the trainings of 200 epochs.
 
 
@@ -104,6 +107,12 @@ def read_simple_folder(folder: Path, dataset: str) -> MeasuredCells:
     files = sorted(file for file in folder.glob(f"*{SUFFIX}") if file.name != META)
     if not files:
         raise UserError(f"{folder}: no files such as 000000{SUFFIX} are in this folder.")
+    if len(files) > _MANY:
+        _log.warning(
+            "%s: %s files take minutes to read; benchmark nasbench201 --save-table keeps the rows.",
+            folder,
+            f"{len(files):,}",
+        )
     damaged: list[str] = []
 
     def contents() -> Iterable[Any]:
@@ -112,8 +121,8 @@ def read_simple_folder(folder: Path, dataset: str) -> MeasuredCells:
                 data = bz2.decompress(file.read_bytes())
             except (OSError, ValueError, EOFError):
                 damaged.append(file.name)
-                continue
-            yield unpickle(io.BytesIO(data), str(file))
+            else:
+                yield unpickle(io.BytesIO(data), str(file))
 
     measured = collect(contents(), "NATS-Bench folder", str(folder), dataset)
     if not damaged:
