@@ -102,7 +102,9 @@ def read_torch_zip(path: Path, where: str) -> Any:
 
             with archive.open(main) as stream:
                 return unpickle(stream, where, more=_MORE, storages=storage)
-    except (zipfile.BadZipFile, EOFError, OSError) as error:
+    except UserError:
+        raise
+    except Exception as error:  # A damaged archive raises whatever its bytes lead to.
         raise UserError(f"{where}: this zip archive cannot be read: {error}.") from None
 
 

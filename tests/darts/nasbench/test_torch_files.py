@@ -140,3 +140,12 @@ def test_another_zip_archive_is_refused(tmp_path: Path) -> None:
         archive.writestr("table.csv", "a,b")
     with pytest.raises(UserError, match=r"not written by torch\.save"):
         read_torch_zip(tmp_path / "f.zip", "file")
+
+
+def test_an_archive_with_a_damaged_name_is_an_error_for_people(tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("archivé/data.pkl", b"")
+    path.write_bytes(path.read_bytes().replace("é".encode(), b"\xf8\xf8"))
+    with pytest.raises(UserError, match="this zip archive cannot be read"):
+        read_torch_zip(path, "file")
