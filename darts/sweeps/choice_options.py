@@ -1,0 +1,128 @@
+"""Options of several searches and the choice among their cells. Torch-free."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, fields, replace
+from typing import Literal
+
+from darts.errors import UserError
+from darts.searching.options import SearchOptions
+from darts.settings.options import names_of, option, shared_values
+from darts.trials.options import ExecutorOptions
+
+_RANGE = re.compile(r"(\d+)\.\.(\d+)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChoiceOptions:
+    """Several searches, and the choice of one of their cells.
+
+    Args:
+        seeds: Search several times and choose one cell: a number of searches, whose seeds follow
+            --seed (4), a list (0,5,7) or a range (0..4) of seeds. By default one search.
+        choose: What chooses the cell: retrain trains each cell from scratch for a few epochs, on a
+            part of the training images, and compares accuracies on the others; one-shot compares
+            the cells inside their supernets; validation compares the supernets, the best of which
+            are often collapsed. Test images choose nothing.
+        choice_epochs: Epochs of each short training; by default half of the search's.
+        choice_trainings: Short trainings of each cell, with different seeds; with one, the noise is
+            not known.
+        choice_hold_out: Every Nth training image of each class is set aside from the short
+            trainings, and compares the cells.
+        retry_failed: Repeat searches and short trainings that failed earlier.
+    """
+
+    seeds: int | list[int] | str | None = None
+    choose: Literal["retrain", "one-shot", "validation"] = "retrain"
+    choice_epochs: int | None = None
+    choice_trainings: int = 3
+    choice_hold_out: int = 5
+    retry_failed: bool = option(False, where=True, resumable=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ManySearchOptions(ExecutorOptions, ChoiceOptions, SearchOptions):
+    """Settings of `search.py`: one search, or with `seeds` several."""
+
+    @property
+    def search(self) -> SearchOptions:
+        """The settings of one search."""
+        return SearchOptions(**shared_values(self, SearchOptions))
+
+    def searches(self) -> dict[int, SearchOptions]:
+        """The settings of each search by its seed."""
+        plain = replace(self.search, run_dir=None, resume=None)
+        return {seed: replace(plain, seed=seed) for seed in seeds_of(self.seeds, self.seed)}
+
+    @property
+    def epochs_of_choice(self) -> int:
+        """Epochs of each short training."""
+        return max(1, self.epochs // 2) if self.choice_epochs is None else self.choice_epochs
+
+    def check_choice(self) -> None:
+        """Check the settings of several searches.
+
+        Raises:
+            UserError: A setting is out of range, needs `seeds`, or this is one of several
+                processes of torchrun.
+        """
+        if self.seeds is None:
+            self._check_single()
+            return
+        if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+            raise UserError(
+                "--seeds: torchrun shares one search among processes. Start several searches "
+                "without it; --executor processes runs them side by side."
+            )
+        least = {"choice_epochs": 1, "choice_trainings": 1, "choice_hold_out": 2}
+        for name, smallest in least.items():
+            value = getattr(self, name)
+            if value is not None and value < smallest:
+                flag = name.replace("_", "-")
+                raise UserError(f"--{flag}: must be {smallest} or more, not {value}.")
+        seeds_of(self.seeds, self.seed)
+
+    def _check_single(self) -> None:
+        defaults = {one.name: one.default for one in fields(ManySearchOptions)}
+        for name in names_of(ChoiceOptions, ExecutorOptions):
+            if getattr(self, name) != defaults[name]:
+                flag = name.replace("_", "-")
+                raise UserError(f"--{flag} belongs to several searches: add --seeds 4.")
+
+
+def seeds_of(seeds: int | list[int] | str | None, first: int) -> tuple[int, ...]:
+    """The seeds that the option `seeds` means; `first` is the option `seed`.
+
+    >>> seeds_of(3, 2), seeds_of("0,5,7", 2), seeds_of("0..2,9", 2)
+    ((2, 3, 4), (0, 5, 7), (0, 1, 2, 9))
+
+    Raises:
+        UserError: They are not whole numbers from 0, or fewer than two, or one is given twice.
+    """
+    found: list[int] = []
+    if isinstance(seeds, int) or (isinstance(seeds, str) and seeds.strip().isdecimal()):
+        if int(seeds) < 2:
+            raise UserError(f"--seeds {seeds}: a choice needs 2 searches or more.")
+        return tuple(range(first, first + int(seeds)))
+    parts = seeds.split(",") if isinstance(seeds, str) else [str(one) for one in seeds or []]
+    for part in map(str.strip, parts):
+        if span := _RANGE.fullmatch(part):
+            found += range(int(span[1]), int(span[2]) + 1)
+        elif part.isdecimal():
+            found.append(int(part))
+        else:
+            raise UserError(
+                f"--seeds {_shown(seeds)}: give a number of searches such as 4, seeds such as "
+                "0,5,7, or a range such as 0..4."
+            )
+    if len(found) < 2:
+        raise UserError(f"--seeds {_shown(seeds)}: a choice needs 2 searches or more.")
+    if twice := sorted({seed for seed in found if found.count(seed) > 1}):
+        raise UserError(f"--seeds {_shown(seeds)}: seed {twice[0]} is given twice.")
+    return tuple(found)
+
+
+def _shown(seeds: object) -> str:
+    return ",".join(map(str, seeds)) if isinstance(seeds, list) else str(seeds)
