@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from darts.compare.options import CompareOptions, compare_overlay
 from darts.searching.options import SearchOptions, search_overlay
 from darts.settings.parsing import options_from
+from darts.sweeps.choice_options import ManySearchOptions
 from darts.training.options import TrainingOptions, training_of, training_overlay
 from genotypes import Genotype
 
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
     from darts.detection.options import DetectionOptions
     from darts.detection.task import DetectionResult
     from darts.nasbench.judgement import CellJudgement
-    from darts.searching.task import CellSearchResult
+    from darts.searching.result import CellSearchResult
+    from darts.sweeps.chosen import ChosenCell
     from darts.training.choice import TrainingPlan
     from darts.training.task import TrainingResult
 
@@ -30,11 +32,29 @@ def search(**settings: Any) -> CellSearchResult:
     >>> result = search(dataset="digits", preset="smoke")  # doctest: +SKIP
     >>> result.genotype.normal  # doctest: +SKIP
 
+    With `seeds`, several searches run and one of their cells is chosen; the result is then a
+    `darts.sweeps.chosen.ChosenCell`.
+
+    >>> result = search(dataset="digits", preset="smoke", seeds=4)  # doctest: +SKIP
+    >>> result.choice.seed, result.choice.within_noise  # doctest: +SKIP
+
     Raises:
         UserError: A setting, the data or the run directory is wrong, or the loss diverged.
         Interrupted: SIGINT or SIGTERM came; the checkpoint is written.
     """
-    return run_search(options_from(SearchOptions, settings, search_overlay))
+    options = options_from(ManySearchOptions, settings, search_overlay)
+    options.check_choice()
+    return run_search(options.search) if options.seeds is None else run_seeds(options)
+
+
+def run_seeds(options: ManySearchOptions) -> ChosenCell:
+    """Search with several seeds, choose one cell, and write the report."""
+    from darts.sweeps.choice_page import write_choice_report
+    from darts.sweeps.many_seeds import search_many
+
+    result = search_many(options)
+    write_choice_report(result.run_dir)
+    return result
 
 
 def run_search(options: SearchOptions) -> CellSearchResult:
@@ -126,9 +146,11 @@ def run_comparison(options: CompareOptions) -> FinishedComparison:
 def report(directories: list[Path]) -> Path:
     """Write the report of one run, or the comparison of several beside the first one."""
     from darts.report.page import write_comparison, write_report
+    from darts.sweeps.choice_page import has_choice, write_choice_report
 
     if len(directories) == 1:
-        return write_report(directories[0])
+        one = directories[0]
+        return write_choice_report(one) if has_choice(one) else write_report(one)
     return write_comparison(directories, directories[0].parent / "comparison.html")
 
 

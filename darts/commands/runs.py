@@ -4,25 +4,56 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from darts.commands.compare import asks_for_comparison, compare_command
-from darts.commands.shared import Arguments, by_all_processes, print_hint
+from darts.commands.shared import Arguments, by_all_processes, print_hint, print_table
 from darts.run_files import RunFiles
 from darts.settings.parsing import parse_options
+
+if TYPE_CHECKING:
+    from darts.searching.result import CellSearchResult
+    from darts.sweeps.chosen import ChosenCell
 
 
 @by_all_processes
 def search_command(arguments: Sequence[str], prog: str) -> None:
-    """Search a cell and print where it is and what it costs."""
+    """Search a cell, or choose one of several searches; print where it is and what it costs."""
     from darts import api
-    from darts.searching.options import SearchOptions, search_overlay
+    from darts.searching.options import search_overlay
+    from darts.sweeps.choice_options import ManySearchOptions
+
+    options = parse_options(ManySearchOptions, arguments, prog=prog, overlay=search_overlay)
+    options.check_choice()
+    if options.seeds is not None:
+        _print_choice(api.run_seeds(options))
+        return
+    result = api.run_search(options.search)
+    print_hint()
+    _print_cell(result)
+    if result.stopped:
+        print(f"stopped early        {result.stopped}")
+    print(f"validation accuracy  {result.validation_accuracy:.2f} % (supernet, last epoch)")
+    print(f"time                 {result.seconds:.0f} s")
+    print(f"run directory        {result.run_dir}")
+
+
+def _print_choice(result: ChosenCell) -> None:
+    from darts.sweeps.chosen import outcome_table
+
+    print_hint()
+    print_table(outcome_table(result.outcomes, result.choice))
+    print()
+    _print_cell(result)
+    print(f"time                 {result.seconds:.0f} s")
+    print(f"run directory        {result.run_dir}\n")
+    print("\n".join(result.sentences()))
+
+
+def _print_cell(result: CellSearchResult) -> None:
     from genotypes.nasbench201 import arch_string, official_index
     from genotypes.published_spaces import NASBENCH201
 
-    options = parse_options(SearchOptions, arguments, prog=prog, overlay=search_overlay)
-    result = api.run_search(options)
-    print_hint()
     print(f"genotype             {RunFiles(result.run_dir).genotype}")
     if result.genotype.rules == NASBENCH201:
         number = official_index(result.genotype)
@@ -32,11 +63,6 @@ def search_command(arguments: Sequence[str], prog: str) -> None:
 
         print(f"known accuracy       {known_words(result.known)}")
     print(f"derived network      {_derived(result.derived)}")
-    if result.stopped:
-        print(f"stopped early        {result.stopped}")
-    print(f"validation accuracy  {result.validation_accuracy:.2f} % (supernet, last epoch)")
-    print(f"time                 {result.seconds:.0f} s")
-    print(f"run directory        {result.run_dir}")
 
 
 def _derived(costs: Mapping[str, Any]) -> str:

@@ -25,6 +25,8 @@ from genotypes.published_spaces import NASBENCH201
 NOT_KEPT = ""
 """The choice of an edge that a node does not keep."""
 
+_NOT_KEPT_NAME = "not kept"
+
 Edge = tuple[str, int, int]
 """Kind of cell, source state and target state."""
 
@@ -65,8 +67,22 @@ class EdgeAgreement:
     def as_dict(self) -> dict[str, Any]:
         """Plain values; an edge that is not kept is called "not kept"."""
         kind, source, target = self.edge
-        choices = {name or "not kept": count for name, count in self.choices.items()}
+        choices = {name or _NOT_KEPT_NAME: count for name, count in self.choices.items()}
         return {"kind": kind, "source": source, "target": target, "choices": choices}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> EdgeAgreement:
+        """The inverse of `as_dict`.
+
+        >>> one = EdgeAgreement(("normal", 0, 2), {NOT_KEPT: 2, "skip_connect": 1})
+        >>> EdgeAgreement.from_dict(one.as_dict()) == one
+        True
+        """
+        choices = {
+            NOT_KEPT if name == _NOT_KEPT_NAME else name: count
+            for name, count in values["choices"].items()
+        }
+        return cls((values["kind"], values["source"], values["target"]), choices)
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from darts.data.statistics import with_statistics
 from darts.data.transforms import training_transform
 from darts.models.registry import describe_model, model_from_description
 from darts.searching.spaces import searched_space
-from darts.settings.options import PlaceOptions, names_of
+from darts.settings.options import names_of
 from darts.settings.recipes import read_recipe
 from darts.sweeps.choice_options import ManySearchOptions
 from darts.system.device import resolve_device
@@ -122,11 +122,12 @@ def short_recipe(options: ManySearchOptions, device: str) -> TrainingOptions:
         recipe = read_recipe("evaluate_nasbench201")
     usual = TrainingOptions(**{name: recipe[name] for name in _RECIPE if name in recipe})
     epochs = options.epochs_of_choice
-    shared = names_of(DataOptions, PlaceOptions)
     return replace(
         usual,
-        **{name: getattr(options, name) for name in shared},
+        **{name: getattr(options, name) for name in names_of(DataOptions)},
         device=device,
+        precision=options.precision,
+        threads=options.threads,
         seed=stream_seed(options.seed, "images of the choice"),
         batch_size=min(usual.batch_size, options.batch_size),
         stem=options.stem,
@@ -134,12 +135,10 @@ def short_recipe(options: ManySearchOptions, device: str) -> TrainingOptions:
         layers=options.layers,
         epochs=epochs,
         lr_warmup_epochs=min(usual.lr_warmup_epochs, epochs // 5),
-        test_images=None,
         test_every=0,
         compile=False,
         auxiliary=False,
         drop_path=0.0,
-        cutout=options.cutout,
     )
 
 
@@ -160,7 +159,8 @@ def set_aside(options: TrainingOptions, every: int) -> Dataset:
     Raises:
         UserError: A class has fewer than `every` images; or see `open_dataset`.
     """
-    plain = DataOptions(**{name: getattr(options, name) for name in names_of(DataOptions)})
+    values = {name: getattr(options, name) for name in names_of(DataOptions)}
+    plain = DataOptions(**{**values, "test_images": None})
     return _opened(plain, every, options.seed, str(resolve_device(options.device)))
 
 

@@ -16,7 +16,7 @@ from darts.trials import cluster, processes
 from darts.trials.attempt import TrialFunction, attempt
 from darts.trials.job import Executor, Job, Resources
 from darts.trials.ledger import Ledger
-from darts.trials.options import ExecutorName, TrialOptions
+from darts.trials.options import ExecutorName, ExecutorOptions
 from darts.trials.progress import TrialProgress
 from darts.trials.schema import Status
 from darts.trials.store import TrialStore
@@ -36,7 +36,7 @@ class TrialsInterrupted(Interrupted):
         self.run_dir = str(store.path.parent)
 
 
-def trial_resources(options: TrialOptions, device: str) -> tuple[str, Resources]:
+def trial_resources(options: ExecutorOptions, device: str) -> tuple[str, Resources]:
     """The device of each trial, as its own process names it, and the resources of the executor.
 
     Args:

@@ -1,0 +1,198 @@
+"""Several independent searches, and the choice of one of their cells.
+
+The directory of the run has the chosen cell where a search has its cell, and a complete run
+directory for each search in `seeds/SEED`, equal to that of `search.py --seed SEED`. Searches and
+short trainings are durable trials: a killed run continues and ends in the same cell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from darts.errors import UserError
+from darts.run_files import RunFiles
+from darts.runs.directory import RunDirectory
+from darts.runs.interrupt import Interrupted
+from darts.searching.checks import check_search
+from darts.searching.spaces import keep_space, searched_space
+from darts.searching.trial import place_of_trials, settings_of_trial
+from darts.settings.options import IntervalOptions, RunOptions, names_of, tagged
+from darts.settings.used_files import files_in_use, keep_files
+from darts.sweeps.agreement import equal_cells
+from darts.sweeps.choice import Candidate, choose
+from darts.sweeps.choice_options import ManySearchOptions
+from darts.sweeps.chosen import ChosenCell
+from darts.sweeps.outcome import Judged, write_outcome
+from darts.sweeps.retrainings import ShortTraining, check_images, key_of, settings_of, short_recipe
+from darts.sweeps.seed_trials import (
+    SeedTrials,
+    one_shot_key,
+    run_of,
+    search_key,
+    validation_images,
+)
+from darts.training.options import TrainingOptions
+from darts.trials.executors import TrialsInterrupted, run_trials, trial_resources
+from darts.trials.job import Resources
+from darts.trials.schema import TRIALS_FILE
+from darts.trials.store import Trial, TrialStore
+from darts.trials.used import using_files
+from genotypes import Genotype, load_genotype
+
+
+def search_many(options: ManySearchOptions) -> ChosenCell:
+    """Search with several seeds and choose a cell, or continue the run in `options.resume`.
+
+    Raises:
+        UserError: A setting, the data or the run directory is wrong; or no search ended well.
+        Interrupted: SIGINT or SIGTERM came; finished trials and checkpoints are kept.
+    """
+    options.check_choice()
+    searches = options.searches()
+    check_search(next(iter(searches.values())))
+    device, resources = trial_resources(options, options.device)
+    recipe = short_recipe(options, device)
+    if options.choose == "retrain":
+        here = recipe if options.executor == "in-process" else replace(recipe, device="cpu")
+        check_images(here, options.choice_hold_out)
+    run = _directory(options)
+    place = place_of_trials(options.search, device)
+    trials = SeedTrials(str(run.path), place, ShortTraining(recipe, options.choice_hold_out))
+    with TrialStore(run.path / TRIALS_FILE) as store:
+        store.configure(_common(recipe))
+        many = _ManySeeds(options, run, store, trials, resources)
+        cells = many.search()
+        judged = many.judge(cells)
+        rows = {trial.key: trial for trial in store.rows()}
+    choice = choose(options.choose, judged.candidates)
+    return write_outcome(options, run, rows, cells, judged, choice)
+
+
+def _directory(options: ManySearchOptions) -> RunDirectory:
+    """A new directory, or that of the run to continue."""
+    if options.resume:
+        run = RunDirectory.open(options.resume)
+        run.record_environment()
+        return run
+    space = searched_space(options.space)
+    run = RunDirectory.create(options.run_dir, "search", asdict(options))
+    keep_files(files_in_use(options.use), run)
+    keep_space(space, options.space, run)
+    return run
+
+
+def _common(recipe: TrainingOptions) -> dict[str, Any]:
+    """What all short trainings share and no later call may change."""
+    left_out = {*tagged(TrainingOptions, "where"), *names_of(RunOptions, IntervalOptions)}
+    plain = {name: value for name, value in asdict(recipe).items() if name not in left_out}
+    return dict(sorted(plain.items()))
+
+
+@dataclass(frozen=True)
+class _ManySeeds:
+    """A run of several searches in progress: adds trials, runs them, reads their results."""
+
+    options: ManySearchOptions
+    run: RunDirectory
+    store: TrialStore
+    trials: SeedTrials
+    resources: Resources
+
+    def search(self) -> dict[int, Genotype]:
+        """Search the missing cells; return those of the searches that ended well, by seed."""
+        searches = self.options.searches()
+        settings = {
+            search_key(seed): settings_of_trial(one, run_of(seed)) for seed, one in searches.items()
+        }
+        self.store.add_all(settings)
+        if self.options.retry_failed:
+            self.store.retry_failed()
+        self._run("searches", "validation_error")
+        cells, errors = {}, []
+        for seed in searches:
+            trial = self.store.trial(search_key(seed))
+            if trial.result is None:
+                errors.append(f"Seed {seed}: {trial.error}")
+            else:
+                cells[seed] = load_genotype(RunFiles(self.run.path / run_of(seed)).genotype)
+        if not cells:
+            raise UserError(
+                f"None of the {len(searches)} searches ended well. {errors[0]}\n"
+                f"Repeat them with --resume {self.run.path} --retry-failed."
+            )
+        return cells
+
+    def judge(self, cells: Mapping[int, Genotype]) -> Judged:
+        """Measure what the cells are compared by."""
+        if self.options.choose == "retrain":
+            return self._by_training(cells)
+        if self.options.choose == "one-shot":
+            return self._inside(cells)
+        images = validation_images(self.options.search)
+        found = []
+        for seed in cells:
+            result = self.store.trial(search_key(seed)).result or {}
+            found.append(Candidate((seed,), (result["validation_accuracy"],), images))
+        return Judged(tuple(found), {})
+
+    def _by_training(self, cells: Mapping[int, Genotype]) -> Judged:
+        """Train each different cell; a single one needs no comparison."""
+        groups = equal_cells(cells)
+        if len(groups) == 1:
+            return Judged((Candidate(groups[0], (), 0),), {})
+        for group in groups:
+            self.store.add_all(settings_of(self.options, cells[group[0]], group[0]))
+        self._run("short trainings", "error")
+        keys = {
+            group: [key_of(group[0], n) for n in range(self.options.choice_trainings)]
+            for group in groups
+        }
+        return self._collected(keys)
+
+    def _inside(self, cells: Mapping[int, Genotype]) -> Judged:
+        """Judge each cell inside its own supernet."""
+        settings = {one_shot_key(seed): {"inside": run_of(seed)} for seed in cells}
+        self.store.add_all(settings)
+        self._run("cells inside supernets", "error")
+        return self._collected({(seed,): [one_shot_key(seed)] for seed in cells})
+
+    def _collected(self, keys: Mapping[tuple[int, ...], Sequence[str]]) -> Judged:
+        """The results of trials, and why others failed."""
+        found: list[Candidate] = []
+        errors: dict[int, str] = {}
+        for seeds, names in keys.items():
+            rows = [self.store.trial(name) for name in names]
+            done = [row.result for row in rows if row.result is not None]
+            failed = [row for row in rows if row.error is not None]
+            if failed:
+                errors |= dict.fromkeys(seeds, _failure(failed, len(rows)))
+            if done:
+                accuracies = tuple(result["accuracy"] for result in done)
+                found.append(Candidate(seeds, accuracies, done[0]["images"]))
+        if not found:
+            raise UserError(
+                f"No cell could be judged. {next(iter(errors.values()))}\n"
+                f"Try again with --resume {self.run.path} --retry-failed."
+            )
+        return Judged(tuple(found), errors)
+
+    def _run(self, title: str, objective: str) -> None:
+        try:
+            run_trials(
+                self.store,
+                using_files(self.options.use, self.trials),
+                executor=self.options.executor,
+                resources=self.resources,
+                title=title,
+                objective=objective,
+            )
+        except TrialsInterrupted:
+            raise Interrupted(self.run.path) from None
+
+
+def _failure(failed: Sequence[Trial], total: int) -> str:
+    reason = (failed[0].error or "").strip().splitlines()
+    share = f"{len(failed)} of {total} trials of its cell failed" if total > 1 else "its cell"
+    return f"{share}: {reason[-1] if reason else 'unknown reason'}"

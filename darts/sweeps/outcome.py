@@ -1,0 +1,143 @@
+"""Write what several searches ended with into the directory of the run."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from darts.report.draw import draw_genotype
+from darts.report.page import write_report
+from darts.run_files import RunFiles
+from darts.runs.directory import RunDirectory
+from darts.searching.stopping import normal_skips
+from darts.sweeps.agreement import agreement, equal_cells
+from darts.sweeps.choice import Candidate, Choice
+from darts.sweeps.choice_options import ManySearchOptions
+from darts.sweeps.chosen import ChosenCell, SeedOutcome, outcome_table
+from darts.sweeps.seed_trials import run_of, search_key
+from darts.trials.store import Trial
+from genotypes import Genotype, save_genotype
+
+CHOICE = "choice"
+"""The entry of `result.json` that only runs of several searches have."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The cells that can be chosen, and why others cannot.
+
+    Attributes:
+        candidates: The cells with what they are compared by, in the order of their seeds.
+        errors: What failed when a cell was judged, by seed.
+    """
+
+    candidates: tuple[Candidate, ...]
+    errors: Mapping[int, str]
+
+
+def write_outcome(
+    options: ManySearchOptions,
+    run: RunDirectory,
+    rows: Mapping[str, Trial],
+    cells: Mapping[int, Genotype],
+    judged: Judged,
+    choice: Choice,
+) -> ChosenCell:
+    """Write `genotype.yaml`, `cells/` and `result.json`, and complete the runs of the searches.
+
+    Args:
+        options: The settings of the run.
+        run: Its directory.
+        rows: All trials by key.
+        cells: The cells of the searches that ended well, by seed.
+        judged: What the cells were compared by.
+        choice: The choice.
+    """
+    seeds = tuple(options.searches())
+    chosen = _named(cells[choice.seed], run, seeds, choice)
+    result = rows[search_key(choice.seed)].result or {}
+    outcomes = tuple(_outcome(seed, rows, cells, judged) for seed in seeds)
+    found = ChosenCell(
+        genotype=chosen,
+        run_dir=run.path,
+        validation_accuracy=result["validation_accuracy"],
+        seconds=_seconds(rows, outcomes),
+        peak_memory=result["peak_memory"],
+        derived=result["derived"],
+        stopped=result.get("stopped", ""),
+        choice=choice,
+        agreement=agreement(cells),
+        outcomes=outcomes,
+    )
+    for seed, cell in cells.items():
+        _complete(RunFiles(run.path / run_of(seed)), cell)
+    save_genotype(chosen, run.genotype)
+    draw_genotype(chosen, run.cells)
+    further: dict[str, Any] = {
+        "warnings": result.get("warnings", []),
+        "seed": choice.seed,
+        CHOICE: choice.as_dict(),
+        "agreement": found.agreement.as_dict(),
+        "seeds": [one.as_dict() for one in outcomes],
+        "table": [list(row) for row in outcome_table(outcomes, choice)],
+        "sentences": list(found.sentences()),
+    }
+    run.write_result(found.as_dict(result["epoch"], result["parameters"], **further))
+    return found
+
+
+def _seconds(rows: Mapping[str, Trial], outcomes: tuple[SeedOutcome, ...]) -> float:
+    """The time of all trials; a search that was continued knows that of all its parts."""
+    searches = {search_key(one.seed) for one in outcomes}
+    others = sum(row.seconds or 0.0 for key, row in rows.items() if key not in searches)
+    return others + sum(one.seconds or 0.0 for one in outcomes)
+
+
+def _named(cell: Genotype, run: RunDirectory, seeds: tuple[int, ...], choice: Choice) -> Genotype:
+    """The chosen genotype under the name of the run, with its provenance."""
+    origin = {"chosen_by": choice.rule, "chosen_from_seeds": list(seeds)}
+    return replace(cell, name=run.path.resolve().name, provenance={**cell.provenance, **origin})
+
+
+def _outcome(
+    seed: int, rows: Mapping[str, Trial], cells: Mapping[int, Genotype], judged: Judged
+) -> SeedOutcome:
+    trial = rows[search_key(seed)]
+    if trial.result is None:
+        return SeedOutcome(seed=seed, error=trial.error or "unknown reason")
+    groups = equal_cells(cells)
+    number = next(index for index, group in enumerate(groups) if seed in group)
+    accuracies = [one.accuracies for one in judged.candidates if seed in one.seeds]
+    derived = trial.result["derived"]
+    return SeedOutcome(
+        seed=seed,
+        error=judged.errors.get(seed, ""),
+        cell=_letter(number),
+        validation_accuracy=trial.result["validation_accuracy"],
+        accuracies=accuracies[0] if accuracies else (),
+        skips=normal_skips(cells[seed]),
+        macs=derived["macs"],
+        params=derived["params"],
+        seconds=trial.result["seconds"],
+        genotype=cells[seed].as_dict(),
+    )
+
+
+def _letter(number: int) -> str:
+    """A for 0, B for 1 … and AA for 26.
+
+    >>> _letter(0), _letter(26)
+    ('A', 'AA')
+    """
+    letters = string.ascii_uppercase
+    more, last = divmod(number, len(letters))
+    return (_letter(more - 1) if more else "") + letters[last]
+
+
+def _complete(search: RunFiles, cell: Genotype) -> None:
+    """Give the run of a search its drawings and its report."""
+    if not search.report.is_file():
+        draw_genotype(cell, search.cells)
+        write_report(search.path)
