@@ -6,13 +6,15 @@
 | `one-shot` | derived cells inside their supernets | the number of images |
 | `validation` | the supernets | the number of images |
 
-Published searches are chosen by short retrainings: four searches, and the cell with the best
-validation accuracy (SmoothDARTS; RobustDARTS compares the supernets' cells likewise). The supernet
-with the lowest error is often the one that collapsed to skip connections (RobustDARTS, its logs).
+Sources: DARTS (arXiv 1806.09055, §3) searches four times, trains the cells from scratch for a short
+time, and takes the one with the best validation accuracy; SmoothDARTS does the same, says its
+author. In the logs of RobustDARTS, the supernets with the lowest validation error are those whose
+cells collapsed to skip connections: that is why `validation` is never the default.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -57,8 +59,8 @@ class Candidate:
 
     @property
     def mean(self) -> float:
-        """Mean accuracy (%)."""
-        return sum(self.accuracies) / len(self.accuracies)
+        """Mean accuracy (%); NaN for a single cell, which is not measured."""
+        return sum(self.accuracies) / len(self.accuracies) if self.accuracies else math.nan
 
     @property
     def name(self) -> str:
@@ -109,7 +111,10 @@ class Choice:
         best = self.best
         chosen = f"Chosen: the cell of {best.name}"
         if len(self.candidates) == 1:
-            return f"{chosen}, because there is no other cell."
+            same = "these searches found the same cell"
+            return (
+                f"{chosen}, because {same if best.seeds[1:] else 'no other cell could be judged'}."
+            )
         second = self.candidates[1]
         if best.mean == second.mean:
             return (
@@ -148,7 +153,7 @@ class Choice:
                 {
                     "seeds": list(one.seeds),
                     "accuracies": list(one.accuracies),
-                    "mean": one.mean,
+                    "mean": one.mean if one.accuracies else None,
                     "images": one.images,
                 }
                 for one in self.candidates
@@ -179,7 +184,8 @@ def choose(rule: ChoiceRule, candidates: Sequence[Candidate]) -> Choice:
         return Choice(rule, ordered, difference)
     groups = [one.accuracies for one in ordered]
     difference = pooled_difference(groups, 0, 1) if len(ordered) > 1 else None
-    return Choice(rule, ordered, difference, components(groups))
+    measured = components(groups) if groups[0] else None
+    return Choice(rule, ordered, difference, measured)
 
 
 def _by_images(best: Candidate, second: Candidate) -> Interval:

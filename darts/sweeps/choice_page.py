@@ -68,7 +68,7 @@ def write_choice_report(directory: Path | str) -> Path:
             ],
             "cards": _cards(result),
             "sentences": result["sentences"],
-            "rows": result["table"],
+            "rows": result["rows"],
             "heat": _heat_maps(agreement, record.genotype),
             "cells": _pictures(result["seeds"], choice["seed"]),
             "config": flat(record.config),

@@ -33,6 +33,7 @@ class SeedOutcome:
         macs: Multiply-adds of the derived network, at the size for retraining.
         params: Its parameters.
         seconds: Duration of the search.
+        known_test: Its known test accuracy (%), if a table was given; it chooses nothing.
         genotype: The cell as plain values.
     """
 
@@ -45,6 +46,7 @@ class SeedOutcome:
     macs: int | None = None
     params: int | None = None
     seconds: float | None = None
+    known_test: float | None = None
     genotype: Mapping[str, Any] | None = None
 
     def as_dict(self) -> dict[str, Any]:
@@ -61,26 +63,30 @@ class ChosenCell(CellSearchResult):
 
     Attributes:
         choice: What was chosen, and why.
+        how: How the cells were judged, in one sentence; may be empty.
         agreement: How far the cells agree.
         outcomes: What became of each search, in the order of the seeds.
     """
 
     choice: Choice
+    how: str
     agreement: Agreement
     outcomes: tuple[SeedOutcome, ...]
 
     def sentences(self) -> list[str]:
-        """The outcome in sentences: agreement, deviations, a warning, and last the choice."""
+        """The outcome: agreement, how cells were judged, deviations, a warning, the choice."""
         warning = f"Note: {self.choice.warning}" if self.choice.warning else ""
-        found = [self.agreement.sentence(), deviations_sentence(self.choice), warning]
+        found = [self.agreement.sentence(), self.how, deviations_sentence(self.choice), warning]
         return [*filter(None, found), self.choice.sentence()]
 
 
 def outcome_table(outcomes: Sequence[SeedOutcome], choice: Choice) -> list[Row]:
     """Rows of text, one per search; the first row is the head."""
-    judged = _HEADS[choice.rule]
-    head = ("seed", "cell", "supernet", *([judged] if judged else []), "skips", "multiply-adds", "")
-    rows: list[Row] = [head]
+    judged = [_HEADS[choice.rule]] if _HEADS[choice.rule] else []
+    looked_up = ["table test"] if any(one.known_test is not None for one in outcomes) else []
+    rows: list[Row] = [
+        ("seed", "cell", "supernet", *judged, "skips", "multiply-adds", *looked_up, "")
+    ]
     for one in outcomes:
         marks = ["chosen"] if one.seed == choice.seed else []
         if one.error:
@@ -94,6 +100,7 @@ def outcome_table(outcomes: Sequence[SeedOutcome], choice: Choice) -> list[Row]:
                 *([accuracies_text(one.accuracies)] if judged else []),
                 _NOTHING if one.skips is None else str(one.skips),
                 _NOTHING if one.macs is None else f"{one.macs:,}",
+                *([_percent(one.known_test)] if looked_up else []),
                 "; ".join(marks),
             )
         )

@@ -16,6 +16,7 @@ from darts.run_files import RunFiles
 from darts.runs.directory import RunDirectory
 from darts.runs.interrupt import Interrupted
 from darts.searching.checks import check_search
+from darts.searching.known import KnownAccuracies
 from darts.searching.spaces import keep_space, searched_space
 from darts.searching.trial import place_of_trials, settings_of_trial
 from darts.settings.options import IntervalOptions, RunOptions, names_of, tagged
@@ -39,7 +40,7 @@ from darts.trials.job import Resources
 from darts.trials.schema import TRIALS_FILE
 from darts.trials.store import Trial, TrialStore
 from darts.trials.used import using_files
-from genotypes import Genotype, load_genotype
+from genotypes import Genotype, SearchSpace, load_genotype
 
 
 def search_many(options: ManySearchOptions) -> ChosenCell:
@@ -52,12 +53,15 @@ def search_many(options: ManySearchOptions) -> ChosenCell:
     options.check_choice()
     searches = options.searches()
     check_search(next(iter(searches.values())))
+    space = searched_space(options.space, options.resume)
+    known = KnownAccuracies(options.search, space)
+    known.announce(silent=False)
     device, resources = trial_resources(options, options.device)
     recipe = short_recipe(options, device)
     if options.choose == "retrain":
         here = recipe if options.executor == "in-process" else replace(recipe, device="cpu")
         check_images(here, options.choice_hold_out)
-    run = _directory(options)
+    run = _directory(options, space)
     place = place_of_trials(options.search, device)
     trials = SeedTrials(str(run.path), place, ShortTraining(recipe, options.choice_hold_out))
     with TrialStore(run.path / TRIALS_FILE) as store:
@@ -67,16 +71,15 @@ def search_many(options: ManySearchOptions) -> ChosenCell:
         judged = many.judge(cells)
         rows = {trial.key: trial for trial in store.rows()}
     choice = choose(options.choose, judged.candidates)
-    return write_outcome(options, run, rows, cells, judged, choice)
+    return write_outcome(options, run, rows, cells, judged, choice, known)
 
 
-def _directory(options: ManySearchOptions) -> RunDirectory:
+def _directory(options: ManySearchOptions, space: SearchSpace) -> RunDirectory:
     """A new directory, or that of the run to continue."""
     if options.resume:
         run = RunDirectory.open(options.resume)
         run.record_environment()
         return run
-    space = searched_space(options.space)
     run = RunDirectory.create(options.run_dir, "search", asdict(options))
     keep_files(files_in_use(options.use), run)
     keep_space(space, options.space, run)
@@ -135,13 +138,13 @@ class _ManySeeds:
         for seed in cells:
             result = self.store.trial(search_key(seed)).result or {}
             found.append(Candidate((seed,), (result["validation_accuracy"],), images))
-        return Judged(tuple(found), {})
+        return Judged(tuple(found))
 
     def _by_training(self, cells: Mapping[int, Genotype]) -> Judged:
         """Train each different cell; a single one needs no comparison."""
         groups = equal_cells(cells)
         if len(groups) == 1:
-            return Judged((Candidate(groups[0], (), 0),), {})
+            return Judged((Candidate(groups[0], (), 0),))
         for group in groups:
             self.store.add_all(settings_of(self.options, cells[group[0]], group[0]))
         self._run("short trainings", "error")
@@ -149,7 +152,18 @@ class _ManySeeds:
             group: [key_of(group[0], n) for n in range(self.options.choice_trainings)]
             for group in groups
         }
-        return self._collected(keys)
+        judged = self._collected(keys)
+        return replace(judged, how=self._how(judged))
+
+    def _how(self, judged: Judged) -> str:
+        number, recipe = self.options.choice_trainings, self.trials.train.options
+        rows = [row.result for row in self.store.rows() if "model" in row.settings and row.result]
+        return (
+            f"Short trainings: {number} of each cell, {recipe.epochs} "
+            f"epoch{'s' * (recipe.epochs != 1)}, {recipe.channels} channels, {recipe.layers} "
+            f"cells in the network, on {rows[0]['train_images']:,} training images; compared on "
+            f"{judged.candidates[0].images:,} others."
+        )
 
     def _inside(self, cells: Mapping[int, Genotype]) -> Judged:
         """Judge each cell inside its own supernet."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import string
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from darts.report.draw import draw_genotype
 from darts.report.page import write_report
 from darts.run_files import RunFiles
 from darts.runs.directory import RunDirectory
+from darts.searching.known import KnownAccuracies
 from darts.searching.stopping import normal_skips
 from darts.sweeps.agreement import agreement, equal_cells
 from darts.sweeps.choice import Candidate, Choice
@@ -31,10 +32,12 @@ class Judged:
     Attributes:
         candidates: The cells with what they are compared by, in the order of their seeds.
         errors: What failed when a cell was judged, by seed.
+        how: How they were judged, in one sentence; empty if there is nothing to say.
     """
 
     candidates: tuple[Candidate, ...]
-    errors: Mapping[int, str]
+    errors: Mapping[int, str] = field(default_factory=dict)
+    how: str = ""
 
 
 def write_outcome(
@@ -44,6 +47,7 @@ def write_outcome(
     cells: Mapping[int, Genotype],
     judged: Judged,
     choice: Choice,
+    known: KnownAccuracies,
 ) -> ChosenCell:
     """Write `genotype.yaml`, `cells/` and `result.json`, and complete the runs of the searches.
 
@@ -54,11 +58,12 @@ def write_outcome(
         cells: The cells of the searches that ended well, by seed.
         judged: What the cells were compared by.
         choice: The choice.
+        known: Known accuracies; they are shown beside the cells and choose nothing.
     """
     seeds = tuple(options.searches())
     chosen = _named(cells[choice.seed], run, seeds, choice)
     result = rows[search_key(choice.seed)].result or {}
-    outcomes = tuple(_outcome(seed, rows, cells, judged) for seed in seeds)
+    outcomes = tuple(_outcome(seed, rows, cells, judged, known) for seed in seeds)
     found = ChosenCell(
         genotype=chosen,
         run_dir=run.path,
@@ -67,7 +72,9 @@ def write_outcome(
         peak_memory=result["peak_memory"],
         derived=result["derived"],
         stopped=result.get("stopped", ""),
+        known=known.row(chosen),
         choice=choice,
+        how=judged.how,
         agreement=agreement(cells),
         outcomes=outcomes,
     )
@@ -81,7 +88,7 @@ def write_outcome(
         CHOICE: choice.as_dict(),
         "agreement": found.agreement.as_dict(),
         "seeds": [one.as_dict() for one in outcomes],
-        "table": [list(row) for row in outcome_table(outcomes, choice)],
+        "rows": [list(row) for row in outcome_table(outcomes, choice)],
         "sentences": list(found.sentences()),
     }
     run.write_result(found.as_dict(result["epoch"], result["parameters"], **further))
@@ -102,7 +109,11 @@ def _named(cell: Genotype, run: RunDirectory, seeds: tuple[int, ...], choice: Ch
 
 
 def _outcome(
-    seed: int, rows: Mapping[str, Trial], cells: Mapping[int, Genotype], judged: Judged
+    seed: int,
+    rows: Mapping[str, Trial],
+    cells: Mapping[int, Genotype],
+    judged: Judged,
+    known: KnownAccuracies,
 ) -> SeedOutcome:
     trial = rows[search_key(seed)]
     if trial.result is None:
@@ -110,7 +121,7 @@ def _outcome(
     groups = equal_cells(cells)
     number = next(index for index, group in enumerate(groups) if seed in group)
     accuracies = [one.accuracies for one in judged.candidates if seed in one.seeds]
-    derived = trial.result["derived"]
+    derived, found = trial.result["derived"], known.row(cells[seed])
     return SeedOutcome(
         seed=seed,
         error=judged.errors.get(seed, ""),
@@ -121,6 +132,7 @@ def _outcome(
         macs=derived["macs"],
         params=derived["params"],
         seconds=trial.result["seconds"],
+        known_test=None if found is None else found.test,
         genotype=cells[seed].as_dict(),
     )
 

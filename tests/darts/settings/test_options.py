@@ -14,13 +14,13 @@ from darts.design_space.options import PopulationOptions, recipe_of
 from darts.detection.options import DetectionOptions
 from darts.joint.options import JointOptions, recipe_names
 from darts.methods.parts import PARTS
-from darts.searching.options import SearchOptions
 from darts.settings.options import PlaceOptions, RunOptions, StepOptions, names_of, option, tagged
+from darts.sweeps.choice_options import ChoiceOptions, ManySearchOptions
 from darts.training.options import TrainingOptions, training_of
 from darts.trials.options import ExecutorOptions, TrialOptions
 
 COMMANDS = {
-    "search": SearchOptions,
+    "search": ManySearchOptions,
     "evaluate": TrainingOptions,
     "compare": CompareOptions,
     "detect": DetectionOptions,
@@ -38,6 +38,7 @@ ADDED = {
     "space train": {"use", "half"},
     "search": {
         *PARTS,
+        *names_of(ChoiceOptions, ExecutorOptions),
         "use",
         "half",
         "space",
@@ -70,7 +71,8 @@ def test_what_may_change_beside_resume(command: str) -> None:
     found = set(tagged(COMMANDS[command], "resumable"))
     assert found >= set(KNOWN["resumable"][command])
     executors = set(names_of(ExecutorOptions))
-    assert found - set(KNOWN["resumable"][command]) <= executors | {"compile", "use", "table"}
+    added = {"compile", "use", "table", "retry_failed"}
+    assert found - set(KNOWN["resumable"][command]) <= executors | added
 
 
 def test_what_a_recipe_may_decide() -> None:
