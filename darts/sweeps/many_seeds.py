@@ -57,7 +57,7 @@ def search_many(options: ManySearchOptions) -> ChosenCell:
     known = KnownAccuracies(options.search, space)
     known.announce(silent=False)
     device, resources = trial_resources(options, options.device)
-    recipe = short_recipe(options, device)
+    recipe = short_recipe(options, space, device)
     if options.choose == "retrain":
         here = recipe if options.executor == "in-process" else replace(recipe, device="cpu")
         check_images(here, options.choice_hold_out)

@@ -22,7 +22,6 @@ from darts.data.splits import hold_out
 from darts.data.statistics import with_statistics
 from darts.data.transforms import training_transform
 from darts.models.registry import describe_model, model_from_description
-from darts.searching.spaces import searched_space
 from darts.settings.options import names_of
 from darts.settings.recipes import read_recipe
 from darts.sweeps.choice_options import ManySearchOptions
@@ -31,7 +30,7 @@ from darts.system.randomness import stream_seed
 from darts.training.options import TrainingOptions
 from darts.training.trial import train_briefly
 from darts.trials.attempt import ReportEpoch
-from genotypes import Genotype
+from genotypes import Genotype, SearchSpace
 
 # Settings of a recipe that a short training takes over.
 _RECIPE = (
@@ -104,7 +103,7 @@ def key_of(seed: int, number: int) -> str:
     return f"seed {seed}, training {number + 1}"
 
 
-def short_recipe(options: ManySearchOptions, device: str) -> TrainingOptions:
+def short_recipe(options: ManySearchOptions, space: SearchSpace, device: str) -> TrainingOptions:
     """The recipe of the short trainings that choose among the cells of a search.
 
     Width, depth, stem and images are those of the search; the optimiser is that of a retraining, in
@@ -113,12 +112,13 @@ def short_recipe(options: ManySearchOptions, device: str) -> TrainingOptions:
 
     Args:
         options: The searches.
+        space: Their cells.
         device: The device, as the process of a training names it.
     """
     recipe: dict[str, Any] = {}
     if options.dataset == "imagenet":
         recipe = read_recipe("evaluate_imagenet")
-    if searched_space(options.space).stack == "stages":
+    if space.stack == "stages":
         recipe = read_recipe("evaluate_nasbench201")
     usual = TrainingOptions(**{name: recipe[name] for name in _RECIPE if name in recipe})
     epochs = options.epochs_of_choice

@@ -24,10 +24,11 @@ from darts.data.source import Source
 from darts.errors import UserError
 from darts.run_files import RunFiles
 from darts.searching.task import SearchTask
-from darts.sweeps import many_seeds, outcome, retrainings
+from darts.sweeps import outcome, retrainings
+from darts.sweeps.choice_options import ManySearchOptions
 from darts.sweeps.chosen import ChosenCell
 from darts.trials.store import TrialStore
-from genotypes import load_genotype
+from genotypes import find_space, load_genotype
 from tests.darts.processes import forkserver
 from tests.darts.runs_support import assert_same_run
 
@@ -365,9 +366,9 @@ def test_torchrun_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
 def test_the_choice_knows_no_private_seeds() -> None:
     """Two runs differ in the images of the choice exactly if their seeds do."""
     options = [
-        many_seeds.ManySearchOptions(seed=seed, dataset="digits", train_images=100, seeds=2)
+        ManySearchOptions(seed=seed, dataset="digits", train_images=100, seeds=2)
         for seed in (0, 0, 1)
     ]
-    seeds = [retrainings.short_recipe(one, "cpu").seed for one in options]
+    seeds = [retrainings.short_recipe(one, find_space("darts"), "cpu").seed for one in options]
     assert seeds[0] == seeds[1] != seeds[2]
     assert seeds[0] not in options[0].searches()
