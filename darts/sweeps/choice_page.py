@@ -65,6 +65,11 @@ def write_choice_report(directory: Path | str) -> Path:
             "notes": [
                 *([choice["warning"]] if choice["warning"] else []),
                 *(f"Seed {one['seed']}: {one['error']}" for one in failed),
+                *(
+                    f"Seed {one['seed']}, {text}"
+                    for one in result["seeds"]
+                    for text in one["warnings"]
+                ),
             ],
             "cards": _cards(result),
             "sentences": result["sentences"],

@@ -33,6 +33,7 @@ class SeedOutcome:
         macs: Multiply-adds of the derived network, at the size for retraining.
         params: Its parameters.
         seconds: Duration of the search.
+        warnings: What its search warned of, such as a collapse.
         known_test: Its known test accuracy (%), if a table was given; it chooses nothing.
         genotype: The cell as plain values.
     """
@@ -46,12 +47,14 @@ class SeedOutcome:
     macs: int | None = None
     params: int | None = None
     seconds: float | None = None
+    warnings: tuple[str, ...] = ()
     known_test: float | None = None
     genotype: Mapping[str, Any] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values."""
-        return {**asdict(self), "accuracies": list(self.accuracies)}
+        lists = {"accuracies": list(self.accuracies), "warnings": list(self.warnings)}
+        return {**asdict(self), **lists}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,10 +77,16 @@ class ChosenCell(CellSearchResult):
     outcomes: tuple[SeedOutcome, ...]
 
     def sentences(self) -> list[str]:
-        """The outcome: agreement, how cells were judged, deviations, a warning, the choice."""
-        warning = f"Note: {self.choice.warning}" if self.choice.warning else ""
-        found = [self.agreement.sentence(), self.how, deviations_sentence(self.choice), warning]
-        return [*filter(None, found), self.choice.sentence()]
+        """The outcome: agreement, how cells were judged, deviations, warnings, the choice."""
+        chosen = next(one for one in self.outcomes if one.seed == self.choice.seed)
+        return [
+            self.agreement.sentence(),
+            *([self.how] if self.how else []),
+            *filter(None, [deviations_sentence(self.choice)]),
+            *([f"Note: {self.choice.warning}"] if self.choice.warning else []),
+            *(f"Warning of the chosen search: {text}" for text in chosen.warnings),
+            self.choice.sentence(),
+        ]
 
 
 def outcome_table(outcomes: Sequence[SeedOutcome], choice: Choice) -> list[Row]:

@@ -63,7 +63,9 @@ def search_many(options: ManySearchOptions) -> ChosenCell:
         check_images(here, options.choice_hold_out)
     run = _directory(options, space)
     place = place_of_trials(options.search, device)
-    trials = SeedTrials(str(run.path), place, ShortTraining(recipe, options.choice_hold_out))
+    # Another machine has another working directory.
+    folder = run.path.resolve() if options.executor == "ray" else run.path
+    trials = SeedTrials(str(folder), place, ShortTraining(recipe, options.choice_hold_out))
     with TrialStore(run.path / TRIALS_FILE) as store:
         store.configure(_common(recipe))
         many = _ManySeeds(options, run, store, trials, resources)

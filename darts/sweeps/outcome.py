@@ -132,6 +132,9 @@ def _outcome(
         macs=derived["macs"],
         params=derived["params"],
         seconds=trial.result["seconds"],
+        warnings=tuple(
+            f"after epoch {one['epoch']}: {one['text']}" for one in trial.result["warnings"]
+        ),
         known_test=None if found is None else found.test,
         genotype=cells[seed].as_dict(),
     )

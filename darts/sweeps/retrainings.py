@@ -107,8 +107,8 @@ def short_recipe(options: ManySearchOptions, space: SearchSpace, device: str) ->
     """The recipe of the short trainings that choose among the cells of a search.
 
     Width, depth, stem and images are those of the search; the optimiser is that of a retraining, in
-    batches that are not larger than the search's. Subsets of images are sampled anew, so that no
-    search has seen exactly these images.
+    batches that are not larger than the search's, with a learning rate in proportion. Subsets of
+    images are sampled anew, so that no search has seen exactly these images.
 
     Args:
         options: The searches.
@@ -122,6 +122,7 @@ def short_recipe(options: ManySearchOptions, space: SearchSpace, device: str) ->
         recipe = read_recipe("evaluate_nasbench201")
     usual = TrainingOptions(**{name: recipe[name] for name in _RECIPE if name in recipe})
     epochs = options.epochs_of_choice
+    batch_size = min(usual.batch_size, options.batch_size)
     return replace(
         usual,
         **{name: getattr(options, name) for name in names_of(DataOptions)},
@@ -129,7 +130,8 @@ def short_recipe(options: ManySearchOptions, space: SearchSpace, device: str) ->
         precision=options.precision,
         threads=options.threads,
         seed=stream_seed(options.seed, "images of the choice"),
-        batch_size=min(usual.batch_size, options.batch_size),
+        batch_size=batch_size,
+        learning_rate=usual.learning_rate * batch_size / usual.batch_size,
         stem=options.stem,
         channels=options.channels,
         layers=options.layers,
