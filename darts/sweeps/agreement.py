@@ -21,14 +21,12 @@ from typing import Any
 from genotypes import Genotype, SearchSpace
 from genotypes.nasbench201 import function_of, operations_of
 from genotypes.published_spaces import NASBENCH201
+from genotypes.search_space import Place
 
 NOT_KEPT = ""
 """The choice of an edge that a node does not keep."""
 
 _NOT_KEPT_NAME = "not kept"
-
-Edge = tuple[str, int, int]
-"""Kind of cell, source state and target state."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +39,7 @@ class EdgeAgreement:
             of one edge are joined by "+".
     """
 
-    edge: Edge
+    edge: Place
     choices: Mapping[str, int]
 
     @property
@@ -167,7 +165,7 @@ def agreement(cells: Mapping[int, Genotype]) -> Agreement:
     )
 
 
-def edges_of(space: SearchSpace, nodes: int) -> list[Edge]:
+def edges_of(space: SearchSpace, nodes: int) -> list[Place]:
     """All edges of the cells of a space: (kind, source, target)."""
     return [
         (kind, source, target)
@@ -177,9 +175,9 @@ def edges_of(space: SearchSpace, nodes: int) -> list[Edge]:
     ]
 
 
-def choices_of(genotype: Genotype) -> dict[Edge, str]:
+def choices_of(genotype: Genotype) -> dict[Place, str]:
     """The operation of each edge that a cell keeps; several ones are sorted and joined by "+"."""
-    found: dict[Edge, list[str]] = {}
+    found: dict[Place, list[str]] = {}
     for kind in genotype.kinds:
         for target, node in enumerate(genotype.cell(kind)[0], start=genotype.rules.inputs):
             for operation, source in node:

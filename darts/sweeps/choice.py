@@ -69,7 +69,7 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Choice:
+class CellChoice:
     """The chosen cell.
 
     Attributes:
@@ -161,7 +161,7 @@ class Choice:
         }
 
 
-def choose(rule: ChoiceRule, candidates: Sequence[Candidate]) -> Choice:
+def choose(rule: ChoiceRule, candidates: Sequence[Candidate]) -> CellChoice:
     """Choose the cell with the highest mean accuracy; of equal ones the first.
 
     >>> cells = [Candidate((0,), (80.0, 82.0), 100), Candidate((1,), (90.0, 92.0), 100)]
@@ -181,11 +181,11 @@ def choose(rule: ChoiceRule, candidates: Sequence[Candidate]) -> Choice:
     ordered = tuple(sorted(candidates, key=lambda one: -one.mean))
     if rule != "retrain":
         difference = _by_images(*ordered[:2]) if len(ordered) > 1 else None
-        return Choice(rule, ordered, difference)
+        return CellChoice(rule, ordered, difference)
     groups = [one.accuracies for one in ordered]
     difference = pooled_difference(groups, 0, 1) if len(ordered) > 1 else None
     measured = components(groups) if groups[0] else None
-    return Choice(rule, ordered, difference, measured)
+    return CellChoice(rule, ordered, difference, measured)
 
 
 def _by_images(best: Candidate, second: Candidate) -> Interval:

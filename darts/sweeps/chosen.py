@@ -9,7 +9,7 @@ from typing import Any
 from darts.report.tables import Row
 from darts.searching.result import CellSearchResult
 from darts.sweeps.agreement import Agreement
-from darts.sweeps.choice import Choice, ChoiceRule
+from darts.sweeps.choice import CellChoice, ChoiceRule
 
 _NOTHING = "–"
 _HEADS: Mapping[ChoiceRule, str] = {
@@ -71,7 +71,7 @@ class ChosenCell(CellSearchResult):
         outcomes: What became of each search, in the order of the seeds.
     """
 
-    choice: Choice
+    choice: CellChoice
     how: str
     agreement: Agreement
     outcomes: tuple[SeedOutcome, ...]
@@ -89,7 +89,7 @@ class ChosenCell(CellSearchResult):
         ]
 
 
-def outcome_table(outcomes: Sequence[SeedOutcome], choice: Choice) -> list[Row]:
+def outcome_table(outcomes: Sequence[SeedOutcome], choice: CellChoice) -> list[Row]:
     """Rows of text, one per search; the first row is the head."""
     judged = [_HEADS[choice.rule]] if _HEADS[choice.rule] else []
     looked_up = ["table test"] if any(one.known_test is not None for one in outcomes) else []
@@ -131,7 +131,7 @@ def accuracies_text(values: Sequence[float]) -> str:
     return f"{mean:.2f} ± {deviation:.2f} %"
 
 
-def deviations_sentence(choice: Choice) -> str:
+def deviations_sentence(choice: CellChoice) -> str:
     """How far cells differ, and trainings of one cell; empty if it is not known."""
     found = choice.components
     if found is None or found.within is None:

@@ -26,7 +26,13 @@ from darts.sweeps.choice import Candidate, choose
 from darts.sweeps.choice_options import ManySearchOptions
 from darts.sweeps.chosen import ChosenCell
 from darts.sweeps.outcome import Judged, write_outcome
-from darts.sweeps.retrainings import ShortTraining, check_images, key_of, settings_of, short_recipe
+from darts.sweeps.retrainings import (
+    ShortTraining,
+    check_choice_images,
+    key_of,
+    short_recipe,
+    trainings_of,
+)
 from darts.sweeps.seed_trials import (
     SeedTrials,
     one_shot_key,
@@ -60,7 +66,7 @@ def search_many(options: ManySearchOptions) -> ChosenCell:
     recipe = short_recipe(options, space, device)
     if options.choose == "retrain":
         here = recipe if options.executor == "in-process" else replace(recipe, device="cpu")
-        check_images(here, options.choice_hold_out)
+        check_choice_images(here, options.choice_hold_out)
     run = _directory(options, space)
     place = place_of_trials(options.search, device)
     # Another machine has another working directory.
@@ -148,7 +154,7 @@ class _ManySeeds:
         if len(groups) == 1:
             return Judged((Candidate(groups[0], (), 0),))
         for group in groups:
-            self.store.add_all(settings_of(self.options, cells[group[0]], group[0]))
+            self.store.add_all(trainings_of(self.options, cells[group[0]], group[0]))
         self._run("short trainings", "error")
         keys = {
             group: [key_of(group[0], n) for n in range(self.options.choice_trainings)]

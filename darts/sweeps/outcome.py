@@ -14,7 +14,7 @@ from darts.runs.directory import RunDirectory
 from darts.searching.known import KnownAccuracies
 from darts.searching.stopping import normal_skips
 from darts.sweeps.agreement import agreement, equal_cells
-from darts.sweeps.choice import Candidate, Choice
+from darts.sweeps.choice import Candidate, CellChoice
 from darts.sweeps.choice_options import ManySearchOptions
 from darts.sweeps.chosen import ChosenCell, SeedOutcome, outcome_table
 from darts.sweeps.seed_trials import run_of, search_key
@@ -46,7 +46,7 @@ def write_outcome(
     rows: Mapping[str, Trial],
     cells: Mapping[int, Genotype],
     judged: Judged,
-    choice: Choice,
+    choice: CellChoice,
     known: KnownAccuracies,
 ) -> ChosenCell:
     """Write `genotype.yaml`, `cells/` and `result.json`, and complete the runs of the searches.
@@ -102,7 +102,9 @@ def _seconds(rows: Mapping[str, Trial], outcomes: tuple[SeedOutcome, ...]) -> fl
     return others + sum(one.seconds or 0.0 for one in outcomes)
 
 
-def _named(cell: Genotype, run: RunDirectory, seeds: tuple[int, ...], choice: Choice) -> Genotype:
+def _named(
+    cell: Genotype, run: RunDirectory, seeds: tuple[int, ...], choice: CellChoice
+) -> Genotype:
     """The chosen genotype under the name of the run, with its provenance."""
     origin = {"chosen_by": choice.rule, "chosen_from_seeds": list(seeds)}
     return replace(cell, name=run.path.resolve().name, provenance={**cell.provenance, **origin})

@@ -55,7 +55,7 @@ class ShortTraining:
         """Train once.
 
         Args:
-            settings: `model`, the description of the cell, and `seed`; see `settings_of`.
+            settings: `model`, the description of the cell, and `seed`; see `trainings_of`.
             report: Receives `epoch` and the training's loss and accuracy after each epoch.
 
         Returns:
@@ -80,7 +80,9 @@ class ShortTraining:
         }
 
 
-def settings_of(options: ManySearchOptions, cell: Genotype, seed: int) -> dict[str, dict[str, Any]]:
+def trainings_of(
+    options: ManySearchOptions, cell: Genotype, seed: int
+) -> dict[str, dict[str, Any]]:
     """The trials that train a cell, by their keys.
 
     Args:
@@ -144,7 +146,7 @@ def short_recipe(options: ManySearchOptions, space: SearchSpace, device: str) ->
     )
 
 
-def check_images(options: TrainingOptions, every: int) -> None:
+def check_choice_images(options: TrainingOptions, every: int) -> None:
     """Check that cells can be compared on these images.
 
     Raises:

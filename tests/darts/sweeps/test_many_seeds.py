@@ -245,7 +245,7 @@ def test_no_other_rule_looks_at_a_test_image(
     assert not any(one.error for one in found.outcomes)
     assert found.choice.rule == rule
     assert {one.images for one in found.choice.candidates} == {60}
-    assert found.choice.warning in found.sentences()[-2]
+    assert f"Note: {found.choice.warning}" in found.sentences()
     best = max(found.choice.candidates, key=lambda one: one.mean)
     assert found.choice.seed == best.seeds[0]
     if rule == "validation":
@@ -253,12 +253,14 @@ def test_no_other_rule_looks_at_a_test_image(
         assert {one.seeds[0]: one.mean for one in found.choice.candidates} == values
 
 
-def test_the_refusing_images_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_refusing_images_would_be_noticed(tmp_path: Path) -> None:
     """An evaluation, which does look at them, fails."""
-    monkeypatch.setattr(sources, "open_digits", untouchable_digits)
-    with pytest.raises(AssertionError, match="read"):
-        darts.evaluate(genotype="darts_v1", dataset="digits", preset="smoke", test_images=None,
-                       device="cpu", epochs=1, channels=4, run_dir=os.devnull + "x")  # fmt: skip
+    settings = {"dataset": "digits", "preset": "smoke", "test_images": None, "device": "cpu"}
+    with no_test_images(), pytest.raises(AssertionError, match="test images were read"):
+        darts.evaluate(
+            **settings, genotype="darts_v1", train_images=60, epochs=1, channels=4,
+            run_dir=str(tmp_path / "run"),
+        )  # fmt: skip
 
 
 def test_set_aside_images_are_disjoint_training_images() -> None:
