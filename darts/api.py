@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from darts.nasbench.judgement import CellJudgement
     from darts.searching.result import CellSearchResult
     from darts.sweeps.chosen import ChosenCell
+    from darts.proxies.study import ScoredNetwork
+    from darts.searching.task import CellSearchResult
     from darts.training.choice import TrainingPlan
     from darts.training.task import TrainingResult
 
@@ -141,6 +143,23 @@ def run_comparison(options: CompareOptions) -> FinishedComparison:
     compared = train_and_compare(options, plan.model)
     write_comparison_report(compared.comparison, compared.path)
     return compared
+
+
+def score(*models: str, **settings: Any) -> list[ScoredNetwork]:
+    """Score networks without training them; settings are the fields of `ScoreOptions`.
+
+    >>> scored = score("nb201-6111", scores=("synflow",), channels=4, layers=3)
+    >>> scored[0].params, round(scored[0].mean("synflow"))
+    (17606, 27)
+
+    Raises:
+        UserError: A setting, a model or the data is wrong.
+        GenotypeError: A genotype is wrong.
+    """
+    from darts.proxies.options import ScoreOptions
+    from darts.proxies.study import score_networks
+
+    return score_networks(ScoreOptions(models=models, **settings))
 
 
 def report(directories: list[Path]) -> Path:

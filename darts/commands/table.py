@@ -145,6 +145,9 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "cost": Command(
             "count a model's parameters, multiply-adds and activations", "info:cost_command"
         ),
+        "score": Command(
+            "score networks without training them, beside their costs", "score:score_command"
+        ),
         "scale": Command(
             "scale a model's depth, width and resolution to a budget", "scale:scale_command", _SCALE
         ),
