@@ -145,12 +145,12 @@ def run_comparison(options: CompareOptions) -> FinishedComparison:
     return compared
 
 
-def score(*models: str, **settings: Any) -> list[ScoredNetwork]:
+def score_models(*models: str, **settings: Any) -> list[ScoredNetwork]:
     """Score networks without training them; settings are the fields of `ScoreOptions`.
 
-    >>> scored = score("nb201-6111", scores=("synflow",), channels=4, layers=3)
+    >>> scored = score_models("nb201-6111", scores=("synflow",), channels=4, layers=3)
     >>> scored[0].params, round(scored[0].mean("synflow"))
-    (17606, 27)
+    (17606, 24)
 
     Raises:
         UserError: A setting, a model or the data is wrong.

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from darts.commands.shared import Arguments, print_table
 from darts.errors import UserError, closest
@@ -15,7 +15,10 @@ from darts.proxies.catalogue import SCORES
 from darts.proxies.options import ScoreOptions
 
 if TYPE_CHECKING:
+    from darts.nasbench.table import AccuracyTable
+    from darts.proxies.correlation import ScoreCorrelation
     from darts.proxies.study import ScoredNetwork
+    from darts.statistics.interval import Interval
 
 
 def score_command(arguments: Sequence[str], prog: str) -> None:
@@ -42,15 +45,26 @@ def score_command(arguments: Sequence[str], prog: str) -> None:
         )
     from darts.proxies.study import score_networks, scores_as_dict, write_scores
 
+    table = _open_table(parsed.table)
     networks = score_networks(options, out=parsed.output, on_network=_show_progress)
     if parsed.sort is not None:
         networks.sort(key=lambda one: -one.mean(parsed.sort))
+    correlations: list[ScoreCorrelation] = []
+    more: dict[str, Any] = {}
+    if table is not None:
+        from darts.proxies.correlation import correlate_scores
+
+        correlations = correlate_scores(networks, table, options.seed)
+        more["table"] = {"path": str(table.path), "dataset": table.dataset}
+        more["correlations"] = [one.as_dict() for one in correlations]
     if parsed.output is not None:
-        write_scores(parsed.output, options, networks)
+        write_scores(parsed.output, options, networks, more)
     if parsed.json:
-        print(json.dumps(scores_as_dict(options, networks)))
+        print(json.dumps(scores_as_dict(options, networks, more)))
         return
     _print_networks(networks)
+    if table is not None:
+        _print_correlations(correlations, table)
 
 
 def _parser(prog: str) -> Arguments:
@@ -95,6 +109,11 @@ def _parser(prog: str) -> Arguments:
     add("--classes", type=int, help="number of classes")
     add("--resolution", type=int, help="side of the images in pixels")
     add("--sort", metavar="COLUMN", help="sort by a score, params or macs, largest first")
+    add(
+        "--table",
+        metavar="FILE",
+        help="table of known accuracies (see benchmark nasbench201): correlate all scores with it",
+    )
     add("--json", action="store_true")
     add(
         "-o",
@@ -103,6 +122,17 @@ def _parser(prog: str) -> Arguments:
         help="JSON file, written after each network; the same command continues it",
     )
     return parser
+
+
+def _open_table(path: str | None) -> AccuracyTable | None:
+    if path is None:
+        return None
+    from darts.nasbench.reading import read_table
+
+    table = read_table(path)
+    for note in table.notes:
+        print(f"{path}: {note}", file=sys.stderr)
+    return table
 
 
 def _show_progress(number: int, total: int, network: ScoredNetwork) -> None:
@@ -118,6 +148,32 @@ def _print_networks(networks: Sequence[ScoredNetwork]) -> None:
             (one.name, f"{one.params:,}", f"{one.macs:,}", *(_shown(one, name) for name in names))
         )
     print_table(rows)
+
+
+def _print_correlations(correlations: Sequence[ScoreCorrelation], table: AccuracyTable) -> None:
+    print(f"\nRank correlations with the accuracies of {table.path} ({table.dataset}).")
+    print("[ ]: 95 % interval; top: the tenth with the highest accuracy.")
+    rows = [("score", "accuracy", "n", "Spearman", "Kendall", "n top", "Spearman top")]
+    for one in correlations:
+        whole, top = one.overall, one.top
+        rows.append(
+            (
+                one.score,
+                one.accuracy,
+                str(whole.n),
+                _interval(whole.spearman),
+                _interval(whole.kendall),
+                str(top.n),
+                _interval(top.spearman),
+            )
+        )
+    print_table(rows)
+
+
+def _interval(found: Interval | None) -> str:
+    if found is None:
+        return "–"
+    return f"{found.middle:.3f} [{found.low:.3f}, {found.high:.3f}]"
 
 
 def _shown(network: ScoredNetwork, name: str) -> str:

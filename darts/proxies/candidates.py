@@ -46,7 +46,7 @@ def list_candidates(options: ScoreOptions) -> list[Candidate]:
 
     >>> listed = list_candidates(ScoreOptions(models=("resnet50",), sample=1, space="nasbench201"))
     >>> [candidate.name for candidate in listed]
-    ['resnet50', 'nb201-7045']
+    ['resnet50', 'nb201-3040']
 
     Raises:
         UserError, GenotypeError: There is no such model or space, or too few cells.

@@ -17,7 +17,7 @@ from darts.proxies.options import ScoreOptions
 from darts.proxies.score import UNDEFINED, score_network
 from darts.statistics.estimates import estimate
 
-FORMAT = 1
+_FORMAT = 1
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ def scores_as_dict(
 ) -> dict[str, Any]:
     """Settings and scores as plain values, with further entries."""
     listed = [one.as_dict() for one in networks]
-    return {"format": FORMAT, "settings": options.as_dict(), "networks": listed, **(more or {})}
+    return {"format": _FORMAT, "settings": options.as_dict(), "networks": listed, **(more or {})}
 
 
 def _read(path: Path, options: ScoreOptions) -> list[ScoredNetwork]:
@@ -157,7 +157,7 @@ def _read(path: Path, options: ScoreOptions) -> list[ScoredNetwork]:
         content = json.loads(path.read_text(encoding="utf-8"))
         settings, networks = content["settings"], content["networks"]
         listed = [ScoredNetwork.from_dict(one) for one in networks]
-        known = content["format"] == FORMAT
+        known = content["format"] == _FORMAT
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         known = False
     if not known:

@@ -7,7 +7,6 @@ A score never touches the network that it is given. It works on a copy, so weigh
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -117,11 +116,6 @@ def without_batch_norms(network: nn.Module) -> nn.Module:
             if isinstance(child, _BatchNorm):
                 setattr(part, name, nn.Identity())
     return network
-
-
-def batch_norms(network: nn.Module) -> Iterator[_BatchNorm]:
-    """The batch norms, in module order."""
-    return (part for part in network.modules() if isinstance(part, _BatchNorm))
 
 
 def weight_layers(network: nn.Module) -> list[Layer]:

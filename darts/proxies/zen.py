@@ -8,9 +8,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.overrides import TorchFunctionMode
 
-from darts.proxies.subject import Subject, batch_norms, logits_of, weight_layers
+from darts.proxies.subject import Subject, logits_of, weight_layers
 
 MIXUP = 1e-2
 
@@ -30,13 +31,14 @@ def zen(subject: Subject) -> float:
         layer.weight.copy_(_normal(layer.weight, generator))
         if layer.bias is not None:
             layer.bias.zero_()
-    for norm in batch_norms(copied):
+    norms = [part for part in copied.modules() if isinstance(part, _BatchNorm)]
+    for norm in norms:
         norm.reset_parameters()
     images = _normal(subject.batch.images, generator)
     moved = images + MIXUP * _normal(subject.batch.images, generator)
     change = last_maps(copied, images) - last_maps(copied, moved)
     distance = float(change.abs().flatten(1).sum(1).mean())
-    variances = [norm.running_var for norm in batch_norms(copied)]
+    variances = [norm.running_var for norm in norms]
     scale = sum(_log(float(v.mean())) / 2 for v in variances if v is not None)
     return _log(distance) + scale
 
