@@ -20,10 +20,9 @@ if TYPE_CHECKING:
     from darts.detection.options import DetectionOptions
     from darts.detection.task import DetectionResult
     from darts.nasbench.judgement import CellJudgement
+    from darts.proxies.study import ScoredNetwork
     from darts.searching.result import CellSearchResult
     from darts.sweeps.chosen import ChosenCell
-    from darts.proxies.study import ScoredNetwork
-    from darts.searching.task import CellSearchResult
     from darts.training.choice import TrainingPlan
     from darts.training.task import TrainingResult
 
