@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -59,8 +59,8 @@ def find_cells(names: Sequence[str], table: AccuracyTable) -> list[FoundCell]:
     """Look up what a user names.
 
     Args:
-        names: Run directories, directories of several runs, genotype files, cells as strings,
-            `nb201-NUMBER` or tuples of NASLib.
+        names: Run directories, directories of several runs or of a sweep, genotype files, cells as
+            strings, `nb201-NUMBER` or tuples of NASLib.
         table: The known accuracies.
 
     Raises:
@@ -74,15 +74,24 @@ def _find(name: str, table: AccuracyTable) -> Iterator[FoundCell]:
     path = Path(name).expanduser()
     if not path.is_dir():
         yield FoundCell(name, table.lookup(cell_of(name)))
-    elif _is_run(path):
-        yield _read_run(path, table)
-    else:
-        runs = [one for one in sorted(path.iterdir()) if one.is_dir() and _is_run(one)]
-        if not runs:
-            raise UserError(
-                f"{name}: neither a run with a derived cell nor a directory of such runs."
-            )
-        yield from (_read_run(run, table) for run in runs)
+        return
+    below = [] if RunFiles(path).epoch_genotypes() else _runs_below(path)
+    if not below and not _is_run(path):
+        raise UserError(f"{name}: neither a run with a derived cell nor a directory of such runs.")
+    if _is_run(path):
+        found = _read_run(path, table)
+        # The cell that several searches have chosen is one of theirs, and counts once.
+        yield replace(found, method="", seed=None) if below else found
+    yield from (_read_run(run, table) for run in below)
+
+
+def _runs_below(path: Path) -> list[Path]:
+    """The runs in a directory, in a run of several searches, or in a sweep."""
+    for place in (path / "seeds", path / "runs", path):
+        runs = [one for one in sorted(place.glob("*")) if one.is_dir() and _is_run(one)]
+        if runs:
+            return runs
+    return []
 
 
 def _is_run(path: Path) -> bool:

@@ -23,6 +23,7 @@ def write_run(
     **config: object,
 ) -> Path:
     """A run directory with the cell of every epoch; the last one is the result, or `final`."""
+    path.mkdir(parents=True, exist_ok=True)
     for epoch, number in enumerate(cells, 1):
         save_genotype(cell_number(number), path / "genotypes" / f"epoch-{epoch:03d}.yaml")
     if finished:

@@ -58,6 +58,28 @@ def test_files_strings_and_directories_of_runs(tmp_path: Path) -> None:
     assert found[-1].cell.test is None
 
 
+def test_several_searches_of_one_run_and_their_choice(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", [], final=2)
+    for seed in (0, 1, 2):
+        write_run(run / "seeds" / str(seed), [seed + 1], seed=seed)
+    found = find_cells([str(run)], rising_table())
+    assert [(one.cell.number, one.method) for one in found] == [
+        (2, ""),
+        (1, "drnas"),
+        (2, "drnas"),
+        (3, "drnas"),
+    ]
+    (method,) = judge_cells(rising_table(), [str(run)]).methods
+    assert (method.test.n, method.test.mean) == (3, 2)
+
+
+def test_the_runs_of_a_sweep(tmp_path: Path) -> None:
+    for name, number in (("drnas", 4), ("gdas", 5)):
+        write_run(tmp_path / "runs" / name, [number], method=name)
+    found = find_cells([str(tmp_path)], rising_table())
+    assert [one.method for one in found] == ["drnas", "gdas"]
+
+
 def test_cells_of_another_space_are_refused(tmp_path: Path) -> None:
     with pytest.raises(GenotypeError, match=r"darts_v2: it is a cell of the space 'darts'"):
         find_cells(["darts_v2"], rising_table())
