@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,8 @@ from darts.training.options import TrainingOptions, training_of, training_overla
 from genotypes import Genotype
 
 if TYPE_CHECKING:
+    from darts.compare.recipe_options import RecipeStudyOptions
+    from darts.compare.recipe_study import FinishedRecipeStudy
     from darts.compare.run import FinishedComparison
     from darts.design_space.population import Population
     from darts.detection.average_precision import Precision
@@ -159,6 +162,46 @@ def score_models(*models: str, **settings: Any) -> list[ScoredNetwork]:
     from darts.proxies.study import score_networks
 
     return score_networks(ScoreOptions(models=models, **settings))
+
+
+def compare_recipes(
+    cells: str | Sequence[str], recipes: str | Sequence[str], **settings: Any
+) -> FinishedRecipeStudy:
+    """Train cells by several recipes and tell whether their order depends on the recipe.
+
+    >>> study = compare_recipes(  # doctest: +SKIP
+    ...     ["darts_v1", "darts_v2"], "bench-suite", dataset="digits", preset="smoke"
+    ... )
+    >>> study.outcome.verdict  # doctest: +SKIP
+
+    Args:
+        cells: Names or files of genotypes, or runs of searches.
+        recipes: A suite, YAML files, or settings such as "lr=0.1,wd=3e-4".
+        settings: Those of `python -m darts compare --recipes bench-suite --help`.
+
+    Raises:
+        UserError: A setting or the data are wrong, or too few trainings ended well.
+        Interrupted: SIGINT or SIGTERM came; finished trainings are kept.
+    """
+    from darts.compare.recipe_options import RecipeStudyOptions, recipe_study_overlay
+
+    texts = {
+        name: words if isinstance(words, str) else shlex.join(map(str, words))
+        for name, words in (("cells", cells), ("recipes", recipes))
+    }
+    return run_recipe_study(
+        options_from(RecipeStudyOptions, {**texts, **settings}, recipe_study_overlay)
+    )
+
+
+def run_recipe_study(options: RecipeStudyOptions) -> FinishedRecipeStudy:
+    """Compare under several recipes with these options and write the report."""
+    from darts.compare.recipe_report import write_recipe_report
+    from darts.compare.recipe_study import train_by_recipes
+
+    finished = train_by_recipes(options)
+    write_recipe_report(finished.outcome, finished.path)
+    return finished
 
 
 def report(directories: list[Path]) -> Path:

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from darts.compare.options import RANDOM_CELLS, CompareOptions
+from darts.compare.options import RANDOM_CELLS, StudyOptions
 from darts.costs.cells import network_cost
 from darts.costs.count import count
 from darts.design_space.budget import Budget
@@ -63,9 +63,7 @@ class ComparedNetwork:
         )
 
 
-def contender(
-    options: CompareOptions, name: str, model: Model, images: ImageSpec
-) -> ComparedNetwork:
+def contender(options: StudyOptions, name: str, model: Model, images: ImageSpec) -> ComparedNetwork:
     """The judged network, of the size that the options say or scaled to `options.macs`.
 
     Raises:
@@ -111,7 +109,7 @@ class Baseline:
 
 
 def baseline(
-    name: str, options: CompareOptions, judged: ComparedNetwork, images: ImageSpec
+    name: str, options: StudyOptions, judged: ComparedNetwork, images: ImageSpec
 ) -> Baseline:
     """Sample one baseline, within the tolerance of the judged network's multiply-adds.
 
@@ -157,7 +155,7 @@ def baseline(
 
 
 def _random_cells(
-    options: CompareOptions, judged: ComparedNetwork, images: ImageSpec, generator: torch.Generator
+    options: StudyOptions, judged: ComparedNetwork, images: ImageSpec, generator: torch.Generator
 ) -> Baseline:
     """Random genotypes of the judged genotype's space, with its depth, scaled to its cost.
 

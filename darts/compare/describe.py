@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import fields
 
 from darts.compare.candidates import ComparedNetwork
-from darts.compare.options import CompareOptions
+from darts.compare.options import CompareOptions, StudyOptions
 from darts.design_space.population import Population
 
 # With fewer networks, the interval of a percentile covers most of the scale.
@@ -30,27 +30,38 @@ _SELDOM = frozenset(
 
 def recipe_sentence(options: CompareOptions, judged: ComparedNetwork) -> str:
     """One sentence on how all networks were trained."""
-    extras = [
-        f"cutout {options.cutout}" if options.cutout else "no cutout",
-        f"drop path {options.drop_path:g}" if options.drop_path else "no drop path",
-        "auxiliary head for cells" if options.auxiliary else "no auxiliary head",
-    ]
-    extras += [
-        f"{field.name.replace('_', ' ')} {value}"
-        for field in fields(CompareOptions)
-        if field.name in _SELDOM and (value := getattr(options, field.name)) != field.default
-    ]
-    images = f"{options.train_images:,} images of " if options.train_images else ""
     repeats = f"each training has its own seed, derived from {options.seed}"
     if options.seeds > 1:
         repeats += f" ({judged.label}: {options.seeds} trainings)"
+    parts = ", ".join(recipe_parts(options))
     return (
-        f"All networks: {options.epochs} epoch{'s' * (options.epochs != 1)} on "
-        f"{images}{options.dataset}, {_OPTIMISERS[options.optimiser]}, batch {options.batch_size}, "
-        f"learning rate {options.learning_rate:g} ({options.schedule}), "
-        f"momentum {options.momentum:g}, weight decay {options.weight_decay:g}, "
-        f"{', '.join(extras)}; the same images for all; {repeats}; test errors of the last epoch."
+        f"All networks: {parts}; the same images for all; {repeats}; test errors of the last epoch."
     )
+
+
+def recipe_parts(options: StudyOptions, left_out: Container[str] = ()) -> list[str]:
+    """The settings of a training in words, less those in `left_out`."""
+    images = f"{options.train_images:,} images of " if options.train_images else ""
+    if options.half:
+        images += f"the {options.half} half of "
+    epochs = f"{options.epochs} epoch{'s' * (options.epochs != 1)} on "
+    words = {
+        "epochs": (epochs if "epochs" not in left_out else "") + f"{images}{options.dataset}",
+        "optimiser": _OPTIMISERS[options.optimiser],
+        "batch_size": f"batch {options.batch_size}",
+        "learning_rate": f"learning rate {options.learning_rate:g} ({options.schedule})",
+        "momentum": f"momentum {options.momentum:g}",
+        "weight_decay": f"weight decay {options.weight_decay:g}",
+        "cutout": f"cutout {options.cutout}" if options.cutout else "no cutout",
+        "drop_path": f"drop path {options.drop_path:g}" if options.drop_path else "no drop path",
+        "auxiliary": "auxiliary head for cells" if options.auxiliary else "no auxiliary head",
+    }
+    words |= {
+        field.name: f"{field.name.replace('_', ' ')} {value}"
+        for field in fields(StudyOptions)
+        if field.name in _SELDOM and (value := getattr(options, field.name)) != field.default
+    }
+    return [text for name, text in words.items() if name == "epochs" or name not in left_out]
 
 
 def setting_notes(

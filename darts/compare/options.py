@@ -30,8 +30,7 @@ RANDOM_CELLS = "random-cells"
 
 
 @dataclass(frozen=True, kw_only=True)
-class CompareOptions(
-    ModelOptions,
+class StudyOptions(
     SizeOptions,
     RecipeOptions,
     AuxiliaryOptions,
@@ -45,7 +44,57 @@ class CompareOptions(
     SeedOptions,
     PresetOptions,
 ):
+    """Networks of about the same cost that are trained alike from scratch.
+
+    Args:
+        population: Number of networks of each baseline.
+        macs: Scale the networks of genotypes by their channels to about this many multiply-adds,
+            e.g. 40M.
+        tolerance: Largest relative difference between the multiply-adds of the baselines and those
+            of the judged network.
+        stem_width: Channels of the stem in networks of design spaces.
+        dataset: As for a search; by default the data set that the genotype was searched on, else
+            cifar10.
+    """
+
+    baseline: str = ""
+    population: int = 32
+    seeds: int = 1
+    macs: str | float | None = None
+    tolerance: float = 0.05
+    stem_width: int = 32
+    dataset: str | None = None  # type: ignore[assignment]
+    seed: int = 0
+
+    @property
+    def baselines(self) -> tuple[str, ...]:
+        """The populations' names, each once."""
+        return tuple(dict.fromkeys(self.baseline.replace(",", " ").split()))
+
+    def check_numbers(self, *bounds: tuple[str, int]) -> None:
+        """Check that each named option has at least its bound, and the tolerance.
+
+        Raises:
+            UserError: One is too small, or the tolerance is no share.
+        """
+        for name, least in bounds:
+            if (value := getattr(self, name)) < least:
+                flag = name.replace("_", "-")
+                raise UserError(
+                    f"--{flag} must be a whole number of at least {least}, not {value}."
+                )
+        if not 0 < self.tolerance < 1:
+            raise UserError(
+                f"--tolerance must be between 0 and 1, such as 0.05, not {self.tolerance}."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompareOptions(ModelOptions, StudyOptions):
     """A genotype's network, compared to others of its cost; all are trained alike from scratch.
+
+    With --recipes, several cells are compared under several recipes instead: see
+    python -m darts compare --recipes bench-suite --help.
 
     Args:
         baseline: Populations to compare with, separated by spaces: design spaces (regnetx, regnety,
@@ -57,30 +106,15 @@ class CompareOptions(
         macs: Scale the network's channels to about this many multiply-adds, e.g. 40M.
         tolerance: Largest relative difference between the multiply-adds of the baselines and those
             of the genotype's network.
-        stem_width: Channels of the stem in networks of design spaces.
         latency_batch: Batch size of the latency measurement; 0: do not measure.
-        dataset: As for a search; by default the data set that the genotype was searched on, else
-            cifar10.
         auxiliary: Train networks of cells with their auxiliary head; RegNets have none.
         drop_path: Probability of dropping a path in the last epoch, for all networks.
     """
 
     baseline: str = "regnetx"
-    population: int = 32
-    seeds: int = 1
-    macs: str | float | None = None
-    tolerance: float = 0.05
-    stem_width: int = 32
     latency_batch: int = 1
-    dataset: str | None = None  # type: ignore[assignment]
-    seed: int = 0
     auxiliary: bool = False
     drop_path: float = 0.0
-
-    @property
-    def baselines(self) -> tuple[str, ...]:
-        """The populations' names, each once."""
-        return tuple(dict.fromkeys(self.baseline.replace(",", " ").split()))
 
     def check(self) -> None:
         """Check the options.
@@ -90,16 +124,7 @@ class CompareOptions(
         """
         if not self.baselines:
             raise UserError("--baseline names no population: give one such as regnetx.")
-        for name, least in (("population", 2), ("seeds", 1), ("latency_batch", 0)):
-            if (value := getattr(self, name)) < least:
-                flag = name.replace("_", "-")
-                raise UserError(
-                    f"--{flag} must be a whole number of at least {least}, not {value}."
-                )
-        if not 0 < self.tolerance < 1:
-            raise UserError(
-                f"--tolerance must be between 0 and 1, such as 0.05, not {self.tolerance}."
-            )
+        self.check_numbers(("population", 2), ("seeds", 1), ("latency_batch", 0))
 
 
 def compare_overlay(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from darts.compare.candidates import Baseline, ComparedNetwork, baseline, conten
 from darts.compare.describe import recipe_sentence, setting_notes
 from darts.compare.options import CompareOptions
 from darts.compare.outcome import Comparison, Contender, judge_contender
+from darts.compare.trainings import common_recipe, run_missing, study_directory
 from darts.costs.latency import measure_latency
 from darts.data.transforms import training_transform
 from darts.design_space.population import Population
@@ -24,24 +24,12 @@ from darts.models.anynet.config import AnyNetConfig
 from darts.models.image_spec import ImageSpec
 from darts.models.registry import Model, describe_model
 from darts.runs.directory import RunDirectory
-from darts.runs.interrupt import Interrupted
-from darts.settings.options import (
-    PresetOptions,
-    RunOptions,
-    names_of,
-    shared_values,
-    tagged,
-    without_later,
-)
-from darts.settings.used_files import check_same_files, files_in_use, keep_files
 from darts.system.device import device_name, resolve_device, set_threads
 from darts.system.randomness import stream_seed
-from darts.training.options import ModelOptions, TrainingOptions, training_of
-from darts.training.trial import opened_dataset, train_trial
-from darts.trials.executors import TrialsInterrupted, run_trials, trial_resources
+from darts.training.options import training_of
+from darts.training.trial import opened_dataset
 from darts.trials.schema import TRIALS_FILE
 from darts.trials.store import Trial, TrialStore
-from darts.trials.used import using_files
 from genotypes import Genotype
 
 RESULT = "comparison.json"
@@ -83,7 +71,7 @@ def train_and_compare(options: CompareOptions, model: Model) -> FinishedComparis
     name = model.name if isinstance(model, Genotype) else Path(str(options.model)).stem
     judged = contender(options, name, model, images)
     baselines = [baseline(one, options, judged, images) for one in options.baselines]
-    run = _directory(options)
+    run = study_directory(options, "compare")
     rows = _trained(options, run, judged, baselines)
     times = _latencies(options, judged, baselines, images, device)
 
@@ -114,18 +102,6 @@ def train_and_compare(options: CompareOptions, model: Model) -> FinishedComparis
     with atomic_write(run.path / RESULT) as stream:
         json.dump(comparison.as_dict(), stream, indent=2)
     return FinishedComparison(comparison, run.path)
-
-
-def _directory(options: CompareOptions) -> RunDirectory:
-    """A new directory, or that of the comparison to continue."""
-    given = options.resume or options.run_dir
-    if options.resume or (given and (Path(given) / TRIALS_FILE).is_file()):
-        run = RunDirectory.open(Path(str(given)))
-        check_same_files(files_in_use(options.use), run)
-        return run
-    run = RunDirectory.create(given, "compare", asdict(options))
-    keep_files(files_in_use(options.use), run)
-    return run
 
 
 def _keys(judged: ComparedNetwork, options: CompareOptions) -> list[str]:
@@ -162,38 +138,13 @@ def _trained(
         store.add_all(own)
         if options.retry_failed:
             store.retry_failed()
-        _run(store, options, run)
+        run_missing(store, options, run, "comparison")
         for key in own:
             if (error := store.trial(key).error) is not None:
                 raise UserError(f"{key}: {error}")
         store.add_all(others)
-        _run(store, options, run)
+        run_missing(store, options, run, "comparison")
         return {trial.key: trial for trial in store.rows()}
-
-
-def common_recipe(options: CompareOptions) -> dict[str, Any]:
-    """The settings that all trainings share and that no later call may change."""
-    left_out = {
-        *tagged(TrainingOptions, "where"),
-        *names_of(PresetOptions, RunOptions, ModelOptions),
-        *("channels", "layers"),  # Each trial says its own.
-    }
-    shared = without_later(shared_values(options, TrainingOptions), TrainingOptions)
-    return {name: shared[name] for name in sorted(shared) if name not in left_out}
-
-
-def _run(store: TrialStore, options: CompareOptions, run: RunDirectory) -> None:
-    device, resources = trial_resources(options, options.device)
-    try:
-        run_trials(
-            store,
-            using_files(options.use, partial(train_trial, training_of(options, device=device))),
-            executor=options.executor,
-            resources=resources,
-            title="comparison",
-        )
-    except TrialsInterrupted:
-        raise Interrupted(str(run.path)) from None
 
 
 def _latencies(

@@ -15,6 +15,7 @@ from darts.commands.table import COMMANDS, Command
 from darts.settings.suites import SUITE_PRESETS
 
 COMMON = ("paper", "quick", "smoke")
+STUDY = ("darts_v1", "darts_v2", "--recipes", "bench-suite")
 # What a command needs to be understood, in each of its forms.
 FORMS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "search": ((), ("--space", "s1"), ("--space", "nasbench201"), ("--dataset", "imagenet")),
@@ -29,13 +30,15 @@ FORMS: Mapping[str, tuple[tuple[str, ...], ...]] = {
         ("--genotype", "darts_v2"),
         ("--genotype", "nb201-9930"),
         ("--genotype", "pcdarts_imagenet"),
+        STUDY,
     ),
     "detect": (("--dataset", "shapes", "--model", "regnetx_200mf"), ("--model", "resnet50")),
     "joint search": ((), ("--space", "darts-cell+recipe", "--genotype", "darts_v2")),
     "scale grid": (("darts_v2", "-o", "there"),),
     "scale study": (("regnetx_200mf", "-o", "there", "--budgets", "2"),),
 }
-EXTRA = {"search": SUITE_PRESETS}
+# The forms that take the presets of DARTS-Bench-Suite as well.
+SUITE = {"search": (), "compare": STUDY}
 
 
 def leaves(commands: Mapping[str, Command], above: str = "") -> Iterator[str]:
@@ -68,8 +71,8 @@ def test_all_commands_with_a_preset_are_here() -> None:
 CASES = [
     (command, form, preset)
     for command, forms in FORMS.items()
-    for form, preset in product(forms, (*COMMON, *EXTRA.get(command, ())))
-    if preset in COMMON or form == ()
+    for form, preset in product(forms, (*COMMON, *SUITE_PRESETS))
+    if preset in COMMON or form == SUITE.get(command)
 ]
 
 
