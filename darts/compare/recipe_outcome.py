@@ -15,7 +15,7 @@ import numpy as np
 from scipy import stats
 
 from darts.models.arrays import FloatArray
-from darts.statistics.concordance import Agreement, agreement
+from darts.statistics.concordance import RankAgreement, rank_agreement
 from darts.statistics.estimates import Estimate, paired_difference
 from darts.statistics.interval import CONFIDENCE
 
@@ -132,7 +132,7 @@ class RecipeOutcome:
     """
 
     measured: RecipeErrors
-    agreement: Agreement | None
+    agreement: RankAgreement | None
     pairs: tuple[PairOrder, ...]
     wins: tuple[int, ...]
     close: tuple[int, ...]
@@ -240,7 +240,7 @@ def judge_recipes(
             close[number] = wins[number] & (lead <= quantile * noise)
     return RecipeOutcome(
         measured=measured,
-        agreement=agreement(means, deviations, np.random.default_rng(seed)),
+        agreement=rank_agreement(means, deviations, np.random.default_rng(seed)),
         pairs=pairs,
         wins=tuple(wins.sum(axis=0).tolist()),
         close=tuple(close.sum(axis=0).tolist()),

@@ -80,7 +80,7 @@ def _mean_kendalls(values: _Floats) -> _Floats:
 
 
 @dataclass(frozen=True)
-class Agreement:
+class RankAgreement:
     """How far judges agree, beside what noise alone leaves of full agreement.
 
     Attributes:
@@ -98,13 +98,13 @@ class Agreement:
     p: float
 
 
-def agreement(
+def rank_agreement(
     values: ArrayLike,
     deviations: float | _Floats,
     generator: np.random.Generator,
     repeats: int = 1000,
-) -> Agreement | None:
-    """Agreement of judges whose values are uncertain.
+) -> RankAgreement | None:
+    """RankAgreement of judges whose values are uncertain.
 
     Resamples are the measured values plus normal noise of the given deviations. Noise lowers
     agreement, so that the interval may lie below the measured value. Simulations of pure noise
@@ -114,7 +114,8 @@ def agreement(
 
     under which all judges have one true order.
 
-    >>> sharp = agreement([[1.0, 2.0, 3.0], [2.0, 3.0, 4.0]], 1e-9, np.random.default_rng(0), 50)
+    >>> values = [[1.0, 2.0, 3.0], [2.0, 3.0, 4.0]]
+    >>> sharp = rank_agreement(values, 1e-9, np.random.default_rng(0), 50)
     >>> sharp.w.middle, sharp.tau.low, sharp.p
     (1.0, 1.0, 1.0)
 
@@ -139,7 +140,7 @@ def agreement(
     null = additive + generator.normal(size=shape) * deviations
     taus = _mean_kendalls(null)
     taus = taus[np.isfinite(taus)]
-    return Agreement(
+    return RankAgreement(
         _around(w, _concordances(noisy)),
         _around(tau, _mean_kendalls(noisy)),
         Interval.of(taus),

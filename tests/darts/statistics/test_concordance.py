@@ -1,4 +1,4 @@
-"""Agreement of judges against hand-computed numbers, Friedman's test, and pairs of taus."""
+"""RankAgreement of judges against hand-computed numbers, Friedman's test, and pairs of taus."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from darts.statistics.concordance import agreement, concordance, mean_kendall
+from darts.statistics.concordance import concordance, mean_kendall, rank_agreement
 from darts.statistics.ranks import kendall
 
 
@@ -40,17 +40,17 @@ def test_mean_tau_is_the_mean_over_pairs_of_judges() -> None:
 def test_noise_alone_explains_swaps_of_equal_things_but_not_of_different_ones() -> None:
     draw = np.random.default_rng(2)
     equal = draw.normal(90, 0.3, size=(9, 4))
-    found = agreement(equal, 0.3, np.random.default_rng(0), 300)
+    found = rank_agreement(equal, 0.3, np.random.default_rng(0), 300)
     assert found is not None
     assert found.p > 0.05
     assert found.tau_of_noise.low < found.tau.middle < found.tau_of_noise.high
     reversing = np.array([[1.0, 2.0, 3.0, 4.0]] * 3 + [[4.0, 3.0, 2.0, 1.0]] * 3)
-    found = agreement(reversing + 90, 0.1, np.random.default_rng(0), 300)
+    found = rank_agreement(reversing + 90, 0.1, np.random.default_rng(0), 300)
     assert found is not None
     # Six pairs of judges agree and nine are opposed.
     assert found.tau.middle == pytest.approx((6 - 9) / 15)
     additive = np.add.outer(np.arange(6.0), [1.0, 2.0, 3.0, 4.0])
-    sharp = agreement(additive, 0.01, np.random.default_rng(0), 300)
+    sharp = rank_agreement(additive, 0.01, np.random.default_rng(0), 300)
     assert sharp is not None
     assert (sharp.w.low, sharp.tau_of_noise.low, sharp.p) == (1.0, 1.0, 1.0)
 
@@ -58,7 +58,7 @@ def test_noise_alone_explains_swaps_of_equal_things_but_not_of_different_ones() 
 def test_a_true_crossing_is_beyond_noise() -> None:
     # Three things keep their order, the best two swap under half of the judges.
     crossing = np.array([[1.0, 2.0, 5.0, 9.0]] * 4 + [[2.0, 0.5, 5.0, 9.0]] * 4)
-    found = agreement(crossing, 0.05, np.random.default_rng(0), 300)
+    found = rank_agreement(crossing, 0.05, np.random.default_rng(0), 300)
     assert found is not None
     assert found.tau.middle == pytest.approx((12 * 1 + 16 * 4 / 6) / 28)
     assert found.p == 0.0
@@ -66,6 +66,6 @@ def test_a_true_crossing_is_beyond_noise() -> None:
 
 def test_too_little_to_agree_on() -> None:
     generator = np.random.default_rng(0)
-    assert agreement([[1.0, 2.0]], 0.1, generator) is None
-    assert agreement([[1.0], [2.0]], 0.1, generator) is None
-    assert agreement([[1.0, 1.0], [2.0, 2.0]], 0.1, generator) is None
+    assert rank_agreement([[1.0, 2.0]], 0.1, generator) is None
+    assert rank_agreement([[1.0], [2.0]], 0.1, generator) is None
+    assert rank_agreement([[1.0, 1.0], [2.0, 2.0]], 0.1, generator) is None
