@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from darts.proxies.study import ScoredNetwork
     from darts.searching.result import CellSearchResult
     from darts.sweeps.chosen import ChosenCell
+    from darts.sweeps.options import SweepOptions
+    from darts.sweeps.sweep_outcome import SweepOutcome
     from darts.training.choice import TrainingPlan
     from darts.training.task import TrainingResult
 
@@ -202,6 +204,65 @@ def run_recipe_study(options: RecipeStudyOptions) -> FinishedRecipeStudy:
     finished = train_by_recipes(options)
     write_recipe_report(finished.outcome, finished.path)
     return finished
+
+
+def sweep(
+    *,
+    out: str,
+    methods: Sequence[str],
+    seeds: Sequence[int] = (0, 1, 2, 3, 4),
+    grid: Mapping[str, Sequence[Any]] | None = None,
+    own: Mapping[str, Mapping[str, Any]] | None = None,
+    **settings: Any,
+) -> SweepOutcome:
+    """Search with several methods, settings and seeds, and compare the cells.
+
+    >>> outcome = sweep(  # doctest: +SKIP
+    ...     out="sweeps/k", methods=["pc-darts"], grid={"k": [1, 4]}, dataset="digits", epochs=5
+    ... )
+    >>> outcome.configurations["pc-darts k=4"].accuracy.mean  # doctest: +SKIP
+
+    Args:
+        out: Directory of the sweep; the same call continues it.
+        methods: Search methods.
+        seeds: Seeds of each configuration.
+        grid: Settings of a search with several values each; every combination is searched.
+        own: By method, settings of a search that only this method has.
+        settings: `table`, `retrain`, `executor` … of `darts.sweeps.options.SweepOptions`, and
+            settings of all searches, as for `search`.
+
+    Raises:
+        UserError: A setting or the data are wrong, or the directory holds something else.
+        TrialsInterrupted: SIGINT or SIGTERM came; the same call continues.
+    """
+    from darts.settings.options import names_of
+    from darts.sweeps.options import SweepOptions
+
+    named = set(names_of(SweepOptions))
+    return run_sweep(
+        SweepOptions(
+            out=str(out),
+            methods=methods,
+            seeds=seeds,
+            grid=grid or {},
+            own=own or {},
+            settings={name: value for name, value in settings.items() if name not in named},
+            **{name: value for name, value in settings.items() if name in named},
+        )
+    )
+
+
+def run_sweep(options: SweepOptions) -> SweepOutcome:
+    """Run what a sweep still lacks, and write its report."""
+    from darts.sweeps.directory import read_sweep
+    from darts.sweeps.run import search_missing
+    from darts.sweeps.sweep_outcome import outcome_of
+    from darts.sweeps.sweep_report import write_sweep_report
+
+    search_missing(options)
+    outcome = outcome_of(read_sweep(options.out))
+    write_sweep_report(outcome)
+    return outcome
 
 
 def report(directories: list[Path]) -> Path:

@@ -119,6 +119,10 @@ _METHODS = {
     ),
 }
 
+_SWEEP = {
+    "show": Command("show what is done of a sweep, also while it runs", "sweep:sweep_show_command"),
+}
+
 COMMANDS: Mapping[str, Command] = MappingProxyType(
     {
         "search": Command("search a cell", "runs:search_command"),
@@ -160,6 +164,9 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         ),
         "benchmark": Command(
             "judge cells and searches by tables of known accuracies", subcommands=_BENCHMARK
+        ),
+        "sweep": Command(
+            "compare search methods, settings and seeds", "sweep:sweep_command", _SWEEP
         ),
         "report": Command(
             "write the report of a run, or a comparison of several runs", "runs:report_command"

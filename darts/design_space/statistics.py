@@ -16,6 +16,7 @@ from scipy import stats
 from darts.errors import UserError
 from darts.models.arrays import FloatArray, IntArray
 from darts.statistics.interval import CONFIDENCE, Interval
+from darts.statistics.significance import holm
 
 FRACTION, REPEATS = 0.25, 10_000
 # A resample has a quarter of the networks, and the best of fewer than three means little.
@@ -223,21 +224,6 @@ def compare_populations(
         )
         for (a, b), test, p_value in zip(pairs, tests, adjusted, strict=True)
     )
-
-
-def holm(p_values: list[float]) -> list[float]:
-    """p-values of m tests, corrected by Holm's step-down method (Holm, 1979).
-
-    With p_0 <= p_1 <= …, p_k becomes max over i <= k of min(1, (m - i)·p_i).
-
-    >>> holm([0.01, 0.04, 0.03])
-    [0.03, 0.06, 0.06]
-    """
-    adjusted, largest = [0.0] * len(p_values), 0.0
-    for rank, index in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
-        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[index]))
-        adjusted[index] = largest
-    return adjusted
 
 
 def _mean_difference(

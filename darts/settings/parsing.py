@@ -72,6 +72,26 @@ def parse_options(
     return build(cls, parser.parse_args(arguments).as_dict())
 
 
+def given_settings(
+    cls: type[PlaceOptions], arguments: Sequence[str], *, prog: str
+) -> dict[str, Any]:
+    """Only the settings that a command's arguments name, or their `--config`, with their types.
+
+    Files of `--use` are run, because settings may name what they register.
+
+    >>> from darts.searching.options import SearchOptions
+    >>> given_settings(SearchOptions, ["--arch-every", "2", "--no-nesterov"], prog="sweep")
+    {'arch_every': 2, 'nesterov': False}
+
+    Raises:
+        UserError: An argument is wrong, or the file of `--config`.
+    """
+    arguments = _normalised(arguments, {f.name for f in fields(cls) if f.type == "bool"})
+    use_files(next((a.partition("=")[2] for a in arguments if _name(a) == "use"), None))
+    values = _parser(cls, prog).parse_args(arguments, defaults=False).as_dict()
+    return {name: value for name, value in values.items() if name in names_of(cls)}
+
+
 def options_from(cls: type[Options], settings: Mapping[str, Any], overlay: Overlay) -> Options:
     """The same from Python: keyword settings over the overlay over the defaults.
 
