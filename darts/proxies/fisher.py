@@ -44,9 +44,12 @@ class _Watch:
 
     def after_forward(self, layer: nn.Module, _: tuple[Tensor, ...], output: Tensor) -> Tensor:
         """A forward hook. What follows gets a copy, because a ReLU may overwrite its input."""
+        values = (
+            output.detach()
+        )  # Not `output`, which holds the hook: the cycle would not be freed.
 
         def add(gradient: Tensor) -> None:
-            product = output.detach() * gradient
+            product = values * gradient
             if product.dim() > 2:
                 product = product.flatten(2).sum(2)
             channels = product.square().mean(0) / 2

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import gc
+import weakref
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -204,3 +206,30 @@ def test_the_last_maps_are_those_before_global_pooling(
 def test_an_unknown_score_is_named() -> None:
     with pytest.raises(UserError, match=r"no score 'snyflow'\. Did you mean 'synflow'"):
         score_network(nn.Linear(1, 1), batch_of(8), ["snyflow"])
+
+
+class Remembered(nn.Conv2d):
+    """A convolution whose outputs are watched without being kept."""
+
+    outputs: ClassVar[list[weakref.ref[Tensor]]] = []
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = super().forward(x)
+        self.outputs.append(weakref.ref(y))
+        return y
+
+
+@pytest.mark.parametrize("name", SCORES)
+def test_a_score_keeps_no_activations(name: str) -> None:
+    """Nothing waits for the garbage collector, which does not know how much memory tensors hold."""
+    network = nn.Sequential(
+        Remembered(3, 2, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(2, 10)
+    )
+    Remembered.outputs.clear()
+    gc.collect()
+    gc.disable()
+    try:
+        SCORES[name].load()(Subject(network, batch_of(8)))
+        assert [one for one in Remembered.outputs if one() is not None] == []
+    finally:
+        gc.enable()
