@@ -34,7 +34,7 @@ class ChoiceOptions:
         retry_failed: Repeat searches and short trainings that failed earlier.
     """
 
-    seeds: int | list[int] | str | None = None
+    seeds: int | str | None = None
     choose: Literal["retrain", "one-shot", "validation"] = "retrain"
     choice_epochs: int | None = None
     choice_trainings: int = 3
@@ -92,7 +92,7 @@ class ManySearchOptions(ExecutorOptions, ChoiceOptions, SearchOptions):
                 raise UserError(f"--{flag} belongs to several searches: add --seeds 4.")
 
 
-def seeds_of(seeds: int | list[int] | str | None, first: int) -> tuple[int, ...]:
+def seeds_of(seeds: int | str | None, first: int) -> tuple[int, ...]:
     """The seeds that the option `seeds` means; `first` is the option `seed`.
 
     >>> seeds_of(3, 2), seeds_of("0,5,7", 2), seeds_of("0..2,9", 2)
@@ -102,27 +102,23 @@ def seeds_of(seeds: int | list[int] | str | None, first: int) -> tuple[int, ...]
         UserError: They are not whole numbers from 0, or fewer than two, or one is given twice.
     """
     found: list[int] = []
-    if isinstance(seeds, int) or (isinstance(seeds, str) and seeds.strip().isdecimal()):
-        if int(seeds) < 2:
-            raise UserError(f"--seeds {seeds}: a choice needs 2 searches or more.")
-        return tuple(range(first, first + int(seeds)))
-    parts = seeds.split(",") if isinstance(seeds, str) else [str(one) for one in seeds or []]
-    for part in map(str.strip, parts):
+    text = str(seeds).strip()
+    if isinstance(seeds, int) or text.isdecimal():
+        if int(text) < 2:
+            raise UserError(f"--seeds {text}: a choice needs 2 searches or more.")
+        return tuple(range(first, first + int(text)))
+    for part in map(str.strip, text.split(",")):
         if span := _RANGE.fullmatch(part):
             found += range(int(span[1]), int(span[2]) + 1)
         elif part.isdecimal():
             found.append(int(part))
         else:
             raise UserError(
-                f"--seeds {_shown(seeds)}: give a number of searches such as 4, seeds such as "
+                f"--seeds {text}: give a number of searches such as 4, seeds such as "
                 "0,5,7, or a range such as 0..4."
             )
     if len(found) < 2:
-        raise UserError(f"--seeds {_shown(seeds)}: a choice needs 2 searches or more.")
+        raise UserError(f"--seeds {text}: a choice needs 2 searches or more.")
     if twice := sorted({seed for seed in found if found.count(seed) > 1}):
-        raise UserError(f"--seeds {_shown(seeds)}: seed {twice[0]} is given twice.")
+        raise UserError(f"--seeds {text}: seed {twice[0]} is given twice.")
     return tuple(found)
-
-
-def _shown(seeds: object) -> str:
-    return ",".join(map(str, seeds)) if isinstance(seeds, list) else str(seeds)

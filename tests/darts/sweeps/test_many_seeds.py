@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
@@ -22,13 +21,15 @@ from darts.data import sources
 from darts.data.digits import open_digits
 from darts.data.source import Source
 from darts.errors import UserError
+from darts.nasbench.cell_names import strings
 from darts.run_files import RunFiles
 from darts.searching.task import SearchTask
 from darts.sweeps import outcome, retrainings
 from darts.sweeps.choice_options import ManySearchOptions
 from darts.sweeps.chosen import ChosenCell
 from darts.trials.store import TrialStore
-from genotypes import find_space, load_genotype
+from genotypes import find_space, load_genotype, parse_genotype
+from genotypes.nasbench201 import official_index
 from tests.darts.processes import forkserver
 from tests.darts.runs_support import assert_same_run
 
@@ -115,6 +116,12 @@ def copied(finished: tuple[Path, ChosenCell], place: Path) -> Iterator[TrialStor
     shutil.copytree(finished[0], place)
     with TrialStore(place / "trials.sqlite") as store:
         yield store
+
+
+def fail(store: TrialStore, key: str, error: str) -> None:
+    """Let a trial that is done have failed instead."""
+    store.start(key)
+    store.fail(key, error)
 
 
 def resume(folder: Path, **settings: Any) -> ChosenCell:
@@ -279,7 +286,7 @@ def test_a_failed_search_does_not_lose_the_others(
     finished: tuple[Path, ChosenCell], tmp_path: Path
 ) -> None:
     with copied(finished, tmp_path / "run") as store:
-        store.fail("seed 3", "The loss became infinite.")
+        fail(store, "seed 3", "The loss became infinite.")
     found = resume(tmp_path / "run")
     assert [one.error for one in found.outcomes] == ["", "The loss became infinite."]
     assert "no other cell could be judged" in found.choice.sentence()
@@ -293,8 +300,8 @@ def test_if_all_searches_fail_the_first_reason_is_given(
     finished: tuple[Path, ChosenCell], tmp_path: Path
 ) -> None:
     with copied(finished, tmp_path / "run") as store:
-        store.fail("seed 2", "No luck.")
-        store.fail("seed 3", "Neither.")
+        fail(store, "seed 2", "No luck.")
+        fail(store, "seed 3", "Neither.")
     message = r"(?s)None of the 2 searches.* Seed 2: No luck.*--resume"
     with pytest.raises(UserError, match=message):
         resume(tmp_path / "run")
@@ -303,7 +310,7 @@ def test_if_all_searches_fail_the_first_reason_is_given(
 def test_failed_short_trainings(finished: tuple[Path, ChosenCell], tmp_path: Path) -> None:
     with copied(finished, tmp_path / "run") as store:
         for key in ("seed 2, training 1", "seed 3, training 1", "seed 3, training 2"):
-            store.fail(key, "The loss became infinite.")
+            fail(store, key, "The loss became infinite.")
     found = resume(tmp_path / "run")
     assert found.choice.seed == 2
     assert found.outcomes[0].error == "1 of 2 trials of its cell failed: The loss became infinite."
@@ -321,17 +328,27 @@ def test_equal_cells_are_trained_once(finished: tuple[Path, ChosenCell], tmp_pat
     assert "these searches found the same cell" in found.choice.sentence()
 
 
-def test_cells_of_nasbench201_in_processes(tmp_path: Path) -> None:
+def test_cells_of_nasbench201_in_processes_beside_known_accuracies(tmp_path: Path) -> None:
+    table = tmp_path / "table.csv"
+    rows = [f"{arch},{n / 400},{n / 200}" for n, arch in enumerate(strings())]
+    table.write_text("\n".join(["arch,valid_acc,test_acc", *rows]))
     settings = {name: SMALL[name] for name in ("dataset", "preset", "device", "threads")}
     run = tmp_path / "run"
     found = darts.search(
-        **settings, space="nasbench201", channels=4, train_images=120, batch_size=20, seeds="0,1",
-        choose="one-shot", executor="processes", parallel=2, run_dir=str(run),
+        **settings, space="nasbench201", table=str(table), channels=4, train_images=120,
+        batch_size=20, seeds="0,1", choose="one-shot", executor="processes", parallel=2,
+        run_dir=str(run),
     )  # fmt: skip
     assert isinstance(found, ChosenCell)
     assert found.agreement.by_chance == pytest.approx(1.2)
     assert {edge.cells for edge in found.agreement.edges} == {2}
-    assert json.loads(RunFiles(run).result.read_text())["agreement"]["kept"] == 6
+    result = RunFiles(run).read_result()
+    assert result["agreement"]["kept"] == 6
+    for one in found.outcomes:
+        number = official_index(parse_genotype(one.genotype, "outcome"))
+        assert one.known_test == number / 200
+    assert result["table"]["test"] == official_index(found.genotype) / 200
+    assert result["rows"][0][-2] == "table test"
 
 
 @pytest.mark.parametrize(
