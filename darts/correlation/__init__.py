@@ -1,1 +1,1 @@
-"""How well a supernet ranks its cells: accuracies with inherited weights beside true ones."""
+"""Study of how far accuracies with inherited weights agree with true ones about the order of cells."""
