@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from darts.compare.recipe_options import RecipeStudyOptions
     from darts.compare.recipe_study import FinishedRecipeStudy
     from darts.compare.run import FinishedComparison
+    from darts.correlation.options import CorrelationOptions
+    from darts.correlation.study import FinishedCorrelation
     from darts.design_space.population import Population
     from darts.detection.average_precision import Precision
     from darts.detection.options import DetectionOptions
@@ -346,3 +348,35 @@ def look_up_cells(
 
     known = read_table(table, Wanted(dataset, valid_column, test_column))
     return judge_cells(known, list(map(str, cells)))
+
+
+def correlate(runs: Sequence[Path | str], **settings: Any) -> FinishedCorrelation:
+    """Compare the order of cells inside trained supernets with their true order.
+
+    Settings are those of `python -m darts benchmark correlate --help`, with underscores.
+
+    >>> found = correlate(["runs/gdas-0"], table="nb201.csv.gz", cells=200)  # doctest: +SKIP
+    >>> found.correlation.runs[0].agreement.all.spearman.middle  # doctest: +SKIP
+
+    Args:
+        runs: Run directories of searches.
+        settings: The other settings.
+
+    Raises:
+        UserError: A setting, a run or the table is wrong, or a cell could not be judged.
+        TrialsInterrupted: SIGINT or SIGTERM came; the same call continues.
+    """
+    from darts.correlation.options import CorrelationOptions, no_overlay
+
+    named = {"runs": tuple(map(str, runs)), **settings}
+    return run_correlation(options_from(CorrelationOptions, named, no_overlay))
+
+
+def run_correlation(options: CorrelationOptions) -> FinishedCorrelation:
+    """Compare with these options and draw the plot."""
+    from darts.correlation.report import write_plot
+    from darts.correlation.study import study_correlation
+
+    finished = study_correlation(options)
+    write_plot(finished.correlation, finished.path)
+    return finished

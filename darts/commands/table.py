@@ -109,6 +109,9 @@ _BENCHMARK = {
         "look up the known accuracies of cells and runs, beside random search",
         "benchmark:nasbench201_command",
     ),
+    "correlate": Command(
+        "compare one-shot accuracies of supernets with true ones", "correlate:correlate_command"
+    ),
 }
 _METHODS = {
     "show": Command(

@@ -1,1 +1,1 @@
-"""Study of how far accuracies with inherited weights agree with true ones about the order of cells."""
+"""How far accuracies with inherited weights and true ones agree about the order of cells."""

@@ -34,6 +34,8 @@ class CorrelationOptions(TrialOptions, UseOptions, PlaceOptions, SeedOptions):
         batch_size: Images in a batch of the supernet.
         statistics_images: Training images on which reestimated estimates the statistics of a cell.
         successive: With one-batch, successive cells are judged on successive batches.
+        retrainings: Retrainings of each cell, with different seeds; their mean counts, and from two
+            on their own rank correlation is shown as the ceiling.
         retrain_epochs: Epochs of each retraining.
         retrain_preset: Recipe of the retrainings: that of evaluate.py, or quick or smoke.
         retrain_channels: Channels of retrained networks; by default those of the supernet.
@@ -57,6 +59,7 @@ class CorrelationOptions(TrialOptions, UseOptions, PlaceOptions, SeedOptions):
     batch_size: int = 256
     statistics_images: int = 1024
     successive: bool = False
+    retrainings: int = 1
     retrain_epochs: int = 10
     retrain_preset: Literal["paper", "quick", "smoke"] = "quick"
     retrain_channels: int | None = None
@@ -97,8 +100,9 @@ class CorrelationOptions(TrialOptions, UseOptions, PlaceOptions, SeedOptions):
             raise UserError("A run directory is given twice; give each once.")
         if self.count < 3:
             raise UserError(f"--cells {self.cells}: a rank correlation needs at least 3 cells.")
-        if self.table is None and self.retrain_epochs < 1:
-            raise UserError(f"--retrain-epochs {self.retrain_epochs}: give at least 1.")
+        for name in ("retrainings", "retrain_epochs"):
+            if (value := getattr(self, name)) < 1:
+                raise UserError(f"--{name.replace('_', '-')} {value}: give at least 1.")
         if self.table is None and self.hold_out < 2:
             raise UserError(
                 f"--hold-out {self.hold_out}: retrained cells are judged on held-out training "
