@@ -13,6 +13,7 @@ from scipy import stats
 from darts.statistics.interval import CONFIDENCE, Interval
 
 REPEATS = 1000
+_LARGEST = 2000  # More things make the matrices of all pairs too large.
 _Floats = NDArray[np.float64]
 
 
@@ -86,21 +87,93 @@ def correlate_ranks(
         raise ValueError(f"{len(known[0])} and {len(known[1])} measurements cannot be compared.")
     n = len(known[0])
     chosen = generator.integers(n, size=(repeats, n)) if n else np.zeros((0, 0), np.int64)
+    if n < 3 or min(len(np.unique(values)) for values in known) < 2:
+        return RankCorrelation(n, None, None)
     return RankCorrelation(
         n,
-        _interval(kendall, known, chosen, confidence),
-        _interval(spearman, known, chosen, confidence),
+        _interval(kendall, resampled_kendall, known, chosen, confidence),
+        _interval(spearman, resampled_spearman, known, chosen, confidence),
     )
 
 
+_Statistic = Callable[[_Floats, _Floats], float]
+_Resampled = Callable[[_Floats, _Floats, NDArray[np.int64]], _Floats]
+
+
 def _interval(
-    statistic: Callable[[_Floats, _Floats], float],
+    statistic: _Statistic,
+    resampled: _Resampled,
     known: Sequence[_Floats],
     chosen: NDArray[np.int64],
     confidence: float,
-) -> Interval | None:
-    if len(known[0]) < 3 or min(len(np.unique(values)) for values in known) < 2:
-        return None
-    resampled = [statistic(known[0][rows], known[1][rows]) for rows in chosen]
-    spread = Interval.of([value for value in resampled if not math.isnan(value)], confidence)
-    return Interval(spread.low, statistic(known[0], known[1]), spread.high)
+) -> Interval:
+    first, second = known
+    if len(first) > _LARGEST:
+        values = np.array([statistic(first[rows], second[rows]) for rows in chosen])
+    else:
+        values = resampled(first, second, chosen)
+    spread = Interval.of(values[~np.isnan(values)], confidence)
+    return Interval(spread.low, statistic(first, second), spread.high)
+
+
+def resampled_kendall(first: _Floats, second: _Floats, chosen: NDArray[np.int64]) -> _Floats:
+    """Kendall's tau-b of each resample, `[R]`; NaN where it is not defined.
+
+    With c the number of times that each thing is in a resample, and A and B the matrices of the
+    signs of all differences of the two measurements,
+
+        tau = cᵀ(A·B)c / √(cᵀ|A|c · cᵀ|B|c)
+
+    >>> values = np.array([1.0, 2.0, 3.0])
+    >>> resampled_kendall(values, -values, np.array([[0, 1, 2], [0, 2, 2]])).tolist()
+    [-1.0, -1.0]
+
+    Args:
+        first: One measurement of each thing, `[N]`.
+        second: The other, `[N]`.
+        chosen: The things of each resample, `[R, N]`.
+    """
+    counts = _counts(chosen, len(first))
+    one, other = (np.sign(values[:, None] - values[None, :]) for values in (first, second))
+
+    def weighted(pairs: _Floats) -> _Floats:
+        return ((counts @ pairs) * counts).sum(axis=1)
+
+    norm = np.sqrt(weighted(np.abs(one)) * weighted(np.abs(other)))
+    return _divided(weighted(one * other), norm)
+
+
+def resampled_spearman(first: _Floats, second: _Floats, chosen: NDArray[np.int64]) -> _Floats:
+    """Spearman's rho of each resample, `[R]`; NaN where it is not defined.
+
+    >>> values = np.array([1.0, 2.0, 3.0])
+    >>> resampled_spearman(values, -values, np.array([[0, 1, 2], [0, 2, 2]])).tolist()
+    [-1.0, -1.0]
+
+    Args:
+        first: One measurement of each thing, `[N]`.
+        second: The other, `[N]`.
+        chosen: The things of each resample, `[R, N]`.
+    """
+    counts = _counts(chosen, len(first))
+    centred = []
+    for values in (first, second):
+        below = (values[:, None] < values[None, :]).astype(np.float64)
+        equal = (values[:, None] == values[None, :]).astype(np.float64)
+        ranks = counts @ below + (counts @ equal + 1) / 2
+        centred.append(ranks - (len(first) + 1) / 2)  # The mean of n ranks, ties or not.
+    one, other = centred
+    norm = np.sqrt((counts * one**2).sum(axis=1) * (counts * other**2).sum(axis=1))
+    return _divided((counts * one * other).sum(axis=1), norm)
+
+
+def _counts(chosen: NDArray[np.int64], n: int) -> _Floats:
+    """How often each thing is in each resample, `[R, N]`."""
+    return np.array([np.bincount(rows, minlength=n) for rows in chosen], np.float64)
+
+
+def _divided(values: _Floats, norm: _Floats) -> _Floats:
+    """The quotient; NaN where the norm is 0."""
+    result: _Floats = np.full(len(values), np.nan)
+    np.divide(values, norm, out=result, where=norm > 0)
+    return result

@@ -7,7 +7,13 @@ import math
 import numpy as np
 import pytest
 
-from darts.statistics.ranks import correlate_ranks, kendall, spearman
+from darts.statistics.ranks import (
+    correlate_ranks,
+    kendall,
+    resampled_kendall,
+    resampled_spearman,
+    spearman,
+)
 
 
 def test_kendall_counts_pairs() -> None:
@@ -45,3 +51,18 @@ def test_undefined_correlations_are_none(second: list[float]) -> None:
 def test_unequal_lengths_are_refused() -> None:
     with pytest.raises(ValueError, match="3 and 2"):
         correlate_ranks([1, 2, 3], [1, 2], np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("digits", [0, 1, 6])
+def test_resamples_are_correlated_at_once(digits: int) -> None:
+    """As one after the other, with few, some and no ties; undefined ones included."""
+    draw = np.random.default_rng(4)
+    first = draw.normal(size=9).round(digits)
+    second = (first + draw.normal(size=9)).round(digits)
+    chosen = draw.integers(9, size=(200, 9))
+    chosen[0] = 5
+    for at_once, alone in ((resampled_kendall, kendall), (resampled_spearman, spearman)):
+        expected = [alone(first[rows], second[rows]) for rows in chosen]
+        found = at_once(first, second, chosen)
+        np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
+        assert math.isnan(found[0])
