@@ -366,10 +366,10 @@ def correlate(runs: Sequence[Path | str], **settings: Any) -> FinishedCorrelatio
         UserError: A setting, a run or the table is wrong, or a cell could not be judged.
         TrialsInterrupted: SIGINT or SIGTERM came; the same call continues.
     """
-    from darts.correlation.options import CorrelationOptions, no_overlay
+    from darts.correlation.options import CorrelationOptions, correlation_overlay
 
     named = {"runs": tuple(map(str, runs)), **settings}
-    return run_correlation(options_from(CorrelationOptions, named, no_overlay))
+    return run_correlation(options_from(CorrelationOptions, named, correlation_overlay))
 
 
 def run_correlation(options: CorrelationOptions) -> FinishedCorrelation:

@@ -6,14 +6,14 @@ import json
 from collections.abc import Sequence
 from dataclasses import fields
 
-from darts.correlation.options import CorrelationOptions, no_overlay
+from darts.correlation.options import CorrelationOptions, correlation_overlay
 from darts.settings.parsing import parse_options
 
 
 def correlate_command(arguments: Sequence[str], prog: str) -> None:
     """Run a study or continue it; print the result, write `correlation.json` and a plot."""
     given, as_json = _arranged(arguments)
-    options = parse_options(CorrelationOptions, given, prog=prog, overlay=no_overlay)
+    options = parse_options(CorrelationOptions, given, prog=prog, overlay=correlation_overlay)
     from darts import api
 
     finished = api.run_correlation(options)
@@ -21,10 +21,10 @@ def correlate_command(arguments: Sequence[str], prog: str) -> None:
         print(json.dumps(finished.correlation.as_dict()))
         return
     from darts.correlation.report import PLOT, correlation_text
-    from darts.correlation.study import RESULT
+    from darts.correlation.study import CORRELATION_FILE
 
     print(correlation_text(finished.correlation))
-    print(f"\nresult  {finished.path / RESULT}\nplot    {finished.path / PLOT}.svg")
+    print(f"\nresult  {finished.path / CORRELATION_FILE}\nplot    {finished.path / PLOT}.svg")
 
 
 def _arranged(arguments: Sequence[str]) -> tuple[list[str], bool]:

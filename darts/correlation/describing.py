@@ -8,7 +8,7 @@ from typing import Any
 
 from darts.correlation.options import CorrelationOptions
 from darts.correlation.outcome import StudiedCell
-from darts.correlation.retraining import recipe_of, retraining_sentence
+from darts.correlation.retraining import retraining_recipe, retraining_sentence
 from darts.correlation.sampling import CellSample
 from darts.correlation.searches import StudiedSearch
 from darts.nasbench.table import AccuracyTable
@@ -32,7 +32,7 @@ def study_setting(
         "truth": "retraining" if table is None else "table",
         "table": options.table,
         "dataset_of_the_table": None if table is None else table.dataset,
-        "retraining": None if training is None else recipe_of(training),
+        "retraining": None if training is None else retraining_recipe(training),
     }
 
 

@@ -111,6 +111,6 @@ class CorrelationOptions(TrialOptions, UseOptions, PlaceOptions, SeedOptions):
         _ = self.one_shot
 
 
-def no_overlay(settings: Mapping[str, Any]) -> dict[str, Any]:
+def correlation_overlay(settings: Mapping[str, Any]) -> dict[str, Any]:
     """The defaults of a study do not depend on other settings."""
     return {}

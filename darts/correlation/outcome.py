@@ -43,7 +43,7 @@ class StudiedCell:
 
 
 @dataclass(frozen=True)
-class Agreement:
+class RankAgreement:
     """How far a measurement orders the cells as the true accuracy does.
 
     Attributes:
@@ -56,7 +56,7 @@ class Agreement:
 
 
 @dataclass(frozen=True)
-class Choice:
+class OneShotChoice:
     """The cell that a measurement would choose.
 
     Attributes:
@@ -95,8 +95,8 @@ class StudiedRun:
     method: str
     seed: int
     accuracies: tuple[float, ...]
-    agreement: Agreement
-    choice: Choice
+    agreement: RankAgreement
+    choice: OneShotChoice
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,8 +108,8 @@ class Correlation:
         sentences: The same in words.
         cells: The cells.
         runs: The supernets.
-        baselines: Agreement of parameters and of multiply-adds, by name.
-        ceiling: Agreement of validation with test accuracies of the table, or of the second with
+        baselines: RankAgreement of parameters and of multiply-adds, by name.
+        ceiling: RankAgreement of validation with test accuracies of the table, or of the second with
             the first retrainings; None if the cells are retrained once.
         random: Mean regret of a cell that is chosen at random.
     """
@@ -118,8 +118,8 @@ class Correlation:
     sentences: tuple[str, ...]
     cells: tuple[StudiedCell, ...]
     runs: tuple[StudiedRun, ...]
-    baselines: Mapping[str, Agreement]
-    ceiling: Agreement | None
+    baselines: Mapping[str, RankAgreement]
+    ceiling: RankAgreement | None
     random: float
 
     @property
@@ -172,12 +172,12 @@ class Correlation:
         return dict(finite(plain))
 
 
-def agreement(
+def rank_agreement(
     values: Sequence[float], truth: Sequence[float], seed: int, *, repeats: int = REPEATS
-) -> Agreement:
+) -> RankAgreement:
     """Rank correlations of a measurement with true accuracies.
 
-    >>> found = agreement(range(30), [*range(27), 29, 28, 27], seed=0)
+    >>> found = rank_agreement(range(30), [*range(27), 29, 28, 27], seed=0)
     >>> found.top.n, found.top.kendall.middle, round(found.all.spearman.middle, 4)
     (3, -1.0, 0.9982)
 
@@ -194,21 +194,21 @@ def agreement(
         pair = measured[chosen].tolist(), true[chosen].tolist()
         return correlate_ranks(*pair, np.random.default_rng(seed), repeats=repeats)
 
-    return Agreement(correlated(np.arange(len(true))), correlated(top))
+    return RankAgreement(correlated(np.arange(len(true))), correlated(top))
 
 
-def choice(values: Sequence[float], truth: Sequence[float]) -> Choice:
+def choice(values: Sequence[float], truth: Sequence[float]) -> OneShotChoice:
     """What the cell with the highest measurement is truly worth.
 
     >>> choice([1, 3, 2], [90.0, 91.0, 93.5])
-    Choice(cell=1, truth=91.0, rank=2, regret=2.5, table_rank=None)
+    OneShotChoice(cell=1, truth=91.0, rank=2, regret=2.5, table_rank=None)
     """
     cell = int(np.argmax(values))
     own, best = float(truth[cell]), float(max(truth))
-    return Choice(cell, own, 1 + sum(one > own for one in truth), best - own)
+    return OneShotChoice(cell, own, 1 + sum(one > own for one in truth), best - own)
 
 
-def plain_agreement(one: Agreement) -> dict[str, Any]:
+def plain_agreement(one: RankAgreement) -> dict[str, Any]:
     """Plain values of both correlations."""
     return {"all": _plain_correlation(one.all), "top_tenth": _plain_correlation(one.top)}
 

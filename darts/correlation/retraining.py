@@ -56,7 +56,7 @@ def retraining_options(
     return found
 
 
-def recipe_of(training: TrainingOptions) -> dict[str, Any]:
+def retraining_recipe(training: TrainingOptions) -> dict[str, Any]:
     """The settings that decide what a retraining finds, as plain values."""
     left_out = {
         *tagged(TrainingOptions, "where"),

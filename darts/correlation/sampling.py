@@ -72,11 +72,11 @@ def sample_known_cells(
     )
 
 
-def sample_cells(space: SearchSpace, nodes: int, count: int, seed: int) -> CellSample:
+def sample_space_cells(space: SearchSpace, nodes: int, count: int, seed: int) -> CellSample:
     """Sample different cells of any space uniformly.
 
     >>> from genotypes.search_space import DARTS
-    >>> len(sample_cells(DARTS, 4, 3, seed=0).genotypes)
+    >>> len(sample_space_cells(DARTS, 4, 3, seed=0).genotypes)
     3
 
     Raises:

@@ -14,15 +14,15 @@ from darts.correlation.describing import study_sentences, study_setting
 from darts.correlation.judging import JudgeCell
 from darts.correlation.options import CorrelationOptions
 from darts.correlation.outcome import (
-    Agreement,
     Correlation,
+    RankAgreement,
     StudiedCell,
     StudiedRun,
-    agreement,
     choice,
+    rank_agreement,
 )
-from darts.correlation.retraining import recipe_of, retraining_options
-from darts.correlation.sampling import CellSample, sample_cells, sample_known_cells
+from darts.correlation.retraining import retraining_options, retraining_recipe
+from darts.correlation.sampling import CellSample, sample_known_cells, sample_space_cells
 from darts.correlation.searches import StudiedSearch, open_searches
 from darts.errors import UserError
 from darts.files import atomic_write
@@ -41,7 +41,7 @@ from genotypes.nasbench201 import all_cells, arch_string, operations_of
 from genotypes.nasbench201_cost import StagesSize
 from genotypes.published_spaces import NASBENCH201
 
-RESULT = "correlation.json"
+CORRELATION_FILE = "correlation.json"
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def study_correlation(options: CorrelationOptions) -> FinishedCorrelation:
     rows = _judged(options, output, searches, sample, training)
     cells, kept = _cells(options, sample, table, rows)
     correlation = _outcome(options, searches, sample, cells, kept, rows, table, training)
-    with atomic_write(output / RESULT) as stream:
+    with atomic_write(output / CORRELATION_FILE) as stream:
         json.dump(correlation.as_dict(), stream, indent=2, allow_nan=False)
     return FinishedCorrelation(correlation, output)
 
@@ -97,7 +97,7 @@ def _sampled(
         )
     if options.once_per_class or options.connected:
         raise UserError("--once-per-class, --connected: only for cells of nasbench201.")
-    return sample_cells(space, first.options.nodes, options.count, options.seed)
+    return sample_space_cells(space, first.options.nodes, options.count, options.seed)
 
 
 def _known(table: AccuracyTable) -> list[int]:
@@ -159,7 +159,7 @@ def _configuration(
         "protocol": asdict(options.one_shot),
         "cells": sample.sentence,
         "seed": options.seed,
-        "retraining": None if training is None else recipe_of(training),
+        "retraining": None if training is None else retraining_recipe(training),
     }
 
 
@@ -240,7 +240,7 @@ def _outcome(
             rank = table.row(sample.numbers[kept[chosen.cell]]).rank
             chosen = replace(chosen, table_rank=rank)
         own = one.options
-        agreed = agreement(accuracies, truth, seed)
+        agreed = rank_agreement(accuracies, truth, seed)
         runs.append(
             StudiedRun(
                 one.path,
@@ -259,21 +259,21 @@ def _outcome(
         cells=tuple(cells),
         runs=tuple(runs),
         baselines={
-            "parameters": agreement([cell.params for cell in cells], truth, seed),
-            "multiply-adds": agreement([cell.macs for cell in cells], truth, seed),
+            "parameters": rank_agreement([cell.params for cell in cells], truth, seed),
+            "multiply-adds": rank_agreement([cell.macs for cell in cells], truth, seed),
         },
         ceiling=_ceiling(cells, seed),
         random=max(truth) - sum(truth) / len(truth),
     )
 
 
-def _ceiling(cells: Sequence[StudiedCell], seed: int) -> Agreement | None:
-    """Agreement of two measurements of the truth itself."""
+def _ceiling(cells: Sequence[StudiedCell], seed: int) -> RankAgreement | None:
+    """RankAgreement of two measurements of the truth itself."""
     if len(cells[0].retrained) > 1:
         first, second = ([cell.retrained[turn] for cell in cells] for turn in (0, 1))
-        return agreement(second, first, seed)
+        return rank_agreement(second, first, seed)
     valid = [cell.valid for cell in cells if cell.valid is not None]
-    return agreement(valid, [cell.truth for cell in cells], seed) if valid else None
+    return rank_agreement(valid, [cell.truth for cell in cells], seed) if valid else None
 
 
 def _one_shot(row: Trial) -> float:

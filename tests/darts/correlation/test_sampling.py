@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from darts.correlation.sampling import sample_cells, sample_known_cells
+from darts.correlation.sampling import sample_known_cells, sample_space_cells
 from darts.errors import UserError
 from genotypes.nasbench201 import all_cells, function_of, is_connected, official_index
 from genotypes.search_space import DARTS
@@ -62,10 +62,10 @@ def test_only_known_cells_are_sampled() -> None:
 
 
 def test_other_spaces() -> None:
-    sample = sample_cells(DARTS, 2, 12, 5)
-    assert sample_cells(DARTS, 2, 12, 5).genotypes == sample.genotypes
+    sample = sample_space_cells(DARTS, 2, 12, 5)
+    assert sample_space_cells(DARTS, 2, 12, 5).genotypes == sample.genotypes
     assert len({(one.normal, one.reduce) for one in sample.genotypes}) == 12
     assert [one.name for one in sample.genotypes][:2] == ["cell-0000", "cell-0001"]
     few = replace(DARTS, operations=("none", "skip_connect"))
     with pytest.raises(UserError, match="hardly more than 1 cells"):
-        sample_cells(few, 1, 5, 5)
+        sample_space_cells(few, 1, 5, 5)

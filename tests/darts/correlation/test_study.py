@@ -18,7 +18,7 @@ import pytest
 from darts import api
 from darts.cli import main
 from darts.correlation.options import CorrelationOptions
-from darts.correlation.study import RESULT
+from darts.correlation.study import CORRELATION_FILE
 from darts.errors import UserError
 from darts.searching.loaded import load_searched
 from darts.searching.protocols import OneShotProtocol
@@ -63,7 +63,7 @@ def study(place: Path, *runs: str, **settings: Any) -> dict[str, Any]:
     """The content of `correlation.json`."""
     given = {"table": str(place / "table.csv"), "cells": 30, "batch_size": 20, **settings}
     finished = api.correlate([place / run for run in runs], device="cpu", **given)
-    written = json.loads((finished.path / RESULT).read_text())
+    written = json.loads((finished.path / CORRELATION_FILE).read_text())
     assert written == json.loads(json.dumps(finished.correlation.as_dict()))
     return written
 
@@ -129,7 +129,7 @@ def finished(directory: Path) -> int:
 
 
 def test_a_killed_study_continues_with_the_same_bytes(place: Path, tmp_path: Path) -> None:
-    arguments = [str(place / "g0"), "--table", str(place / "table.csv"), "--cells", "16"]
+    arguments = [str(place / "g0"), "--table", str(place / "table.csv"), "--cells", "10"]
     arguments += ["--device", "cpu", "--batch-size", "4", "--protocol", "reestimated"]
     arguments += ["--statistics-images", "40"]
     command = [sys.executable, "-m", "darts", "benchmark", "correlate", *arguments]
@@ -144,11 +144,11 @@ def test_a_killed_study_continues_with_the_same_bytes(place: Path, tmp_path: Pat
     killed.send_signal(signal.SIGKILL)
     killed.wait()
     done = finished(tmp_path / "a")
-    assert 2 <= done < 16
-    assert not (tmp_path / "a" / RESULT).exists()
+    assert 2 <= done < 10
+    assert not (tmp_path / "a" / CORRELATION_FILE).exists()
     for name in ("a", "b"):
         assert main(["benchmark", "correlate", *arguments, "-o", str(tmp_path / name)]) == 0
-    for file in (RESULT, "one-shot.svg", "one-shot.png"):
+    for file in (CORRELATION_FILE, "one-shot.svg", "one-shot.png"):
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
 
 
@@ -172,7 +172,7 @@ def test_the_command(place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
         assert words in text, words
     assert main([*command, "-o", str(tmp_path), "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
-    assert printed == json.loads((tmp_path / RESULT).read_text())
+    assert printed == json.loads((tmp_path / CORRELATION_FILE).read_text())
 
 
 @pytest.fixture(scope="module")
@@ -211,7 +211,7 @@ def test_by_retraining_on_held_out_training_images(pixels: dict[str, Path], tmp_
             hold_out=4,
         )
         assert finished.path == run / "correlation"
-        found.append(json.loads((finished.path / RESULT).read_text()))
+        found.append(json.loads((finished.path / CORRELATION_FILE).read_text()))
     one, other = found
     assert one["cells"] == other["cells"]
     recipe = one["setting"]["retraining"]
