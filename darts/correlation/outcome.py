@@ -108,8 +108,8 @@ class Correlation:
         sentences: The same in words.
         cells: The cells.
         runs: The supernets.
-        baselines: RankAgreement of parameters and of multiply-adds, by name.
-        ceiling: RankAgreement of validation with test accuracies of the table, or of the second with
+        baselines: Agreement of parameters and of multiply-adds, by name.
+        ceiling: Agreement of validation with test accuracies of the table, or of the second with
             the first retrainings; None if the cells are retrained once.
         random: Mean regret of a cell that is chosen at random.
     """
