@@ -6,14 +6,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from darts.nasbench.measured import DATASETS
+from darts.nasbench.reading import read_table
 from darts.nasbench.table import AccuracyTable
+from darts.nasbench.text_files import Wanted
 from darts.searching.diagnostics import operation_counts
 from darts.searching.options import SearchOptions
 from darts.searching.spaces import searched_space
 from darts.sweeps.cell_retraining import retraining_key
 from darts.sweeps.cells import drawn_cells
 from darts.sweeps.directory import SweepRecord
-from darts.sweeps.options import CONTROL
+from darts.sweeps.options import CONTROL, SweepOptions
 from darts.sweeps.plan import Configuration
 from darts.trials.schema import Status
 from darts.trials.store import Trial
@@ -77,6 +80,20 @@ def judge_of(record: SweepRecord) -> Judge:
     if record.options.table:
         return "table"
     return "retrain" if record.options.retrain else "supernet"
+
+
+def read_judging_table(
+    options: SweepOptions, searches: Mapping[Configuration, SearchOptions]
+) -> AccuracyTable | None:
+    """The table that judges the cells, for the images that are searched on; None without one.
+
+    Raises:
+        UserError: It cannot be read.
+    """
+    if options.table is None:
+        return None
+    dataset = next(iter(searches.values())).dataset
+    return read_table(options.table, Wanted(dataset if dataset in DATASETS else ""))
 
 
 def measured_cells(

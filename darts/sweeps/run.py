@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from darts.errors import UserError
-from darts.nasbench.reading import read_table
 from darts.searching.options import SearchOptions
 from darts.searching.spaces import searched_space
 from darts.searching.trial import place_of_trials, search_trial, settings_of_trial
@@ -22,6 +21,7 @@ from darts.sweeps.cell_retraining import (
 )
 from darts.sweeps.cells import drawn_cells
 from darts.sweeps.directory import write_plan
+from darts.sweeps.measure import read_judging_table
 from darts.sweeps.options import CONTROL, SweepOptions
 from darts.sweeps.plan import Configuration, planned_searches
 from darts.training.options import TrainingOptions
@@ -94,7 +94,7 @@ def check_judge(options: SweepOptions, searches: Searches) -> None:
     """
     spaces = {searched_space(search.space).name for search in searches.values()}
     if options.table is not None:
-        read_table(options.table)
+        read_judging_table(options, searches)
         if foreign := sorted(spaces - {NASBENCH201.name}):
             raise UserError(
                 f"--table {options.table}: it knows cells of {NASBENCH201.name}, not of "
@@ -144,7 +144,10 @@ def _run(
     device, resources = trial_resources(options, search.device)
     placed = None if training is None else replace(training, device=device)
     folder = str(Path(options.out).resolve())  # Workers may have another working directory.
-    work = partial(sweep_trial, folder, place_of_trials(search, device), placed)
+    # A search shows what the table knows of the cell of each epoch.
+    table = None if options.table is None else str(Path(options.table).expanduser().resolve())
+    place = {**place_of_trials(search, device), "table": table}
+    work = partial(sweep_trial, folder, place, placed)
     run_trials(
         store,
         using_files(search.use, work),

@@ -11,14 +11,19 @@ import numpy as np
 from scipy import stats
 
 from darts.nasbench.baseline import RandomBaseline, RandomSearch
-from darts.nasbench.reading import read_table
 from darts.nasbench.table import AccuracyTable
 from darts.statistics.estimates import Estimate, estimate
 from darts.sweeps.agreement import Agreement, agreement, equal_cells
 from darts.sweeps.cells import cell_words
 from darts.sweeps.differences import SweepDifference, differences
 from darts.sweeps.directory import SweepRecord
-from darts.sweeps.measure import Judge, SweptCell, judge_of, measured_cells
+from darts.sweeps.measure import (
+    Judge,
+    SweptCell,
+    judge_of,
+    measured_cells,
+    read_judging_table,
+)
 from darts.sweeps.options import CONTROL
 from darts.sweeps.plan import planned_searches
 from genotypes import Genotype
@@ -143,7 +148,7 @@ def outcome_of(record: SweepRecord) -> SweepOutcome:
         UserError: The table cannot be read, or the reference is no configuration.
     """
     searches = planned_searches(record.options)
-    table = read_table(record.options.table) if record.options.table else None
+    table = read_judging_table(record.options, searches)
     measured = measured_cells(record, searches, table)
     configurations = {
         label: ConfigurationOutcome(label, tuple(cells)) for label, cells in measured.items()
