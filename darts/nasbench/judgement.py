@@ -20,10 +20,11 @@ _RARE, _USUAL = 0.05, 0.5
 
 @dataclass(frozen=True)
 class MethodResult:
-    """The searches of one method, which differ in their seeds.
+    """The searches of one method with equal settings, which differ in their seeds.
 
     Attributes:
-        method: Name of the method.
+        method: Name of the method; with the settings that tell it from other searches of the same
+            method, such as `pc-darts k=2`.
         runs: The searches.
         valid: Mean validation accuracy (%) of their cells.
         test: Mean test accuracy.
@@ -43,7 +44,6 @@ class MethodResult:
     random: RandomBaseline
     chance: float
     equivalent: int | None
-    differing: tuple[str, ...]
 
     @property
     def sentence(self) -> str:
@@ -96,11 +96,6 @@ class CellJudgement:
         return [
             *self.table.notes,
             *(note for found in self.cells for note in found.notes),
-            *(
-                f"{one.method}: the searches also differ in {', '.join(one.differing)}."
-                for one in self.methods
-                if one.differing
-            ),
         ]
 
     def as_dict(self) -> dict[str, Any]:
@@ -143,10 +138,10 @@ def judge_cells(table: AccuracyTable, names: Sequence[str]) -> CellJudgement:
     """
     cells = tuple(find_cells(names, table))
     random = RandomSearch(table)
+    known = [one for one in cells if one.method and None not in (one.cell.test, one.cell.valid)]
     groups: dict[str, list[FoundCell]] = {}
-    for found in cells:
-        if found.method and found.cell.test is not None and found.cell.valid is not None:
-            groups.setdefault(found.method, []).append(found)
+    for found in known:
+        groups.setdefault(_name(found, known), []).append(found)
     methods = []
     sizes = {*SIZES, *map(len, groups.values())}
     for method, runs in groups.items():
@@ -155,11 +150,18 @@ def judge_cells(table: AccuracyTable, names: Sequence[str]) -> CellJudgement:
     return CellJudgement(table, cells, tuple(methods), tuple(random.baselines(sorted(sizes))))
 
 
+def _name(found: FoundCell, others: Sequence[FoundCell]) -> str:
+    """The method, with the settings in which not all searches of the method agree."""
+    same = [one for one in others if one.method == found.method]
+    names = {name: None for one in same for name in one.settings}
+    differing = [name for name in names if len({repr(one.settings.get(name)) for one in same}) > 1]
+    return " ".join([found.method, *(f"{name}={found.settings.get(name)}" for name in differing)])
+
+
 def _method_result(method: str, runs: list[FoundCell], random: RandomSearch) -> MethodResult:
     valid = [found.cell.valid or 0.0 for found in runs]
     test = [found.cell.test or 0.0 for found in runs]
     best = max(range(len(runs)), key=valid.__getitem__)
-    names = {name: None for found in runs for name in found.settings}
     return MethodResult(
         method=method,
         runs=tuple(runs),
@@ -169,9 +171,6 @@ def _method_result(method: str, runs: list[FoundCell], random: RandomSearch) -> 
         random=random(len(runs)),
         chance=random.chance(len(runs), test[best]),
         equivalent=random.equivalent(test[best]),
-        differing=tuple(
-            name for name in names if len({repr(one.settings.get(name)) for one in runs}) > 1
-        ),
     )
 
 

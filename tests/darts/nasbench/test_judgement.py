@@ -134,12 +134,12 @@ def test_a_good_search_is_called_so(tmp_path: Path) -> None:
     assert method.sentence.endswith("better than chance would give.")
 
 
-def test_settings_that_differ_are_named(tmp_path: Path) -> None:
-    for seed in (0, 1):
-        write_run(tmp_path / f"a{seed}", [5], seed=seed, k=seed + 1, device=f"cuda:{seed}")
-    judged = judge_cells(rising_table(), [str(tmp_path)])
-    assert judged.methods[0].differing == ("k",)
-    assert "drnas: the searches also differ in k." in judged.notes
+def test_searches_with_other_settings_are_not_averaged(tmp_path: Path) -> None:
+    for seed, (k, number) in enumerate([(1, 5), (4, 7), (1, 9)]):
+        write_run(tmp_path / f"a{seed}", [number], seed=seed, k=k, device=f"cuda:{seed}")
+    first, second = judge_cells(rising_table(), [str(tmp_path)]).methods
+    assert (first.method, first.test.mean, first.test.n) == ("drnas k=1", 7.0, 2)
+    assert (second.method, second.test.mean, second.test.n) == ("drnas k=4", 7.0, 1)
 
 
 def test_the_plain_form_is_json(tmp_path: Path) -> None:
