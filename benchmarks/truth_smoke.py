@@ -47,8 +47,10 @@ def chain(table: Path, out: Path) -> list[tuple[str, list[str]]]:
     return [
         (
             "searches of two methods with two seeds",
-            ["sweep", "--methods", "darts-v1", "random", "--seeds", "0..1", *SEARCH]
-            + [*known, "--out", str(sweep)],
+            [
+                *("sweep", "--methods", "darts-v1", "random", "--seeds", "0..1"),
+                *(*SEARCH, *known, "--out", str(sweep)),
+            ],
         ),
         ("their cells in the table", ["benchmark", "nasbench201", *known, str(sweep / "runs")]),
         (
