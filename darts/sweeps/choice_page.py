@@ -26,13 +26,13 @@ class HeatCell:
     Attributes:
         text: What most cells have there; empty where there is no edge.
         counts: How many cells have it, such as "3/4".
-        share: The same as a number from 0 to 1, for the colour.
+        strength: For the colour: 0 where one cell has it, 1 where all have it.
         title: All choices, as the field's explanation.
     """
 
     text: str = ""
     counts: str = ""
-    share: float = 0.0
+    strength: float = 0.0
     title: str = ""
 
 
@@ -139,7 +139,8 @@ def _heat_cell(edge: Mapping[str, Any] | None) -> HeatCell:
     if not known.operation:
         return HeatCell("not kept", "", 0.0, title)
     count = known.choices[known.operation]
-    return HeatCell(_label(known.operation), f"{count}/{known.cells}", known.share, title)
+    strength = (count - 1) / max(1, known.cells - 1)
+    return HeatCell(_label(known.operation), f"{count}/{known.cells}", strength, title)
 
 
 def _label(choice: str) -> str:
