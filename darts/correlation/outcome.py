@@ -43,7 +43,7 @@ class StudiedCell:
 
 
 @dataclass(frozen=True)
-class RankAgreement:
+class OrderAgreement:
     """How far a measurement orders the cells as the true accuracy does.
 
     Attributes:
@@ -95,7 +95,7 @@ class StudiedRun:
     method: str
     seed: int
     accuracies: tuple[float, ...]
-    agreement: RankAgreement
+    agreement: OrderAgreement
     choice: OneShotChoice
 
 
@@ -118,8 +118,8 @@ class Correlation:
     sentences: tuple[str, ...]
     cells: tuple[StudiedCell, ...]
     runs: tuple[StudiedRun, ...]
-    baselines: Mapping[str, RankAgreement]
-    ceiling: RankAgreement | None
+    baselines: Mapping[str, OrderAgreement]
+    ceiling: OrderAgreement | None
     random: float
 
     @property
@@ -172,12 +172,12 @@ class Correlation:
         return dict(finite(plain))
 
 
-def rank_agreement(
+def order_agreement(
     values: Sequence[float], truth: Sequence[float], seed: int, *, repeats: int = REPEATS
-) -> RankAgreement:
+) -> OrderAgreement:
     """Rank correlations of a measurement with true accuracies.
 
-    >>> found = rank_agreement(range(30), [*range(27), 29, 28, 27], seed=0)
+    >>> found = order_agreement(range(30), [*range(27), 29, 28, 27], seed=0)
     >>> found.top.n, found.top.kendall.middle, round(found.all.spearman.middle, 4)
     (3, -1.0, 0.9982)
 
@@ -194,7 +194,7 @@ def rank_agreement(
         pair = measured[chosen].tolist(), true[chosen].tolist()
         return correlate_ranks(*pair, np.random.default_rng(seed), repeats=repeats)
 
-    return RankAgreement(correlated(np.arange(len(true))), correlated(top))
+    return OrderAgreement(correlated(np.arange(len(true))), correlated(top))
 
 
 def choice(values: Sequence[float], truth: Sequence[float]) -> OneShotChoice:
@@ -208,7 +208,7 @@ def choice(values: Sequence[float], truth: Sequence[float]) -> OneShotChoice:
     return OneShotChoice(cell, own, 1 + sum(one > own for one in truth), best - own)
 
 
-def plain_agreement(one: RankAgreement) -> dict[str, Any]:
+def plain_agreement(one: OrderAgreement) -> dict[str, Any]:
     """Plain values of both correlations."""
     return {"all": _plain_correlation(one.all), "top_tenth": _plain_correlation(one.top)}
 

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from darts.correlation.outcome import Correlation, RankAgreement, StudiedRun
+from darts.correlation.outcome import Correlation, OrderAgreement, StudiedRun
 from darts.report.frame import dress, write_figure
 from darts.report.style import CURVES, INK, MUTED, plain_text
 from darts.report.tables import aligned
@@ -50,7 +50,7 @@ def correlation_text(correlation: Correlation) -> str:
     return "\n".join(lines)
 
 
-def _row(name: str, one: RankAgreement) -> tuple[str, ...]:
+def _row(name: str, one: OrderAgreement) -> tuple[str, ...]:
     return (
         name,
         _interval(one.all.kendall),

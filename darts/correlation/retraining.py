@@ -16,7 +16,7 @@ from genotypes import SearchSpace
 _STAGES_RECIPE = "evaluate_nasbench201"
 
 
-def retraining_options(
+def truth_training(
     options: CorrelationOptions, search: SearchOptions, space: SearchSpace
 ) -> TrainingOptions:
     """The recipe of the retrainings: data and size of the search, the rest of the preset.

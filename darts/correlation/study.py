@@ -15,13 +15,13 @@ from darts.correlation.judging import JudgeCell
 from darts.correlation.options import CorrelationOptions
 from darts.correlation.outcome import (
     Correlation,
-    RankAgreement,
+    OrderAgreement,
     StudiedCell,
     StudiedRun,
     choice,
-    rank_agreement,
+    order_agreement,
 )
-from darts.correlation.retraining import retraining_options, retraining_recipe
+from darts.correlation.retraining import retraining_recipe, truth_training
 from darts.correlation.sampling import CellSample, sample_known_cells, sample_space_cells
 from darts.correlation.searches import StudiedSearch, open_searches
 from darts.errors import UserError
@@ -72,7 +72,7 @@ def study_correlation(options: CorrelationOptions) -> FinishedCorrelation:
     sample = _sampled(options, table, searches[0])
     training = None
     if table is None:
-        training = retraining_options(options, searches[0].options, searches[0].space)
+        training = truth_training(options, searches[0].options, searches[0].space)
     output = Path(options.output or Path(options.runs[0]) / "correlation")
     rows = _judged(options, output, searches, sample, training)
     cells, kept = _cells(options, sample, table, rows)
@@ -240,7 +240,7 @@ def _outcome(
             rank = table.row(sample.numbers[kept[chosen.cell]]).rank
             chosen = replace(chosen, table_rank=rank)
         own = one.options
-        agreed = rank_agreement(accuracies, truth, seed)
+        agreed = order_agreement(accuracies, truth, seed)
         runs.append(
             StudiedRun(
                 one.path,
@@ -259,21 +259,21 @@ def _outcome(
         cells=tuple(cells),
         runs=tuple(runs),
         baselines={
-            "parameters": rank_agreement([cell.params for cell in cells], truth, seed),
-            "multiply-adds": rank_agreement([cell.macs for cell in cells], truth, seed),
+            "parameters": order_agreement([cell.params for cell in cells], truth, seed),
+            "multiply-adds": order_agreement([cell.macs for cell in cells], truth, seed),
         },
         ceiling=_ceiling(cells, seed),
         random=max(truth) - sum(truth) / len(truth),
     )
 
 
-def _ceiling(cells: Sequence[StudiedCell], seed: int) -> RankAgreement | None:
-    """RankAgreement of two measurements of the truth itself."""
+def _ceiling(cells: Sequence[StudiedCell], seed: int) -> OrderAgreement | None:
+    """OrderAgreement of two measurements of the truth itself."""
     if len(cells[0].retrained) > 1:
         first, second = ([cell.retrained[turn] for cell in cells] for turn in (0, 1))
-        return rank_agreement(second, first, seed)
+        return order_agreement(second, first, seed)
     valid = [cell.valid for cell in cells if cell.valid is not None]
-    return rank_agreement(valid, [cell.truth for cell in cells], seed) if valid else None
+    return order_agreement(valid, [cell.truth for cell in cells], seed) if valid else None
 
 
 def _one_shot(row: Trial) -> float:

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 
 from darts.correlation import outcome
-from darts.correlation.outcome import Correlation, RankAgreement, StudiedCell, StudiedRun, choice
+from darts.correlation.outcome import Correlation, OrderAgreement, StudiedCell, StudiedRun, choice
 from darts.correlation.report import correlation_text, plot_correlation
 from darts.correlation.sampling import sample_known_cells
 from darts.nasbench.reading import read_table
 from genotypes.nasbench201 import operations_of
 from genotypes.nasbench201_cost import StagesSize
 
-agreement = partial(outcome.rank_agreement, repeats=50)
+agreement = partial(outcome.order_agreement, repeats=50)
 TRUTH = [90.0 + index / 10 for index in range(40)]
 
 
@@ -98,7 +98,7 @@ def test_a_top_tenth_that_is_too_small_is_said_and_not_drawn() -> None:
     assert len(plot_correlation(studied(TRUTH)).axes) == 2
 
 
-def middle(one: RankAgreement) -> float:
+def middle(one: OrderAgreement) -> float:
     assert one.all.spearman is not None
     return one.all.spearman.middle
 
