@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 
 from darts.cli import main
 from darts.compare.recipe_study import trial_key
+from darts.training import trial
 from darts.trials.store import TrialStore
 
 SMALL = (
@@ -35,7 +37,7 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def trials(directory: Path) -> dict:
     with TrialStore(directory / "trials.sqlite", read_only=True) as store:
-        return {trial.key: trial for trial in store.rows()}
+        return {one.key: one for one in store.rows()}
 
 
 def test_the_result_is_that_of_the_trials(directory: Path) -> None:
@@ -85,6 +87,30 @@ def test_the_command_again_trains_only_what_is_missing(
     found = json.loads((directory / "recipes.json").read_text())
     assert [one["judged"] for one in found["networks"]] == [True, True, False]
     assert "report  " in capsys.readouterr().out
+
+
+def test_a_killed_study_continues_to_the_same_bytes(
+    directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        """Stands in for SIGKILL."""
+
+    done, train = [], trial.train_briefly
+
+    def killed(*arguments: Any) -> dict[str, Any]:
+        if len(done) == 2:
+            raise Killed
+        done.append(arguments)
+        return train(*arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(trial, "train_briefly", killed)
+        with pytest.raises(Killed):
+            study(tmp_path / "run")
+    assert main(["compare", "--resume", str(tmp_path / "run")]) == 0
+    whole = trials(directory)
+    for key, one in trials(tmp_path / "run").items():
+        assert (one.result, one.curve) == (whole[key].result, whole[key].curve), key
 
 
 def test_a_recipe_under_which_a_cell_fails_is_left_out(tmp_path: Path) -> None:
