@@ -86,8 +86,8 @@ class RankAgreement:
     Attributes:
         w: Kendall's W of the measured values, with the interval of the resamples.
         tau: Mean Kendall's tau between judges likewise.
-        tau_of_noise: Mean tau if the judges differ only by a constant and by noise: the median and
-            the interval of the simulations.
+        tau_of_noise: Mean tau if the judges share one order, shifted and stretched, and differ only
+            by noise: the median and the interval of the simulations.
         p: Share of these simulations whose mean tau is at most the measured one. A small share
             says that the order differs by more than noise explains.
     """
@@ -108,11 +108,12 @@ def rank_agreement(
 
     Resamples are the measured values plus normal noise of the given deviations. Noise lowers
     agreement, so that the interval may lie below the measured value. Simulations of pure noise
-    add it to the sums of row and column effects
+    add it to a common order, which each judge shifts and stretches:
 
-        x[j, t] = mean of judge j + mean of thing t - mean of all
+        x[j, t] = mean of judge j + b[j] · e[t],  e[t] = mean of thing t - mean of all
 
-    under which all judges have one true order.
+    with the slope b[j] >= 0 by least squares, so that a judge who hardly tells things apart is not
+    taken for one who reverses them.
 
     >>> values = [[1.0, 2.0, 3.0], [2.0, 3.0, 4.0]]
     >>> sharp = rank_agreement(values, 1e-9, np.random.default_rng(0), 50)
@@ -136,8 +137,7 @@ def rank_agreement(
         return None
     shape = (repeats, *known.shape)
     noisy = known + generator.normal(size=shape) * deviations
-    additive = known.mean(axis=1, keepdims=True) + known.mean(axis=0) - known.mean()
-    null = additive + generator.normal(size=shape) * deviations
+    null = _common_order(known) + generator.normal(size=shape) * deviations
     taus = _mean_kendalls(null)
     taus = taus[np.isfinite(taus)]
     return RankAgreement(
@@ -146,6 +146,14 @@ def rank_agreement(
         Interval.of(taus),
         float(np.mean(taus <= tau + 1e-9)),
     )
+
+
+def _common_order(known: _Floats) -> _Floats:
+    """The measured values without what changes their order, `[m, n]`."""
+    effect = known.mean(axis=0) - known.mean()
+    square = float(effect @ effect)
+    slopes = np.maximum(known @ effect / square, 0) if square else np.zeros(len(known))
+    return known.mean(axis=1, keepdims=True) + slopes[:, None] * effect
 
 
 def _around(measured: float, resampled: _Floats) -> Interval:

@@ -69,3 +69,16 @@ def test_too_little_to_agree_on() -> None:
     assert rank_agreement([[1.0, 2.0]], 0.1, generator) is None
     assert rank_agreement([[1.0], [2.0]], 0.1, generator) is None
     assert rank_agreement([[1.0, 1.0], [2.0, 2.0]], 0.1, generator) is None
+
+
+def test_a_judge_who_hardly_tells_things_apart_reverses_nothing() -> None:
+    # One order, stretched tenfold or squeezed below the noise: swaps of the latter are noise.
+    draw, order = np.random.default_rng(5), np.arange(5.0)
+    shares = []
+    for _ in range(20):
+        values = np.outer([10.0, 10.0, 0.1, 0.1], order) + draw.normal(size=(4, 5))
+        found = rank_agreement(values, 1.0, np.random.default_rng(0), 200)
+        assert found is not None
+        shares.append(found.p)
+    assert np.mean(np.array(shares) < 0.05) <= 0.15
+    assert np.mean(shares) > 0.3
