@@ -35,7 +35,7 @@ def cell_words(genotype: Genotype) -> str:
 
     >>> from genotypes import load_genotype
     >>> cell_words(load_genotype("darts_v1"))
-    'sep_conv_3x3 ×5, skip_connect ×3 | max_pool_3x3 ×4, skip_connect ×4'
+    'sep_conv_3x3 ×5, skip_connect ×3 | max_pool_3x3 ×4, skip_connect ×3, avg_pool_3x3 ×1'
     """
     if genotype.rules == NASBENCH201:
         return arch_string(genotype)

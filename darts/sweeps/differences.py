@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -68,6 +68,18 @@ class SweepDifference:
         }
 
 
+def check_reference(labels: Sequence[str], reference: str | None) -> None:
+    """Check that the reference is a configuration of the sweep, if one is given.
+
+    Raises:
+        UserError: It is none.
+    """
+    if reference is not None and reference not in labels:
+        raise UserError(
+            f"--reference {reference}: the sweep has the configurations {'; '.join(labels)}."
+        )
+
+
 def differences(
     accuracies: Mapping[str, Mapping[int, float]], reference: str | None = None
 ) -> tuple[SweepDifference, ...]:
@@ -85,11 +97,8 @@ def differences(
         UserError: There is no such label.
     """
     labels = list(accuracies)
+    check_reference(labels, reference)
     chosen = labels[0] if reference is None else reference
-    if chosen not in accuracies:
-        raise UserError(
-            f"--reference {chosen}: the sweep has the configurations {'; '.join(labels)}."
-        )
     found = [_difference(accuracies, label, chosen) for label in labels if label != chosen]
     adjusted = iter(holm([one.p for one in found if one.p is not None]))
     return tuple(one if one.p is None else replace(one, adjusted=next(adjusted)) for one in found)

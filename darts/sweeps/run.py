@@ -20,6 +20,7 @@ from darts.sweeps.cell_retraining import (
     retraining_settings,
 )
 from darts.sweeps.cells import drawn_cells
+from darts.sweeps.differences import check_reference
 from darts.sweeps.directory import write_plan
 from darts.sweeps.measure import read_judging_table
 from darts.sweeps.options import CONTROL, SweepOptions
@@ -86,12 +87,14 @@ def search_missing(options: SweepOptions) -> dict[Status, int]:
 
 
 def check_judge(options: SweepOptions, searches: Searches) -> None:
-    """Check what judges the cells.
+    """Check what judges the cells, and with what they are compared.
 
     Raises:
-        UserError: The table cannot be read, or the searched cells are not in it; or random cells
-            have no single space.
+        UserError: The table cannot be read, or the searched cells are not in it; random cells
+            have no single space; or the reference is no configuration.
     """
+    labels = [*(one.label for one in searches), *([CONTROL] if options.random_cells else [])]
+    check_reference(labels, options.reference)
     spaces = {searched_space(search.space).name for search in searches.values()}
     if options.table is not None:
         read_judging_table(options, searches)

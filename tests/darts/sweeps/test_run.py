@@ -125,6 +125,7 @@ def test_more_seeds_and_methods_extend_it(tmp_path: Path) -> None:
     [
         ["--methods", "pc-darts", "--k", "3"],
         ["--methods", "pc-darts", "--table", "none.csv"],
+        ["--methods", "pc-darts", "--reference", "darts"],
         ["--methods", "pc-darts", "--retrain", "1", "--retrain-with", "hold-out=0"],
         ["--methods", "pc-darts", "--retrain", "1", "--retrain-with", "label-smoothing=2"],
     ],
