@@ -33,6 +33,7 @@ class FoundCell:
         trajectory: The cell after each finished epoch, by their number.
         settings: Settings of the search in which searches to be averaged should agree.
         notes: What a user should know about the run.
+        finished: Whether the search has ended; only then does its cell count for its method.
     """
 
     source: str
@@ -42,6 +43,7 @@ class FoundCell:
     trajectory: Mapping[int, KnownCell] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict, repr=False)
     notes: tuple[str, ...] = ()
+    finished: bool = True
 
     @property
     def spans(self) -> list[tuple[int, int, KnownCell]]:
@@ -109,8 +111,12 @@ def _read_run(path: Path, table: AccuracyTable) -> FoundCell:
         cell = _look_up(files.genotype, path, table)
     else:
         cell = trajectory[max(trajectory)]
-    if not files.result.is_file() and "method" in config:
-        notes.append(f"{path}: the search has not finished; its cell is the present one.")
+    finished = files.result.is_file() or "method" not in config
+    if not finished:
+        notes.append(
+            f"{path}: the search has not finished; its cell is the present one, and counts for no "
+            "mean."
+        )
     searched = str(config.get("dataset", ""))
     if searched in DATASETS and table.dataset in DATASETS and searched != table.dataset:
         notes.append(f"{path}: searched on {searched}, judged on {table.dataset}.")
@@ -123,6 +129,7 @@ def _read_run(path: Path, table: AccuracyTable) -> FoundCell:
         trajectory=trajectory,
         settings={name: value for name, value in config.items() if name not in _OWN},
         notes=tuple(notes),
+        finished=finished,
     )
 
 

@@ -138,7 +138,11 @@ def judge_cells(table: AccuracyTable, names: Sequence[str]) -> CellJudgement:
     """
     cells = tuple(find_cells(names, table))
     random = RandomSearch(table)
-    known = [one for one in cells if one.method and None not in (one.cell.test, one.cell.valid)]
+    known = [
+        one
+        for one in cells
+        if one.method and one.finished and None not in (one.cell.test, one.cell.valid)
+    ]
     groups: dict[str, list[FoundCell]] = {}
     for found in known:
         groups.setdefault(_name(found, known), []).append(found)

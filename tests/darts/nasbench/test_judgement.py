@@ -38,6 +38,9 @@ def test_a_search_in_progress_is_said(tmp_path: Path) -> None:
     (found,) = find_cells([str(run)], rising_table())
     assert found.cell.number == 70
     assert "has not finished" in found.notes[0]
+    write_run(tmp_path / "other", [90], seed=1)
+    (method,) = judge_cells(rising_table(), [str(tmp_path)]).methods
+    assert (method.test.n, method.test.mean) == (1, 90)
 
 
 def test_a_search_on_another_data_set_is_said(tmp_path: Path) -> None:
