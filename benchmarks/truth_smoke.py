@@ -59,7 +59,7 @@ def chain(table: Path, out: Path) -> list[tuple[str, list[str]]]:
         ),
         (
             "scores without training",
-            ["score", *cells, "--scores", "synflow", "nwot", "--channels", "4", "--layers", "3"],
+            ["score", *cells, "--scores", "synflow,nwot", "--channels", "4", "--layers", "3"],
         ),
     ]
 
