@@ -82,11 +82,11 @@ def _masks(network: nn.Module, images: Tensor, labels: Tensor) -> Weights:
 
 
 def snip(network: nn.Module, images: Tensor, labels: Tensor) -> float:
-    return sum(float(g.abs().sum()) for g in _masks(network, images, labels).values())
+    return sum(float(g.detach().abs().sum()) for g in _masks(network, images, labels).values())
 
 
 def plain(network: nn.Module, images: Tensor, labels: Tensor) -> float:
-    return sum(float(g.sum()) for g in _masks(network, images, labels).values())
+    return sum(float(g.detach().sum()) for g in _masks(network, images, labels).values())
 
 
 def grasp(network: nn.Module, images: Tensor, labels: Tensor) -> float:
