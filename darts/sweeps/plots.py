@@ -53,7 +53,12 @@ def _draw_row(axes: Axes, row: int, one: ConfigurationOutcome, colour: str) -> N
     values = np.array(list(one.accuracies.values()))
     if len(values) >= _BOX:
         box = axes.boxplot(
-            values, positions=[row], orientation="horizontal", widths=0.5, showfliers=False
+            values,
+            positions=[row],
+            orientation="horizontal",
+            widths=0.5,
+            showfliers=False,
+            manage_ticks=False,  # The rows have names.
         )
         for part in (line for lines in box.values() for line in lines):
             part.set(color=colour, linewidth=1, alpha=0.5)

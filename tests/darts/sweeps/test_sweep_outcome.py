@@ -16,6 +16,7 @@ from darts.nasbench.reading import read_table
 from darts.sweeps.directory import read_sweep
 from darts.sweeps.options import SweepOptions
 from darts.sweeps.plan import planned_searches
+from darts.sweeps.plots import plot_accuracies
 from darts.sweeps.run import check_judge
 from darts.sweeps.sweep_outcome import SweepOutcome, outcome_of, outcome_values
 from darts.sweeps.sweep_report import outcome_text, write_sweep_report
@@ -186,3 +187,13 @@ def test_a_table_needs_its_space(tmp_path: Path) -> None:
     missing = options(tmp_path, table=str(tmp_path / "none.csv"))
     with pytest.raises(UserError, match="there is no such table"):
         check_judge(missing, planned_searches(missing))
+
+
+def test_rows_of_the_plot_have_names_also_beside_boxes(tmp_path: Path) -> None:
+    names = ("darts-v1", "gdas")
+    results = {(name, seed): result(SKIPS, 90.0 + seed) for name in names for seed in range(5)}
+    figure = plot_accuracies(outcome_of(record(options(tmp_path, seeds=[0, 1, 2, 3, 4]), results)))
+    assert figure is not None
+    figure.draw_without_rendering()
+    labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert labels == ["darts-v1", "gdas"]
