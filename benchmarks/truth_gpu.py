@@ -23,11 +23,17 @@ from pathlib import Path
 
 import torch
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from darts.cli import main as darts
+
 CHECKOUT = Path(__file__).parents[1]
 _GRACE = 120.0
 
 
-def search_command(run: Path, method: str, seed: int, dataset: str, more: Sequence[str]) -> list:
+def search_command(
+    run: Path, method: str, seed: int, dataset: str, more: Sequence[str]
+) -> list[str]:
     """The command that starts the search in the directory `run`, or continues it."""
     command = [sys.executable, str(CHECKOUT / "search.py")]
     if (run / "checkpoint.pt").exists():
@@ -52,6 +58,11 @@ def wait(searches: dict[Path, subprocess.Popen], seconds: float) -> None:
             one.wait(_GRACE)
         except subprocess.TimeoutExpired:
             one.kill()
+
+
+def look_up(arguments: Sequence[str]) -> int:
+    """Print the known accuracies of the runs; return the exit code."""
+    return darts(["benchmark", "nasbench201", *arguments])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -84,8 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         state = "finished" if (run / "result.json").exists() else "stopped; run again to continue"
         print(f"{run.name}: exit code {one.returncode}, {state}, log in {run}.log")
     runs = [str(file.parents[1]) for file in options.out.glob("*/genotypes/epoch-001.yaml")]
-    look_up = ["-m", "darts", "benchmark", "nasbench201", "--table", str(options.table)]
-    return subprocess.call([sys.executable, *look_up, *sorted(runs)], cwd=Path.cwd())
+    return look_up(["--table", str(options.table), *sorted(runs)])
 
 
 if __name__ == "__main__":

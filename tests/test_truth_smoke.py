@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,20 +32,49 @@ def test_the_chain_runs(tmp_path: Path) -> None:
     assert "synflow" in done.stdout
 
 
-def test_the_gpu_script_searches_and_looks_up_without_a_gpu(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+def test_the_gpu_script_begins_continues_and_looks_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    from benchmarks.truth_smoke import made_up_table
-
-    table = made_up_table(tmp_path / "table.csv")
-    search = ["--preset", "smoke", "--channels", "4", "--layers", "3", "--threads", "1"]
-    code = truth_gpu.main(
-        [
-            *("--table", str(table), "--dataset", "digits", "--methods", "darts-v1"),
-            *("--minutes", "2", "--out", str(tmp_path / "runs"), "--cpu", "--", *search),
-        ]
+    """With a stand-in for `search.py` and the look-up: what is tried is who is run, and when."""
+    stand_in = tmp_path / "stand_in.py"
+    stand_in.write_text(
+        "import pathlib, sys, time\n"
+        "arguments = sys.argv[1:]\n"
+        "print(*arguments, flush=True)\n"
+        "if '--run-dir' in arguments:\n"
+        "    run = pathlib.Path(arguments[arguments.index('--run-dir') + 1])\n"
+        "    run.mkdir(parents=True)\n"
+        "    (run / 'checkpoint.pt').touch()\n"
+        "    time.sleep(60)\n"
+        "elif '--resume' in arguments:\n"
+        "    run = pathlib.Path(arguments[arguments.index('--resume') + 1])\n"
+        "    (run / 'result.json').touch()\n"
     )
-    shown = capfd.readouterr().out
-    assert code == 0
-    assert "darts-v1-0: exit code 0, finished" in shown
-    assert "random search" in shown
+    begin = truth_gpu.search_command
+
+    def command(*arguments: Any) -> list[str]:
+        return [sys.executable, str(stand_in), *begin(*arguments)[2:]]
+
+    looked_up: list[list[str]] = []
+
+    def look_up(arguments: list[str]) -> int:
+        looked_up.append(arguments)
+        return 0
+
+    monkeypatch.setattr(truth_gpu, "search_command", command)
+    monkeypatch.setattr(truth_gpu, "look_up", look_up)
+    out = tmp_path / "runs"
+    arguments = [
+        *("--table", "table.csv", "--dataset", "digits", "--methods", "darts-v1"),
+        *("--minutes", "0.03", "--out", str(out), "--cpu", "--", "--epochs", "5"),
+    ]
+    assert truth_gpu.main(arguments) == 0
+    assert "stopped; run again to continue" in capfd.readouterr().out
+    assert truth_gpu.main(arguments) == 0
+    assert "exit code 0, finished" in capfd.readouterr().out
+    lines = (out / "darts-v1-0.log").read_text(encoding="utf-8").splitlines()
+    first, last = lines[0], lines[-1]
+    assert last == f"--resume {out / 'darts-v1-0'}"
+    assert first.startswith("--space nasbench201 --method darts-v1 --seed 0 --dataset digits")
+    assert first.endswith("--epochs 5")
+    assert looked_up == [["--table", "table.csv"]] * 2
