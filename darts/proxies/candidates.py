@@ -22,7 +22,7 @@ from ops.initialise import initialise
 
 
 @dataclass(frozen=True)
-class Candidate:
+class ScoreCandidate:
     """A network to score.
 
     Attributes:
@@ -41,7 +41,7 @@ class Candidate:
         return None
 
 
-def list_candidates(options: ScoreOptions) -> list[Candidate]:
+def list_candidates(options: ScoreOptions) -> list[ScoreCandidate]:
     """The named models, then the sampled cells.
 
     >>> listed = list_candidates(ScoreOptions(models=("resnet50",), sample=1, space="nasbench201"))
@@ -51,10 +51,12 @@ def list_candidates(options: ScoreOptions) -> list[Candidate]:
     Raises:
         UserError, GenotypeError: There is no such model or space, or too few cells.
     """
-    return [Candidate(name, find_model(name)) for name in options.models] + sample_cells(options)
+    return [ScoreCandidate(name, find_model(name)) for name in options.models] + sample_cells(
+        options
+    )
 
 
-def sample_cells(options: ScoreOptions) -> list[Candidate]:
+def sample_cells(options: ScoreOptions) -> list[ScoreCandidate]:
     """`options.sample` uniformly sampled cells of a space.
 
     Cells of NAS-Bench-201 are distinct. Those of other spaces are drawn independently of each
@@ -70,13 +72,15 @@ def sample_cells(options: ScoreOptions) -> list[Candidate]:
     if space != NASBENCH201:
         nodes = options.nodes or space.nodes or 4
         names = [f"random-{options.seed}-{number}" for number in range(options.sample)]
-        return [Candidate(name, random_genotype(nodes, generator, name, space)) for name in names]
+        return [
+            ScoreCandidate(name, random_genotype(nodes, generator, name, space)) for name in names
+        ]
     known = _cells_without_dead_edges() if options.no_dead_edges else all_cells()
     if options.sample > len(known):
         raise UserError(f"--sample {options.sample}: there are only {len(known):,} such cells.")
     chosen = torch.randperm(len(known), generator=generator)[: options.sample].tolist()
     cells = [genotype_of(known[number]) for number in chosen]
-    return [Candidate(genotype.name, genotype) for genotype in cells]
+    return [ScoreCandidate(genotype.name, genotype) for genotype in cells]
 
 
 @cache
@@ -85,7 +89,7 @@ def _cells_without_dead_edges() -> tuple[tuple[str, ...], ...]:
 
 
 def create_candidate(
-    candidate: Candidate,
+    candidate: ScoreCandidate,
     options: ScoreOptions,
     seed: int,
     *,

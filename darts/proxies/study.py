@@ -11,7 +11,7 @@ from typing import Any
 from darts.errors import UserError
 from darts.files import atomic_write
 from darts.models.registry import describe_model
-from darts.proxies.candidates import Candidate, create_candidate, list_candidates
+from darts.proxies.candidates import ScoreCandidate, create_candidate, list_candidates
 from darts.proxies.images import ScoreImages
 from darts.proxies.options import ScoreOptions
 from darts.proxies.score import UNDEFINED, score_network
@@ -172,7 +172,7 @@ def _read(path: Path, options: ScoreOptions) -> list[ScoredNetwork]:
 
 
 def _score(
-    candidate: Candidate,
+    candidate: ScoreCandidate,
     options: ScoreOptions,
     images: ScoreImages,
     description: Mapping[str, Any],
