@@ -11,6 +11,12 @@ from darts.commands.shared import Arguments, by_all_processes, print_hint, print
 from darts.run_files import RunFiles
 from darts.settings.parsing import parse_options
 
+# Measured: docs/results.md.
+_SHORT_SEARCH = """\
+One short search is a lottery: its cell may be no better than a random one. To choose among several
+searches by short trainings: --seeds 4. To compare this cell with random cells of its cost:
+evaluate.py --genotype {} --baseline random-cells"""
+
 if TYPE_CHECKING:
     from darts.searching.result import CellSearchResult
     from darts.sweeps.chosen import ChosenCell
@@ -36,6 +42,8 @@ def search_command(arguments: Sequence[str], prog: str) -> None:
     print(f"validation accuracy  {result.validation_accuracy:.2f} % (supernet, last epoch)")
     print(f"time                 {result.seconds:.0f} s")
     print(f"run directory        {result.run_dir}")
+    if options.search.preset == "quick":
+        print(f"\n{_SHORT_SEARCH.format(RunFiles(result.run_dir).genotype)}")
 
 
 def _print_choice(result: ChosenCell) -> None:

@@ -1,0 +1,25 @@
+"""What the commands of runs print."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from darts.cli import main
+
+
+@pytest.mark.parametrize("preset", ["quick", "smoke"])
+def test_a_quick_search_says_what_it_is_worth(
+    preset: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = [
+        *("search", "--dataset", "digits", "--preset", preset, "--train-images", "40"),
+        *("--batch-size", "20", "--epochs", "1", "--arch-warmup-epochs", "0", "--layers", "3"),
+        *("--channels", "4", "--nodes", "2", "--threads", "1", "--backend", "torch"),
+        *("--run-dir", str(tmp_path / "run")),
+    ]
+    assert main(arguments) == 0
+    shown = capsys.readouterr().out
+    advice = f"evaluate.py --genotype {tmp_path / 'run' / 'genotype.yaml'} --baseline random-cells"
+    assert (advice in shown) == (preset == "quick")
