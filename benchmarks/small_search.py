@@ -10,8 +10,8 @@ is trained for 8 epochs on 2,000 images by one recipe. It is tested on training 
 out from everything (`--hold-out 5`): the test images are for whoever wants to check the winner.
 
 Everything is appended to DIR/results.jsonl as it comes. Several processes may share DIR, and a
-stopped one is continued by the same command; work that a killed process had begun is listed by
-`show` and taken up again with `--again`. Even numbers of channels are a coarse grid, so `show` also
+stopped one is continued by the same command with `--again`, which takes up what a killed process
+had begun: searches from their checkpoint, trainings from their beginning. Even numbers of channels are a coarse grid, so `show` also
 corrects accuracies for the remaining differences of cost: by the slope of accuracy over the
 logarithm of multiply-adds among the random cells.
 """
@@ -36,7 +36,7 @@ import torch
 from darts.costs.cells import network_cost
 from darts.models.image_spec import ImageSpec
 from darts.searching.options import SearchOptions, search_overlay
-from darts.searching.task import search_cells
+from darts.searching.trial import place_of_trials, search_trial, settings_of_trial
 from darts.settings.parsing import options_from
 from darts.statistics.estimates import difference, estimate
 from darts.training.options import TrainingOptions, training_overlay
@@ -117,13 +117,15 @@ class Study:
         if self.begin(f"search-{variation}-{seed}"):
             start = time.process_time()
             settings = {**self.data, **SEARCH, **VARIATIONS[variation]}
-            found = search_cells(
-                options_from(
-                    SearchOptions, {**settings, "seed": seed, "run_dir": str(run)}, search_overlay
-                )
+            options = options_from(SearchOptions, {**settings, "seed": seed}, search_overlay)
+            found = search_trial(
+                str(self.out),
+                place_of_trials(options, "cpu"),
+                settings_of_trial(options, run.name),
+                lambda _: None,
             )
             seconds = round(time.process_time() - start)
-            accuracy = found.validation_accuracy
+            accuracy = found["validation_accuracy"]
             self.write(search=variation, seed=seed, supernet=accuracy, processor_seconds=seconds)
         if (run / "result.json").exists():
             self.retrain(variation, seed, load_genotype(run / "genotype.yaml"))
