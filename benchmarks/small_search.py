@@ -9,11 +9,11 @@ cell, becomes a network of 5 cells whose even number of channels brings it close
 is trained for 8 epochs on 2,000 images by one recipe. It is tested on training images that are held
 out from everything (`--hold-out 5`): the test images are for whoever wants to check the winner.
 
-Everything is appended to DIR/results.jsonl as it comes. Several processes may share DIR, and a
-stopped one is continued by the same command with `--again`, which takes up what a killed process
-had begun: searches from their checkpoint, trainings from their beginning. Even numbers of channels are a coarse grid, so `show` also
-corrects accuracies for the remaining differences of cost: by the slope of accuracy over the
-logarithm of multiply-adds among the random cells.
+Everything is appended to DIR/results.jsonl as it comes. Several processes may share DIR. `--again`
+takes up what a killed process had begun: searches from their checkpoint, trainings from their
+beginning. Even numbers of channels are a coarse grid, so `show` also corrects accuracies for the
+remaining differences of cost: by the slope of accuracy over the logarithm of multiply-adds among
+the random cells.
 """
 
 from __future__ import annotations
