@@ -44,6 +44,7 @@ from darts.training.trial import opened_dataset, train_briefly
 from genotypes import Genotype, find_space, load_genotype, random_genotype
 
 PIXELS, LAYERS, RANDOM = 16, 5, "random"
+_VARIED = 0.08  # Deviation of the logarithm of costs below which no slope is fitted.
 VARIATIONS: Mapping[str, Mapping[str, Any]] = {
     "quick": {},
     "no-pools": {"space": "darts-no-pools"},
@@ -197,12 +198,15 @@ class Study:
             print("Too few random cells are retrained yet.")
             return
         logs = [np.log(one["macs"] / self.macs) for one in known]
-        slope = float(np.polyfit(logs, [one["accuracy"] for one in known], 1)[0])
+        slope = 0.0
+        if np.std(logs) >= _VARIED:
+            slope = float(np.polyfit(logs, [one["accuracy"] for one in known], 1)[0])
         corrected = {
             name: [one["accuracy"] - slope * float(np.log(one["macs"] / self.macs)) for one in all_]
             for name, all_ in groups.items()
         }
-        print(f"{slope:.2f} points for each e-fold of multiply-adds")
+        varied = f"{slope:.2f} points for each e-fold of multiply-adds"
+        print(varied if slope else "The random cells cost nearly the same: no correction.")
         for name, all_ in groups.items():
             plain = estimate([one["accuracy"] for one in all_])
             costs = [one["macs"] / 1e6 for one in all_]
