@@ -44,18 +44,19 @@ def write_recipe_report(outcome: RecipeOutcome, directory: Path) -> Path:
     ]
     with atomic_write(directory / "recipes.txt") as stream:
         stream.write(recipe_text(outcome))
+    names = ", ".join(measured.networks[: measured.judged])
     return render_page(
         __package__,
-        "recipes.html",
+        "outcome.html",
         RunFiles(directory).report,
         {
-            "names": ", ".join(measured.networks[: measured.judged]),
-            "count": len(measured.recipes),
+            "title": f"{names} under {len(measured.recipes)} recipes",
             "sentences": outcome_sentences(outcome),
             "recipe": outcome.recipe,
             "notes": outcome.notes,
             "tables": recipe_tables(outcome),
             "plots": write_plots(plots, directory),
+            "published": (),  # Papers report no such study.
         },
     )
 

@@ -54,10 +54,10 @@ def write_comparison_report(comparison: Comparison, directory: Path) -> Path:
         stream.write(comparison_text(comparison))
     return render_page(
         __package__,
-        "judgement.html",
+        "outcome.html",
         RunFiles(directory).report,
         {
-            "name": contender.name,
+            "title": f"{contender.name} compared to networks of its cost",
             "sentences": sentences(comparison),
             "recipe": comparison.recipe,
             "notes": comparison.notes,

@@ -110,7 +110,7 @@ def short_recipe(options: ManySearchOptions, space: SearchSpace, device: str) ->
 
     Width, depth, stem and images are those of the search; the optimiser is that of a retraining, in
     batches that are not larger than the search's, with a learning rate in proportion. Subsets of
-    images are sampled anew, so that no search has seen exactly these images.
+    images are sampled again, so that no search has seen exactly these images.
 
     Args:
         options: The searches.

@@ -9,8 +9,11 @@ import torch
 
 from cells.topology import Topology
 from darts.methods.architecture import Architecture
+from darts.methods.paths import BinaryPaths
 from darts.methods.relaxation import Softmax, normalise_edges
+from darts.methods.sampled import HardGumbel
 from genotypes import KINDS, SPACES
+from genotypes.search_space import SearchSpace
 from tests.reference.derivation import derive
 
 EDGES = 14
@@ -148,3 +151,33 @@ def test_initial_values_are_small_normal_draws_from_the_given_stream() -> None:
 def test_the_space_names_the_columns() -> None:
     assert architecture().operations == SPACES["darts"].operations
     assert math.prod(architecture().alpha["normal"].shape) == EDGES * 8
+
+
+def test_an_architecture_draws_for_each_step() -> None:
+    space = SearchSpace(name="s", operations=("none", "skip_connect", "sep_conv_3x3"))
+    generator = torch.Generator().manual_seed(0)
+    made = Architecture(Topology(2), space=space, relaxation=BinaryPaths(), generator=generator)
+    assert made.tables()["normal"].active is None
+    fixed = made.fixed_tables()["normal"]
+    assert fixed.active is not None
+    assert not fixed.operations.requires_grad
+    evaluated = made.evaluated_tables()["reduce"]
+    assert evaluated.operations.sum(1).tolist() == [1.0] * 5
+
+
+def test_decided_rows_are_computed_as_decided() -> None:
+    """Also where the relaxation draws another operation for them."""
+    generator = torch.Generator().manual_seed(0)
+    made = Architecture(Topology(2), relaxation=HardGumbel(), generator=generator)
+    decided = torch.full((5, 8), torch.nan)
+    decided[1] = torch.eye(8)[4]
+    decided[2] = 0.0
+    made.fix("normal", decided)
+    for _ in range(5):
+        table = made.tables()["normal"]
+        active = table.active
+        assert active is not None
+        assert active[1] == (4,)
+        assert active[2] == ()
+        assert table.operations[[1, 2]].tolist() == decided[[1, 2]].tolist()
+        assert [len(active[row]) for row in (0, 3, 4)] == [1, 1, 1]

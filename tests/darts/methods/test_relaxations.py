@@ -10,7 +10,6 @@ from torch import Tensor
 from torch.distributions import Dirichlet as TorchDirichlet
 
 from cells.topology import Topology
-from darts.methods.architecture import Architecture
 from darts.methods.dirichlet import Dirichlet, concentration, follow, renormalise
 from darts.methods.paths import (
     BinaryPaths,
@@ -28,7 +27,6 @@ from darts.methods.sampled import (
     soft_sample,
     straight_through,
 )
-from genotypes.search_space import SearchSpace
 from tests.darts.methods.vectors import golden
 
 CLOSE = {"rtol": 1e-9, "atol": 1e-13}
@@ -376,32 +374,3 @@ def test_rows_that_did_not_move_stay_as_they_are() -> None:
     # Every alpha of a row moved: the shift changes no probability.
     everything = keep_other_probabilities(before, before + after.flip(0))
     torch.testing.assert_close(everything.softmax(1), (before + after.flip(0)).softmax(1))
-
-
-def test_an_architecture_draws_for_each_step() -> None:
-    space = SearchSpace(name="s", operations=("none", "skip_connect", "sep_conv_3x3"))
-    generator = torch.Generator().manual_seed(0)
-    made = Architecture(TOPOLOGY, space=space, relaxation=BinaryPaths(), generator=generator)
-    assert made.tables()["normal"].active is None
-    fixed = made.fixed_tables()["normal"]
-    assert fixed.active is not None
-    assert not fixed.operations.requires_grad
-    evaluated = made.evaluated_tables()["reduce"]
-    assert evaluated.operations.sum(1).tolist() == [1.0] * 5
-
-
-def test_decided_rows_are_computed_as_decided() -> None:
-    """Also where the relaxation draws another operation for them."""
-    made = Architecture(TOPOLOGY, relaxation=HardGumbel(), generator=draw().generator)
-    decided = torch.full((5, 8), torch.nan)
-    decided[1] = torch.eye(8)[4]
-    decided[2] = 0.0
-    made.fix("normal", decided)
-    for _ in range(5):
-        table = made.tables()["normal"]
-        active = table.active
-        assert active is not None
-        assert active[1] == (4,)
-        assert active[2] == ()
-        assert table.operations[[1, 2]].tolist() == decided[[1, 2]].tolist()
-        assert [len(active[row]) for row in (0, 3, 4)] == [1, 1, 1]

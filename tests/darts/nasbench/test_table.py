@@ -1,4 +1,4 @@
-"""Rows, ranks and regrets; the published ones where the real table is at hand."""
+"""Rows, ranks and regrets; the published ones where the real table is present."""
 
 from __future__ import annotations
 
