@@ -8,12 +8,12 @@ from typing import Any
 
 from darts.correlation.options import CorrelationOptions
 from darts.correlation.outcome import StudiedCell
-from darts.correlation.retraining import retraining_recipe, retraining_sentence
+from darts.correlation.retraining import retraining_sentence
 from darts.correlation.sampling import CellSample
 from darts.correlation.searches import StudiedSearch
+from darts.judging.short_training import ShortTraining
 from darts.nasbench.table import AccuracyTable
 from darts.searching.protocols import PROTOCOLS
-from darts.training.options import TrainingOptions
 
 
 def study_setting(
@@ -21,7 +21,7 @@ def study_setting(
     sample: CellSample,
     cells: Sequence[StudiedCell],
     table: AccuracyTable | None,
-    training: TrainingOptions | None,
+    training: ShortTraining | None,
 ) -> dict[str, Any]:
     """What was compared, as plain values."""
     return {
@@ -32,7 +32,7 @@ def study_setting(
         "truth": "retraining" if table is None else "table",
         "table": options.table,
         "dataset_of_the_table": None if table is None else table.dataset,
-        "retraining": None if training is None else retraining_recipe(training),
+        "retraining": None if training is None else training.plain,
     }
 
 
@@ -42,7 +42,7 @@ def study_sentences(
     sample: CellSample,
     cells: Sequence[StudiedCell],
     table: AccuracyTable | None,
-    training: TrainingOptions | None,
+    training: ShortTraining | None,
 ) -> tuple[str, ...]:
     """What was compared, in words."""
     protocol = options.one_shot

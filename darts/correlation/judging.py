@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from darts.judging.short_training import ShortTraining
 from darts.searching.loaded import SearchedSupernet, load_searched
 from darts.searching.protocols import OneShotProtocol
 from darts.searching.subnetworks import cells_of
-from darts.training.options import TrainingOptions
-from darts.training.trial import train_trial
 from darts.trials.attempt import ReportEpoch
 from genotypes import parse_genotype
 
@@ -26,32 +25,31 @@ class JudgeCell:
 
     Attributes:
         protocol: How a cell is judged inside a supernet.
-        training: The recipe of the retrainings; None if there are none.
+        training: How cells are retrained; None if they are not.
         use: The files of the user's own that the searches need.
         device: Where to compute.
         threads: CPU threads of each process.
     """
 
     protocol: OneShotProtocol
-    training: TrainingOptions | None
+    training: ShortTraining | None
     use: str | None
     device: str
     threads: int
 
     def __call__(self, settings: dict[str, Any], report: ReportEpoch) -> Mapping[str, Any]:
-        """Return `accuracy` and `test_error` (%) of the cell, on the images of its kind of trial.
+        """Return `accuracy` and `error` (%) of the cell, on the images of its kind of trial.
 
         A retraining also returns `params` and `macs`.
         """
         if "run" not in settings:
             assert self.training is not None
-            result = train_trial(self.training, settings, report)
-            return {**result, "accuracy": 100 - result["test_error"]}
+            return self.training(settings, report)
         searched = loaded_once(settings["run"], self.use, self.device, self.threads)
         genotype = parse_genotype(settings["genotype"], "trial")
         found = searched.score(self.protocol)(cells_of(genotype), settings["number"])
         error = 100 - found.accuracy
-        return {"accuracy": found.accuracy, "loss": found.loss, "test_error": error}
+        return {"accuracy": found.accuracy, "loss": found.loss, "error": error}
 
 
 @lru_cache(maxsize=1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from darts.errors import UserError
 from darts.searching.protocols import OneShotProtocol, ProtocolName
@@ -36,11 +36,11 @@ class CorrelationOptions(TrialOptions, UseOptions, PlaceOptions, SeedOptions):
         successive: With one-batch, successive cells are judged on successive batches.
         retrainings: Retrainings of each cell, with different seeds; their mean counts, and from two
             on their own rank correlation is shown as the ceiling.
-        retrain_epochs: Epochs of each retraining.
-        retrain_preset: Recipe of the retrainings: that of evaluate.py, or quick or smoke.
+        retrain_epochs: Epochs of each retraining; by default half of the search's.
         retrain_channels: Channels of retrained networks; by default those of the supernet.
         retrain_layers: Cells of retrained networks; by default those of the supernet.
-        retrain_batch_size: Images per step of a retraining; by default that of the recipe.
+        retrain_batch_size: Images per step of a retraining; by default that of a retraining, or of
+            the search if that is smaller. The learning rate follows it.
         hold_out: Every Nth training image of each class is held out of the retrainings and decides
             their accuracy.
         output: Directory of the study; by default RUN/correlation of the first run. The same
@@ -60,8 +60,7 @@ class CorrelationOptions(TrialOptions, UseOptions, PlaceOptions, SeedOptions):
     statistics_images: int = 1024
     successive: bool = False
     retrainings: int = 1
-    retrain_epochs: int = 10
-    retrain_preset: Literal["paper", "quick", "smoke"] = "quick"
+    retrain_epochs: int | None = None
     retrain_channels: int | None = None
     retrain_layers: int | None = None
     retrain_batch_size: int | None = None
@@ -101,7 +100,7 @@ class CorrelationOptions(TrialOptions, UseOptions, PlaceOptions, SeedOptions):
         if self.count < 3:
             raise UserError(f"--cells {self.cells}: a rank correlation needs at least 3 cells.")
         for name in ("retrainings", "retrain_epochs"):
-            if (value := getattr(self, name)) < 1:
+            if (value := getattr(self, name)) is not None and value < 1:
                 raise UserError(f"--{name.replace('_', '-')} {value}: give at least 1.")
         if self.table is None and self.hold_out < 2:
             raise UserError(

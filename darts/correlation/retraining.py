@@ -1,78 +1,42 @@
-"""The short retrainings of a study, on training images; held-out ones decide the accuracy."""
+"""The short retrainings of a study, which give the true accuracies without a table."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from darts.correlation.options import CorrelationOptions
-from darts.data.options import DataOptions
+from darts.judging.recipe import short_recipe
+from darts.judging.short_training import ShortTraining
 from darts.searching.options import SearchOptions
-from darts.settings.options import PresetOptions, RunOptions, names_of, shared_values, tagged
-from darts.settings.parsing import options_from
-from darts.settings.recipes import read_recipe
-from darts.training.options import ModelOptions, TrainingOptions, check_recipe, training_overlay
 from genotypes import SearchSpace
-
-_STAGES_RECIPE = "evaluate_nasbench201"
 
 
 def truth_training(
     options: CorrelationOptions, search: SearchOptions, space: SearchSpace
-) -> TrainingOptions:
-    """The recipe of the retrainings: data and size of the search, the rest of the preset.
-
-    The test images are replaced by held-out training images (`hold_out`), so they are not read. The
-    seed of the search chooses the subset of images, the same for all retrainings.
+) -> ShortTraining:
+    """How cells are retrained: on the images and at the size of the search.
 
     Raises:
         UserError: A setting is wrong.
     """
-    own = {
-        "channels": options.retrain_channels or search.channels,
-        "layers": options.retrain_layers or search.layers,
+    named = {
         "epochs": options.retrain_epochs,
-        "test_every": options.retrain_epochs,
-        "hold_out": options.hold_out,
-        "auxiliary": False,
-        "drop_path": 0.0,
-        "stem": search.stem,
-        "seed": search.seed,
-        "preset": options.retrain_preset,
-        "device": options.device,
-        "precision": options.precision,
-        "threads": options.threads,
-        "use": options.use,
+        "channels": options.retrain_channels,
+        "layers": options.retrain_layers,
+        "batch_size": options.retrain_batch_size,
     }
-    if options.retrain_batch_size is not None:
-        own["batch_size"] = options.retrain_batch_size
-    recipe: dict[str, Any] = {}
-    if space.stack == "stages":
-        recipe = read_recipe(_STAGES_RECIPE)
-        if options.retrain_preset != "paper":
-            recipe.pop("batch_size", None)
-    data = shared_values(search, DataOptions)
-    found = options_from(TrainingOptions, {**recipe, **data, **own}, training_overlay)
-    check_recipe(found)
-    return found
+    changes = {name: value for name, value in named.items() if value is not None}
+    place = {"device": options.device, "precision": options.precision, "threads": options.threads}
+    recipe = short_recipe(search, space, {**changes, **place}, options.seed)
+    return ShortTraining(recipe, options.hold_out)
 
 
-def retraining_recipe(training: TrainingOptions) -> dict[str, Any]:
-    """The settings that decide what a retraining finds, as plain values."""
-    left_out = {
-        *tagged(TrainingOptions, "where"),
-        *names_of(PresetOptions, RunOptions, ModelOptions),
-    }
-    values = shared_values(training, TrainingOptions)
-    return {name: values[name] for name in sorted(values) if name not in left_out}
-
-
-def retraining_sentence(training: TrainingOptions, number: int) -> str:
+def retraining_sentence(training: ShortTraining, number: int) -> str:
     """What the true accuracies are."""
+    recipe = training.recipe
     trained = "after a training" if number == 1 else f"mean after {number} trainings"
-    size = f"{_count(training.channels or 0, 'channel')}, {training.layers} cells"
+    size = f"{_count(recipe.channels or 0, 'channel')}, {recipe.layers} cells"
     return (
-        f"True accuracy: {trained} from scratch ({_count(training.epochs, 'epoch')}, {size}, "
-        f"batches of {training.batch_size}), on every {_ordinal(training.hold_out)} training image "
+        f"True accuracy: {trained} from scratch ({_count(recipe.epochs, 'epoch')}, {size}, "
+        f"batches of {recipe.batch_size}), on every {_ordinal(training.every)} training image "
         "of each class, which is held out; the test images are not used."
     )
 

@@ -21,17 +21,17 @@ from darts.correlation.outcome import (
     choice,
     order_agreement,
 )
-from darts.correlation.retraining import retraining_recipe, truth_training
+from darts.correlation.retraining import truth_training
 from darts.correlation.sampling import CellSample, sample_known_cells, sample_space_cells
 from darts.correlation.searches import StudiedSearch, open_searches
 from darts.errors import UserError
 from darts.files import atomic_write
+from darts.judging.short_training import ShortTraining
 from darts.models.registry import describe_model
 from darts.nasbench.reading import read_table
 from darts.nasbench.table import AccuracyTable
 from darts.system.device import set_threads
 from darts.system.randomness import stream_seed
-from darts.training.options import TrainingOptions
 from darts.trials.executors import find_executor, run_trials, trial_resources
 from darts.trials.schema import TRIALS_FILE
 from darts.trials.store import Trial, TrialStore
@@ -119,7 +119,7 @@ def _judged(
     output: Path,
     searches: Sequence[StudiedSearch],
     sample: CellSample,
-    training: TrainingOptions | None,
+    training: ShortTraining | None,
 ) -> Mapping[str, Trial]:
     """Run all missing trials; return every trial by its key."""
     trials: dict[str, dict[str, Any]] = {}
@@ -147,19 +147,20 @@ def _judged(
             executor=options.executor,
             resources=resources,
             title="correlation",
+            objective="error",
         )
         return {trial.key: trial for trial in store.rows() if trial.key in trials}
 
 
 def _configuration(
-    options: CorrelationOptions, sample: CellSample, training: TrainingOptions | None
+    options: CorrelationOptions, sample: CellSample, training: ShortTraining | None
 ) -> dict[str, Any]:
     """What every later call must repeat; runs may be added."""
     return {
         "protocol": asdict(options.one_shot),
         "cells": sample.sentence,
         "seed": options.seed,
-        "retraining": None if training is None else retraining_recipe(training),
+        "retraining": None if training is None else training.plain,
     }
 
 
@@ -228,7 +229,7 @@ def _outcome(
     kept: Sequence[int],
     rows: Mapping[str, Trial],
     table: AccuracyTable | None,
-    training: TrainingOptions | None,
+    training: ShortTraining | None,
 ) -> Correlation:
     truth = [cell.truth for cell in cells]
     seed = stream_seed(options.seed, "bootstrap")

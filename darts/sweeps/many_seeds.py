@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
 
 from darts.errors import UserError
+from darts.judging.recipe import short_recipe
+from darts.judging.short_training import ShortTraining
 from darts.run_files import RunFiles
 from darts.runs.directory import RunDirectory
 from darts.runs.interrupt import Interrupted
@@ -19,28 +20,21 @@ from darts.searching.checks import check_search
 from darts.searching.known import KnownAccuracies
 from darts.searching.spaces import keep_space, searched_space
 from darts.searching.trial import place_of_trials, settings_of_trial
-from darts.settings.options import IntervalOptions, RunOptions, names_of, tagged
 from darts.settings.used_files import files_in_use, keep_files
 from darts.sweeps.agreement import equal_cells
 from darts.sweeps.choice import Candidate, choose
 from darts.sweeps.choice_options import ManySearchOptions
 from darts.sweeps.chosen import ChosenCell
 from darts.sweeps.outcome import Judged, write_outcome
-from darts.sweeps.retrainings import (
-    ShortTraining,
-    check_choice_images,
-    key_of,
-    short_recipe,
-    trainings_of,
-)
 from darts.sweeps.seed_trials import (
     SeedTrials,
+    key_of,
     one_shot_key,
     run_of,
     search_key,
+    trainings_of,
     validation_images,
 )
-from darts.training.options import TrainingOptions
 from darts.trials.executors import TrialsInterrupted, run_trials, trial_resources
 from darts.trials.job import Resources
 from darts.trials.schema import TRIALS_FILE
@@ -63,17 +57,19 @@ def search_many(options: ManySearchOptions) -> ChosenCell:
     known = KnownAccuracies(options.search, space)
     known.announce(silent=False)
     device, resources = trial_resources(options, options.device)
-    recipe = short_recipe(options, space, device)
+    changes = {"epochs": options.epochs_of_choice, "device": device}
+    recipe = short_recipe(options.search, space, changes, options.seed)
+    training = ShortTraining(recipe, options.choice_hold_out)
     if options.choose == "retrain":
         here = recipe if options.executor == "in-process" else replace(recipe, device="cpu")
-        check_choice_images(here, options.choice_hold_out)
+        replace(training, recipe=here).check_images()
     run = _directory(options, space)
     place = place_of_trials(options.search, device)
     # Another machine has another working directory.
     folder = run.path.resolve() if options.executor == "ray" else run.path
-    trials = SeedTrials(str(folder), place, ShortTraining(recipe, options.choice_hold_out))
+    trials = SeedTrials(str(folder), place, training)
     with TrialStore(run.path / TRIALS_FILE) as store:
-        store.configure(_common(recipe))
+        store.configure(training.plain)
         many = _ManySeeds(options, run, store, trials, resources)
         cells = many.search()
         judged = many.judge(cells)
@@ -92,13 +88,6 @@ def _directory(options: ManySearchOptions, space: SearchSpace) -> RunDirectory:
     keep_files(files_in_use(options.use), run)
     keep_space(space, options.space, run)
     return run
-
-
-def _common(recipe: TrainingOptions) -> dict[str, Any]:
-    """What all short trainings share and no later call may change."""
-    left_out = {*tagged(TrainingOptions, "where"), *names_of(RunOptions, IntervalOptions)}
-    plain = {name: value for name, value in asdict(recipe).items() if name not in left_out}
-    return dict(sorted(plain.items()))
 
 
 @dataclass(frozen=True)
@@ -164,7 +153,7 @@ class _ManySeeds:
         return replace(judged, how=self._how(judged))
 
     def _how(self, judged: Judged) -> str:
-        number, recipe = self.options.choice_trainings, self.trials.train.options
+        number, recipe = self.options.choice_trainings, self.trials.train.recipe
         rows = [row.result for row in self.store.rows() if "model" in row.settings and row.result]
         return (
             f"Short trainings: {number} of each cell, {recipe.epochs} "

@@ -178,7 +178,7 @@ def _retrained(record: SweepRecord, key: str) -> Iterator[float]:
     for number in range(1, record.options.retrain + 1):
         trial = record.trials.get(retraining_key(key, number))
         if trial is not None and trial.result is not None:
-            yield 100 - trial.result["test_error"]
+            yield trial.result["accuracy"]
 
 
 def _cost(trial: Trial) -> dict[str, Any]:

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from darts.errors import UserError
+from darts.judging.short_training import ShortTraining
 from darts.searching.options import SearchOptions
 from darts.searching.spaces import searched_space
 from darts.searching.trial import place_of_trials, search_trial, settings_of_trial
 from darts.settings.options import IntervalOptions, names_of, tagged
 from darts.sweeps.cell_retraining import (
+    planned_retraining,
     retraining_key,
-    retraining_options,
     retraining_seed,
     retraining_settings,
 )
@@ -25,8 +26,6 @@ from darts.sweeps.directory import write_plan
 from darts.sweeps.measure import read_judging_table
 from darts.sweeps.options import CONTROL, SweepOptions
 from darts.sweeps.plan import Configuration, planned_searches
-from darts.training.options import TrainingOptions
-from darts.training.trial import train_trial
 from darts.trials.attempt import ReportEpoch
 from darts.trials.executors import find_executor, run_trials, trial_resources
 from darts.trials.schema import TRIALS_FILE, Status
@@ -56,7 +55,7 @@ def search_missing(options: SweepOptions) -> dict[Status, int]:
     check_judge(options, searches)
     find_executor(options.executor)
     first = next(iter(searches.values()))
-    training = retraining_options(options, first) if options.retrain else None
+    training = planned_retraining(options, first) if options.retrain else None
     with TrialStore(Path(options.out) / TRIALS_FILE) as store:
         store.configure(_common(options, first))
         store.add_all(
@@ -82,7 +81,7 @@ def search_missing(options: SweepOptions) -> dict[Status, int]:
                     for key, seed, cell in cells
                 }
             )
-            _run(store, options, first, training, "test_error")
+            _run(store, options, first, training, "error")
         return store.counts()
 
 
@@ -110,7 +109,7 @@ def check_judge(options: SweepOptions, searches: Searches) -> None:
 def sweep_trial(
     folder: str,
     place: Mapping[str, Any],
-    training: TrainingOptions | None,
+    training: ShortTraining | None,
     settings: Mapping[str, Any],
     report: ReportEpoch,
 ) -> dict[str, Any]:
@@ -119,7 +118,7 @@ def sweep_trial(
     Args:
         folder: Directory of the sweep.
         place: Where and how fast a search runs.
-        training: Options of all retrainings; needed only for them.
+        training: How cells are retrained; needed only for retrainings.
         settings: Of the trial.
         report: Receives the measurements of each epoch.
     """
@@ -127,7 +126,7 @@ def sweep_trial(
         return search_trial(folder, place, settings, report)
     if training is None:
         raise UserError("This is a retraining: repeat the command with --retrain.")
-    return train_trial(training, settings, report)
+    return training(settings, report)
 
 
 def _common(options: SweepOptions, first: SearchOptions) -> dict[str, Any]:
@@ -141,11 +140,13 @@ def _run(
     store: TrialStore,
     options: SweepOptions,
     search: SearchOptions,
-    training: TrainingOptions | None,
+    training: ShortTraining | None,
     objective: str,
 ) -> None:
     device, resources = trial_resources(options, search.device)
-    placed = None if training is None else replace(training, device=device)
+    placed = training
+    if training is not None:
+        placed = replace(training, recipe=replace(training.recipe, device=device))
     folder = str(Path(options.out).resolve())  # Workers may have another working directory.
     # A search shows what the table knows of the cell of each epoch.
     table = None if options.table is None else str(Path(options.table).expanduser().resolve())

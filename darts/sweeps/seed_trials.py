@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +11,18 @@ import torch
 
 from darts.data.sources import open_dataset
 from darts.data.subsets import search_halves
+from darts.judging.short_training import ShortTraining
+from darts.models.registry import describe_model
 from darts.run_files import RunFiles
 from darts.searching.loaded import load_searched
 from darts.searching.options import SearchOptions
 from darts.searching.protocols import OneShotProtocol
 from darts.searching.subnetworks import cells_of
 from darts.searching.trial import search_trial
-from darts.sweeps.retrainings import ShortTraining
+from darts.sweeps.choice_options import ManySearchOptions
+from darts.system.randomness import stream_seed
 from darts.trials.attempt import ReportEpoch
-from genotypes import load_genotype
+from genotypes import Genotype, load_genotype
 
 
 def run_of(seed: int) -> str:
@@ -39,6 +42,31 @@ def search_key(seed: int) -> str:
 def one_shot_key(seed: int) -> str:
     """The key of the judgement of a search's cell inside its supernet."""
     return f"seed {seed}, inside its supernet"
+
+
+def key_of(seed: int, number: int) -> str:
+    """The key of a training, counted from 0, of the cell of a search.
+
+    >>> key_of(7, 0)
+    'seed 7, training 1'
+    """
+    return f"seed {seed}, training {number + 1}"
+
+
+def trainings_of(
+    options: ManySearchOptions, cell: Genotype, seed: int
+) -> dict[str, dict[str, Any]]:
+    """The trials that train a cell, by their keys.
+
+    Args:
+        options: Number of trainings.
+        cell: The cell.
+        seed: The search that found it.
+    """
+    named = cell.with_name(f"seed-{seed}")
+    model = describe_model(replace(named, provenance={}))
+    keys = [key_of(seed, number) for number in range(options.choice_trainings)]
+    return {key: {"model": model, "seed": stream_seed(options.seed, key)} for key in keys}
 
 
 @dataclass(frozen=True)

@@ -206,7 +206,6 @@ def test_by_retraining_on_held_out_training_images(pixels: dict[str, Path], tmp_
             batch_size=20,
             retrainings=2,
             retrain_epochs=1,
-            retrain_preset="smoke",
             retrain_batch_size=24,
             hold_out=4,
         )

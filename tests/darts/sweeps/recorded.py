@@ -68,7 +68,7 @@ def record(
         for key, values in (errors or {}).items():
             for number, error in enumerate(values, 1):
                 store.add(retraining_key(key, number), {"seed": number})
-                store.finish(retraining_key(key, number), {"test_error": error})
+                store.finish(retraining_key(key, number), {"accuracy": 100 - error})
     write_plan(options)
     return read_sweep(options.out)
 

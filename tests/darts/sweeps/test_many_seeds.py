@@ -21,14 +21,14 @@ from darts.data import sources
 from darts.data.digits import open_digits
 from darts.data.source import Source
 from darts.errors import UserError
+from darts.judging import set_aside, short_training
 from darts.nasbench.cell_names import strings
 from darts.run_files import RunFiles
 from darts.searching.task import SearchTask
-from darts.sweeps import outcome, retrainings
-from darts.sweeps.choice_options import ManySearchOptions
+from darts.sweeps import outcome
 from darts.sweeps.chosen import ChosenCell
 from darts.trials.store import TrialStore
-from genotypes import find_space, load_genotype, parse_genotype
+from genotypes import load_genotype, parse_genotype
 from genotypes.nasbench201 import official_index
 from tests.darts.processes import forkserver
 from tests.darts.runs_support import assert_same_run
@@ -104,10 +104,10 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ChosenCell
 @contextmanager
 def no_test_images() -> Iterator[None]:
     """Inside the block, whoever reads a test image of the digits fails."""
-    retrainings._opened.cache_clear()
+    set_aside._opened.cache_clear()
     with mock.patch.object(sources, "open_digits", untouchable_digits):
         yield
-    retrainings._opened.cache_clear()
+    set_aside._opened.cache_clear()
 
 
 @contextmanager
@@ -189,7 +189,7 @@ def killed(folder: Path, where: str, after: int) -> None:
     """Search until SIGKILL comes, when a function is called more than `after` times."""
     owner, name = {
         "step": (SearchTask, "step"),
-        "training": (retrainings, "train_briefly"),
+        "training": (short_training, "train_briefly"),
         "writing": (outcome, "save_genotype"),
     }[where]
     count, original = 0, getattr(owner, name)
@@ -268,18 +268,6 @@ def test_the_refusing_images_would_be_noticed(tmp_path: Path) -> None:
             **settings, genotype="darts_v1", train_images=60, epochs=1, channels=4,
             run_dir=str(tmp_path / "run"),
         )  # fmt: skip
-
-
-def test_set_aside_images_are_disjoint_training_images() -> None:
-    dataset = sources.open_dataset(sources.DataOptions(dataset="digits"))
-    divided = retrainings.without_tests(dataset, 5)
-    assert len(divided.train) + len(divided.test) == len(dataset.train)
-    counts = dataset.train.labels.bincount()
-    assert divided.test.labels.bincount().tolist() == (counts // 5).tolist()
-    every = torch.arange(len(dataset.train))
-    images = {row.numpy().tobytes() for row in dataset.train.fetch(every)}
-    aside = {row.numpy().tobytes() for row in divided.test.fetch(torch.arange(len(divided.test)))}
-    assert aside <= images
 
 
 def test_a_failed_search_does_not_lose_the_others(
@@ -380,14 +368,3 @@ def test_torchrun_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(UserError, match=r"--seeds: torchrun .* --executor processes"):
         search(tmp_path / "run")
-
-
-def test_the_choice_knows_no_private_seeds() -> None:
-    """Two runs differ in the images of the choice exactly if their seeds do."""
-    options = [
-        ManySearchOptions(seed=seed, dataset="digits", train_images=100, seeds=2)
-        for seed in (0, 0, 1)
-    ]
-    seeds = [retrainings.short_recipe(one, find_space("darts"), "cpu").seed for one in options]
-    assert seeds[0] == seeds[1] != seeds[2]
-    assert seeds[0] not in options[0].searches()

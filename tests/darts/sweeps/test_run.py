@@ -83,7 +83,7 @@ def test_every_method_with_every_seed(whole: SweepOutcome) -> None:
         whole.record.trials[f"{method} seed 0 retraining 1"].settings["seed"] for method in METHODS
     ]
     assert seeds[0] == seeds[1]
-    assert whole.record.trials[f"{keys[0]} retraining 1"].settings["recipe"]["hold_out"] == 2
+    assert whole.record.trials[f"{keys[0]} retraining 1"].settings["recipe"]["set_aside_every"] == 2
 
 
 def test_killed_and_continued_with_the_same_bytes(whole: SweepOutcome, tmp_path: Path) -> None:

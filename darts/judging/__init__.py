@@ -1,0 +1,1 @@
+"""Short trainings from scratch that judge cells, on training images only."""
