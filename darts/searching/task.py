@@ -211,11 +211,12 @@ class SearchTask:
         metrics |= self.diagnostics(self.parts.problem, genotype, closed, tracker, metrics)
         if not distributed.is_main():
             return metrics
-        save_genotype(genotype, run.epoch_genotype(epoch + 1))
+        if last or self.method.trains_architecture:  # Else no cell is known before the end.
+            save_genotype(genotype, run.epoch_genotype(epoch + 1))
+            metrics |= self.known(genotype, tracker, step)
         save_genotype(self.result(run), run.genotype)
         costs = self.costs.metrics(genotype)
         tracker.scalars({f"cost/{name}": value for name, value in costs.items()}, step)
-        metrics |= self.known(genotype, tracker, step)
         self.costs.write(run)
         if self.on_epoch is not None:
             self.on_epoch(run, tracker, epoch + 1, step, genotype)

@@ -12,6 +12,7 @@ from darts.cli import main
 from darts.errors import UserError
 from darts.nasbench.cell_names import strings
 from darts.report.page import write_report
+from darts.run_files import RunFiles
 from darts.runs.checkpoints import load_checkpoint
 from darts.searching.options import SearchOptions, search_overlay
 from darts.searching.task import search_cells
@@ -82,6 +83,17 @@ def test_every_epoch_has_its_cell_looked_up(folder: Path) -> None:
     result = json.loads((folder / "with" / "result.json").read_text())
     assert result["table"]["number"] == index
     assert result["table"]["test"] == index / 200
+
+
+def test_without_trained_alpha_only_the_last_cell_is_looked_up(tmp_path: Path) -> None:
+    """Cells of uniform strengths say nothing about the search."""
+    table = write_table(tmp_path / "table.csv")
+    own = {"method": "random", "selection": "best-child:samples=3,batches=1,finalists=1,rounds=1"}
+    found = search_cells(search_options(tmp_path / "run", table=str(table), **{**SMALL, **own}))
+    epochs = [line for line in lines(tmp_path / "run") if line["kind"] == "epoch"]
+    assert ["table_test" in line for line in epochs] == [False, True]
+    assert list(RunFiles(tmp_path / "run").epoch_genotypes()) == [2]
+    assert epochs[1]["table_test"] == pytest.approx(official_index(found.genotype) / 200)
 
 
 def test_tensorboard_and_the_report_show_it(folder: Path) -> None:
