@@ -10,8 +10,12 @@ from darts.commands.shared import Arguments, print_table
 from darts.errors import UserError
 from darts.settings.parsing import options_from, parse_options
 
+_NONE = ("none", "–", "–", "–")
+"""What a row of `joint evolve` says where no candidate is within the limits."""
+
 if TYPE_CHECKING:
-    from darts.joint.costs import Costs
+    from darts.joint.costs import Costs, Limits
+    from darts.joint.directory import SearchRecord
     from darts.joint.space import Space
 
 
@@ -83,29 +87,54 @@ def joint_evolve_command(arguments: Sequence[str], prog: str) -> None:
     parser.add_argument("--min-macs", type=float, metavar="M", help="floor, in millions")
     parser.add_argument("--seed", type=int, default=0, help="seed of the evolution")
     parsed = parser.parse_args(arguments)
+    from darts.joint.directory import limits_of, read_search
+    from darts.joint.problem import NoCandidate
+
+    record = read_search(parsed.run)
+    rows: list[tuple[str, ...]] = [
+        ("ceiling", "predicted", "multiply-adds", "parameters", "seconds", "recipe")
+    ]
+    failed: NoCandidate | None = None
+    ceilings = parsed.max_macs or [record.config["max_macs"]]
+    for ceiling in ceilings:
+        limits = limits_of(parsed.min_macs, ceiling, parsed.max_params)
+        try:
+            rows.append(_evolved_row(record, ceiling, limits, parsed.seed))
+        except NoCandidate as error:
+            failed = error
+            rows.append(
+                (_ceiling_words(ceiling), *_NONE, f"the cheapest has {error.cheapest:,.0f}")
+            )
+    if failed is not None and all(row[1:5] == _NONE for row in rows[1:]):
+        raise failed
+    print_table(rows)
+
+
+def _evolved_row(
+    record: SearchRecord, ceiling: float | None, limits: Limits, seed: int
+) -> tuple[str, ...]:
+    """Find the best candidate within limits and write its recipe; a row about it."""
     import time
 
-    from darts.joint.directory import limits_of, read_search
     from darts.joint.query import evolve_record
     from darts.joint.recipe_file import write_recipe
 
-    record = read_search(parsed.run)
-    rows = [("ceiling", "predicted", "multiply-adds", "parameters", "seconds", "recipe")]
-    for ceiling in parsed.max_macs or [record.config["max_macs"]]:
-        begun = time.perf_counter()
-        limits = limits_of(parsed.min_macs, ceiling, parsed.max_params)
-        evolved = evolve_record(record, limits, parsed.seed)
-        seconds = time.perf_counter() - begun
-        words = "no ceiling" if ceiling is None else f"{ceiling:g} M"
-        name = "unlimited" if ceiling is None else f"macs-{ceiling:g}M"
-        path = record.path / "evolved" / f"{name}.yaml"
-        candidate = record.problem.candidate(evolved.genes[0])
-        accuracy, costs = evolved.scores[0], evolved.costs
-        comment = f"Predicted: {accuracy:.2f} % (held-out images), {_cost_words(costs)}"
-        write_recipe(candidate, record.config, path, comment)
-        macs, params = f"{costs.macs[0]:,.0f}", f"{costs.params[0]:,.0f}"
-        rows.append((words, f"{accuracy:.2f} %", macs, params, f"{seconds:.1f}", str(path)))
-    print_table(rows)
+    begun = time.perf_counter()
+    evolved = evolve_record(record, limits, seed)
+    seconds = time.perf_counter() - begun
+    name = "unlimited" if ceiling is None else f"macs-{ceiling:g}M"
+    path = record.path / "evolved" / f"{name}.yaml"
+    candidate = record.problem.candidate(evolved.genes[0])
+    accuracy, costs = evolved.scores[0], evolved.costs
+    comment = f"Predicted: {accuracy:.2f} % (held-out images), {_cost_words(costs)}"
+    write_recipe(candidate, record.config, path, comment)
+    macs, params = f"{costs.macs[0]:,.0f}", f"{costs.params[0]:,.0f}"
+    words = _ceiling_words(ceiling)
+    return (words, f"{accuracy:.2f} %", macs, params, f"{seconds:.1f}", str(path))
+
+
+def _ceiling_words(ceiling: float | None) -> str:
+    return "no ceiling" if ceiling is None else f"{ceiling:g} M"
 
 
 def joint_predict_command(arguments: Sequence[str], prog: str) -> None:

@@ -48,6 +48,18 @@ class JointCandidate:
     options: Mapping[str, Any]
 
 
+class NoCandidate(UserError):
+    """No sampled candidate is within the limits.
+
+    Attributes:
+        cheapest: Fewest multiply-adds of all sampled candidates.
+    """
+
+    def __init__(self, message: str, cheapest: float) -> None:
+        super().__init__(message)
+        self.cheapest = cheapest
+
+
 class Problem:
     """A space with the settings that all candidates share.
 
@@ -111,7 +123,7 @@ class Problem:
         """Yield blocks of quasi-random genes within `limits`, and their costs.
 
         Raises:
-            UserError: No candidate among two million consecutive points is within the limits.
+            NoCandidate: No candidate among two million consecutive points is within the limits.
         """
         fruitless, cheapest = 0, np.inf
         for genes in quasi_random(self.space, seed):
@@ -120,10 +132,11 @@ class Problem:
             cheapest = min(cheapest, costs.macs.min(initial=np.inf))
             fruitless = 0 if within.any() else fruitless + POINTS_PER_BLOCK
             if fruitless > _MOST_DRAWS:
-                raise UserError(
+                raise NoCandidate(
                     f"{self.space.name}: none of {_MOST_DRAWS:,} sampled candidates has "
                     f"{_words(limits)}; the cheapest has {cheapest:,.0f} multiply-adds. Widen the "
-                    f"limits; python -m darts joint show {self.space.name} describes the space."
+                    f"limits; python -m darts joint show {self.space.name} describes the space.",
+                    float(cheapest),
                 )
             yield genes[within], costs[within]
 
@@ -136,7 +149,7 @@ class Problem:
             Genes `[count, variables]` and their costs.
 
         Raises:
-            UserError: No candidate is within the limits.
+            NoCandidate: No candidate is within the limits.
         """
         blocks: list[Floats] = []
         costs: list[Costs] = []

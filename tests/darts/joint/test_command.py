@@ -127,6 +127,17 @@ def test_show(run: Path, capsys) -> None:
     assert str(run / "report.html") in capsys.readouterr().out
 
 
+def test_evolve_answers_the_feasible_ceilings(run: Path, capsys, monkeypatch) -> None:
+    monkeypatch.setattr("darts.joint.problem._MOST_DRAWS", 10_000)
+    assert main(["joint", "evolve", str(run), "--max-macs", "0.000001", "2.5"]) == 0
+    _, impossible, possible = capsys.readouterr().out.splitlines()
+    assert impossible.split()[:3] == ["1e-06", "M", "none"]
+    cheapest = int(impossible.rpartition("the cheapest has ")[2].replace(",", ""))
+    assert 1 < cheapest < 2_500_000
+    assert str(run / "evolved/macs-2.5M.yaml") in possible
+    assert not (run / "evolved/macs-1e-06M.yaml").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
