@@ -11,6 +11,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ops.chains import Stage, run_chain, takes_chain
 from ops.regularize import Noise, drop_path
 
 
@@ -57,7 +58,15 @@ class ConvNorm(nn.Module):
         self.norm = nn.BatchNorm2d(c_out)
         self.relu = nn.ReLU(inplace=True) if relu else nn.Identity()
 
+    @property
+    def stage(self) -> Stage:
+        """Convolution and batch norm, without the ReLU that follows."""
+        return Stage(self.norm, (self.conv,), relu=False)
+
     def forward(self, x: Tensor) -> Tensor:
+        stages = (self.stage,)
+        if takes_chain(stages, x):
+            return run_chain(stages, x, relu=isinstance(self.relu, nn.ReLU))
         return self.relu(self.norm(self.conv(x)))
 
 
@@ -163,6 +172,14 @@ class ResidualBottleneck(Residual):
         self.expand = ConvNorm(inner, c_out)
 
     def transform(self, x: Tensor) -> Tensor:
+        if isinstance(self.excite, nn.Identity):
+            stages = (
+                self.reduce.stage,
+                self.spatial.stage._replace(relu=True),
+                self.expand.stage._replace(relu=True),
+            )
+            if takes_chain(stages, x):
+                return run_chain(stages, x)
         return self.expand(self.excite(self.spatial(self.reduce(x))))
 
 

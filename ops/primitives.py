@@ -17,6 +17,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from ops.chains import Stage, run_chain, takes_chain
 from ops.partial import ChannelError
 from ops.regularize import RandomModule, draw_normal
 
@@ -104,6 +105,9 @@ class ReluConvBn(nn.Module):
         self.norm = nn.BatchNorm2d(c_out, affine=affine)
 
     def forward(self, x: Tensor) -> Tensor:
+        stages = (Stage(self.norm, (self.conv,)),)
+        if takes_chain(stages, x):
+            return run_chain(stages, x)
         return self.after_relu(self.relu(x))
 
     def after_relu(self, x: Tensor) -> Tensor:
@@ -125,6 +129,9 @@ class NormalConv(nn.Module):
         self.norm = nn.BatchNorm2d(channels, affine=affine)
 
     def forward(self, x: Tensor) -> Tensor:
+        stages = (Stage(self.norm, (self.conv,)),)
+        if takes_chain(stages, x):
+            return run_chain(stages, x)
         return self.norm(self.conv(self.relu(x)))
 
 
@@ -155,6 +162,9 @@ class FactorizedReduce(nn.Module):
         self.norm = nn.BatchNorm2d(c_out, affine=affine)
 
     def forward(self, x: Tensor) -> Tensor:
+        stages = (Stage(self.norm, (self.conv1, self.conv2)),)
+        if takes_chain(stages, x):
+            return run_chain(stages, x)
         return self.after_relu(self.relu(x))
 
     def after_relu(self, x: Tensor) -> Tensor:
@@ -182,6 +192,12 @@ class SeparableConv(nn.Module):
         self.norm2 = nn.BatchNorm2d(channels, affine=affine)
 
     def forward(self, x: Tensor) -> Tensor:
+        stages = (
+            Stage(self.norm1, (self.depthwise1, self.pointwise1)),
+            Stage(self.norm2, (self.depthwise2, self.pointwise2)),
+        )
+        if takes_chain(stages, x):
+            return run_chain(stages, x)
         x = self.norm1(self.pointwise1(self.depthwise1(self.relu(x))))
         return self.norm2(self.pointwise2(self.depthwise2(self.relu(x))))
 
@@ -201,6 +217,9 @@ class DilatedConv(nn.Module):
         self.norm = nn.BatchNorm2d(channels, affine=affine)
 
     def forward(self, x: Tensor) -> Tensor:
+        stages = (Stage(self.norm, (self.depthwise, self.pointwise)),)
+        if takes_chain(stages, x):
+            return run_chain(stages, x)
         return self.norm(self.pointwise(self.depthwise(self.relu(x))))
 
 

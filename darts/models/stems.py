@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from darts.errors import UserError
 from darts.settings.options import PHOTOGRAPH_SIZE
+from ops.chains import Stage, run_chain, takes_chain
 
 # The stem multiplier of the code of DARTS, used by all stems except retraining on ImageNet.
 MULTIPLIER = 3
@@ -41,19 +42,28 @@ class CifarStem(CellStem):
     >>> import torch
     >>> [tuple(state.shape) for state in CifarStem(48)(torch.zeros(1, 3, 32, 32))]
     [(1, 48, 32, 32), (1, 48, 32, 32)]
+
+    Args:
+        width: Channels of both states.
+        chained: Whether training may use the kernels of `ops.chains`, as in a derived network.
     """
 
     reduces = False
     multiple = 1
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, chained: bool = False) -> None:
         super().__init__()
+        self._chained = chained
         self.out_channels0 = self.out_channels1 = width
         self.conv = nn.Conv2d(3, width, 3, padding=1, bias=False)
         self.norm = nn.BatchNorm2d(width)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        state = self.norm(self.conv(images))
+        stages = (Stage(self.norm, (self.conv,), relu=False),)
+        if self._chained and takes_chain(stages, images):
+            state = run_chain(stages, images)
+        else:
+            state = self.norm(self.conv(images))
         return state, state
 
 
@@ -106,6 +116,8 @@ def create_network_stem(name: str, channels: int) -> CellStem:
     Raises:
         UserError: There is no such stem.
     """
+    if _stem_class(name) is CifarStem:
+        return CifarStem(MULTIPLIER * channels, chained=True)
     return _stem_class(name)(channels if name == "imagenet" else MULTIPLIER * channels)
 
 

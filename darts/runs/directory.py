@@ -157,6 +157,7 @@ def environment() -> dict[str, Any]:
         "platform": platform.platform(),
         "machine": platform.machine(),
         "cpus": os.cpu_count(),
+        "darts_backend": os.environ.get("DARTS_BACKEND", "auto"),
         "commit": _commit(),
     }
 

@@ -17,6 +17,7 @@ from darts.system.device import dtype_of
 from darts.training.options import TrainingOptions
 from darts.training.pretrained import load_pretrained
 from genotypes import Genotype
+from ops.chains import prepare_chains
 from ops.sync_norm import synchronise_norms
 
 
@@ -74,6 +75,8 @@ def prepare_trainee(
     if options.sync_norm and distributed.world() > 1:
         synchronise_norms(network)
     network.to(device, dtype_of(options.precision)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if device.type == "cpu" and options.precision != "bf16":
+        prepare_chains(dtype_of(options.precision))  # Compile now, not within the first step.
     if options.dropout is not None:
         network.dropout = options.dropout
     return network

@@ -22,7 +22,14 @@ from typing import Any
 
 import pytest
 
-from tests.golden.trajectories import CASES, Record, load_records, this_key
+from tests.golden.trajectories import (
+    CASES,
+    RETRAINING,
+    Record,
+    load_records,
+    retrain,
+    this_key,
+)
 
 TOLERANCE = {"fp64": 1e-6, "fp32": 1e-2}
 RECORDS = load_records()
@@ -41,6 +48,18 @@ def test_a_run_gives_the_recorded_numbers(name: str, tmp_path: Path) -> None:
             record, recorded = without_accuracies(record), without_accuracies(recorded)
         difference = first_difference(record, recorded, TOLERANCE[precision])
         assert difference is None, f"{name}, on {key}, recorded on {other}: {difference}"
+
+
+def test_the_native_kernels_retrain_to_the_recorded_numbers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The records are those of PyTorch."""
+    monkeypatch.delenv("DARTS_BACKEND", raising=False)
+    record = retrain(tmp_path, {**RETRAINING, "precision": "fp64"})
+    recorded = next(iter(RECORDS.values()))["retraining-fp64"]
+    assert record["digest"] != recorded["digest"]  # Roundings differ, so the kernels were used.
+    difference = first_difference(record, recorded, TOLERANCE["fp64"])
+    assert difference is None, difference
 
 
 @pytest.mark.parametrize("key", RECORDS)

@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import platform
 import re
 import sqlite3
@@ -130,9 +131,9 @@ def _cases() -> Iterator[tuple[str, Case]]:
                     Case(precision=precision, record=search),
                 )
     for precision in ("fp32", "fp64"):
-        retrain = partial(_retrain, settings={**RETRAINING, "precision": precision})
+        retrain = partial(retrain_plainly, settings={**RETRAINING, "precision": precision})
         yield f"retraining-{precision}", Case(precision=precision, record=retrain)
-    yield "population-fp32", Case(precision="fp32", record=_population)
+    yield "population-fp32", Case(precision="fp32", record=_plain_population)
 
 
 def _search(directory: Path, settings: Mapping[str, Any]) -> Record:
@@ -145,7 +146,18 @@ def _search(directory: Path, settings: Mapping[str, Any]) -> Record:
     return _record(directory / "run", steps=4, later=later)
 
 
-def _retrain(directory: Path, settings: Mapping[str, Any]) -> Record:
+def retrain_plainly(directory: Path, settings: Mapping[str, Any]) -> Record:
+    """Retrain in PyTorch, without the native kernels."""
+    with mock.patch.dict(os.environ, {"DARTS_BACKEND": "torch"}):
+        return retrain(directory, settings)
+
+
+def _plain_population(directory: Path) -> Record:
+    with mock.patch.dict(os.environ, {"DARTS_BACKEND": "torch"}):
+        return _population(directory)
+
+
+def retrain(directory: Path, settings: Mapping[str, Any]) -> Record:
     # The smallest images that the auxiliary head takes are those of CIFAR.
     images = _images(directory, train=16, side=32)
     with _nothing_drawn():

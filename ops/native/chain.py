@@ -1,0 +1,243 @@
+"""Chains of ReLU, convolution and batch norm in one autograd function, in C++ (chain.cpp).
+
+Arguments are passed as the 64-bit words of `StageCall` (stage.h) and `ChainCall` (chain.cpp).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import struct
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from ops.native import build
+from ops.native.kernels import REALS
+
+_SOURCE = "chain.cpp"
+_Word = ctypes.c_int64
+
+
+class Stage(NamedTuple):
+    """One stage of a chain: BN(pointwise · depthwise · ReLU(x)), or BN(conv · ReLU(x)).
+
+    Attributes:
+        norm: The batch norm, with scale and shift.
+        convolutions: A depthwise and a pointwise convolution; one (grouped) convolution; or both
+            pointwise convolutions of a factorised reduction.
+        relu: Whether a ReLU comes first.
+    """
+
+    norm: nn.BatchNorm2d
+    convolutions: tuple[nn.Conv2d, ...]
+    relu: bool = True
+
+    @property
+    def separable(self) -> bool:
+        """Whether a depthwise and a pointwise convolution follow each other."""
+        return len(self.convolutions) == 2 and self.convolutions[0].kernel_size != (1, 1)
+
+    @property
+    def halves(self) -> bool:
+        """Whether this is a factorised reduction."""
+        return len(self.convolutions) == 2 and not self.separable
+
+    @property
+    def parameters(self) -> list[Tensor]:
+        """The kernels, then scale and shift."""
+        parameters: list[Any] = [one._parameters["weight"] for one in self.convolutions]
+        own = self.norm._parameters  # Nothing slower: this is called for each step of a network.
+        return [*parameters, own["weight"], own["bias"]]
+
+
+class _Fixed(NamedTuple):
+    """What is known about a stage before its tensors; see `StageCall` in stage.h."""
+
+    inputs: int
+    outputs: int
+    kernel: int
+    stride: int
+    dilation: int
+    groups: int
+    halves: int
+    relu: int
+    columns: int
+    eps: int
+    momentum: int
+
+    @classmethod
+    def of(cls, stage: Stage, vector: int) -> _Fixed:
+        first, norm = stage.convolutions[0], stage.norm
+        separable = stage.separable
+        halves = len(stage.convolutions) == 2 and not separable
+        groups = 1 if separable else first.groups
+        outputs = norm.num_features
+        # Each group's columns are rounded up to whole vectors.
+        each = outputs // (2 if halves else groups)
+        return cls(
+            first.in_channels,
+            outputs,
+            first.kernel_size[0],
+            2 if halves else first.stride[0],
+            first.dilation[0],
+            groups,
+            halves,
+            stage.relu,
+            _rounded(outputs - each + _rounded(each, vector), vector),
+            _bits(norm.eps),
+            _bits(norm.momentum or 0.0),
+        )
+
+
+_PARAMETERS = 5  # window, two weights, scale and shift; absent ones are null
+
+
+@functools.cache
+def load(dtype: torch.dtype) -> ctypes.CDLL:
+    """The kernels for numbers of this type; compiled if necessary.
+
+    Raises:
+        BuildError: The kernels cannot be compiled or loaded on this machine.
+    """
+    library = build.load_library(_SOURCE, {"REAL": REALS[dtype]})
+    library.chain_vector.restype = _Word
+    return library
+
+
+def run_chain(
+    stages: Sequence[Stage],
+    x: Tensor,
+    *,
+    relu: bool = False,
+    mask: Tensor | None = None,
+    add: Tensor | None = None,
+) -> Tensor:
+    """mask · y + add, where y is the output of the last of `stages`, after a ReLU if `relu`.
+
+    Batch norms are in training mode: they use the statistics of the batch and update their running
+    ones. Only the inputs of the batch norms are saved for the backward pass.
+
+    Args:
+        stages: The stages in their order.
+        x: `[B, C, H, W]`.
+        mask: `[B, 1, 1, 1]`: factors of whole images, without a gradient.
+        add: Like the result.
+    """
+    for stage in stages:
+        counter = stage.norm._buffers["num_batches_tracked"]
+        assert counter is not None
+        counter.add_(1)
+    x = x.contiguous(memory_format=torch.channels_last)
+    if add is not None:
+        add = add.contiguous(memory_format=torch.channels_last)
+    parameters = [one.contiguous() for stage in stages for one in stage.parameters]
+    return _Chain.apply(tuple(stages), relu, mask, add, x, *parameters)
+
+
+def _out(size: int, stride: int) -> int:
+    return (size - 1) // stride + 1
+
+
+def _rounded(number: int, multiple: int) -> int:
+    return -(-number // multiple) * multiple
+
+
+@functools.cache
+def _bits(number: float) -> int:
+    """The integer of the same 64 bits."""
+    return int(struct.unpack("q", struct.pack("d", number))[0])
+
+
+def _addresses(stage: Stage, tensors: Sequence[Tensor]) -> list[int]:
+    """Addresses of the parameters of a stage, or of their gradients, as `StageCall` has them."""
+    found = [tensor.data_ptr() for tensor in tensors]
+    if stage.separable:
+        found.insert(2, 0)
+    elif len(found) == 3:
+        found[:1] = [0, found[0], 0]
+    else:
+        found.insert(0, 0)
+    return found
+
+
+def _address(tensor: Tensor | None) -> int:
+    return 0 if tensor is None else tensor.data_ptr()
+
+
+def _run(function: Any, chain: Sequence[int], stages: Sequence[int]) -> None:
+    """Call a kernel. The structures of chain.cpp and stage.h are arrays of 64-bit words."""
+    of_stages = (_Word * len(stages))(*stages)
+    function((_Word * (len(chain) + 1))(*chain, ctypes.addressof(of_stages)))
+
+
+class _Chain(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        stages: Sequence[Stage],
+        relu: bool,
+        mask: Tensor | None,
+        add: Tensor | None,
+        x: Tensor,
+        *parameters: Tensor,
+    ) -> Tensor:
+        library = load(x.dtype)
+        vector = library.chain_vector()
+        batch, _, height, width = x.shape
+        given = iter(parameters)
+        fixed, kept, words = [], [], []
+        size = (height, width)
+        for stage in stages:
+            known = _Fixed.of(stage, vector)
+            size = (_out(size[0], known.stride), _out(size[1], known.stride))
+            # The kernels of groups leave the last numbers of a row as they are.
+            make = x.new_zeros if known.groups > 1 else x.new_empty
+            z = make((batch, *size, known.columns))
+            norm = x.new_empty((2, known.columns))
+            own = [next(given) for _ in range(len(stage.convolutions) + 2)]
+            running: Any = stage.norm._buffers
+            words += [*known, *_addresses(stage, own), *(0,) * _PARAMETERS]
+            words += [running["running_mean"].data_ptr(), running["running_var"].data_ptr()]
+            words += [z.data_ptr(), norm.data_ptr()]
+            fixed.append(known)
+            kept += [z, norm]
+        y = torch.empty(
+            (batch, fixed[-1].outputs, *size), dtype=x.dtype, memory_format=torch.channels_last
+        )
+        chain = (batch, height, width, len(stages), torch.get_num_threads(), relu, x.data_ptr())
+        factors = (_address(mask), _address(add))
+        _run(library.chain_forward, (*chain, *factors, y.data_ptr(), 0, 0), words)
+        ctx.save_for_backward(x, mask, *parameters, *kept)
+        ctx.stages, ctx.fixed, ctx.relu = stages, fixed, relu
+        return y
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
+        stages = ctx.stages
+        x, mask, *saved = ctx.saved_tensors
+        parameters, kept = saved[: -2 * len(stages)], iter(saved[-2 * len(stages) :])
+        gradients = [torch.empty_like(parameter) for parameter in parameters]
+        words, at = [], 0
+        for stage, known in zip(stages, ctx.fixed, strict=True):
+            own = slice(at, at + len(stage.convolutions) + 2)
+            words += [*known, *_addresses(stage, parameters[own])]
+            words += [*_addresses(stage, gradients[own]), 0, 0]
+            words += [next(kept).data_ptr(), next(kept).data_ptr()]
+            at = own.stop
+        wanted = ctx.needs_input_grad
+        dx = torch.empty_like(x) if wanted[4] else None
+        given = dy.contiguous(memory_format=torch.channels_last)
+        batch, _, height, width = x.shape
+        chain = (batch, height, width, len(stages), torch.get_num_threads(), ctx.relu)
+        tensors = (x.data_ptr(), _address(mask), 0, 0, given.data_ptr(), _address(dx))
+        _run(load(x.dtype).chain_backward, (*chain, *tensors), words)
+        learned = [
+            gradient if needed else None
+            for gradient, needed in zip(gradients, wanted[5:], strict=True)
+        ]
+        return None, None, None, dy if wanted[3] else None, dx, *learned

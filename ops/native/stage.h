@@ -1,0 +1,399 @@
+// One stage of a chain: ReLU, convolution, batch norm; see chain.cpp.
+//
+// The convolution is one of
+//   window   a depthwise window, then a pointwise kernel
+//   groups   a convolution in `groups` groups with a square kernel (1x1 and dense are special cases)
+//   halves   a factorised reduction: the second half of the output channels reads the pixel one row
+//            further down and one column further right
+// Images are processed in tiles of a few images, tiles in bands of up to BAND output pixels.
+
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+
+#include "streams.h"
+
+class Stage {
+   public:
+    const StageCall call;
+    const Size batch, height, width, out_height, out_width, pixels, out_pixels, tile_images;
+    const Size lanes, columns;
+
+   private:
+    const Size border, row, plane;  // of a plane of the input with a border of zeros, in numbers
+    std::vector<Size> window_at;    // taps of the depthwise window
+    std::vector<Size> reversed;     // taps of its transpose
+    std::vector<Size> at_window;    // per output pixel of a tile: the first tap
+    std::vector<Size> at_pixel;     // per input pixel of a tile: its place in the plane
+    // The same to write to: what pads a group goes to one more plane.
+    std::vector<Size> to_window, to_pixel;
+    std::vector<Size> at_middle, at_z;  // per pixel of a band
+    Numbers window;                            // [taps, lanes]
+    std::vector<Part> parts;
+    Numbers coefficient[3];                    // dz = c0 · dy + c1 · z + c2
+    std::vector<Numbers> gradients;            // per chunk: the window, then the parts' matrices
+
+    Size taps() const { return call.kernel * call.kernel; }
+    Size tap(Size y, Size x) const { return y * call.dilation * row + x * call.dilation * lanes; }
+    Taps window_taps() const { return {window_at.data(), taps()}; }
+    bool transposable() const { return call.window && call.stride == 1; }
+    static Size out(Size size, const StageCall& call) { return (size - 1) / call.stride + 1; }
+
+    // Where each pixel of a tile lies; rounded up to whole groups by repeating the last one.
+    std::vector<Size> positions(Size height, Size width, Size stride, Size origin) const {
+        std::vector<Size> result;
+        for (Size image = 0; image < tile_images; ++image)
+            for (Size y = 0; y < height; ++y)
+                for (Size x = 0; x < width; ++x)
+                    result.push_back(image * plane + y * stride * row + x * stride * lanes + origin);
+        result.resize(rounded(result.size(), GROUP_OF_PIXELS), result.back());
+        return result;
+    }
+
+    static std::vector<Size> steps(Size step) {
+        std::vector<Size> result(BAND);
+        for (Size p = 0; p < BAND; ++p) result[p] = p * step;
+        return result;
+    }
+
+    void make_parts() {
+        const Size count = call.halves ? 2 : call.window ? 1 : call.groups;
+        const Size depth = call.halves ? call.inputs : call.inputs / count;
+        const Size each = call.outputs / count;
+        for (Size p = 0; p < count; ++p) {
+            Part part{call.halves ? 0 : p * depth, depth, p * each, each, {}, {}, {}};
+            if (call.halves)
+                part.taps = {p * (row + lanes)};
+            else if (call.window)
+                part.taps = {0};
+            else
+                for (Size y = 0; y < call.kernel; ++y)
+                    for (Size x = 0; x < call.kernel; ++x) part.taps.push_back(tap(y, x));
+            const Size count = part.taps.size();
+            const Real* from = call.halves ? call.weight[p] : call.weight[0] + p * each * depth * count;
+            part.matrix.resize(count * depth * whole(each));
+            packed(count * depth, each, [&](Size to, Size k, Size j) {
+                part.matrix[to] = from[(j * depth + k % depth) * count + k / depth];
+            });
+            for (Size& offset : part.taps) offset += part.input;
+            parts.push_back(std::move(part));
+        }
+    }
+
+    void make_transposed() {
+        for (Size p = 0; p < Size(parts.size()); ++p) {
+            Part& part = parts[p];
+            const Size count = part.taps.size(), depth = part.depth;
+            const Real* from = call.halves ? call.weight[p]
+                                           : call.weight[0] + p * part.columns * depth * count;
+            part.transposed.resize(count);
+            for (Size t = 0; t < count; ++t) {
+                part.transposed[t].resize(part.columns * whole(depth));
+                packed(part.columns, depth, [&](Size to, Size j, Size k) {
+                    part.transposed[t][to] = from[(j * depth + k) * count + t];
+                });
+            }
+        }
+    }
+
+    Size gradient_size() const {
+        Size result = taps() * lanes;
+        for (const Part& part : parts) result += part.rows() * whole(part.columns);
+        return result;
+    }
+
+    void fill(const Reading& x, Size first, Size images, Real* to) const {
+        for (Size p = 0; p < images * pixels; ++p)
+            x.read(first * pixels + p, [&](Size c, Row v) { put(to + at_pixel[p] + c, v); });
+    }
+
+    // Call f(first pixel of a band, its pixels, the same rounded up to whole groups).
+    template <class F>
+    void bands(Size pixels, F f) const {
+        for (Size p = 0; p < pixels; p += BAND) {
+            const Size count = std::min(BAND, pixels - p);
+            f(p, count, rounded(count, GROUP_OF_PIXELS));
+        }
+    }
+
+   public:
+    Stage(const StageCall& call, Size batch, Size height, Size width)
+        : call(call), batch(batch), height(height), width(width), out_height(out(height, call)),
+          out_width(out(width, call)), pixels(height * width), out_pixels(out_height * out_width),
+          tile_images(std::max<Size>(1, std::min((BAND + out_pixels - 1) / out_pixels, batch / 16))),
+          // A group's columns are rounded up to whole vectors, also those of the last group.
+          lanes(rounded(call.inputs - call.inputs / call.groups + whole(call.inputs / call.groups), W)),
+          columns(call.columns), border(call.halves ? 0 : call.dilation * (call.kernel - 1) / 2),
+          row((width + 2 * border) * lanes), plane((height + 2 * border) * row),
+          at_window(positions(out_height, out_width, call.stride, 0)),
+          at_pixel(positions(height, width, 1, border * (row + lanes))), at_middle(steps(lanes)),
+          at_z(steps(columns)) {
+        to_window = at_window, to_pixel = at_pixel;
+        std::fill(to_window.begin() + tile_images * out_pixels, to_window.end(), tile_images * plane);
+        std::fill(to_pixel.begin() + tile_images * pixels, to_pixel.end(), tile_images * plane);
+        make_parts();
+        if (!call.window) return;
+        window.resize(taps() * lanes);
+        for (Size t = 0; t < taps(); ++t) {
+            window_at.push_back(tap(t / call.kernel, t % call.kernel));
+            for (Size c = 0; c < call.inputs; ++c)
+                window[t * lanes + c] = call.window[c * taps() + t];
+        }
+        for (const Size offset : window_at) reversed.push_back(window_at.back() - offset);
+    }
+
+    Size tiles() const { return (batch + tile_images - 1) / tile_images; }
+    Table z() const { return {call.z, columns, columns, batch * out_pixels}; }
+    Reading normalised(const Real* factor, const Real* term, bool relu) const {
+        return {z(), factor, term, relu};
+    }
+
+    void prepare(Scratch& scratch, bool backward) const {
+        const Size slack = 16 * W;  // products may read a few numbers beyond the last row
+        scratch.plane.assign(tile_images * plane + slack, 0);
+        scratch.middle.assign(BAND * std::max(lanes, columns) + slack, 0);
+        scratch.dz.assign(BAND * columns + slack, 0);
+        if (!backward) return;
+        scratch.d_plane.assign((tile_images + 1) * plane + slack, 0);
+        scratch.dx.assign(BAND * lanes + slack, 0);
+        scratch.d_middle.assign(BAND * lanes + slack, 0);
+    }
+
+    // z = convolution of the images of a tile, and its mean and sum of squared distances from it.
+    void forward(Scratch& scratch, const Reading& x, Size tile, Real* moments) const {
+        const Size first = tile * tile_images, images = std::min(tile_images, batch - first);
+        Real* const planes = scratch.plane.data();
+        fill(x, first, images, planes);
+        bands(images * out_pixels, [&](Size p, Size count, Size all) {
+            const Real* from = planes;
+            const Size* at = at_window.data() + p;
+            if (call.window) {
+                slide(planes, at, all, window_taps(), window.data(), lanes, scratch.middle.data());
+                from = scratch.middle.data(), at = at_middle.data();
+            }
+            Real* z = call.z + (first * out_pixels + p) * columns;
+            Real* to = count == all ? z : scratch.dz.data();
+            for (const Part& part : parts)
+                multiply(from, at, all, {part.taps.data(), Size(part.taps.size())}, part.depth,
+                         part.matrix.data(), part.columns, to + part.output, at_z.data(), false);
+            if (to != z) std::copy_n(to, count * columns, z);
+        });
+        const Size count = images * out_pixels;
+        const Real* z = call.z + first * out_pixels * columns;
+        for (Size j = 0; j < columns; j += W) {
+            const auto value = [&](Size i) { return get(z + i * columns + j); };
+            const Row mean = sum<W>(count, value) / Real(count);
+            put(moments + j, mean);
+            put(moments + columns + j, sum<W>(count, [&](Size i) {
+                         const Row distance = value(i) - mean;
+                         return distance * distance;
+                     }));
+        }
+    }
+
+    // The statistics of all tiles [tiles, 2, columns]: norm, running statistics, and y = factor · z
+    // + term.
+    void finish_statistics(const Numbers& moments, Numbers& factor, Numbers& term) const {
+        const double count = double(batch) * out_pixels;
+        factor.assign(columns, 0), term.assign(columns, 0);
+        for (Size j = 0; j < call.outputs; ++j) {
+            double mean = 0, spread = 0;
+            for (Size t = 0; t < tiles(); ++t) mean += count_of(t) * moments[2 * t * columns + j];
+            mean /= count;
+            for (Size t = 0; t < tiles(); ++t) {
+                const double distance = moments[2 * t * columns + j] - mean;
+                spread += moments[(2 * t + 1) * columns + j] + count_of(t) * distance * distance;
+            }
+            const double variance = spread / count, inverse = 1 / std::sqrt(variance + call.eps);
+            call.norm[j] = mean, call.norm[columns + j] = inverse;
+            set_affine(j, factor, term);
+            const double unbiased = spread / (count - 1);
+            call.running[0][j] += call.momentum * (mean - call.running[0][j]);
+            call.running[1][j] += call.momentum * (unbiased - call.running[1][j]);
+        }
+        for (Size j = call.outputs; j < columns; ++j) call.norm[j] = call.norm[columns + j] = 0;
+    }
+
+    void saved_affine(Numbers& factor, Numbers& term) const {
+        factor.assign(columns, 0), term.assign(columns, 0);
+        for (Size j = 0; j < call.outputs; ++j) set_affine(j, factor, term);
+    }
+
+    // The sums of the arriving gradient over a tile.
+    void reduce(const Arriving& arriving, Size tile, Real* sums) const {
+        const Sums of{sums, call.norm, columns};
+        std::fill_n(sums, 2 * columns, Real(0));
+        each_output(tile, [&](Size row, Size image) {
+            arriving.read(row, image, call.z + row * columns,
+                          [&](Size c, Row gradient, Row z) { of.add(c, gradient, z); });
+        });
+    }
+
+    // From the sums of all tiles [tiles, 2, columns]: gradients of scale and shift, coefficients.
+    void finish_sums(const Numbers& sums, Size tiles) {
+        const double count = double(batch) * out_pixels;
+        for (Numbers& numbers : coefficient) numbers.assign(columns, 0);
+        for (Size j = 0; j < call.outputs; ++j) {
+            double level = 0, slope = 0;
+            for (Size t = 0; t < tiles; ++t) {
+                level += sums[2 * t * columns + j];
+                slope += sums[(2 * t + 1) * columns + j];
+            }
+            call.d_affine[0][j] = slope, call.d_affine[1][j] = level;
+            const double mean = call.norm[j], inverse = call.norm[columns + j];
+            const double factor = call.affine[0][j] * inverse;
+            coefficient[0][j] = factor;
+            coefficient[1][j] = -factor * inverse * slope / count;
+            coefficient[2][j] = factor * (inverse * mean * slope - level) / count;
+        }
+        make_transposed();
+    }
+
+    Size chunks() const { return std::min(tiles(), MOST_CHUNKS); }
+
+    void begin_gradients() { gradients.resize(chunks()); }
+    // Gradients of the kernels and of the input, for a tile.
+    void backward(Scratch& scratch, const Reading& x, const Arriving& arriving,
+                  const Leaving& leaving, Size chunk, Size tile) {
+        const Size first = tile * tile_images, images = std::min(tile_images, batch - first);
+        Numbers& gradient = gradients[chunk];
+        if (gradient.empty()) gradient.resize(gradient_size());
+        fill(x, first, images, scratch.plane.data());
+        if (!direct() && !transposable()) std::fill(scratch.d_plane.begin(), scratch.d_plane.end(), 0);
+        bands(images * out_pixels, [&](Size p, Size count, Size all) {
+            Real* dz = scratch.dz.data();
+            for (Size i = 0; i < count; ++i) {
+                const Size row = first * out_pixels + p + i;
+                arriving.read(row, row / out_pixels, call.z + row * columns,
+                              [&](Size c, Row dy, Row z) {
+                                  put(dz + i * columns + c,
+                                           get(coefficient[0].data() + c) * dy +
+                                               get(coefficient[1].data() + c) * z +
+                                               get(coefficient[2].data() + c));
+                              });
+            }
+            std::fill_n(dz + count * columns, (all - count) * columns, Real(0));
+            if (call.window)
+                window_band(scratch, p, all, gradient.data());
+            else
+                parts_band(scratch, p, all, leaving.dx.at, gradient.data());
+        });
+        if (leaving.dx.at) leave(scratch, x.relu, leaving, first, images, tile);
+    }
+
+    // Add up the chunks' gradients, some of the numbers in each thread.
+    void finish_gradients(Size threads) {
+        const Size size = gradient_size(), block = 512;
+        Numbers total(size);
+#pragma omp parallel for num_threads(threads) schedule(static)
+        for (Size from = 0; from < size; from += block) {
+            double sums[block] = {};
+            const Size count = std::min(block, size - from);
+            for (const Numbers& gradient : gradients)
+                for (Size i = 0; i < count; ++i) sums[i] += gradient[from + i];
+            for (Size i = 0; i < count; ++i) total[from + i] = sums[i];
+        }
+        const Real* from = total.data();
+        for (Size t = 0; call.window && t < taps(); ++t)
+            for (Size c = 0; c < call.inputs; ++c)
+                call.d_window[c * taps() + t] = from[t * lanes + c];
+        from += taps() * lanes;
+        for (Size p = 0; p < Size(parts.size()); ++p) {
+            const Part& part = parts[p];
+            const Size count = part.taps.size(), depth = part.depth, step = rounded(depth, 8);
+            Real* to = call.halves ? call.d_weight[p]
+                                   : call.d_weight[0] + p * part.columns * depth * count;
+            packed(part.rows(), part.columns, [&](Size at, Size row, Size j) {
+                if (row % step < depth)
+                    to[(j * depth + row % step) * count + row / step] = from[at];
+            });
+            from += part.rows() * whole(part.columns);
+        }
+    }
+
+   private:
+    bool direct() const {
+        return call.kernel == 1 && call.stride == 1 && !call.halves && !call.window;
+    }
+
+    double count_of(Size tile) const {
+        return double(std::min(tile_images, batch - tile * tile_images)) * out_pixels;
+    }
+
+    void set_affine(Size j, Numbers& factor, Numbers& term) const {
+        factor[j] = call.affine[0][j] * call.norm[columns + j];
+        term[j] = call.affine[1][j] - call.norm[j] * factor[j];
+    }
+
+    // dz of a band -> gradients of the parts' matrices and of their input.
+    void parts_band(Scratch& scratch, Size p, Size all, bool d_input, Real* gradient) const {
+        const Real* dz = scratch.dz.data();
+        gradient += taps() * lanes;
+        for (const Part& part : parts) {
+            for (Size t = 0; t < Size(part.taps.size()); ++t) {
+                multiply_gradient(scratch.plane.data() + part.taps[t], at_window.data() + p, all,
+                                  part.depth, dz + part.output, columns, part.columns, gradient,
+                                  part.rows(), t * rounded(part.depth, 8));
+                if (d_input)
+                    multiply(dz, at_z.data(), all, {&part.output, 1}, part.columns,
+                             part.transposed[t].data(), part.depth,
+                             scratch.d_plane.data() + part.taps[t], to_window.data() + p,
+                             !direct());
+            }
+            gradient += part.rows() * whole(part.columns);
+        }
+    }
+
+    // dz of a band -> gradients of the pointwise kernel, of the window and of its input.
+    void window_band(Scratch& scratch, Size p, Size all, Real* gradient) const {
+        const Size* at = at_window.data() + p;
+        const Real* planes = scratch.plane.data();
+        const Part& part = parts.front();
+        slide(planes, at, all, window_taps(), window.data(), lanes, scratch.middle.data());
+        multiply_gradient(scratch.middle.data(), at_middle.data(), all, part.depth,
+                          scratch.dz.data(), columns, part.columns, gradient + taps() * lanes,
+                          part.rows(), 0);
+        Real* to = transposable() ? scratch.d_plane.data() : scratch.d_middle.data();
+        const Size* to_at = transposable() ? to_pixel.data() + p : at_middle.data();
+        multiply(scratch.dz.data(), at_z.data(), all, {&part.output, 1}, part.columns,
+                 part.transposed[0].data(), part.depth, to, to_at, false);
+        slide_gradient(planes, at, all, window_taps(), lanes, to, to_at, gradient);
+        if (!transposable())
+            slide_back(scratch.d_plane.data(), at, all, window_taps(), window.data(), lanes, to);
+    }
+
+    // The gradient of the input's pixels: behind the ReLU, to where it goes.
+    void leave(Scratch& scratch, bool relu, const Leaving& leaving, Size first, Size images,
+               Size tile) const {
+        const Sums sums{leaving.sums + 2 * tile * leaving.columns, leaving.norm, leaving.columns};
+        if (leaving.z) std::fill_n(sums.to, 2 * leaving.columns, Real(0));
+        const Size end = (first + images) * pixels;
+        bands(images * pixels, [&](Size p, Size count, Size all) {
+            if (transposable())
+                slide(scratch.d_plane.data(), at_window.data() + p, all,
+                      {reversed.data(), taps()}, window.data(), lanes, scratch.dx.data());
+            for (Size i = 0; i < count; ++i) {
+                const Real* x = scratch.plane.data() + at_pixel[p + i];
+                const Real* dx = transposable() ? scratch.dx.data() + i * lanes
+                                                : scratch.d_plane.data() + at_pixel[p + i];
+                const Size row = first * pixels + p + i;
+                leaving.dx.write(row, end, [&](Size c) {
+                    Row gradient = get(dx + c);
+                    if (relu) gradient = get(x + c) <= Row{} ? Row{} : gradient;
+                    if (leaving.z)
+                        sums.add(c, gradient, get(leaving.z + row * leaving.columns + c));
+                    return gradient;
+                });
+            }
+        });
+    }
+
+    // Call f(row, image) for the output pixels of a tile.
+    template <class F>
+    void each_output(Size tile, F f) const {
+        const Size first = tile * tile_images, end = std::min(first + tile_images, batch);
+        for (Size image = first; image < end; ++image)
+            for (Size p = 0; p < out_pixels; ++p) f(image * out_pixels + p, image);
+    }
+};

@@ -1,0 +1,178 @@
+"""Chains of ReLU, convolution and batch norm in C++ equal the same layers in PyTorch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from ops.native.chain import Stage, run_chain
+from ops.primitives import depthwise, pointwise
+
+DOUBLE = torch.float64
+
+
+def separable(c_in: int, c_out: int, kernel: int, stride: int = 1, dilation: int = 1) -> Stage:
+    norm = nn.BatchNorm2d(c_out)
+    return Stage(norm, (depthwise(c_in, kernel, stride, dilation), pointwise(c_in, c_out)))
+
+
+def plain(c_in: int, c_out: int, relu: bool = True) -> Stage:
+    return Stage(nn.BatchNorm2d(c_out, momentum=0.3), (pointwise(c_in, c_out),), relu)
+
+
+def grouped(channels: int, groups: int, stride: int = 1) -> Stage:
+    convolution = nn.Conv2d(channels, channels, 3, stride, 1, groups=groups, bias=False)
+    return Stage(nn.BatchNorm2d(channels), (convolution,))
+
+
+def halves(c_in: int, c_out: int) -> Stage:
+    each = c_out // 2
+    return Stage(nn.BatchNorm2d(c_out, eps=1e-3), (pointwise(c_in, each), pointwise(c_in, each)))
+
+
+def bottleneck(channels: int, groups: int, stride: int = 1) -> list[Stage]:
+    return [plain(10, channels, relu=False), grouped(channels, groups, stride), plain(channels, 30)]
+
+
+def dense(stride: int) -> Stage:
+    convolution = nn.Conv2d(3, 20, 3, stride, 1, bias=False)
+    return Stage(nn.BatchNorm2d(20), (convolution,), relu=False)
+
+
+@dataclass(frozen=True)
+class Case:
+    """Stages, the shape of x, and what follows the last batch norm."""
+
+    stages: Callable[[], list[Stage]]
+    shape: tuple[int, int, int, int]
+    relu: bool = False
+    masked: bool = False
+    added: bool = False
+
+
+# Channels with and without a rest beside whole vectors; tiles of one and several images, with and
+# without a rest; images smaller than the window.
+CASES = {
+    "depthwise 3": Case(lambda: [separable(6, 7, 3)], (37, 6, 8, 8)),
+    "depthwise 5": Case(lambda: [separable(8, 8, 5)], (37, 8, 4, 4)),
+    "depthwise 7": Case(lambda: [separable(10, 3, 7)], (5, 10, 5, 5)),
+    "stride": Case(lambda: [separable(12, 12, 3, 2)], (33, 12, 8, 6)),
+    "stride, dilation": Case(lambda: [separable(3, 5, 5, 2, 2)], (9, 3, 7, 9)),
+    "dilation": Case(lambda: [separable(36, 36, 5, 1, 2)], (3, 36, 8, 8)),
+    "small image": Case(lambda: [separable(17, 18, 3, 1, 2)], (64, 17, 2, 2)),
+    "large image": Case(lambda: [separable(9, 40, 3)], (3, 9, 16, 16)),
+    "two stages": Case(
+        lambda: [separable(10, 10, 3, 2), separable(10, 10, 3)], (6, 10, 8, 8), False, True, True
+    ),
+    "pointwise": Case(lambda: [plain(20, 24)], (64, 20, 8, 8), relu=True),
+    "factorised": Case(lambda: [halves(9, 14)], (33, 9, 8, 6), added=True),
+    "one group": Case(lambda: bottleneck(24, 1), (20, 10, 7, 7), True, True),
+    "groups of 8": Case(lambda: bottleneck(24, 3, 2), (20, 10, 7, 7), True, True, True),
+    "groups of 12": Case(lambda: bottleneck(24, 2), (3, 10, 6, 7), True),
+    "groups of 4": Case(lambda: bottleneck(24, 6, 2), (5, 10, 8, 8)),
+    "groups of 20": Case(lambda: bottleneck(60, 3), (2, 10, 4, 4)),
+    "stem": Case(lambda: [dense(2)], (9, 3, 9, 9)),
+}
+
+
+def drawn(case: Case, dtype: torch.dtype) -> tuple[list[Stage], Tensor, Tensor | None]:
+    torch.manual_seed(0)
+    stages = case.stages()
+    for stage in stages:
+        for layer in (stage.norm, *stage.convolutions):
+            layer.to(dtype)
+        nn.init.uniform_(stage.norm.weight, -1, 1.5)
+        nn.init.uniform_(stage.norm.bias, -1, 1)
+    x = torch.randn(case.shape, dtype=dtype).contiguous(memory_format=torch.channels_last)
+    mask = torch.tensor([0.0, 1.5], dtype=dtype).repeat(len(x))[: len(x)].view(-1, 1, 1, 1)
+    return stages, x.requires_grad_(), mask if case.masked else None
+
+
+def literal(case: Case, stages: Sequence[Stage], x: Tensor, mask: Tensor | None) -> Tensor:
+    for stage in stages:
+        x = x.relu() if stage.relu else x
+        if stage.halves:
+            first, second = stage.convolutions
+            x = torch.cat([first(x[:, :, ::2, ::2]), second(x[:, :, 1::2, 1::2])], dim=1)
+        else:
+            x = nn.Sequential(*stage.convolutions)(x)
+        x = stage.norm(x)
+    x = x.relu() if case.relu else x
+    return x if mask is None else x * mask
+
+
+def outcome(case: Case, dtype: torch.dtype, native: bool) -> list[Tensor]:
+    """The output, all gradients and the buffers of the batch norms."""
+    stages, x, mask = drawn(case, dtype)
+    parameters = [one for stage in stages for one in stage.parameters]
+    torch.manual_seed(1)
+    with torch.no_grad():
+        shape = literal(case, drawn(case, dtype)[0], x, mask).shape
+    add = torch.randn(shape, dtype=dtype, requires_grad=True)
+    if native:
+        given = add if case.added else None
+        y = run_chain(stages, x, relu=case.relu, mask=mask, add=given)
+    else:
+        y = literal(case, stages, x, mask)
+        y = y + add if case.added else y
+    torch.manual_seed(2)
+    wanted = [x, *parameters, *([add] if case.added else [])]
+    gradients = torch.autograd.grad(y, wanted, torch.randn(shape, dtype=dtype))
+    buffers = [buffer for stage in stages for buffer in stage.norm.buffers()]
+    return [y.detach(), *gradients, *buffers]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_chains_equal_the_layers(name: str) -> None:
+    ours = outcome(CASES[name], DOUBLE, native=True)
+    theirs = outcome(CASES[name], DOUBLE, native=False)
+    for one, other in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-10)
+
+
+@pytest.mark.parametrize("name", ["depthwise 3", "two stages", "groups of 8"])
+def test_results_are_the_same_bits_for_any_number_of_threads(name: str) -> None:
+    before = torch.get_num_threads()
+    try:
+        results = []
+        for threads in (1, 2, 3, 2):
+            torch.set_num_threads(threads)
+            results.append(outcome(CASES[name], torch.float32, native=True))
+    finally:
+        torch.set_num_threads(before)
+    for other in results[1:]:
+        assert all(torch.equal(a, b) for a, b in zip(results[0], other, strict=True))
+    theirs = outcome(CASES[name], torch.float32, native=False)
+    for ours, other_form in zip(results[0], theirs, strict=True):
+        torch.testing.assert_close(ours, other_form, rtol=1e-3, atol=1e-3)
+
+
+def test_what_needs_no_gradient_gets_none() -> None:
+    stages = [separable(4, 4, 3)]
+    stages[0].norm.bias.requires_grad_(False)
+    x = torch.randn(2, 4, 4, 4).contiguous(memory_format=torch.channels_last)
+    run_chain(stages, x).sum().backward()
+    assert x.grad is None
+    assert stages[0].norm.bias.grad is None
+    assert stages[0].convolutions[0].weight.grad is not None
+
+
+def test_a_second_derivative_is_an_error() -> None:
+    stages, x, _ = drawn(CASES["pointwise"], torch.float32)
+    (gradient,) = torch.autograd.grad(run_chain(stages, x).square().sum(), x, create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        gradient.sum().backward()
+
+
+def test_the_output_may_be_changed_in_place() -> None:
+    stages, x, _ = drawn(CASES["pointwise"], DOUBLE)
+    run_chain(stages, x).relu_().sum().backward()
+    changed = x.grad
+    x.grad = None
+    run_chain(stages, x).relu().sum().backward()
+    assert changed is not None
+    assert torch.equal(changed, x.grad)
