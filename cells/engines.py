@@ -19,7 +19,7 @@ from cells.topology import INPUTS, EdgeWeights
 from cells.torch_engine import Engine, TorchEngine
 from ops.backends import BackendName, choose_backend, takes, takes_triton
 from ops.native.cell import ChannelOrder, run_native_cell
-from ops.native.kernels import choose_lanes
+from ops.native.kernels import Lanes, choose_lanes
 from ops.native.preprocess import preprocess
 from ops.native.source import NativeSource, sources_of
 
@@ -248,6 +248,12 @@ def create_engine(backend: BackendName) -> Engine:
     return NativeEngine() if backend == "native" else TritonEngine()
 
 
+def kernel_layouts(cells: Sequence[SearchCell]) -> list[Lanes]:
+    """The lane layouts that the native kernels of some cells need."""
+    fans = [edges.fan_out for cell in cells for edges in cell.sources]
+    return [choose_lanes(fan.channels, fan.edges) for fan in fans]
+
+
 def choose_engine(backend: str, cells: Sequence[SearchCell], device: str | None = None) -> Engine:
     """Choose the engine that evaluates `cells`, and compile the native kernels it needs.
 
@@ -259,6 +265,4 @@ def choose_engine(backend: str, cells: Sequence[SearchCell], device: str | None 
     Raises:
         BackendError: There is no such back end, or the requested one is not available.
     """
-    fans = [edges.fan_out for cell in cells for edges in cell.sources]
-    layouts = [choose_lanes(fan.channels, fan.edges) for fan in fans]
-    return create_engine(choose_backend(backend, layouts, device))
+    return create_engine(choose_backend(backend, kernel_layouts(cells), device))

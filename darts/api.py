@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from darts.detection.task import DetectionResult
     from darts.nasbench.judgement import CellJudgement
     from darts.proxies.study import ScoredNetwork
+    from darts.searching.backend_table import BackendTable
     from darts.searching.result import CellSearchResult
     from darts.sweeps.chosen import ChosenCell
     from darts.sweeps.options import SweepOptions
@@ -63,6 +64,20 @@ def run_seeds(options: ManySearchOptions) -> ChosenCell:
     result = search_many(options)
     write_choice_report(result.run_dir)
     return result
+
+
+def backends(*, check: bool = False, again: bool = False, **settings: Any) -> BackendTable:
+    """Which back ends evaluate a search here, how fast, and with `check` whether they are right.
+
+    >>> backends(k=4, channels=16, batch_size=64).chosen  # doctest: +SKIP
+
+    Raises:
+        UserError: A setting is wrong, or there is no such device.
+    """
+    from darts.searching.backend_table import table_of
+
+    options = options_from(SearchOptions, settings, search_overlay)
+    return table_of(options, check=check, again=again)
 
 
 def run_search(options: SearchOptions) -> CellSearchResult:

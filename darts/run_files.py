@@ -120,6 +120,11 @@ class RunFiles:
         return self.path / "latency.json"
 
     @property
+    def backend(self) -> Path:
+        """What a search has measured and checked before its first step."""
+        return self.path / "backend.json"
+
+    @property
     def report(self) -> Path:
         return self.path / "report.html"
 

@@ -73,6 +73,34 @@ def choose_backend(
     return "native"
 
 
+def missing_backends(
+    layouts: Iterable[kernels.Lanes], device: str
+) -> dict[BackendName, str | None]:
+    """Say for each back end why it does not work here, or None; the fastest kind comes first.
+
+    The native kernels are compiled for this.
+
+    >>> missing_backends([], "cpu")["torch"] is None
+    True
+
+    Args:
+        layouts: The lane layouts that the native kernels must support.
+        device: Type of the device that computes, such as "cuda".
+    """
+    native: str | None = None
+    if device != "cpu":
+        native = f"its kernels are for CPUs, and the work is on {device}"
+    else:
+        try:
+            kernels.prepare_kernels(layouts, torch.get_default_dtype())
+        except build.BuildError as error:
+            native = str(error).rstrip(".")
+    triton: str | None = f"its kernels are for CUDA devices, and the work is on {device}"
+    if device == "cuda":
+        triton = _lacks_triton(device)
+    return {"triton": triton, "native": native, "torch": None}
+
+
 def interpreted() -> bool:
     """Whether Triton runs in its interpreter, slowly and on the CPU (for tests)."""
     return os.environ.get("TRITON_INTERPRET") == "1"

@@ -1,6 +1,7 @@
 """Fixtures and environment of all tests."""
 
 import os
+import shutil
 from pathlib import Path
 
 # Set before torch is loaded, and inherited by the commands that tests start: the tensors here are
@@ -14,6 +15,11 @@ import torch
 # Set before Triton is loaded: without a GPU its kernels run in its interpreter, on the CPU.
 if not torch.cuda.is_available():
     os.environ.setdefault("TRITON_INTERPRET", "1")
+
+
+# Searches would measure their back ends first, each for its own shapes.
+if shutil.which("c++") and not torch.cuda.is_available():
+    os.environ.setdefault("DARTS_BACKEND", "native")
 
 
 @pytest.fixture

@@ -165,6 +165,9 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "joint": Command(
             "search a network and its training recipe together (FBNetV3)", subcommands=_JOINT
         ),
+        "backends": Command(
+            "measure and check what can evaluate a search here", "backends:backends_command"
+        ),
         "benchmark": Command(
             "judge cells and searches by tables of known accuracies", subcommands=_BENCHMARK
         ),

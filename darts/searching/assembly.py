@@ -214,7 +214,7 @@ def _create_supernet(
             num_classes=dataset.num_classes,
             stem=choose_stem(options.stem, dataset.image_size),
             sampling=options.sampling,
-            backend=_backend(options, device),
+            backend=backend_of(options, device),
             device=device.type,
         )
     check_image_size(dataset.image_size, dataset.image_size, supernet.image_multiple)
@@ -225,7 +225,7 @@ def _create_supernet(
     return supernet.to(device, dtype_of(options.precision)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
-def _backend(options: SearchOptions, device: torch.device) -> str:
+def backend_of(options: SearchOptions, device: torch.device) -> str:
     """The back end to ask for; PyTorch instead of "auto" where native kernels cannot work."""
     if options.sync_norm and distributed.world() > 1:
         return "torch"  # The only one that asks each batch norm for its statistics.

@@ -8,12 +8,14 @@ from itertools import islice
 from typing import NamedTuple
 
 import torch
+from torch import Tensor
 
 from cells.topology import EdgeWeights
 from darts.methods.architecture import Architecture
 from darts.methods.children import child_tables
 from darts.methods.gradient import Context
-from darts.runs.evaluation import loss_sum, number_correct
+from darts.runs.evaluation import loss_sum, number_correct, sums_over_batches
+from darts.searching.images import SearchImages
 from darts.searching.norm_statistics import Batches, NormStatistics, OfEachBatch
 from darts.searching.search_network import SearchNetwork
 from darts.system import distributed
@@ -30,6 +32,23 @@ class BatchScores(NamedTuple):
 
     loss: float
     accuracy: float
+
+
+def validated(
+    supernet: SearchNetwork, architecture: Architecture, images: SearchImages, context: Context
+) -> dict[str, float]:
+    """Loss and accuracy (%) of a supernet on the architecture's images, not augmented."""
+    tables = architecture.evaluated_tables()
+
+    def forward(batch: Tensor) -> Tensor:
+        with context():
+            return supernet(batch, tables)
+
+    loss, correct = sums_over_batches(
+        supernet, images.validation_batches(), forward, [loss_sum, number_correct]
+    )
+    total = len(images.validation_indices)
+    return {"validation_loss": loss / total, "validation_accuracy": 100 * correct / total}
 
 
 class SupernetScore:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from torch import Tensor, nn
@@ -15,7 +16,6 @@ from darts.methods.stages import SearchStage, stage_at
 from darts.models.stems import choose_stem
 from darts.report.draw import draw_genotype
 from darts.runs.directory import RunDirectory
-from darts.runs.evaluation import loss_sum, number_correct, sums_over_batches
 from darts.runs.loop import EpochReport, run_task
 from darts.runs.optimisers import restore, set_learning_rate
 from darts.runs.schedules import between, cosine, warm_up
@@ -27,10 +27,12 @@ from darts.searching.images import SearchImages
 from darts.searching.known import KnownAccuracies
 from darts.searching.memory import search_memory_advice
 from darts.searching.options import SearchOptions
+from darts.searching.probe import Setting
 from darts.searching.recording import RecordedIteration
 from darts.searching.result import CellSearchResult
-from darts.searching.scoring import SupernetScore
+from darts.searching.scoring import SupernetScore, validated
 from darts.searching.selecting import Selecting, judged_with
+from darts.searching.settling import settle
 from darts.searching.spaces import keep_space, searched_space
 from darts.searching.staging import (
     SEARCH_STREAMS,
@@ -90,6 +92,10 @@ class SearchTask:
         self.training, self.validation = self.images.training, self.images.validation
         self.options = options
         self.diagnostics = Diagnostics(options, self.method, self.images)
+        self.settled = settle(
+            Setting(options, self.dataset, self.device, self.space, self.method, self.stages[0])
+        )
+        self.options = self.settled.options
         self._adopt(self._assemble(self.space, measured=not options.resume))
         # The back end that was chosen; a resumed run must compute in the same way.
         self.options = self.parts.options
@@ -97,6 +103,7 @@ class SearchTask:
     def record(self, run: RunDirectory) -> None:
         """Write what belongs to a new run: its image files, and a space of the user's own."""
         self.images.record(run)
+        self.settled.record(run)
         keep_space(self.space, self.options.space, run)
 
     def _assemble(self, space: SearchSpace, *, measured: bool) -> Assembled:
@@ -260,20 +267,8 @@ class SearchTask:
 
     def validate(self) -> dict[str, float]:
         """Loss and accuracy (%) of the supernet on the architecture's images, not augmented."""
-        tables = self.architecture.evaluated_tables()
-
-        def forward(images: Tensor) -> Tensor:
-            with precision_context(self.options.precision, self.device):
-                return self.supernet(images, tables)
-
-        loss, correct = sums_over_batches(
-            self.supernet,
-            self.images.validation_batches(),
-            forward,
-            [loss_sum, number_correct],
-        )
-        total = len(self.images.validation_indices)
-        return {"validation_loss": loss / total, "validation_accuracy": 100 * correct / total}
+        context = partial(precision_context, self.options.precision, self.device)
+        return validated(self.supernet, self.architecture, self.images, context)
 
     @property
     def modules(self) -> tuple[nn.Module, ...]:
@@ -368,6 +363,7 @@ def search_cells(
     task = SearchTask(options, on_epoch, space=space, method=method)
     task.diagnostics.silent = report is not None
     task.known.announce(silent=report is not None)
+    task.settled.announce(silent=report is not None)
     run, loop = run_task(task, "search", task.options, prepare=task.record, report=report)
     genotype = task.result(run)
     accuracy = distributed.from_main(lambda: run.read_metrics()[-1]["validation_accuracy"])

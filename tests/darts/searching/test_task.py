@@ -23,7 +23,8 @@ def test_a_search_writes_what_the_run_directory_promises(tmp_path: Path) -> None
     run = tmp_path / "run"
     names = {path.name for path in run.iterdir()}
     assert names == {
-        "config.yaml", "environment.json", "metrics.jsonl", "result.json", "genotype.yaml",
+        "config.yaml", "environment.json", "backend.json", "metrics.jsonl", "result.json",
+        "genotype.yaml",
         "checkpoint.pt", "checkpoint.previous.pt", "genotypes", "tensorboard", ".lock",
     }  # fmt: skip
     assert sorted(path.name for path in (run / "genotypes").iterdir()) == [
