@@ -9,8 +9,9 @@ from typing import Any
 import torch
 
 from darts.data.counting import counting
+from darts.data.pixels import decode
 from darts.data.source import Source
-from darts.data.streaming import ImageFiles, decode, in_workers
+from darts.data.streaming import ImageFiles, in_workers
 from darts.errors import UserError
 
 NAMED = 5  # unreadable files that are named

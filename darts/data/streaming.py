@@ -8,57 +8,22 @@ from __future__ import annotations
 
 import os
 import signal
-import struct
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader
 
 from darts.data.counting import counting
 from darts.data.dataset import BatchReader, ImageTensor
+from darts.data.pixels import decode
 from darts.errors import UserError
 
 PIECE = 32  # images that a worker decodes at a time
-
-# Exceptions of Pillow for files that are truncated, damaged or not images.
-_BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
-
-
-def decode(path: Path | str, size: int) -> np.ndarray:
-    """Read an image file as `[size, size, 3]` uint8.
-
-    The shorter side is resized to `size`, then the image is cropped to the centre square. Grey,
-    palette and transparent images become RGB.
-
-    Raises:
-        UserError: The file cannot be decoded. The message names it.
-    """
-    try:
-        with Image.open(path) as image:
-            # JPEG can be decoded at a fraction of its size; twice `size` loses nothing visible.
-            image.draft(None, (2 * size, 2 * size))
-            square = _square(image.convert("RGB"), size)
-            return np.array(square)  # A copy, because Pillow's memory is read-only.
-    except _BROKEN as error:
-        raise UserError(
-            f"{path} cannot be read as an image ({error}); repair or remove it"
-        ) from error
-
-
-def _square(image: Image.Image, size: int) -> Image.Image:
-    width, height = image.size
-    short = min(width, height)
-    width, height = size * width // short, size * height // short
-    left, top = round((width - size) / 2), round((height - size) / 2)
-    image = image.resize((width, height), Image.Resampling.BILINEAR)
-    return image.crop((left, top, left + size, top + size))
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,7 +14,7 @@ from darts.data.auto_augment import create_auto_augment
 from darts.data.dataset import Dataset
 from darts.data.options import DataOptions
 from darts.data.photographs import PhotographAugmentation
-from darts.data.streaming import decode
+from darts.data.pixels import decode
 from darts.errors import UserError
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from torch.nn.utils.rnn import pad_sequence
 from darts.data.augmentation import normalise
 from darts.data.channels import Rgb
 from darts.data.color import jitter
+from darts.data.pixels import as_rgb
 from darts.data.streaming import in_workers
 from darts.detection.annotations import Annotations
 from darts.detection.matching import Targets
@@ -31,7 +31,6 @@ Plan = list[tuple[int, int]]
 DetectionBatch = tuple[Tensor, Tensor, Tensor]
 """Pixels `[B, S, S, 3]` uint8, boxes `[B, M, 4]` and labels `[B, M]`, where 0 is padding."""
 
-_BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
 # Strengths of SSD's photometric distortion (§3.6) as in torchvision; each has probability 1/2.
 BRIGHTNESS, CONTRAST, SATURATION, HUE = 0.125, 0.5, 0.5, 0.05
 
@@ -214,8 +213,8 @@ def read_image(path: Path) -> Image.Image:
     """
     try:
         with Image.open(path) as image:
-            return image.convert("RGB")
-    except _BROKEN as error:
+            return as_rgb(image)
+    except Exception as error:  # Each of Pillow's plug-ins raises what it likes.
         raise UserError(f"{path} cannot be read as an image ({error}).") from error
 
 

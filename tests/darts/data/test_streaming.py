@@ -11,7 +11,8 @@ import pytest
 import torch
 from PIL import Image
 
-from darts.data.streaming import ImageFiles, decode
+from darts.data.pixels import decode
+from darts.data.streaming import ImageFiles
 from darts.errors import UserError
 
 
@@ -62,21 +63,6 @@ def test_subsets_and_sizes(files):
     assert torch.equal(part.fetch(torch.tensor([0, 1])), pixels[[8, 2]])
     assert part.resized(6).fetch(torch.tensor([0])).shape == (1, 3, 6, 6)
     assert part.to("cpu") is part
-
-
-@pytest.mark.parametrize("mode", ["L", "LA", "P", "RGBA", "CMYK", "1"])
-def test_every_mode_becomes_rgb(tmp_path, mode):
-    suffix = "tif" if mode == "CMYK" else "png"
-    Image.new("RGB", (8, 8), (255, 255, 255)).convert(mode).save(tmp_path / f"image.{suffix}")
-    pixels = decode(tmp_path / f"image.{suffix}", 8)
-    assert pixels.shape == (8, 8, 3)
-    assert (pixels == 255).all()
-
-
-def test_grey_levels_are_kept(tmp_path):
-    grey = np.arange(64, dtype=np.uint8).reshape(8, 8)
-    Image.fromarray(grey).save(tmp_path / "grey.png")
-    assert (decode(tmp_path / "grey.png", 8) == grey[..., None]).all()
 
 
 @pytest.mark.parametrize("shape", [(30, 20), (20, 41), (20, 20)])
