@@ -2,9 +2,9 @@
 
 The file `images-SIZEpx-KEY.u8` holds the pixels `[N, S, S, 3]` uint8, a CRC-32 of each image
 (uint32, little endian), and the SHA-256 of the key and those checksums. The key is a hash of the
-images' paths and file sizes, in order, so different images get a different file. While the file is
-being written its name ends in `.partial`, and a file that ends in `.sums` holds the checksums of
-the images that are already on the disk.
+images' paths, file sizes and times of change, in order, so different images get a different file.
+While the file is being written its name ends in `.partial`, and a file that ends in `.sums` holds
+the checksums of the images that are already on the disk.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from darts.errors import UserError
 _BLOCK = 64  # images written between two calls of fsync
 _AHEAD = 2  # batches that are read in advance
 _DIGEST_BYTES = 32
+_DECODING = 2  # It grows when the same file begins to be decoded to other pixels.
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,9 +149,11 @@ def cached(files: ImageFiles, root: Path, directory: Path) -> MappedImages:
 
 
 def _key(files: ImageFiles, root: Path) -> str:
-    digest = hashlib.sha256(f"{files.size}\n".encode())
+    digest = hashlib.sha256(f"{_DECODING} {files.size}\n".encode())
     for path in files.paths:
-        digest.update(json.dumps([below(root, path), os.stat(path).st_size]).encode() + b"\n")
+        known = os.stat(path)
+        entry = [below(root, path), known.st_size, known.st_mtime_ns]
+        digest.update(json.dumps(entry).encode() + b"\n")
     return digest.hexdigest()
 
 

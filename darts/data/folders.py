@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import os
+from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -10,31 +11,37 @@ from PIL import Image
 from torch import Tensor
 
 from darts.data.dataset import ImageSet
+from darts.data.duplicates import duplicate_sentences
+from darts.data.folder_parts import FolderParts, Part, find_parts
 from darts.data.imagenet import validation_classes
+from darts.data.scanning import Scan
 from darts.data.source import Source
 from darts.data.splits import hold_out
 from darts.data.streaming import ImageFiles
 from darts.errors import UserError
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
 LARGE = 224  # image size of large or differing images
 SMALL = 64  # largest images that keep their own size
+_MOST = 0.9  # share of images that must have a size to be that of all
+_EVERY = 5
 
 
-def open_folder(root: Path, workers: int, name: str) -> Source:
-    """Open a folder that holds train/CLASS/* and val/CLASS/* (or test/CLASS/*), or only CLASS/*.
+def open_folder(root: Path, workers: int, name: str, part: Part | None = None) -> Source:
+    """Open a folder that holds train/CLASS/* and test/CLASS/* (or val/CLASS/*), or only CLASS/*.
 
-    If there are val/ and test/, val/ is used, because ImageNet's test/ has no labels; val/ may have
-    no class folders (see `darts.data.imagenet`). Without val/ and test/, every fifth training image
-    of each class is held out (`splits.hold_out`).
+    Parts are known by their usual names (`darts.data.folder_parts`). If there are test/ and val/,
+    the images of test/ are the test images; of ImageNet, whose test/ has no labels, those of val/,
+    which may have no class folders (see `darts.data.imagenet`). Without both, every fifth training
+    image of each class is held out (`splits.hold_out`).
 
-    Images keep their own size if all of them are square, equally large and at most 64 pixels;
-    otherwise the size is 224. Only the headers of the files are read.
+    Images keep their own size if nearly all of them are square, equally large and at most 64
+    pixels; otherwise the size is 224. Only the headers of the files are read.
 
     Args:
         root: The folder.
         workers: Processes that decode the images later.
         name: Name of the data set, for the error.
+        part: The part that the test images come from, if it is not chosen by this rule.
 
     Raises:
         UserError: The folder is missing, has fewer than two classes or a class without images, or
@@ -42,46 +49,75 @@ def open_folder(root: Path, workers: int, name: str) -> Source:
     """
     if not root.is_dir():
         raise UserError(f"{name}: there is no folder {root}")
-    train_root = root / "train" if (root / "train").is_dir() else root
-    test_root = next((root / part for part in ("val", "test") if (root / part).is_dir()), None)
-    if test_root is not None and train_root is root:
-        raise UserError(f"{root} has {test_root.name}/ but no train/")
-    classes = _classes(train_root)
-    train = _scan(train_root, classes, workers)
+    scan = Scan(root)
+    parts = find_parts(root, scan)
+    classes = _classes(parts.train, scan)
+    train = _scan(parts.train, classes, workers, scan)
+    tested = _tested(parts, scan, part)
+    notes = [*parts.notes]
     test: ImageSet
-    if test_root is None:
-        train_part, test_part = hold_out(train.labels, classes)
+    if tested is None:
+        train_part, test_part = hold_out(train.labels, classes, _EVERY)
         train, test = train.subset(train_part), train.subset(test_part)
-    elif any(entry.is_dir() for entry in os.scandir(test_root)):
-        _check_same(classes, _classes(test_root), train_root, test_root)
-        test = _scan(test_root, classes, workers)
+        words = "every fifth image of each class, held out of training"
     else:
-        test = _scan_flat(test_root, classes, workers)
+        place = parts.others[tested]
+        if scan.folders(place):
+            _check_same(classes, _classes(place, scan), parts.train, place)
+            test = _scan(place, classes, workers, scan)
+        else:
+            test = _scan_flat(place, classes, workers, scan)
+        words = f"those in {place.name}/"
+        notes += _unused(parts, tested)
+        notes += duplicate_sentences(train.paths, test.paths)
+    size = common_size(train.paths)
     return Source(
         classes=classes,
         train=train,
         test=test,
         flip=True,
-        size=_own_size(train.paths) or LARGE,
+        size=size.pixels or LARGE,
         root=root,
+        tested=words,
+        notes=(*notes, *scan.left_out.sentences, *size.notes),
     )
 
 
-def _classes(root: Path) -> tuple[str, ...]:
-    found = sorted(e.name for e in os.scandir(root) if e.is_dir() and not e.name.startswith("."))
+def _tested(parts: FolderParts, scan: Scan, part: Part | None) -> Part | None:
+    """The part that the test images come from; None if there is none."""
+    if part is not None and part not in parts.others:
+        have = ", ".join(f"{place.name}/" for place in parts.others.values()) or "none"
+        raise UserError(f"--test-part {part}: {parts.train.parent} has no such part, but {have}.")
+    if part is not None or not parts.others:
+        return part
+    if "test" in parts.others and ("val" not in parts.others or scan.folders(parts.others["test"])):
+        return "test"
+    return "val"
+
+
+def _unused(parts: FolderParts, tested: Part) -> list[str]:
+    return [
+        f"{place.name}/ is not used; --test-part {part} tests on it."
+        for part, place in parts.others.items()
+        if part != tested
+    ]
+
+
+def _classes(root: Path, scan: Scan) -> tuple[str, ...]:
+    found = scan.folders(root)
     if len(found) < 2:
         raise UserError(
             f"{root} has {len(found)} class folders; a data set needs at least two classes, "
             "each in its own folder"
         )
-    return tuple(found)
+    return found
 
 
-def _scan(root: Path, classes: tuple[str, ...], workers: int) -> ImageFiles:
+def _scan(root: Path, classes: tuple[str, ...], workers: int, scan: Scan) -> ImageFiles:
     paths: list[str] = []
     counts: list[int] = []
     for name in classes:
-        files = sorted(_images(root / name))
+        files = scan.images(root / name)
         if not files:
             raise UserError(f"the class folder {root / name} holds no image")
         paths += files
@@ -90,26 +126,17 @@ def _scan(root: Path, classes: tuple[str, ...], workers: int) -> ImageFiles:
     return ImageFiles(tuple(paths), labels, LARGE, workers)
 
 
-def _scan_flat(root: Path, classes: tuple[str, ...], workers: int) -> ImageFiles:
+def _scan_flat(root: Path, classes: tuple[str, ...], workers: int, scan: Scan) -> ImageFiles:
     class_of = validation_classes(root)
     number = {name: index for index, name in enumerate(classes)}
     found: dict[str, int] = {}
-    for path in sorted(_images(root)):
+    for path in scan.images(root):
         name = class_of.get(Path(path).stem)
         if name in number:
             found[path] = number[name]
     if not found:
         raise UserError(f"{root} holds no image of the classes of the training images")
     return ImageFiles(tuple(found), torch.tensor(list(found.values())), LARGE, workers)
-
-
-def _images(root: Path) -> list[str]:
-    return [
-        os.path.join(folder, file)
-        for folder, _, files in os.walk(root, followlinks=True)
-        for file in files
-        if file.lower().endswith(SUFFIXES) and not file.startswith(".")
-    ]
 
 
 def _check_same(
@@ -124,17 +151,52 @@ def _check_same(
             )
 
 
-def _own_size(paths: tuple[str, ...]) -> int | None:
-    """Return the side of the images if all are square, equally large and small, else None."""
-    first = _header_size(paths[0])
-    if first is None or first[0] != first[1] or first[0] > SMALL:
-        return None
-    return first[0] if all(_header_size(path) == first for path in paths[1:]) else None
+@dataclass(frozen=True)
+class CommonSize:
+    """The size of most images.
+
+    Attributes:
+        pixels: The side of nearly all images, if they are square and small; else None.
+        notes: What the user should know.
+    """
+
+    pixels: int | None
+    notes: tuple[str, ...] = ()
 
 
-def _header_size(path: str) -> tuple[int, int] | None:
+def common_size(paths: tuple[str, ...]) -> CommonSize:
+    """Whether nearly all images are square, equally large and small.
+
+    All headers are read if the first images are small, otherwise those of a few images.
+    """
+    first = Counter(_header(path) for path in _spread(paths, 9))
+    size, _ = first.most_common(1)[0]
+    if size is None or size[0] != size[1] or size[0] > SMALL:
+        return CommonSize(None)
+    sizes = Counter(_header(path) for path in paths)
+    (size, count), others = sizes.most_common(1)[0], len(sizes) > 1
+    if size is None or count < _MOST * len(paths) or size[0] != size[1] or size[0] > SMALL:
+        return CommonSize(None)
+    if not others:
+        return CommonSize(size[0])
+    return CommonSize(
+        size[0],
+        (
+            f"Of {len(paths):,} training images, {len(paths) - count:,} do not have the size of "
+            f"the others, {size[0]} x {size[0]} pixels; they are resized.",
+        ),
+    )
+
+
+def _spread(paths: tuple[str, ...], count: int) -> tuple[str, ...]:
+    """At most `count` paths, evenly spread."""
+    return paths[:: max(1, len(paths) // count)][:count]
+
+
+def _header(path: str) -> tuple[int, int] | None:
+    """Width and height as stored; None if the file cannot be read, which decoding will report."""
     try:
         with Image.open(path) as image:
             return image.size
-    except OSError:
-        return None  # decoding will report the error
+    except Exception:  # Each of Pillow's plug-ins raises what it likes.
+        return None

@@ -16,7 +16,7 @@ class DataOptions:
 
     Args:
         dataset: cifar10, cifar100, svhn, fashion-mnist, imagenet, digits; folder:PATH (with
-            train/CLASS/* and val/CLASS/* or test/CLASS/*, or with CLASS/* alone); or array:FILE.npz
+            train/CLASS/* and test/CLASS/* or val/CLASS/*, or with CLASS/* alone); or array:FILE.npz
             (with x_train, y_train, x_test, y_test).
         data_dir: Directory of the named data sets, also for downloads; by default $DARTS_DATA, or
             else ~/.cache/darts/data.
@@ -24,6 +24,8 @@ class DataOptions:
         image_size: Side of the square images that the network sees, in pixels; by default their own
             size, or 224 if they are large or differ in size.
         classes: Use only this many classes, sampled with the seed; by default all.
+        test_part: Which part of a folder is tested on, if it has both: test or val; by default
+            test, unless its images have no classes.
         half: Use only the first or the second half of the training images, in file order, so that a
             search and the retraining share none (first gets the smaller half); by default all.
         train_images: Train on this many images, sampled with the seed and balanced over the classes
@@ -57,6 +59,7 @@ class DataOptions:
     download: bool = option(True, where=True)
     image_size: int | None = option(None, tunable=True)
     classes: int | None = None
+    test_part: Literal["test", "val"] | None = option(None, later=True)
     half: Literal["first", "second"] | None = option(None, later=True)
     train_images: int | None = None
     train_fraction: float | None = None

@@ -21,6 +21,8 @@ class Source:
         size: Default image size in pixels; None if the images are not square.
         statistics: Published statistics of the channels, if there are any.
         root: The folder that contains the images, if they are files.
+        tested: What the test images are, in words; empty if there is nothing to say.
+        notes: What the user should know about how the data were read, in sentences.
     """
 
     classes: tuple[str, ...]
@@ -30,6 +32,19 @@ class Source:
     size: int | None
     statistics: ChannelStatistics | None = None
     root: Path | None = None
+    tested: str = ""
+    notes: tuple[str, ...] = ()
+
+    def sentences(self, test: bool) -> list[str]:
+        """What the user should know, with the numbers of images.
+
+        Args:
+            test: Whether the test images are used.
+        """
+        images = f"{len(self.train):,} training images"
+        if test:
+            images += f", {len(self.test):,} test images ({self.tested})"
+        return [f"{len(self.classes)} classes, {images}.", *self.notes]
 
     @property
     def folder(self) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from darts.data.streaming import ImageFiles
 from darts.data.subsets import apply_manifest, draw_subset, recorded_halves
 from darts.errors import UserError
 from darts.run_files import RunFiles
+from darts.system import distributed
 
 GIB = 2**30
 
@@ -56,6 +58,9 @@ def open_dataset(
         UserError: The data set is unknown, missing or faulty, or an option does not fit it.
     """
     source, files = _apply_subset(_hold_out(options), options, seed, run, test)
+    if source.tested and distributed.is_main():
+        for sentence in source.sentences(test):
+            print(f"data: {sentence}", file=sys.stderr)
     size = options.image_size or source.size
     if size is None:
         raise UserError(f"the images of {options.dataset} are not square: give --image-size")
@@ -149,8 +154,10 @@ def _hold_out(options: DataOptions) -> Source:
         return source
     if every < 2:
         raise UserError(f"hold_out {every}: it must be 0, or 2 or more to hold out every Nth image")
-    train, test = hold_out(source.train.labels, source.classes, every)
-    return replace(source, train=source.train.subset(train), test=source.train.subset(test))
+    ours, theirs = hold_out(source.train.labels, source.classes, every)
+    train, test = source.train.subset(ours), source.train.subset(theirs)
+    words = "training images that are held out" if source.tested else ""
+    return replace(source, train=train, test=test, tested=words)
 
 
 def _open(options: DataOptions) -> Source:
@@ -158,7 +165,9 @@ def _open(options: DataOptions) -> Source:
     directory = data_directory(options.data_dir)
     if kind in ("folder", "array") and path:
         place = Path(path).expanduser()
-        return open_array(place) if kind == "array" else open_folder(place, options.workers, name)
+        if kind == "array":
+            return open_array(place)
+        return open_folder(place, options.workers, name, options.test_part)
     if name == "digits":
         return open_digits()
     if name == "imagenet":

@@ -1,3 +1,4 @@
+import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
@@ -5,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from darts.data import cache
 from darts.data.cache import MappedImages, cached
@@ -53,6 +55,19 @@ def test_it_is_made_once_and_depends_on_what_it_holds(files, tmp_path, monkeypat
         stream.write(b"\0")  # Pillow does not mind
     stored(files, tmp_path)
     assert len(list((tmp_path / "cache").iterdir())) == 4
+
+
+def test_a_picture_edited_in_place_gets_its_own_file(tmp_path):
+    """Another picture of the same name and the same number of bytes."""
+    path = tmp_path / "edited.bmp"
+    one = ImageFiles((str(path),), torch.tensor([0]), 12, workers=0)
+    found = []
+    for level in (1, 9):
+        Image.new("L", (12, 12), level).save(path)
+        os.utime(path, ns=(level, level))
+        images = cached(one, tmp_path, tmp_path / "cache")
+        found.append(images.fetch(torch.tensor([0])).unique().tolist())
+    assert found == [[1], [9]]
 
 
 class Stopped(Exception):
