@@ -1,4 +1,4 @@
-"""Data sets stored in one NumPy archive with the arrays x_train, y_train, x_test and y_test."""
+"""Data sets stored in one NumPy archive, such as x_train, y_train, x_test and y_test."""
 
 from __future__ import annotations
 
@@ -10,19 +10,23 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from darts.data.array_forms import Reading, found_keys, read_classes, read_labels
 from darts.data.dataset import ImageTensor
+from darts.data.folder_parts import Part
 from darts.data.source import Source
 from darts.errors import UserError
 
-KEYS = ("x_train", "y_train", "x_test", "y_test")
+_MOST_CLASSES = 100_000
 
 
-def open_array(path: Path) -> Source:
+def open_array(path: Path, part: Part | None = None) -> Source:
     """Open an .npz archive.
 
-    Images are uint8 of shape `[N, H, W, 3]`, `[N, H, W, 1]` or `[N, H, W]`; labels are integers
-    `[N]` that start at 0. The array `classes`, if present, holds the names of the classes;
-    otherwise their numbers are the names.
+    Images are best uint8 of shape `[N, H, W, 3]`, `[N, H, W, 1]` or `[N, H, W]`; labels are best
+    integers `[N]` that start at 0. Other common forms are understood (`darts.data.array_forms`),
+    and so are Keras' and MedMNIST's names of the arrays. The array `classes`, if present, holds the
+    names of the classes; otherwise their numbers are the names. Without test images, those named
+    val are the test images.
 
     >>> import tempfile
     >>> path, images = Path(tempfile.mkdtemp(), "own.npz"), np.zeros((4, 8, 8), np.uint8)
@@ -31,74 +35,92 @@ def open_array(path: Path) -> Source:
     >>> open_array(path).classes
     ('0', '1')
 
+    Args:
+        path: The archive.
+        part: Which images are the test images, if there are val and test.
+
     Raises:
         UserError: The file is missing or damaged, a key is missing, or an array has the wrong type,
             shape, length or range. The message names the file and the key.
     """
-    arrays = _load(path)
-    images = {part: _images(arrays, path, f"x_{part}") for part in ("train", "test")}
-    if images["train"].shape[1:] != images["test"].shape[1:]:
+    arrays, tested = _load(path, part)
+    reading = Reading(str(path))
+    images = {key: reading.images(arrays[key], key) for key in ("x_train", "x_test")}
+    if images["x_train"].shape[1:] != images["x_test"].shape[1:]:
         raise UserError(
             f"{path}: x_train and x_test hold images of different shapes, "
-            f"{_shape(images['train'])} and {_shape(images['test'])}"
+            f"{_shape(images['x_train'])} and {_shape(images['x_test'])}"
         )
-    labels = {
-        part: _labels(arrays, path, f"y_{part}", len(images[part])) for part in ("train", "test")
-    }
-    if "classes" in arrays:
-        names = tuple(str(name) for name in arrays["classes"])
-    else:
-        names = tuple(str(number) for number in range(int(labels["train"].max()) + 1))
+    named = read_classes(arrays["classes"], str(path)) if "classes" in arrays else None
+    own = {key: arrays[key] for key in ("y_train", "y_test")}
+    known = read_labels(own, reading, named is not None)
+    labels = {key[2:]: torch.from_numpy(array) for key, array in known.parts.items()}
+    _check_lengths(path, labels, images)
+    names = _names(path, known.classes, named, int(labels["train"].max()))
     _check_range(path, labels, names)
-    height, width = images["train"].shape[2:]
+    height, width = images["x_train"].shape[2:]
     return Source(
         classes=names,
-        train=ImageTensor(images["train"], labels["train"]),
-        test=ImageTensor(images["test"], labels["test"]),
+        train=ImageTensor(torch.from_numpy(images["x_train"]), labels["train"]),
+        test=ImageTensor(torch.from_numpy(images["x_test"]), labels["test"]),
         flip=True,
         size=height if height == width else None,
+        tested=tested,
+        notes=tuple(reading.notes),
     )
 
 
-def _load(path: Path) -> dict[str, np.ndarray]:
+def _names(
+    path: Path, told: tuple[str, ...] | None, named: tuple[str, ...] | None, highest: int
+) -> tuple[str, ...]:
+    """The names of the classes: those that the labels tell, those of the file, or numbers."""
+    if told is not None and named is not None:
+        if set(told) - set(named):
+            raise UserError(f"{path}: the labels name {told[0]}, which classes does not")
+        return told
+    if highest >= _MOST_CLASSES:
+        raise UserError(
+            f"{path}: y_train has the label {highest}; labels are the numbers of the classes, "
+            "from 0"
+        )
+    return told or named or tuple(str(number) for number in range(highest + 1))
+
+
+def _check_lengths(path: Path, labels: dict[str, Tensor], images: dict[str, np.ndarray]) -> None:
+    for part, values in labels.items():
+        count = len(images[f"x_{part}"])
+        if len(values) != count:
+            raise UserError(
+                f"{path}: y_{part} has {len(values)} labels for {count} images in x_{part}"
+            )
+
+
+def _load(path: Path, part: Part | None) -> tuple[dict[str, np.ndarray], str]:
+    """The arrays under our names, and what the test images are."""
     if not path.is_file():
         raise UserError(f"array:{path}: there is no such file")
     try:
         with np.load(path, allow_pickle=False) as archive:
-            missing = [key for key in KEYS if key not in archive]
+            keys = found_keys(list(archive), str(path))
+            tested = part or ("test" if "x_test" in keys else "val")
+            if tested == "val" and "x_val" in keys:
+                keys = {**keys, "x_test": keys["x_val"], "y_test": keys.get("y_val", "")}
+            elif part == "val":
+                raise UserError(f"--test-part val: {path} has no x_val")
+            missing = [key for key in _NEEDED if not keys.get(key)]
             if missing:
                 raise UserError(
-                    f"{path} lacks {', '.join(missing)}; it needs {', '.join(KEYS)} and has "
+                    f"{path} lacks {', '.join(missing)}; it needs {', '.join(_NEEDED)} and has "
                     f"{', '.join(archive) or 'nothing'}"
                 )
-            return {key: archive[key] for key in (*KEYS, "classes") if key in archive}
+            wanted = [key for key in (*_NEEDED, "classes") if key in keys]
+            said = f"those in {keys['x_test']}"
+            return {key: archive[keys[key]] for key in wanted}, said
     except (OSError, ValueError, EOFError, TypeError, zipfile.BadZipFile, zlib.error) as error:
         raise UserError(f"{path} cannot be read as an .npz of plain arrays: {error}") from error
 
 
-def _images(arrays: dict[str, np.ndarray], path: Path, key: str) -> Tensor:
-    array = arrays[key]
-    if array.dtype != np.uint8:
-        raise UserError(f"{path}: {key} is of type {array.dtype}; images must be uint8, 0 to 255")
-    if array.ndim == 3:
-        array = array[..., None]
-    if array.ndim != 4 or array.shape[3] not in (1, 3) or 0 in array.shape:
-        raise UserError(
-            f"{path}: {key} has the shape {arrays[key].shape}; it must be [N, H, W, 3], "
-            "[N, H, W, 1] or [N, H, W], and not empty"
-        )
-    return torch.from_numpy(np.ascontiguousarray(array.transpose(0, 3, 1, 2)))
-
-
-def _labels(arrays: dict[str, np.ndarray], path: Path, key: str, images: int) -> Tensor:
-    array = arrays[key]
-    if array.ndim != 1 or not np.issubdtype(array.dtype, np.integer):
-        raise UserError(
-            f"{path}: {key} is {array.dtype} of shape {array.shape}; it must be integers [N]"
-        )
-    if len(array) != images:
-        raise UserError(f"{path}: {key} has {len(array)} labels for {images} images in x{key[1:]}")
-    return torch.from_numpy(array.astype(np.int64))
+_NEEDED = ("x_train", "y_train", "x_test", "y_test")
 
 
 def _check_range(path: Path, labels: dict[str, Tensor], names: tuple[str, ...]) -> None:
@@ -116,5 +138,5 @@ def _check_range(path: Path, labels: dict[str, Tensor], names: tuple[str, ...]) 
         raise UserError(f"{path}: class {names[empty[0]]} (label {empty[0]}) has no training image")
 
 
-def _shape(images: Tensor) -> str:
+def _shape(images: np.ndarray) -> str:
     return "x".join(map(str, (*images.shape[2:], images.shape[1])))

@@ -166,7 +166,7 @@ def _open(options: DataOptions) -> Source:
     if kind in ("folder", "array") and path:
         place = Path(path).expanduser()
         if kind == "array":
-            return open_array(place)
+            return open_array(place, options.test_part)
         return open_folder(place, options.workers, name, options.test_part)
     if name == "digits":
         return open_digits()

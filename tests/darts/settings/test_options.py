@@ -31,16 +31,17 @@ KNOWN = json.loads(Path(__file__).with_name("flags.json").read_text(encoding="ut
 
 ADDED = {
     # Executor options are the same wherever trials run.
-    "joint search": {"cpus_per_trial", "use", "half"},
-    "evaluate": {"use", "half"},
-    "compare": {"use", "half"},
+    "joint search": {"cpus_per_trial", "use", "half", "test_part"},
+    "evaluate": {"use", "half", "test_part"},
+    "compare": {"use", "half", "test_part"},
     "detect": {"use"},
-    "space train": {"use", "half"},
+    "space train": {"use", "half", "test_part"},
     "search": {
         *PARTS,
         *names_of(ChoiceOptions, ExecutorOptions),
         "use",
         "half",
+        "test_part",
         "space",
         "arch_init_mean",
         "arch_init_std",
