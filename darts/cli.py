@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from darts.commands.table import COMMANDS, PROGRAM, Command
 from darts.errors import UserError
 from darts.settings.used_files import failure_in_used_file
+from darts.system.waiting import wait_without_spinning
 from genotypes import GenotypeError
 
 
@@ -31,6 +32,7 @@ def entry(command: str, prog: str) -> int:
 
 
 def _exit_code(command: Command, arguments: Sequence[str], prog: str) -> int:
+    wait_without_spinning()
     try:
         command.run(arguments, prog)
         sys.stdout.flush()

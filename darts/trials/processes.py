@@ -19,6 +19,8 @@ from multiprocessing.context import SpawnProcess
 from typing import Any
 
 from darts.errors import UserError
+from darts.system.cores import usable_cores
+from darts.system.waiting import waiting_variables
 from darts.trials.attempt import TrialFunction, TrialOutcome, attempt
 from darts.trials.job import Job
 from darts.trials.ledger import Ledger
@@ -38,7 +40,7 @@ def run_in_processes(job: Job) -> None:
         UserError: The processes do not start.
     """
     ledger, gpus = job.ledger, job.resources.gpus
-    wanted = job.resources.workers or len(gpus) or _cores()
+    wanted = job.resources.workers or len(gpus) or usable_cores()
     count = min(wanted, len(job.trials))
     queue = deque(job.trials)
     workers: list[_Worker] = []
@@ -173,18 +175,12 @@ def _end_with_driver() -> None:
 
 def _variables(slot: int, workers: int, gpus: Sequence[str]) -> dict[str, str]:
     """Environment variables that a worker's libraries read when they are imported."""
-    threads = str(max(1, _cores() // workers))
+    threads = str(max(1, usable_cores() // workers))
     variables = {name: os.environ.get(name, threads) for name in _THREAD_VARIABLES}
+    variables |= waiting_variables(os.environ)
     if gpus:
         variables["CUDA_VISIBLE_DEVICES"] = gpus[slot % len(gpus)]
     return variables
-
-
-def _cores() -> int:
-    # Before Python 3.13, os.cpu_count ignores taskset and containers.
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 @contextmanager

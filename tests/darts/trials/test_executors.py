@@ -78,14 +78,17 @@ def test_a_trial_that_kills_every_worker_has_failed(store: TrialStore) -> None:
 
 
 def test_processes_share_cores_and_gpus(store: TrialStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    monkeypatch.setattr("darts.trials.processes._cores", lambda: 6)
+    for name in ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("darts.trials.processes.usable_cores", lambda: 6)
     resources = Resources(workers=2, gpus=("3", "5"))
     run_trials(store, work.tells_its_room, executor="processes", resources=resources)
     results = [trial.result or {} for trial in store.rows()]
     assert {result["OMP_NUM_THREADS"] for result in results} == {"3"}
     assert {result["CUDA_VISIBLE_DEVICES"] for result in results} == {"3", "5"}
+    assert {result["OMP_WAIT_POLICY"] for result in results} == {"PASSIVE"}
     assert len({result["process"] for result in results}) == 2
+    assert "OMP_WAIT_POLICY" not in os.environ
     assert "OMP_NUM_THREADS" not in os.environ
 
 

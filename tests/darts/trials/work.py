@@ -45,7 +45,7 @@ def dies_always(settings: dict[str, Any], report: ReportEpoch) -> Mapping[str, A
 
 
 def tells_its_room(settings: dict[str, Any], report: ReportEpoch) -> Mapping[str, Any]:
-    names = ("OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES")
+    names = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "CUDA_VISIBLE_DEVICES")
     time.sleep(0.2)
     return {name: os.environ.get(name) for name in names} | {"process": os.getpid()}
 
