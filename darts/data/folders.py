@@ -14,6 +14,7 @@ from darts.data.dataset import ImageSet
 from darts.data.duplicates import duplicate_sentences
 from darts.data.folder_parts import FolderParts, Part, find_parts
 from darts.data.imagenet import validation_classes
+from darts.data.pixels import DEEP_MODES
 from darts.data.scanning import Scan
 from darts.data.source import Source
 from darts.data.splits import hold_out
@@ -79,7 +80,7 @@ def open_folder(root: Path, workers: int, name: str, part: Part | None = None) -
         size=size.pixels or LARGE,
         root=root,
         tested=words,
-        notes=(*notes, *scan.left_out.sentences, *size.notes),
+        notes=(*notes, *scan.left_out.sentences, *size.notes, *_depth_notes(train.paths)),
     )
 
 
@@ -186,6 +187,21 @@ def common_size(paths: tuple[str, ...]) -> CommonSize:
             f"the others, {size[0]} x {size[0]} pixels; they are resized.",
         ),
     )
+
+
+def _depth_notes(paths: tuple[str, ...]) -> tuple[str, ...]:
+    """A sentence if a few of the images have more than 8 bits a channel."""
+    if any(_mode(path) in DEEP_MODES for path in _spread(paths, 9)):
+        return ("Grey values of more than 8 bits are scaled to 8 bits.",)
+    return ()
+
+
+def _mode(path: str) -> str:
+    try:
+        with Image.open(path) as image:
+            return image.mode
+    except Exception:  # Each of Pillow's plug-ins raises what it likes.
+        return ""
 
 
 def _spread(paths: tuple[str, ...], count: int) -> tuple[str, ...]:

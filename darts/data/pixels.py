@@ -18,6 +18,7 @@ from darts.errors import UserError
 
 GROUND = (255, 255, 255)
 _MOST_OBLONG = 3  # A longer image is cut before it is resized, which is as good and far cheaper.
+DEEP_MODES = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")
 _DEPTHS = (255, 4095, 65535)
 _ORIENTATION = 0x0112
 _TRANSPARENT = ("RGBA", "LA", "PA", "RGBa", "La")
@@ -61,7 +62,7 @@ def as_rgb(image: Image.Image) -> Image.Image:
         layers = image.convert("RGBA")
         ground = Image.new("RGBA", layers.size, (*GROUND, 255))
         return Image.alpha_composite(ground, layers).convert("RGB")
-    if image.mode == "F" or image.mode.startswith("I"):
+    if image.mode in DEEP_MODES:
         return Image.fromarray(grey_levels(np.asarray(image))).convert("RGB")
     return image.convert("RGB")
 

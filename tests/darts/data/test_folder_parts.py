@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -191,3 +192,11 @@ def test_copies_of_training_images_among_the_test_images(tmp_path, write_folder)
     text = said(opened(tmp_path))
     assert "1 of the 5 test images is a copy of training images" in text
     assert "test/disc/again.png" in text
+
+
+def test_deep_images_are_said(tmp_path, write_folder) -> None:
+    write_folder(tmp_path, {"disc": 5, "bar": 5})
+    assert "8 bits" not in said(opened(tmp_path))
+    for path in tmp_path.rglob("*.png"):
+        Image.fromarray(np.full((12, 12), 40_000, np.uint16)).save(path)
+    assert "Grey values of more than 8 bits are scaled to 8 bits." in said(opened(tmp_path))
