@@ -59,6 +59,7 @@ def _known_failure(error: Exception) -> int:
     from darts.runs.interrupt import Interrupted
     from darts.system.distributed import Ended, LostProcess
     from ops.backends import BackendError
+    from ops.native.target import TargetError
     from ops.partial import ChannelError
     from ops.registry import UnknownOperation
 
@@ -70,7 +71,7 @@ def _known_failure(error: Exception) -> int:
         return 1
     if isinstance(error, Ended):
         return 1
-    if isinstance(error, (BackendError, ChannelError, UnknownOperation)):
+    if isinstance(error, (BackendError, ChannelError, TargetError, UnknownOperation)):
         print(f"error: {error}", file=sys.stderr)
         return 2
     if (failure := failure_in_used_file(error)) is not None:

@@ -23,6 +23,7 @@ import yaml
 from darts.errors import UserError
 from darts.files import atomic_write, locked
 from darts.run_files import RunFiles
+from ops.native.target import describe_target
 
 _PACKAGES = ("torch", "torchvision", "numpy")
 
@@ -158,6 +159,7 @@ def environment() -> dict[str, Any]:
         "machine": platform.machine(),
         "cpus": os.cpu_count(),
         "darts_backend": os.environ.get("DARTS_BACKEND", "auto"),
+        "native_target": describe_target(),
         "commit": _commit(),
     }
 

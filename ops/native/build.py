@@ -2,7 +2,7 @@
 
 A library is one source file with one choice of macros (number type, layout of the lanes). It is
 cached in `$XDG_CACHE_HOME/darts/native` (default: `~/.cache/darts/native`) under a hash of
-everything that it depends on: the sources, the compiler and the processor.
+everything that it depends on: the sources, the compiler, the processor and the target.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from pathlib import Path
 
 import torch
 
+from ops.native.target import chosen_target
+
 _log = logging.getLogger(__name__)
 
 COMPILERS = ("c++", "g++", "clang++")
@@ -30,7 +32,6 @@ COMPILERS = ("c++", "g++", "clang++")
 FLAGS = (
     "-std=c++17",
     "-O3",
-    "-march=native",
     "-fopenmp",
     "-fno-math-errno",
     "-fno-trapping-math",
@@ -54,7 +55,7 @@ def compile_missing(wanted: Iterable[tuple[str, Mapping[str, str]]]) -> None:
     Raises:
         BuildError: There is no working compiler, or the cache is not writable.
     """
-    missing = {_target(source, macros): (source, macros) for source, macros in wanted}
+    missing = {_path(source, macros): (source, macros) for source, macros in wanted}
     missing = {path: what for path, what in missing.items() if not path.exists()}
     if not missing:
         return
@@ -72,7 +73,7 @@ def load_library(source: str, macros: Mapping[str, str]) -> ctypes.CDLL:
         BuildError: The library cannot be compiled or loaded.
     """
     compile_missing([(source, macros)])
-    return _load(_target(source, macros))
+    return _load(_path(source, macros))
 
 
 @functools.cache
@@ -128,24 +129,27 @@ def _surroundings() -> str:
     return "\0".join([*texts, *FLAGS, *_openmp(), _version(), platform.machine(), *processor])
 
 
-def _target(source: str, macros: Mapping[str, str]) -> Path:
-    what = "\0".join([_surroundings(), source, *(f"{k}={v}" for k, v in sorted(macros.items()))])
+def _path(source: str, macros: Mapping[str, str]) -> Path:
+    """Where the library of a source lies, compiled for the target in force."""
+    own = [*chosen_target().flags, source, *(f"{k}={v}" for k, v in sorted(macros.items()))]
+    what = "\0".join([_surroundings(), *own])
     return _cache() / f"{Path(source).stem}-{hashlib.sha256(what.encode()).hexdigest()[:24]}.so"
 
 
-def _compile(target: Path, source: str, macros: Mapping[str, str]) -> None:
+def _compile(library: Path, source: str, macros: Mapping[str, str]) -> None:
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
-            code, library = Path(scratch) / "code.o", Path(scratch) / "library.so"
+        library.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with tempfile.TemporaryDirectory(dir=library.parent) as scratch:
+            code, made = Path(scratch) / "code.o", Path(scratch) / "library.so"
+            flags = (*FLAGS, *chosen_target().flags)
             defined = [f"-D{name}={value}" for name, value in macros.items()]
-            _run(_compiler(), *FLAGS, *defined, "-c", str(SOURCES / source), "-o", str(code))
+            _run(_compiler(), *flags, *defined, "-c", str(SOURCES / source), "-o", str(code))
             openmp = _openmp() or ("-fopenmp",)
-            _run(_compiler(), "-shared", str(code), *openmp, "-o", str(library))
+            _run(_compiler(), "-shared", str(code), *openmp, "-o", str(made))
             # Several processes may build the same library; the results are equal, the last wins.
-            library.replace(target)
+            made.replace(library)
     except OSError as error:
-        raise BuildError(f"{target.parent} cannot be written: {error}.") from error
+        raise BuildError(f"{library.parent} cannot be written: {error}.") from error
 
 
 def _run(*command: str) -> None:

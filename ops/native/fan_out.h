@@ -40,7 +40,7 @@ class FanOutKernel {
             : input(k.input.size()), output(k.output.size()), inner(k.output.size()),
               dx(room(k.source_pixels * G + V)), d_input(room(k.input.size())),
               d_output(room(k.output.size())), dz(room(k.pixels * B + V)),
-              mixed(room(k.pixels * k.lanes.total() + WIDEST)),
+              mixed(room(k.pixels * k.lanes.total() + FITTING)),
               rows(room((2 * k.output.width + 1 + k.lanes.edges) * k.f.channels)) {}
     };
 

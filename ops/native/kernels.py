@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from ops.native import build
+from ops.native.target import chosen_target
 
 REALS = {torch.float32: "float", torch.float64: "double"}
 # Kernels may over-read a tensor by up to this many elements.
@@ -65,12 +66,17 @@ class Lanes:
         return {"REAL": REALS[dtype], "VECTOR": str(self.vector), "GROUP": str(self.group)}
 
 
-def choose_lanes(channels: int, edges: int) -> Lanes:
+def choose_lanes(channels: int, edges: int, vectors: Sequence[int] | None = None) -> Lanes:
     """The layout with the fewest lanes. Ties go to the longer vectors.
 
-    >>> lanes = choose_lanes(4, 5)
+    >>> lanes = choose_lanes(4, 5, vectors=(16, 8))
     >>> lanes.vector, lanes.group, lanes.total
     (8, 4, 24)
+
+    Args:
+        channels: Channels of an edge.
+        edges: Edges that leave the state.
+        vectors: Lengths to choose from, longest first; None for those of the chosen target.
     """
 
     def lanes(vector: int) -> Lanes:
@@ -81,7 +87,8 @@ def choose_lanes(channels: int, edges: int) -> Lanes:
             group = -(-channels // vector) * vector
         return Lanes(vector, channels, edges, group)
 
-    return min((lanes(vector) for vector in (16, 8)), key=lambda layout: layout.total)
+    lengths = chosen_target().vectors if vectors is None else vectors
+    return min((lanes(vector) for vector in lengths), key=lambda layout: layout.total)
 
 
 _Size, _Pointer = ctypes.c_int64, ctypes.c_void_p
@@ -152,11 +159,11 @@ def prepare_kernels(layouts: Iterable[Lanes], dtype: torch.dtype) -> None:
     needed.append(("preprocess.cpp", {"REAL": REALS[dtype]}))
     build.compile_missing(needed)
     for source, macros in needed:
-        _library(source, tuple(macros.items()))
+        _library(source, tuple(macros.items()), chosen_target().name)
 
 
 @functools.cache
-def _library(source: str, macros: tuple[tuple[str, str], ...]) -> ctypes.CDLL:
+def _library(source: str, macros: tuple[tuple[str, str], ...], target: str) -> ctypes.CDLL:
     library = build.load_library(source, dict(macros))
     stem = source.removesuffix(".cpp")
     for function in (f"{stem}_forward", f"{stem}_backward"):
@@ -166,7 +173,7 @@ def _library(source: str, macros: tuple[tuple[str, str], ...]) -> ctypes.CDLL:
 
 
 def run_fan_out(call: FanOutCall, lanes: Lanes, dtype: torch.dtype, *, backward: bool) -> None:
-    library = _library("fan_out.cpp", tuple(lanes.macros(dtype).items()))
+    library = _library("fan_out.cpp", tuple(lanes.macros(dtype).items()), chosen_target().name)
     function = library.fan_out_backward if backward else library.fan_out_forward
     function(ctypes.byref(call))
 
@@ -174,6 +181,6 @@ def run_fan_out(call: FanOutCall, lanes: Lanes, dtype: torch.dtype, *, backward:
 def run_preprocess(
     call: InputCall, readers: Sequence[ReaderCall], dtype: torch.dtype, *, backward: bool
 ) -> None:
-    library = _library("preprocess.cpp", (("REAL", REALS[dtype]),))
+    library = _library("preprocess.cpp", (("REAL", REALS[dtype]),), chosen_target().name)
     function = library.preprocess_backward if backward else library.preprocess_forward
     function(ctypes.byref(call), (ReaderCall * len(readers))(*readers), _Size(len(readers)))

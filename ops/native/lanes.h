@@ -16,6 +16,8 @@
 #include <utility>
 #include <vector>
 
+#include "target.h"
+
 using Real = REAL;  // float or double, chosen at compile time
 using Size = std::int64_t;
 
@@ -40,16 +42,6 @@ using Numbers = std::vector<Real, Aligned<Real>>;
 using Room = std::unique_ptr<Real[], Aligned<Real>>;  // uninitialised numbers
 
 inline Room room(Size numbers) { return Room(Aligned<Real>().allocate(numbers)); }
-
-constexpr int WIDEST = 16;  // numbers in the longest vector
-
-// Numbers in a vector where the layout does not ask for more, and vectors of columns that a matrix
-// product computes at once: what fits into the registers. The order of additions is the same.
-#ifdef __AVX512F__
-constexpr int FITTING = 16, STRIP = 2;
-#else
-constexpr int FITTING = 8, STRIP = 1;
-#endif
 
 constexpr Size MAX_CHUNKS = 64;  // maximum number of chunks of images that threads share
 
@@ -96,6 +88,14 @@ template <int V, int G, int c, int... lane>
 inline Vector<V> spread(Vector<V> v, std::integer_sequence<int, lane...>) {
     return shuffled<V, (lane / G * G + c)...>(v);
 }
+
+template <int V, int G, int c>
+inline Vector<V> across(Vector<V> v) {
+    return spread<V, G, c>(v, std::make_integer_sequence<int, V>{});
+}
+
+template <int G>
+using Channels = std::make_integer_sequence<int, G>;
 
 template <int V, int by, int... lane>
 inline Vector<V> rotated(Vector<V> v, std::integer_sequence<int, lane...>) {
@@ -188,12 +188,10 @@ inline Vector<W> picked(const Real* from, [[maybe_unused]] Size reach, const Ind
 // Call f(W) with the longest vector length that divides the number of channels.
 template <class F>
 inline void with_width(Size numbers, F f) {
-    if (numbers % WIDEST == 0)
-        f(std::integral_constant<int, WIDEST>{});
-    else if (numbers % 8 == 0)
-        f(std::integral_constant<int, 8>{});
-    else
-        f(std::integral_constant<int, 1>{});
+    if (numbers % FITTING == 0) return f(std::integral_constant<int, FITTING>{});
+    if constexpr (FITTING > 8)
+        if (numbers % 8 == 0) return f(std::integral_constant<int, 8>{});
+    f(std::integral_constant<int, 1>{});
 }
 
 // to[i] = from[source[i]], or 0 if source[i] < 0; plus base[i] if base is not null.
@@ -245,12 +243,38 @@ inline void window_gradient(const Real* in, const Size* offsets, Size taps, cons
     for (int j = 0; j < B; j += V) {
         Vector<V> of[N];
         for (int n = 0; n < N; ++n) of[n] = load<V>(out + n * B + j);
-        for (Size t = 0; t < taps; ++t) {
-            Vector<V> total = load<V>(gradient + t * B + j);
-            const Real* from = in + offsets[t] + j;
-            for (int n = 0; n < N; ++n) total += of[n] * load<V>(from + n * STEP);
-            store<V>(gradient + t * B + j, total);
-        }
+        // Several taps at once: their sums are independent chains of additions.
+        const auto some = [&](auto count, Size t) {
+            Vector<V> total[count];
+            const Real* from[count];
+            for (int i = 0; i < count; ++i) {
+                total[i] = load<V>(gradient + (t + i) * B + j);
+                from[i] = in + offsets[t + i] + j;
+            }
+            for (int n = 0; n < N; ++n)
+                for (int i = 0; i < count; ++i) total[i] += of[n] * load<V>(from[i] + n * STEP);
+            for (int i = 0; i < count; ++i) store<V>(gradient + (t + i) * B + j, total[i]);
+        };
+        Size t = 0;
+        for (; t + 3 <= taps; t += 3) some(std::integral_constant<int, 3>{}, t);
+        for (; t < taps; ++t) some(std::integral_constant<int, 1>{}, t);
+    }
+}
+
+// matrix[c, j] += sum over n of in[n, c] · out[n, j] for V columns j and all c < rows, a multiple of
+// the smaller of V and 4. Rows of `in`, `out` and `matrix` lie the given steps apart.
+template <int V, int N>
+inline void outer_sum(const Real* in, Size in_step, Size rows, const Real* out, Size out_step,
+                      Real* matrix, Size matrix_step) {
+    constexpr int AT_ONCE = V < 4 ? V : 4;  // independent chains of additions
+    Vector<V> to[N];
+    for (int n = 0; n < N; ++n) to[n] = load<V>(out + n * out_step);
+    for (Size c = 0; c < rows; c += AT_ONCE) {
+        Vector<V> row[AT_ONCE];
+        for (int i = 0; i < AT_ONCE; ++i) row[i] = load<V>(matrix + (c + i) * matrix_step);
+        for (int n = 0; n < N; ++n)
+            for (int i = 0; i < AT_ONCE; ++i) row[i] += in[n * in_step + c + i] * to[n];
+        for (int i = 0; i < AT_ONCE; ++i) store<V>(matrix + (c + i) * matrix_step, row[i]);
     }
 }
 
@@ -258,28 +282,26 @@ inline void window_gradient(const Real* in, const Size* offsets, Size taps, cons
 template <int V, int G, int N>
 inline void mix(const Real* in, const Real* matrix, Real* out, bool accumulate) {
     constexpr int B = BLOCK<V, G>;
-    for (int j = 0; j < B; j += V) {
-        Vector<V> total[N];
-        for (int n = 0; n < N; ++n)
-            total[n] = accumulate ? load<V>(out + n * B + j) : Vector<V>{};
-        if constexpr (G < V) {
-            Vector<V> from[N];
-            for (int n = 0; n < N; ++n) from[n] = load<V>(in + n * V);
-            each(
-                [&](auto c) {
-                    const Vector<V> row = load<V>(matrix + c * V);
-                    for (int n = 0; n < N; ++n)
-                        total[n] +=
-                            spread<V, G, c>(from[n], std::make_integer_sequence<int, V>{}) * row;
-                },
-                std::make_integer_sequence<int, G>{});
-        } else {
+    if constexpr (G < V) {
+        Vector<V> row[G];  // the matrix stays in registers
+        for (int c = 0; c < G; ++c) row[c] = load<V>(matrix + c * V);
+        for (int n = 0; n < N; ++n) {
+            const Vector<V> from = load<V>(in + n * V);
+            Vector<V> total = accumulate ? load<V>(out + n * V) : Vector<V>{};
+            each([&](auto c) { total += across<V, G, c>(from) * row[c]; }, Channels<G>{});
+            store<V>(out + n * V, total);
+        }
+    } else {
+        for (int j = 0; j < B; j += V) {
+            Vector<V> total[N];
+            for (int n = 0; n < N; ++n)
+                total[n] = accumulate ? load<V>(out + n * B + j) : Vector<V>{};
             for (int c = 0; c < G; ++c) {
                 const Vector<V> row = load<V>(matrix + c * B + j);
                 for (int n = 0; n < N; ++n) total[n] += in[n * B + c] * row;
             }
+            for (int n = 0; n < N; ++n) store<V>(out + n * B + j, total[n]);
         }
-        for (int n = 0; n < N; ++n) store<V>(out + n * B + j, total[n]);
     }
 }
 
@@ -288,25 +310,15 @@ template <int V, int G, int N>
 inline void mix_gradient(const Real* in, const Real* out, Real* matrix) {
     constexpr int B = BLOCK<V, G>;
     if constexpr (G < V) {
-        Vector<V> from[N], to[N];
-        for (int n = 0; n < N; ++n) from[n] = load<V>(in + n * V), to[n] = load<V>(out + n * V);
-        each(
-            [&](auto c) {
-                Vector<V> row = load<V>(matrix + c * V);
-                for (int n = 0; n < N; ++n)
-                    row += spread<V, G, c>(from[n], std::make_integer_sequence<int, V>{}) * to[n];
-                store<V>(matrix + c * V, row);
-            },
-            std::make_integer_sequence<int, G>{});
-    } else {
-        for (int j = 0; j < B; j += V) {
-            Vector<V> to[N];
-            for (int n = 0; n < N; ++n) to[n] = load<V>(out + n * B + j);
-            for (int c = 0; c < G; ++c) {
-                Vector<V> row = load<V>(matrix + c * B + j);
-                for (int n = 0; n < N; ++n) row += in[n * B + c] * to[n];
-                store<V>(matrix + c * B + j, row);
-            }
+        Vector<V> row[G];
+        for (int c = 0; c < G; ++c) row[c] = load<V>(matrix + c * V);
+        for (int n = 0; n < N; ++n) {
+            const Vector<V> from = load<V>(in + n * V), to = load<V>(out + n * V);
+            each([&](auto c) { row[c] += across<V, G, c>(from) * to; }, Channels<G>{});
         }
+        for (int c = 0; c < G; ++c) store<V>(matrix + c * V, row[c]);
+    } else {
+        for (int j = 0; j < B; j += V)
+            outer_sum<V, N>(in, B, G, out + j, B, matrix + j, B);
     }
 }

@@ -74,6 +74,8 @@ class KernelOf : public Kernel {
             });
     }
 
+    static constexpr int AT_ONCE = V < 4 ? V : 4;  // rows of a matrix; the channels are whole vectors
+
     // to [N, columns] = from [N, rows; step] · matrix [rows, columns]
     template <int N>
     static void multiply(const Real* from, Size step, const Real* matrix, Size rows, Size columns,
@@ -82,12 +84,16 @@ class KernelOf : public Kernel {
             Vector<V> sums[N][w];
             for (int n = 0; n < N; ++n)
                 for (int i = 0; i < w; ++i) sums[n][i] = Vector<V>{};
-            for (Size c = 0; c < rows; ++c) {
-                Vector<V> row[w];
-                for (int i = 0; i < w; ++i) row[i] = load<V>(matrix + c * columns + j + i * V);
-                for (int n = 0; n < N; ++n)
-                    for (int i = 0; i < w; ++i) sums[n][i] += from[n * step + c] * row[i];
-            }
+            const Real* at[N];
+            for (int n = 0; n < N; ++n) at[n] = from + n * step;
+            for (Size c = 0; c < rows; c += AT_ONCE)
+                for (int k = 0; k < AT_ONCE; ++k) {
+                    Vector<V> row[w];
+                    const Real* of_row = matrix + (c + k) * columns + j;
+                    for (int i = 0; i < w; ++i) row[i] = load<V>(of_row + i * V);
+                    for (int n = 0; n < N; ++n)
+                        for (int i = 0; i < w; ++i) sums[n][i] += at[n][c + k] * row[i];
+                }
             for (int n = 0; n < N; ++n)
                 for (int i = 0; i < w; ++i) store<V>(to + n * to_step + j + i * V, sums[n][i]);
         };
@@ -103,15 +109,9 @@ class KernelOf : public Kernel {
                   bool add) const {
         if (gradient) {
             read<N>(span, image, k, y, x);
-            for (Size j = 0; j < part; j += V) {
-                Vector<V> out[N];
-                for (int n = 0; n < N; ++n) out[n] = load<V>(dz + n * r.outputs + j);
-                for (Size c = 0; c < in.channels; ++c) {
-                    auto row = load<V>(gradient + c * part + j);
-                    for (int n = 0; n < N; ++n) row += span[n * in.channels + c] * out[n];
-                    store<V>(gradient + c * part + j, row);
-                }
-            }
+            for (Size j = 0; j < part; j += V)
+                outer_sum<V, N>(span, in.channels, in.channels, dz + j, r.outputs, gradient + j,
+                                part);
         }
         if (!in.dx) return;
         multiply<N>(dz, r.outputs, transposed[k].data(), part, in.channels, span, in.channels);
@@ -262,8 +262,10 @@ class Preprocessing {
         const auto divides = [&](Size v) {
             return in.channels / in.pieces % v == 0 && r.outputs / r.parts % v == 0;
         };
-        if (FITTING == 16 && divides(16)) return std::make_unique<KernelOf<16>>(in, r);
-        if (divides(8)) return std::make_unique<KernelOf<8>>(in, r);
+        if constexpr (FITTING >= 16)
+            if (divides(16)) return std::make_unique<KernelOf<16>>(in, r);
+        if constexpr (FITTING >= 8)
+            if (divides(8)) return std::make_unique<KernelOf<8>>(in, r);
         if (divides(4)) return std::make_unique<KernelOf<4>>(in, r);
         return std::make_unique<KernelOf<1>>(in, r);
     }

@@ -18,6 +18,7 @@ from darts.errors import UserError
 from darts.runs import directory as runs
 from darts.runs.checkpoints import load_checkpoint, save_checkpoint
 from darts.runs.directory import RunDirectory
+from ops.native.target import describe_target
 
 ROOT = Path(__file__).parents[3]
 
@@ -163,6 +164,7 @@ def test_environment_is_recorded_at_each_start(run):
     assert first["torch"] == importlib.metadata.version("torch")
     assert first["numpy"] == importlib.metadata.version("numpy")
     assert first["cpus"] == os.cpu_count()
+    assert first["native_target"] == describe_target()
     assert second.pop("device") == "cpu"
     assert second.keys() == first.keys()
 

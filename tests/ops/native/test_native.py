@@ -349,7 +349,7 @@ def test_the_choice_by_name_and_variable(empty_cache: pytest.MonkeyPatch) -> Non
     ],
 )
 def test_layouts_of_lanes(channels: int, edges: int, vector: int, group: int, total: int) -> None:
-    lanes = choose_lanes(channels, edges)
+    lanes = choose_lanes(channels, edges, vectors=(16, 8))
     assert (lanes.vector, lanes.group, lanes.total) == (vector, group, total)
 
 
