@@ -83,7 +83,8 @@ def backends(*, check: bool = False, again: bool = False, **settings: Any) -> Ba
 def run_search(options: SearchOptions) -> CellSearchResult:
     """Search with these options, drawing the cells of every epoch and reporting at the end."""
     from darts.report.page import write_report
-    from darts.searching.task import draw_epoch, search_cells
+    from darts.searching.drawing import draw_epoch
+    from darts.searching.task import search_cells
     from darts.system.distributed import is_main, joined
 
     with joined():

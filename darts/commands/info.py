@@ -72,7 +72,7 @@ def draw_command(arguments: Sequence[str], prog: str) -> None:
 
     for path in draw_genotype(load_genotype(parsed.genotype), parsed.output, parsed.formats):
         print(path)
-    print_hint()
+    print_hint(parsed.formats)
 
 
 def cost_command(arguments: Sequence[str], prog: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from darts.commands.compare import asks_for_comparison, compare_command
-from darts.commands.shared import Arguments, by_all_processes, print_hint, print_table
+from darts.commands.shared import Arguments, by_all_processes, print_table
 from darts.run_files import RunFiles
 from darts.settings.parsing import parse_options
 
@@ -35,7 +35,6 @@ def search_command(arguments: Sequence[str], prog: str) -> None:
         _print_choice(api.run_seeds(options))
         return
     result = api.run_search(options.search)
-    print_hint()
     _print_cell(result)
     if result.stopped:
         print(f"stopped early        {result.stopped}")
@@ -49,7 +48,6 @@ def search_command(arguments: Sequence[str], prog: str) -> None:
 def _print_choice(result: ChosenCell) -> None:
     from darts.sweeps.chosen import outcome_table
 
-    print_hint()
     print_table(outcome_table(result.outcomes, result.choice))
     print()
     _print_cell(result)

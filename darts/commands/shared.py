@@ -65,11 +65,11 @@ def by_all_processes(handler: Handler) -> Handler:
     return run
 
 
-def print_hint() -> None:
-    """Print a hint on standard error if graphviz's `dot` is missing and drawings suffer."""
+def print_hint(formats: Sequence[str]) -> None:
+    """Print a hint on standard error if these formats are better with graphviz's `dot`."""
     from darts.report.draw import dot_hint
 
-    if (hint := dot_hint()) is not None:
+    if (hint := dot_hint(formats)) is not None:
         print(hint, file=sys.stderr)
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+from pathlib import Path
+
 import numpy as np
 import torch
 
@@ -21,13 +24,10 @@ def open_digits() -> Source:
     >>> len(source.train), len(source.test)
     (1442, 355)
     """
-    from sklearn.datasets import (
-        load_digits,
-    )  # imported here because it is heavy and only this data set needs it
-
-    bunch = load_digits()
-    pixels = torch.from_numpy(np.rint(bunch.images * (255 / 16)).astype(np.uint8))[:, None]
-    labels = torch.from_numpy(bunch.target.astype(np.int64))
+    table = _table()
+    images = table[:, :-1].reshape(-1, 8, 8)
+    pixels = torch.from_numpy(np.rint(images * (255 / 16)).astype(np.uint8))[:, None]
+    labels = torch.from_numpy(table[:, -1].astype(np.int64))
     classes = tuple(str(digit) for digit in range(10))
     train, test = hold_out(labels, classes)
     whole = ImageTensor(pixels, labels)
@@ -38,3 +38,18 @@ def open_digits() -> Source:
         flip=KNOWN["digits"].flip,
         size=KNOWN["digits"].size,
     )
+
+
+def _table() -> np.ndarray:
+    """The 64 pixels and the label of each image, `[1797, 65]`."""
+    # The file that `sklearn.datasets.load_digits` reads; importing sklearn takes a second.
+    package = find_spec("sklearn")
+    for folder in (package and package.submodule_search_locations) or ():
+        file = Path(folder) / "datasets" / "data" / "digits.csv.gz"
+        if file.is_file():
+            return np.loadtxt(file, delimiter=",")
+    # Elsewhere in other versions.
+    from sklearn.datasets import load_digits
+
+    bunch = load_digits()
+    return np.column_stack([bunch.data, bunch.target])

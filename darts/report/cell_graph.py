@@ -1,4 +1,4 @@
-"""What a picture of a cell shows; used by graphviz and matplotlib alike."""
+"""What a picture of a cell shows, however it is written."""
 
 from __future__ import annotations
 

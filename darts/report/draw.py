@@ -1,4 +1,7 @@
-"""Pictures of a genotype's cells: by graphviz, or by matplotlib if there is no `dot` program.
+"""Pictures of a genotype's cells.
+
+SVG and PNG are written directly, in milliseconds and without any program. Other formats, such as
+PDF, are drawn by graphviz, or by matplotlib if there is no `dot` program.
 
 A picture reads from left to right: the two inputs, the inner nodes, and their concatenation. Each
 operation is a pill on its edge, coloured by family; ↓2 marks stride 2.
@@ -8,16 +11,15 @@ from __future__ import annotations
 
 import io
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-
-import matplotlib
-from matplotlib.figure import Figure
 
 from darts.files import atomic_write
 from darts.report.cell_dot import cell_source, render_dot
-from darts.report.cell_figure import cell_figure
-from darts.report.cell_graph import Strengths
+from darts.report.cell_graph import Strengths, cell_graph
+from darts.report.cell_picture import cell_picture
+from darts.report.cell_png import png_of
+from darts.report.cell_svg import svg_of
 from darts.report.style import CELL_DPI
 from genotypes.genotype import Genotype
 
@@ -27,21 +29,21 @@ def draw_genotype(
     directory: Path | str,
     formats: Sequence[str] = ("svg", "png"),
     strengths: Mapping[str, Strengths] | None = None,
+    kinds: Sequence[str] | None = None,
 ) -> list[Path]:
     """Write `normal.gv`, `reduce.gv` and their pictures into `directory`; return all paths.
 
     A genotype with one kind of cell has no `reduce`.
-
-    Without a working `dot` program, matplotlib draws the pictures; see `dot_hint`.
 
     Args:
         genotype: The genotype.
         directory: Created if missing.
         formats: Picture formats, such as svg, png and pdf.
         strengths: Strengths for each kind of cell (`normal`, `reduce`); see `cell_source`.
+        kinds: Kinds of cells to draw; by default all of the genotype.
     """
     paths = []
-    for kind in genotype.kinds:
+    for kind in genotype.kinds if kinds is None else kinds:
         strength = (strengths or {}).get(kind)
         source = cell_source(genotype, kind, strength)
         pictures = {"gv": source.encode()}
@@ -57,14 +59,22 @@ def draw_genotype(
 def render_cell(
     genotype: Genotype, kind: str, suffix: str = "svg", strengths: Strengths | None = None
 ) -> bytes:
-    """The content of a picture file of the cell, by `dot` if it works, else by matplotlib."""
+    """The content of a picture file of the cell."""
+    if suffix == "svg":
+        return svg_of(cell_picture(cell_graph(genotype, kind, strengths)))
+    if suffix == "png":
+        return png_of(cell_picture(cell_graph(genotype, kind, strengths)))
     picture = render_dot(cell_source(genotype, kind, strengths), suffix)
-    return picture or _by_matplotlib(cell_figure(genotype, kind, strengths), suffix)
+    return picture or _by_matplotlib(genotype, kind, suffix, strengths)
 
 
-def dot_hint() -> str | None:
-    """One line on how to install graphviz if its `dot` program is missing, else None."""
-    if shutil.which("dot"):
+def dot_hint(formats: Iterable[str]) -> str | None:
+    """One line on how to install graphviz if these formats are drawn by its `dot`, else None.
+
+    >>> dot_hint(["svg", "png"]) is None
+    True
+    """
+    if set(formats) <= {"svg", "png"} or shutil.which("dot"):
         return None
     return (
         "Drawn by matplotlib, because graphviz's `dot` program is not on the PATH "
@@ -72,8 +82,15 @@ def dot_hint() -> str | None:
     )
 
 
-def _by_matplotlib(figure: Figure, suffix: str) -> bytes:
+def _by_matplotlib(
+    genotype: Genotype, kind: str, suffix: str, strengths: Strengths | None
+) -> bytes:
+    # Imported here because it takes a second, and most pictures do without.
+    import matplotlib
+
+    from darts.report.cell_figure import cell_figure
+
     buffer = io.BytesIO()
     with matplotlib.rc_context({"svg.hashsalt": "cell"}):
-        figure.savefig(buffer, format=suffix, dpi=CELL_DPI)
+        cell_figure(genotype, kind, strengths).savefig(buffer, format=suffix, dpi=CELL_DPI)
     return buffer.getvalue()

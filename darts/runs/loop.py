@@ -221,11 +221,13 @@ class Loop:
                         },
                     )
                 if ends:
-                    self._end_epoch(epoch, progress)
+                    self._end_epoch(epoch)
                 due = self.options.checkpoint_every
                 stop = distributed.any_of(guard.requested)
                 if ends or stop or (due and self.step % due == 0):
                     self._store()
+                if ends:
+                    progress.epoch_ended()
                 if stop and self.step < task.epochs * per_epoch:
                     raise Interrupted(self.run.path)
 
@@ -238,7 +240,7 @@ class Loop:
         # Outside the handler, where the error no longer keeps tensors of the step alive.
         raise UserError(f"The device is out of memory in step {self.step + 1}. {advice}\n({said})")
 
-    def _end_epoch(self, epoch: int, progress: ProgressLine) -> None:
+    def _end_epoch(self, epoch: int) -> None:
         means = self.means.values()
         distributed.average_statistics(self.task.modules)
         extra = self.task.end_epoch(self.run, self.tracker, epoch, self.step)
@@ -246,8 +248,6 @@ class Loop:
         line["learning_rate"] = self.task.learning_rate
         self._log("epoch", epoch, {**line, **extra, "seconds": self._elapsed()})
         self.means = Means()
-        # The time left is computed from the pace of steps, without validation and drawing.
-        progress.restart_clock()
         if epoch + 1 < self.task.epochs:
             self.task.begin_epoch(epoch + 1)
 

@@ -134,6 +134,9 @@ class ProgressLine(LiveDisplay):
         self._total, self._per_epoch, self._epochs = total_steps, steps_per_epoch, epochs
         self._title, self._interval, self._clock = title, interval, clock
         self._rate = Rate()
+        # Ends of epochs: measured ones, their seconds, and all since the first step of the run.
+        self._ends, self._end_seconds = 0, 0.0
+        self._ended = start_step // steps_per_epoch
         self._fields: dict[str, str] = {}
         self._now = self._printed = clock()
 
@@ -147,8 +150,16 @@ class ProgressLine(LiveDisplay):
 
     @property
     def time_left(self) -> float | None:
-        """Estimated seconds to the end of the run; None before the first step."""
-        return self._rate.time_left(max(self._total - self.step, 0))
+        """Estimated seconds to the end of the run; None before the first step.
+
+        The steps at their present pace, and the ends of epochs (validation, drawing, checkpoint) at
+        their mean so far. Before the first end of an epoch only the steps are known.
+        """
+        steps = self._rate.time_left(max(self._total - self.step, 0))
+        if steps is None or not self._ends:
+            return steps
+        due = self._total // self._per_epoch - self._ended
+        return steps + max(due, 0) * self._end_seconds / self._ends
 
     def advance(
         self,
@@ -183,9 +194,16 @@ class ProgressLine(LiveDisplay):
             left = f"left {format_time(self.time_left)}"
             self.message("  ".join([self._title, self._position(), *self._values(), left]))
 
-    def restart_clock(self) -> None:
-        """Exclude the time since the last step (e.g. a validation) from the pace of steps."""
-        self._now = self._clock()
+    def epoch_ended(self) -> None:
+        """Count the time since the last step (validation, checkpoint …) as the end of an epoch.
+
+        It belongs to the time left, but not to the pace of steps.
+        """
+        now = self._clock()
+        self._end_seconds += now - self._now
+        self._ends += 1
+        self._ended += 1
+        self._now = now
 
     def _position(self) -> str:
         epoch = min(max(math.ceil(self.step / self._per_epoch), 1), self._epochs)

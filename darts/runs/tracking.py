@@ -1,4 +1,4 @@
-"""TensorBoard events of a run. TensorBoard and matplotlib are imported only when used."""
+"""TensorBoard events of a run. TensorBoard, Pillow and matplotlib are imported when used."""
 
 from __future__ import annotations
 
@@ -103,9 +103,10 @@ def _drawn(picture: Any) -> np.ndarray:
     if isinstance(picture, np.ndarray):
         return picture
     if isinstance(picture, (str, Path)):
-        from matplotlib.image import imread
+        from PIL import Image
 
-        return imread(picture, format="png")
+        with Image.open(picture, formats=["png"]) as image:
+            return np.asarray(image.convert("RGBA"))
     # Agg needs no display; pyplot would choose a back end for the entire process.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 

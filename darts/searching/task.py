@@ -14,7 +14,6 @@ from darts.methods.method import Method
 from darts.methods.relaxation import Progress
 from darts.methods.stages import SearchStage, stage_at
 from darts.models.stems import choose_stem
-from darts.report.draw import draw_genotype
 from darts.runs.directory import RunDirectory
 from darts.runs.loop import EpochReport, run_task
 from darts.runs.optimisers import restore, set_learning_rate
@@ -384,13 +383,3 @@ def search_cells(
     further = {**task.dataset.counts(), "warnings": task.diagnostics.warnings}
     run.write_result(result.as_dict(task.epochs, parameters, **further))
     return result
-
-
-def draw_epoch(
-    run: RunDirectory, tracker: Tracker, epoch: int, step: int, genotype: Genotype
-) -> None:
-    """An `EpochHook`: keep a drawing of the cells, in the run and in TensorBoard."""
-    draw_genotype(genotype, run.cells, formats=("svg", "png"))
-    for kind in genotype.kinds:
-        run.epoch_cell(epoch, kind).write_bytes((run.cells / f"{kind}.svg").read_bytes())
-        tracker.image(f"cells/{kind}", run.cells / f"{kind}.png", step)

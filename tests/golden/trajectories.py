@@ -210,7 +210,7 @@ def _nothing_drawn() -> Iterator[None]:
     """
     with (
         suppress(_DrawingBeginsError),
-        mock.patch("darts.searching.task.draw_epoch"),
+        mock.patch("darts.searching.drawing.draw_epoch"),
         mock.patch.object(Figure, "__init__", side_effect=_DrawingBeginsError),
     ):
         yield

@@ -7,8 +7,8 @@ import itertools
 import pytest
 import torch
 
-from darts.report.cell_figure import _place
 from darts.report.cell_graph import cell_graph
+from darts.report.cell_picture import place_cell
 from darts.report.layout import layered_layout, separate
 from genotypes import Genotype, list_genotypes, load_genotype, random_genotype
 
@@ -61,7 +61,7 @@ def genotypes_to_draw() -> list[Genotype]:
 @pytest.mark.parametrize("genotype", genotypes_to_draw(), ids=lambda g: f"{g.name}-{g.nodes}")
 def test_nothing_overlaps_and_edges_run_to_the_right(genotype: Genotype, kind: str) -> None:
     graph = cell_graph(genotype, kind)
-    layout = _place(graph)
+    layout = place_cell(graph)
     assert layout.centres[0][1] > layout.centres[1][1]  # c(k−2) on top
     half = {key: (9.0, 11.0) if isinstance(key, str) else (15.0, 14.0) for key in layout.centres}
     for one, other in itertools.combinations(layout.centres, 2):

@@ -121,16 +121,43 @@ def test_time_left_right_after_a_resume_counts_only_own_steps():
         assert progress.images_per_second == pytest.approx(64 / 3)
 
 
-def test_time_before_entering_and_before_a_restart_counts_nothing():
+def test_time_before_entering_counts_nothing():
     clock = Clock()
     progress = make(io.StringIO(), clock)
     clock.now += 100
     with progress:
-        run(progress, clock, 1)
-        clock.now += 100
-        progress.restart_clock()
-        run(progress, clock, 1)
+        run(progress, clock, 2)
         assert progress.time_left == pytest.approx(28)
+
+
+def test_time_left_counts_the_ends_of_epochs_and_the_pace_does_not():
+    clock = Clock()
+    with make(io.StringIO(), clock) as progress:
+        run(progress, clock, 10)
+        assert progress.time_left == pytest.approx(20)  # No end of an epoch is known.
+        clock.now += 6
+        progress.epoch_ended()
+        assert progress.time_left == pytest.approx(20 + 2 * 6)
+        run(progress, clock, 10)
+        # The end that has just begun is still to come.
+        assert progress.time_left == pytest.approx(10 + 2 * 6)
+        clock.now += 2
+        progress.epoch_ended()
+        assert progress.time_left == pytest.approx(10 + 4)  # The mean of 6 and 2.
+        assert progress.images_per_second == pytest.approx(64)
+        run(progress, clock, 10)
+        clock.now += 4
+        progress.epoch_ended()
+        assert progress.time_left == 0
+
+
+def test_a_resumed_run_expects_only_the_ends_that_are_left():
+    clock = Clock()
+    with make(io.StringIO(), clock, start_step=15) as progress:
+        run(progress, clock, 5)
+        clock.now += 3
+        progress.epoch_ended()
+        assert progress.time_left == pytest.approx(10 + 3)
 
 
 def test_values_left_out_stay():

@@ -10,10 +10,11 @@ import pytest
 from darts.methods.catalogue import METHODS
 from darts.report.page import write_report
 from darts.searching.assembly import method_of
+from darts.searching.drawing import draw_epoch
 from darts.searching.options import SEARCH_PRESETS, SearchOptions, search_overlay
 from darts.searching.spaces import searched_space
 from darts.searching.staging import plan_stages
-from darts.searching.task import SearchTask, draw_epoch, search_cells
+from darts.searching.task import SearchTask, search_cells
 from darts.settings.parsing import options_from
 from genotypes import SPACES, GenotypeError, find_space, load_genotype
 from genotypes.nasbench201 import operations_of
