@@ -8,9 +8,10 @@ from torch import Tensor, nn
 from cells.skeleton import CellPlace
 from cells.topology import Topology
 from genotypes import Genotype
+from ops.chains import Chained
 from ops.primitives import FactorizedReduce, ReluConvBn
 from ops.registry import create_operation
-from ops.regularize import Noise, drop_path, hand_generator
+from ops.regularize import Noise, drop_path, hand_generator, path_mask
 
 
 class _DerivedNodes(nn.Module):
@@ -40,17 +41,31 @@ class _DerivedNodes(nn.Module):
         """The output of the cell for these input states. Drop path spares the identity."""
         operations = iter(self.operations)
         for sources in self.sources:
-            terms = []
+            total: Tensor | None = None
             for source in sources:
-                operation = next(operations)
-                term = operation(states[source])
-                if generator is not None and not isinstance(operation, nn.Identity):
-                    term = drop_path(term, probability, generator)
-                terms.append(term)
-            states.append(sum(terms[1:], terms[0]))
+                total = _added(next(operations), states[source], total, probability, generator)
+            assert total is not None
+            states.append(total)
         if len(self.concat) == 1:
             return states[self.concat[0]]
         return torch.cat([states[state] for state in self.concat], dim=1)
+
+
+def _added(
+    operation: nn.Module,
+    x: Tensor,
+    total: Tensor | None,
+    probability: float,
+    generator: Noise | None,
+) -> Tensor:
+    """total + operation(x), with drop path unless the operation is the identity."""
+    if isinstance(operation, Chained):
+        mask = None if generator is None else path_mask(x, probability, generator)
+        return operation(x, mask, total)
+    term = operation(x)
+    if generator is not None and not isinstance(operation, nn.Identity):
+        term = drop_path(term, probability, generator)
+    return term if total is None else total + term
 
 
 class DerivedCell(_DerivedNodes):

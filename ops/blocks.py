@@ -8,11 +8,13 @@ follows ResNet 1.5 (the 3x3 convolution has the stride), squeeze-excitation foll
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import Tensor, nn
 from torch.nn import functional
 
 from ops.chains import Stage, run_chain, takes_chain
-from ops.regularize import Noise, drop_path
+from ops.regularize import Noise, drop_path, path_mask
 
 
 class StridedPointwise(nn.Conv2d):
@@ -58,16 +60,23 @@ class ConvNorm(nn.Module):
         self.norm = nn.BatchNorm2d(c_out)
         self.relu = nn.ReLU(inplace=True) if relu else nn.Identity()
 
-    @property
-    def stage(self) -> Stage:
-        """Convolution and batch norm, without the ReLU that follows."""
-        return Stage(self.norm, (self.conv,), relu=False)
-
     def forward(self, x: Tensor) -> Tensor:
-        stages = (self.stage,)
+        stages = chain_of([self])
         if takes_chain(stages, x):
             return run_chain(stages, x, relu=isinstance(self.relu, nn.ReLU))
         return self.relu(self.norm(self.conv(x)))
+
+
+def chain_of(layers: Sequence[ConvNorm]) -> tuple[Stage, ...]:
+    """The stages of these layers, without the last one's ReLU.
+
+    >>> [stage.relu for stage in chain_of([ConvNorm(3, 8, relu=True), ConvNorm(8, 8)])]
+    [False, True]
+    """
+    relus = [False, *(isinstance(layer.relu, nn.ReLU) for layer in layers[:-1])]
+    return tuple(
+        Stage(layer.norm, (layer.conv,), relu) for layer, relu in zip(layers, relus, strict=True)
+    )
 
 
 class SqueezeExcite(nn.Module):
@@ -106,7 +115,7 @@ class SqueezeExcite(nn.Module):
 
 
 class Residual(nn.Module):
-    """Base class of a block with a shortcut: ReLU(transform(x) + shortcut(x)).
+    """Base class of a block with a shortcut: ReLU(closing layers(opened(x)) + shortcut(x)).
 
     The shortcut is the identity if input and output have the same shape, else a strided 1x1
     convolution and a batch norm.
@@ -118,9 +127,23 @@ class Residual(nn.Module):
         self.shortcut = nn.Identity() if same else ConvNorm(c_in, c_out, stride=stride)
         self.relu = nn.ReLU(inplace=True)
 
+    @property
+    def closing(self) -> list[ConvNorm]:
+        """The last layers of the residual branch; no ReLU follows them."""
+        raise NotImplementedError
+
+    def opened(self, x: Tensor) -> Tensor:
+        """The input of these layers."""
+        return x
+
     def transform(self, x: Tensor) -> Tensor:
         """The residual branch, without the ReLU that follows the sum."""
-        raise NotImplementedError
+        return self._closed(self.opened(x))
+
+    def _closed(self, x: Tensor) -> Tensor:
+        for layer in self.closing:
+            x = layer(x)
+        return x
 
     def forward(
         self, x: Tensor, probability: float = 0.0, generator: Noise | None = None
@@ -132,7 +155,13 @@ class Residual(nn.Module):
             probability: The probability that the residual branch of a sample is dropped.
             generator: Source of the dropout masks; None drops nothing.
         """
-        transformed = self.transform(x)
+        opened = self.opened(x)
+        stages = chain_of(self.closing)
+        if takes_chain(stages, opened):
+            mask = None if generator is None else path_mask(x, probability, generator)
+            add = self.shortcut(x)
+            return run_chain(stages, opened, mask=mask, add=add, finally_relu=True)
+        transformed = self._closed(opened)
         if generator is not None:
             transformed = drop_path(transformed, probability, generator)
         return self.relu(transformed + self.shortcut(x))
@@ -171,16 +200,22 @@ class ResidualBottleneck(Residual):
         self.excite = SqueezeExcite(inner, squeezed) if squeezed else nn.Identity()
         self.expand = ConvNorm(inner, c_out)
 
-    def transform(self, x: Tensor) -> Tensor:
+    @property
+    def closing(self) -> list[ConvNorm]:
         if isinstance(self.excite, nn.Identity):
-            stages = (
-                self.reduce.stage,
-                self.spatial.stage._replace(relu=True),
-                self.expand.stage._replace(relu=True),
-            )
-            if takes_chain(stages, x):
-                return run_chain(stages, x)
-        return self.expand(self.excite(self.spatial(self.reduce(x))))
+            return [self.reduce, self.spatial, self.expand]
+        return [self.expand]
+
+    def opened(self, x: Tensor) -> Tensor:
+        if isinstance(self.excite, nn.Identity):
+            return x
+        layers = [self.reduce, self.spatial]
+        stages = chain_of(layers)
+        if takes_chain(stages, x):
+            return self.excite(run_chain(stages, x, relu=True))
+        for layer in layers:
+            x = layer(x)
+        return self.excite(x)
 
 
 class ResidualConv(Residual):
@@ -195,8 +230,9 @@ class ResidualConv(Residual):
         super().__init__(c_in, c_out, stride)
         self.spatial = ConvNorm(c_in, c_out, 3, stride=stride)
 
-    def transform(self, x: Tensor) -> Tensor:
-        return self.spatial(x)
+    @property
+    def closing(self) -> list[ConvNorm]:
+        return [self.spatial]
 
 
 class VanillaConv(ConvNorm):

@@ -26,12 +26,48 @@ from ops.native import build
 from ops.native.chain import Stage, load, run_chain
 from ops.native.kernels import REALS
 
-__all__ = ["Stage", "run_chain", "takes_chain"]
+__all__ = ["Chained", "Stage", "prepare_chains", "run_chain", "takes_chain"]
 
 _log = logging.getLogger(__name__)
 
 # In groups of fewer channels, vectors are mostly empty.
 NARROWEST_GROUP = 4
+
+
+class Chained(nn.Module):
+    """Base of an operation that is a chain: its stages, and the same as single layers.
+
+    >>> class Double(Chained):
+    ...     def layered(self, x):
+    ...         return 2 * x
+    >>> Double()(torch.ones(1, 1, 1, 1), add=torch.ones(1, 1, 1, 1)).item()
+    3.0
+    """
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """The stages; without any, only the layers compute."""
+        return ()
+
+    def layered(self, x: Tensor) -> Tensor:
+        """The operation on x `[B, C, H, W]`, layer by layer in PyTorch."""
+        raise NotImplementedError
+
+    def forward(self, x: Tensor, mask: Tensor | None = None, add: Tensor | None = None) -> Tensor:
+        """mask · operation(x) + add.
+
+        Args:
+            x: `[B, C, H, W]`.
+            mask: `[B, 1, 1, 1]`: factors of whole images; None for ones.
+            add: Like the result; None for zeros.
+        """
+        stages = self.stages
+        if takes_chain(stages, x):
+            return run_chain(stages, x, mask=mask, add=add)
+        y = self.layered(x)
+        if mask is not None:
+            y = y * mask
+        return y if add is None else add + y
 
 
 def takes_chain(stages: Sequence[Stage], x: Tensor) -> bool:
@@ -42,7 +78,8 @@ def takes_chain(stages: Sequence[Stage], x: Tensor) -> bool:
     False
     """
     return (
-        x.is_cpu
+        len(stages) > 0
+        and x.is_cpu
         and x.dim() == 4
         and torch.is_grad_enabled()
         and not torch.jit.is_tracing()

@@ -17,7 +17,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from ops.chains import Stage, run_chain, takes_chain
+from ops.chains import Chained, Stage
 from ops.partial import ChannelError
 from ops.regularize import RandomModule, draw_normal
 
@@ -91,7 +91,7 @@ class Pool(nn.Module):
         return self.norm(self.pool(x))
 
 
-class ReluConvBn(nn.Module):
+class ReluConvBn(Chained):
     """ReLU, 1x1 convolution and batch norm: maps a cell's input to the cell's channels.
 
     >>> ReluConvBn(3, 8, affine=True)(torch.ones(2, 3, 4, 4)).shape
@@ -104,10 +104,11 @@ class ReluConvBn(nn.Module):
         self.conv = pointwise(c_in, c_out)
         self.norm = nn.BatchNorm2d(c_out, affine=affine)
 
-    def forward(self, x: Tensor) -> Tensor:
-        stages = (Stage(self.norm, (self.conv,)),)
-        if takes_chain(stages, x):
-            return run_chain(stages, x)
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        return (Stage(self.norm, (self.conv,)),)
+
+    def layered(self, x: Tensor) -> Tensor:
         return self.after_relu(self.relu(x))
 
     def after_relu(self, x: Tensor) -> Tensor:
@@ -115,7 +116,7 @@ class ReluConvBn(nn.Module):
         return self.norm(self.conv(x))
 
 
-class NormalConv(nn.Module):
+class NormalConv(Chained):
     """`nor_conv_1x1` and `nor_conv_3x3` of NAS-Bench-201, dense: y = BN(conv(ReLU(x))).
 
     >>> NormalConv(4, 3, 2, affine=True)(torch.ones(1, 4, 8, 8)).shape
@@ -128,14 +129,15 @@ class NormalConv(nn.Module):
         self.conv = nn.Conv2d(channels, channels, kernel, stride, kernel // 2, bias=False)
         self.norm = nn.BatchNorm2d(channels, affine=affine)
 
-    def forward(self, x: Tensor) -> Tensor:
-        stages = (Stage(self.norm, (self.conv,)),)
-        if takes_chain(stages, x):
-            return run_chain(stages, x)
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        return (Stage(self.norm, (self.conv,)),)
+
+    def layered(self, x: Tensor) -> Tensor:
         return self.norm(self.conv(self.relu(x)))
 
 
-class FactorizedReduce(nn.Module):
+class FactorizedReduce(Chained):
     """Halves height and width with two 1x1 convolutions that read complementary pixels.
 
         y = BN([W1 · ReLU(x)[..., ::2, ::2],  W2 · ReLU(x)[..., 1::2, 1::2]])
@@ -161,10 +163,11 @@ class FactorizedReduce(nn.Module):
         self.conv2 = pointwise(c_in, c_out // 2)
         self.norm = nn.BatchNorm2d(c_out, affine=affine)
 
-    def forward(self, x: Tensor) -> Tensor:
-        stages = (Stage(self.norm, (self.conv1, self.conv2)),)
-        if takes_chain(stages, x):
-            return run_chain(stages, x)
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        return (Stage(self.norm, (self.conv1, self.conv2)),)
+
+    def layered(self, x: Tensor) -> Tensor:
         return self.after_relu(self.relu(x))
 
     def after_relu(self, x: Tensor) -> Tensor:
@@ -174,7 +177,7 @@ class FactorizedReduce(nn.Module):
         return self.norm(torch.cat([self.conv1(upper), self.conv2(lower)], dim=1))
 
 
-class SeparableConv(nn.Module):
+class SeparableConv(Chained):
     """`sep_conv_kxk`: ReLU, depthwise, pointwise and batch norm, twice; the first has the stride.
 
     >>> SeparableConv(4, 3, 2, affine=True)(torch.ones(1, 4, 8, 8)).shape
@@ -191,18 +194,19 @@ class SeparableConv(nn.Module):
         self.pointwise2 = pointwise(channels, channels)
         self.norm2 = nn.BatchNorm2d(channels, affine=affine)
 
-    def forward(self, x: Tensor) -> Tensor:
-        stages = (
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        return (
             Stage(self.norm1, (self.depthwise1, self.pointwise1)),
             Stage(self.norm2, (self.depthwise2, self.pointwise2)),
         )
-        if takes_chain(stages, x):
-            return run_chain(stages, x)
+
+    def layered(self, x: Tensor) -> Tensor:
         x = self.norm1(self.pointwise1(self.depthwise1(self.relu(x))))
         return self.norm2(self.pointwise2(self.depthwise2(self.relu(x))))
 
 
-class DilatedConv(nn.Module):
+class DilatedConv(Chained):
     """`dil_conv_kxk`: ReLU, depthwise with dilation 2, pointwise and batch norm.
 
     >>> DilatedConv(4, 3, 1, affine=True)(torch.ones(1, 4, 8, 8)).shape
@@ -216,10 +220,11 @@ class DilatedConv(nn.Module):
         self.pointwise = pointwise(channels, channels)
         self.norm = nn.BatchNorm2d(channels, affine=affine)
 
-    def forward(self, x: Tensor) -> Tensor:
-        stages = (Stage(self.norm, (self.depthwise, self.pointwise)),)
-        if takes_chain(stages, x):
-            return run_chain(stages, x)
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        return (Stage(self.norm, (self.depthwise, self.pointwise)),)
+
+    def layered(self, x: Tensor) -> Tensor:
         return self.norm(self.pointwise(self.depthwise(self.relu(x))))
 
 

@@ -131,11 +131,24 @@ def drop_path(x: Tensor, probability: float, noise: Noise) -> Tensor:
     Raises:
         ValueError: The probability is outside [0, 1).
     """
+    mask = path_mask(x, probability, noise)
+    return x if mask is None else x * mask
+
+
+def path_mask(x: Tensor, probability: float, noise: Noise) -> Tensor | None:
+    """The factors `[B, 1, ...]` with which `drop_path` multiplies `x` `[B, ...]`; None for ones.
+
+    >>> path_mask(torch.ones(2, 3), 0.0, torch.Generator()) is None
+    True
+
+    Raises:
+        ValueError: The probability is outside [0, 1).
+    """
     if not 0.0 <= probability < 1.0:
         raise ValueError(f"A drop path probability must be in [0, 1), not {probability}.")
     if probability == 0.0 and isinstance(noise, torch.Generator):
-        return x
-    return _masked(x, (x.shape[0], *[1] * (x.dim() - 1)), probability, noise)
+        return None
+    return _mask(x, (x.shape[0], *[1] * (x.dim() - 1)), probability, noise)
 
 
 def dropout(x: Tensor, probability: float, noise: Noise) -> Tensor:
@@ -154,11 +167,11 @@ def dropout(x: Tensor, probability: float, noise: Noise) -> Tensor:
         raise ValueError(f"A dropout probability must be in [0, 1), not {probability}.")
     if probability == 0.0:
         return x
-    return _masked(x, x.shape, probability, noise)
+    return x * _mask(x, x.shape, probability, noise)
 
 
-def _masked(x: Tensor, shape: Sequence[int], probability: float, noise: Noise) -> Tensor:
+def _mask(x: Tensor, shape: Sequence[int], probability: float, noise: Noise) -> Tensor:
     if not isinstance(noise, torch.Generator):
-        return x * noise(shape, probability).to(x.dtype)
+        return noise(shape, probability).to(x.dtype)
     kept = draw_mask(shape, probability, noise).to(x.device, x.dtype, non_blocking=True)
-    return x * (kept / (1.0 - probability))
+    return kept / (1.0 - probability)

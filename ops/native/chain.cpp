@@ -2,7 +2,7 @@
 //
 //     z_s = convolution_s(r_s),   y_s = scale_s · (z_s - mean_s) / deviation_s + shift_s
 //     r_0 = x or ReLU(x),         r_s = y_{s-1} or ReLU(y_{s-1})
-//     y   = mask · y_last or mask · ReLU(y_last), plus `add`
+//     y   = mask · y_last or mask · ReLU(y_last), plus `add`; or the ReLU of this sum
 //
 // Only the z are kept: everything else is computed again where it is read. Sums over pixels are
 // those of tiles and of fixed chunks of tiles, added in their order, so that results are the same
@@ -12,12 +12,14 @@
 
 extern "C" {
 struct ChainCall {
-    Size batch, height, width, stages, threads, relu;  // relu: of the output
+    // relu: of the last batch norm's output; finally: of the sum.
+    Size batch, height, width, stages, threads, relu, finally;
     const Real* x;     // [batch, height, width, inputs]
     const Real* mask;  // [batch]: factors of whole images, null for ones
     const Real* add;   // like y, null for zeros
     Real* y;           // [batch, output height, output width, outputs]
-    Real* dy;
+    const Real* dy;
+    Real* d_sum;  // the gradient of the sum, if it is not that of y
     Real* dx;  // null if not needed
     const StageCall* stage;
 };
@@ -90,7 +92,10 @@ class Chain {
                     add.read(row, [&](Size c, Row value) {
                         put(&numbers[c], get(&numbers[c]) + value);
                     });
-                y.write(row, (image + 1) * pixels, [&](Size c) { return get(&numbers[c]); });
+                y.write(row, (image + 1) * pixels, [&](Size c) {
+                    const Row value = get(&numbers[c]);
+                    return call.finally ? relu<W>(value) : value;
+                });
             }
         }
     }
@@ -99,13 +104,15 @@ class Chain {
         for (Size s = 0; s < call.stages; ++s) stages[s].saved_affine(factor[s], term[s]);
         Stage& last = stages.back();
         const bool relu = call.relu;
-        Arriving arriving{output(call.dy), call.mask, relu ? factor.back().data() : nullptr,
+        Arriving arriving{output(call.finally ? call.d_sum : call.dy), call.mask, relu ? factor.back().data() : nullptr,
                           relu ? term.back().data() : nullptr};
         Numbers sums(2 * last.tiles() * last.columns), gradient;
         Size tiles = last.tiles();
 #pragma omp parallel for num_threads(call.threads) schedule(dynamic)
-        for (Size tile = 0; tile < tiles; ++tile)
+        for (Size tile = 0; tile < tiles; ++tile) {
+            if (call.finally) last.rectify(output(call.dy), output(call.y), arriving.dy, tile);
             last.reduce(arriving, tile, sums.data() + 2 * tile * last.columns);
+        }
         for (Size s = call.stages - 1; s >= 0; --s) {
             Stage& stage = stages[s];
             stage.finish_sums(sums, tiles);

@@ -115,6 +115,7 @@ def run_chain(
     relu: bool = False,
     mask: Tensor | None = None,
     add: Tensor | None = None,
+    finally_relu: bool = False,
 ) -> Tensor:
     """mask · y + add, where y is the output of the last of `stages`, after a ReLU if `relu`.
 
@@ -126,6 +127,7 @@ def run_chain(
         x: `[B, C, H, W]`.
         mask: `[B, 1, 1, 1]`: factors of whole images, without a gradient.
         add: Like the result.
+        finally_relu: Whether a ReLU follows the sum. The result must not be changed in place then.
     """
     for stage in stages:
         counter = stage.norm._buffers["num_batches_tracked"]
@@ -135,7 +137,7 @@ def run_chain(
     if add is not None:
         add = add.contiguous(memory_format=torch.channels_last)
     parameters = [one.contiguous() for stage in stages for one in stage.parameters]
-    return _Chain.apply(tuple(stages), relu, mask, add, x, *parameters)
+    return _Chain.apply(tuple(stages), (relu, finally_relu), mask, add, x, *parameters)
 
 
 def _out(size: int, stride: int) -> int:
@@ -179,7 +181,7 @@ class _Chain(torch.autograd.Function):
     def forward(
         ctx: Any,
         stages: Sequence[Stage],
-        relu: bool,
+        relus: tuple[bool, bool],
         mask: Tensor | None,
         add: Tensor | None,
         x: Tensor,
@@ -208,18 +210,18 @@ class _Chain(torch.autograd.Function):
         y = torch.empty(
             (batch, fixed[-1].outputs, *size), dtype=x.dtype, memory_format=torch.channels_last
         )
-        chain = (batch, height, width, len(stages), torch.get_num_threads(), relu, x.data_ptr())
-        factors = (_address(mask), _address(add))
-        _run(library.chain_forward, (*chain, *factors, y.data_ptr(), 0, 0), words)
-        ctx.save_for_backward(x, mask, *parameters, *kept)
-        ctx.stages, ctx.fixed, ctx.relu = stages, fixed, relu
+        chain = (batch, height, width, len(stages), torch.get_num_threads(), *relus)
+        tensors = (x.data_ptr(), _address(mask), _address(add), y.data_ptr(), 0, 0, 0)
+        _run(library.chain_forward, (*chain, *tensors), words)
+        ctx.save_for_backward(x, mask, y if relus[1] else None, *parameters, *kept)
+        ctx.stages, ctx.fixed, ctx.relus = stages, fixed, relus
         return y
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
         stages = ctx.stages
-        x, mask, *saved = ctx.saved_tensors
+        x, mask, y, *saved = ctx.saved_tensors
         parameters, kept = saved[: -2 * len(stages)], iter(saved[-2 * len(stages) :])
         gradients = [torch.empty_like(parameter) for parameter in parameters]
         words, at = [], 0
@@ -233,11 +235,13 @@ class _Chain(torch.autograd.Function):
         dx = torch.empty_like(x) if wanted[4] else None
         given = dy.contiguous(memory_format=torch.channels_last)
         batch, _, height, width = x.shape
-        chain = (batch, height, width, len(stages), torch.get_num_threads(), ctx.relu)
-        tensors = (x.data_ptr(), _address(mask), 0, 0, given.data_ptr(), _address(dx))
-        _run(load(x.dtype).chain_backward, (*chain, *tensors), words)
+        d_sum = dy if y is None else torch.empty_like(given)
+        chain = (batch, height, width, len(stages), torch.get_num_threads(), *ctx.relus)
+        of_sum = 0 if y is None else d_sum.data_ptr()
+        tensors = (x.data_ptr(), _address(mask), 0, _address(y), given.data_ptr(), of_sum)
+        _run(load(x.dtype).chain_backward, (*chain, *tensors, _address(dx)), words)
         learned = [
             gradient if needed else None
             for gradient, needed in zip(gradients, wanted[5:], strict=True)
         ]
-        return None, None, None, dy if wanted[3] else None, dx, *learned
+        return None, None, None, d_sum if wanted[3] else None, dx, *learned

@@ -230,6 +230,19 @@ class Stage {
         });
     }
 
+    // d_sum = dy where y = ReLU(sum) is not 0, over a tile.
+    void rectify(const Table& dy, const Table& y, const Table& d_sum, Size tile) const {
+        const Size end = std::min((tile + 1) * tile_images, batch) * out_pixels;
+        Numbers numbers(columns);
+        each_output(tile, [&](Size row, Size) {
+            dy.read(row, [&](Size c, Row gradient) { put(&numbers[c], gradient); });
+            y.read(row, [&](Size c, Row value) {
+                put(&numbers[c], value <= Row{} ? Row{} : get(&numbers[c]));
+            });
+            d_sum.write(row, end, [&](Size c) { return get(&numbers[c]); });
+        });
+    }
+
     // From the sums of all tiles [tiles, 2, columns]: gradients of scale and shift, coefficients.
     void finish_sums(const Numbers& sums, Size tiles) {
         const double count = double(batch) * out_pixels;

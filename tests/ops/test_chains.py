@@ -15,7 +15,7 @@ from darts.models.anynet.regnet import RegNet
 from darts.models.registry import create_network
 from ops import chains
 from ops.backends import VARIABLE, BackendError
-from ops.chains import prepare_chains
+from ops.chains import prepare_chains, run_chain
 from ops.native import build
 from ops.primitives import DilatedConv, FactorizedReduce, ReluConvBn
 from ops.sync_norm import synchronise_norms
@@ -39,9 +39,9 @@ def taken(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     def run(stages, *arguments, **options):
         lengths.append(len(stages))
-        return chains.run_chain(stages, *arguments, **options)
+        return run_chain(stages, *arguments, **options)
 
-    monkeypatch.setattr(ops.primitives, "run_chain", run)
+    monkeypatch.setattr(chains, "run_chain", run)
     return lengths
 
 

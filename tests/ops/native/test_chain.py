@@ -52,6 +52,7 @@ class Case:
     relu: bool = False
     masked: bool = False
     added: bool = False
+    finally_relu: bool = False
 
 
 # Channels with and without a rest beside whole vectors; tiles of one and several images, with and
@@ -72,6 +73,10 @@ CASES = {
     "factorised": Case(lambda: [halves(9, 14)], (33, 9, 8, 6), added=True),
     "one group": Case(lambda: bottleneck(24, 1), (20, 10, 7, 7), True, True),
     "groups of 8": Case(lambda: bottleneck(24, 3, 2), (20, 10, 7, 7), True, True, True),
+    "residual": Case(
+        lambda: bottleneck(16, 2), (9, 10, 6, 6), masked=True, added=True, finally_relu=True
+    ),
+    "ReLU of a chain": Case(lambda: [plain(5, 7)], (9, 5, 6, 6), finally_relu=True),
     "groups of 12": Case(lambda: bottleneck(24, 2), (3, 10, 6, 7), True),
     "groups of 4": Case(lambda: bottleneck(24, 6, 2), (5, 10, 8, 8)),
     "groups of 20": Case(lambda: bottleneck(60, 3), (2, 10, 4, 4)),
@@ -115,10 +120,12 @@ def outcome(case: Case, dtype: torch.dtype, native: bool) -> list[Tensor]:
     add = torch.randn(shape, dtype=dtype, requires_grad=True)
     if native:
         given = add if case.added else None
-        y = run_chain(stages, x, relu=case.relu, mask=mask, add=given)
+        finish = case.finally_relu
+        y = run_chain(stages, x, relu=case.relu, mask=mask, add=given, finally_relu=finish)
     else:
         y = literal(case, stages, x, mask)
         y = y + add if case.added else y
+        y = y.relu() if case.finally_relu else y
     torch.manual_seed(2)
     wanted = [x, *parameters, *([add] if case.added else [])]
     gradients = torch.autograd.grad(y, wanted, torch.randn(shape, dtype=dtype))
