@@ -105,38 +105,28 @@ inline void panels(Size columns, F f) {
     }
 }
 
-// Call f(packed index, row, column) for each number of a matrix that is packed in panels.
-template <class F>
-inline void packed(Size rows, Size columns, F f) {
-    panels(columns, [&](auto n, Size j) {
-        for (Size row = 0; row < rows; ++row)
-            for (Size i = 0; i < n * W && j + i < columns; ++i)
-                f(rows * j + row * n * W + i, row, j + i);
-    });
-}
-
-// Positions relative to a pixel: one for each tap of a window.
-struct Taps {
+// Positions relative to a pixel: of the taps of a window, or of the factors of a matrix's rows.
+struct Places {
     const Size* at;
     Size count;
 };
 
-// to[p] (+)= sum over taps t and rows c of from[p + t, c] · panel[t · depth + c], for R pixels.
+// to[p] (+)= sum over rows k of from[p + place k] · panel[k], for R pixels.
 template <int R, int N>
-inline void product(const Real* from, const Size* at, Taps taps, Size depth, const Real* panel,
-                    Real* to, const Size* to_at, bool add) {
+inline void product(const Real* from, const Size* at, Places rows, const Real* panel, Real* to,
+                    const Size* to_at, bool add) {
     const Real* row[R];
     Row total[R][N];
     for (int r = 0; r < R; ++r) row[r] = from + at[r];
     for (int r = 0; r < R; ++r)
         for (int i = 0; i < N; ++i) total[r][i] = Row{};
-    for (Size t = 0; t < taps.count; ++t)
-        for (Size c = taps.at[t]; c < taps.at[t] + depth; ++c, panel += N * W) {
-            Row factor[N];
-            for (int i = 0; i < N; ++i) factor[i] = get(panel + i * W), hold(factor[i]);
-            for (int r = 0; r < R; ++r)
-                for (int i = 0; i < N; ++i) total[r][i] += row[r][c] * factor[i];
-        }
+    for (Size k = 0; k < rows.count; ++k, panel += N * W) {
+        const Size place = rows.at[k];
+        Row factor[N];
+        for (int i = 0; i < N; ++i) factor[i] = get(panel + i * W), hold(factor[i]);
+        for (int r = 0; r < R; ++r)
+            for (int i = 0; i < N; ++i) total[r][i] += row[r][place] * factor[i];
+    }
     if (add)
         for (int r = 0; r < R; ++r)
             for (int i = 0; i < N; ++i) total[r][i] += get(to + to_at[r] + i * W);
@@ -144,14 +134,13 @@ inline void product(const Real* from, const Size* at, Taps taps, Size depth, con
         for (int i = 0; i < N; ++i) put(to + to_at[r] + i * W, total[r][i]);
 }
 
-// `product` for all pixels and all columns of a matrix [taps · depth, columns], packed in panels.
-inline void multiply(const Real* from, const Size* at, Size pixels, Taps taps, Size depth,
+// `product` for all pixels and all columns of a matrix [rows, columns], packed in panels.
+inline void multiply(const Real* from, const Size* at, Size pixels, Places rows,
                      const Real* matrix, Size columns, Real* to, const Size* to_at, bool add) {
     panels(columns, [&](auto n, Size j) {
         constexpr int R = n == 1 ? GROUP_OF_PIXELS : 4;
         for (Size p = 0; p < pixels; p += R)
-            product<R, n>(from, at + p, taps, depth, matrix + taps.count * depth * j, to + j,
-                          to_at + p, add);
+            product<R, n>(from, at + p, rows, matrix + rows.count * j, to + j, to_at + p, add);
     });
 }
 
@@ -182,7 +171,7 @@ inline void multiply_gradient(const Real* from, const Size* at, Size pixels, Siz
 }
 
 // to[p] = sum over taps t of weights[t] · from[p + t]: a depthwise window.
-inline void slide(const Real* from, const Size* at, Size pixels, Taps taps, const Real* weights,
+inline void slide(const Real* from, const Size* at, Size pixels, Places taps, const Real* weights,
                   Size lanes, Real* to) {
     constexpr int R = GROUP_OF_PIXELS;
     for (Size p = 0; p < pixels; p += R, to += R * lanes)
@@ -199,7 +188,7 @@ inline void slide(const Real* from, const Size* at, Size pixels, Taps taps, cons
 }
 
 // from[p + t] += weights[t] · out[p]: the transposed window.
-inline void slide_back(Real* from, const Size* at, Size pixels, Taps taps, const Real* weights,
+inline void slide_back(Real* from, const Size* at, Size pixels, Places taps, const Real* weights,
                        Size lanes, const Real* out) {
     for (Size p = 0; p < pixels; ++p, out += lanes)
         for (Size j = 0; j < lanes; j += W) {
@@ -212,7 +201,7 @@ inline void slide_back(Real* from, const Size* at, Size pixels, Taps taps, const
 }
 
 // gradient[t] += sum over pixels p of out[p] · from[p + t].
-inline void slide_gradient(const Real* from, const Size* at, Size pixels, Taps taps, Size lanes,
+inline void slide_gradient(const Real* from, const Size* at, Size pixels, Places taps, Size lanes,
                            const Real* out, const Size* out_at, Real* gradient) {
     constexpr int R = GROUP_OF_PIXELS;
     for (Size p = 0; p < pixels; p += R)

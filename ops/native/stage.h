@@ -9,139 +9,16 @@
 
 #pragma once
 
-#include <algorithm>
-#include <cmath>
+#include "layout.h"
 
-#include "streams.h"
+constexpr Size MOST_CHUNKS = 16;  // of tiles, whose gradients are added up separately
 
-class Stage {
-   public:
-    const StageCall call;
-    const Size batch, height, width, out_height, out_width, pixels, out_pixels, tile_images;
-    const Size lanes, columns;
-
-   private:
-    const Size border, row, plane;  // of a plane of the input with a border of zeros, in numbers
-    std::vector<Size> window_at;    // taps of the depthwise window
-    std::vector<Size> reversed;     // taps of its transpose
-    std::vector<Size> at_window;    // per output pixel of a tile: the first tap
-    std::vector<Size> at_pixel;     // per input pixel of a tile: its place in the plane
-    // The same to write to: what pads a group goes to one more plane.
-    std::vector<Size> to_window, to_pixel;
-    std::vector<Size> at_middle, at_z;  // per pixel of a band
-    Numbers window;                            // [taps, lanes]
-    std::vector<Part> parts;
-    Numbers coefficient[3];                    // dz = c0 · dy + c1 · z + c2
-    std::vector<Numbers> gradients;            // per chunk: the window, then the parts' matrices
-
-    Size taps() const { return call.kernel * call.kernel; }
-    Size tap(Size y, Size x) const { return y * call.dilation * row + x * call.dilation * lanes; }
-    Taps window_taps() const { return {window_at.data(), taps()}; }
-    bool transposable() const { return call.window && call.stride == 1; }
-    static Size out(Size size, const StageCall& call) { return (size - 1) / call.stride + 1; }
-
-    // Where each pixel of a tile lies; rounded up to whole groups by repeating the last one.
-    std::vector<Size> positions(Size height, Size width, Size stride, Size origin) const {
-        std::vector<Size> result;
-        for (Size image = 0; image < tile_images; ++image)
-            for (Size y = 0; y < height; ++y)
-                for (Size x = 0; x < width; ++x)
-                    result.push_back(image * plane + y * stride * row + x * stride * lanes + origin);
-        result.resize(rounded(result.size(), GROUP_OF_PIXELS), result.back());
-        return result;
-    }
-
-    static std::vector<Size> steps(Size step) {
-        std::vector<Size> result(BAND);
-        for (Size p = 0; p < BAND; ++p) result[p] = p * step;
-        return result;
-    }
-
-    void make_parts() {
-        const Size count = call.halves ? 2 : call.window ? 1 : call.groups;
-        const Size depth = call.halves ? call.inputs : call.inputs / count;
-        const Size each = call.outputs / count;
-        for (Size p = 0; p < count; ++p) {
-            Part part{call.halves ? 0 : p * depth, depth, p * each, each, {}, {}, {}};
-            if (call.halves)
-                part.taps = {p * (row + lanes)};
-            else if (call.window)
-                part.taps = {0};
-            else
-                for (Size y = 0; y < call.kernel; ++y)
-                    for (Size x = 0; x < call.kernel; ++x) part.taps.push_back(tap(y, x));
-            const Size count = part.taps.size();
-            const Real* from = call.halves ? call.weight[p] : call.weight[0] + p * each * depth * count;
-            part.matrix.resize(count * depth * whole(each));
-            packed(count * depth, each, [&](Size to, Size k, Size j) {
-                part.matrix[to] = from[(j * depth + k % depth) * count + k / depth];
-            });
-            for (Size& offset : part.taps) offset += part.input;
-            parts.push_back(std::move(part));
-        }
-    }
-
-    void make_transposed() {
-        for (Size p = 0; p < Size(parts.size()); ++p) {
-            Part& part = parts[p];
-            const Size count = part.taps.size(), depth = part.depth;
-            const Real* from = call.halves ? call.weight[p]
-                                           : call.weight[0] + p * part.columns * depth * count;
-            part.transposed.resize(count);
-            for (Size t = 0; t < count; ++t) {
-                part.transposed[t].resize(part.columns * whole(depth));
-                packed(part.columns, depth, [&](Size to, Size j, Size k) {
-                    part.transposed[t][to] = from[(j * depth + k) * count + t];
-                });
-            }
-        }
-    }
-
-    Size gradient_size() const {
-        Size result = taps() * lanes;
-        for (const Part& part : parts) result += part.rows() * whole(part.columns);
-        return result;
-    }
-
-    void fill(const Reading& x, Size first, Size images, Real* to) const {
-        for (Size p = 0; p < images * pixels; ++p)
-            x.read(first * pixels + p, [&](Size c, Row v) { put(to + at_pixel[p] + c, v); });
-    }
-
-    // Call f(first pixel of a band, its pixels, the same rounded up to whole groups).
-    template <class F>
-    void bands(Size pixels, F f) const {
-        for (Size p = 0; p < pixels; p += BAND) {
-            const Size count = std::min(BAND, pixels - p);
-            f(p, count, rounded(count, GROUP_OF_PIXELS));
-        }
-    }
+class Stage : public Layout {
+    Numbers coefficient[3];          // dz = c0 · dy + c1 · z + c2
+    std::vector<Numbers> gradients;  // per chunk: the window, then the parts' matrices
 
    public:
-    Stage(const StageCall& call, Size batch, Size height, Size width)
-        : call(call), batch(batch), height(height), width(width), out_height(out(height, call)),
-          out_width(out(width, call)), pixels(height * width), out_pixels(out_height * out_width),
-          tile_images(std::max<Size>(1, std::min((BAND + out_pixels - 1) / out_pixels, batch / 16))),
-          // A group's columns are rounded up to whole vectors, also those of the last group.
-          lanes(rounded(call.inputs - call.inputs / call.groups + whole(call.inputs / call.groups), W)),
-          columns(call.columns), border(call.halves ? 0 : call.dilation * (call.kernel - 1) / 2),
-          row((width + 2 * border) * lanes), plane((height + 2 * border) * row),
-          at_window(positions(out_height, out_width, call.stride, 0)),
-          at_pixel(positions(height, width, 1, border * (row + lanes))), at_middle(steps(lanes)),
-          at_z(steps(columns)) {
-        to_window = at_window, to_pixel = at_pixel;
-        std::fill(to_window.begin() + tile_images * out_pixels, to_window.end(), tile_images * plane);
-        std::fill(to_pixel.begin() + tile_images * pixels, to_pixel.end(), tile_images * plane);
-        make_parts();
-        if (!call.window) return;
-        window.resize(taps() * lanes);
-        for (Size t = 0; t < taps(); ++t) {
-            window_at.push_back(tap(t / call.kernel, t % call.kernel));
-            for (Size c = 0; c < call.inputs; ++c)
-                window[t * lanes + c] = call.window[c * taps() + t];
-        }
-        for (const Size offset : window_at) reversed.push_back(window_at.back() - offset);
-    }
+    using Layout::Layout;
 
     Size tiles() const { return (batch + tile_images - 1) / tile_images; }
     Table z() const { return {call.z, columns, columns, batch * out_pixels}; }
@@ -158,6 +35,7 @@ class Stage {
         scratch.d_plane.assign((tile_images + 1) * plane + slack, 0);
         scratch.dx.assign(BAND * lanes + slack, 0);
         scratch.d_middle.assign(BAND * lanes + slack, 0);
+        if (gathered()) scratch.dz_plane.assign((tile_images + 1) * plane / lanes * columns + slack, 0);
     }
 
     // z = convolution of the images of a tile, and its mean and sum of squared distances from it.
@@ -175,8 +53,8 @@ class Stage {
             Real* z = call.z + (first * out_pixels + p) * columns;
             Real* to = count == all ? z : scratch.dz.data();
             for (const Part& part : parts)
-                multiply(from, at, all, {part.taps.data(), Size(part.taps.size())}, part.depth,
-                         part.matrix.data(), part.columns, to + part.output, at_z.data(), false);
+                multiply(from, at, all, places(part.places), part.matrix.data(), part.columns,
+                         to + part.output, at_z.data(), false);
             if (to != z) std::copy_n(to, count * columns, z);
         });
         const Size count = images * out_pixels;
@@ -273,7 +151,7 @@ class Stage {
         Numbers& gradient = gradients[chunk];
         if (gradient.empty()) gradient.resize(gradient_size());
         fill(x, first, images, scratch.plane.data());
-        if (!direct() && !transposable()) std::fill(scratch.d_plane.begin(), scratch.d_plane.end(), 0);
+        if (!direct() && !transposable() && !gathered()) std::fill(scratch.d_plane.begin(), scratch.d_plane.end(), 0);
         bands(images * out_pixels, [&](Size p, Size count, Size all) {
             Real* dz = scratch.dz.data();
             for (Size i = 0; i < count; ++i) {
@@ -317,9 +195,13 @@ class Stage {
             const Size count = part.taps.size(), depth = part.depth, step = rounded(depth, 8);
             Real* to = call.halves ? call.d_weight[p]
                                    : call.d_weight[0] + p * part.columns * depth * count;
-            packed(part.rows(), part.columns, [&](Size at, Size row, Size j) {
-                if (row % step < depth)
-                    to[(j * depth + row % step) * count + row / step] = from[at];
+            panels(part.columns, [&](auto n, Size first) {
+                for (Size t = 0; t < count; ++t)
+                    for (Size c = 0; c < depth; ++c) {
+                        const Real* at = from + part.rows() * first + (t * step + c) * n * W;
+                        for (Size i = 0; i < std::min<Size>(n * W, part.columns - first); ++i)
+                            to[((first + i) * depth + c) * count + t] = at[i];
+                    }
             });
             from += part.rows() * whole(part.columns);
         }
@@ -342,17 +224,20 @@ class Stage {
     // dz of a band -> gradients of the parts' matrices and of their input.
     void parts_band(Scratch& scratch, Size p, Size all, bool d_input, Real* gradient) const {
         const Real* dz = scratch.dz.data();
+        if (d_input && gathered())
+            for (Size i = 0; i < all; ++i)
+                std::copy_n(dz + i * columns, columns, &scratch.dz_plane[to_dz[p + i]]);
         gradient += taps() * lanes;
         for (const Part& part : parts) {
             for (Size t = 0; t < Size(part.taps.size()); ++t) {
                 multiply_gradient(scratch.plane.data() + part.taps[t], at_window.data() + p, all,
                                   part.depth, dz + part.output, columns, part.columns, gradient,
                                   part.rows(), t * rounded(part.depth, 8));
-                if (d_input)
-                    multiply(dz, at_z.data(), all, {&part.output, 1}, part.columns,
-                             part.transposed[t].data(), part.depth,
-                             scratch.d_plane.data() + part.taps[t], to_window.data() + p,
-                             !direct());
+                if (d_input && !gathered())
+                    multiply(dz, at_z.data(), all, places(part.back_places),
+                             part.transposed.data() + t * part.columns * whole(part.depth),
+                             part.depth, scratch.d_plane.data() + part.taps[t],
+                             to_window.data() + p, !direct());
             }
             gradient += part.rows() * whole(part.columns);
         }
@@ -369,8 +254,8 @@ class Stage {
                           part.rows(), 0);
         Real* to = transposable() ? scratch.d_plane.data() : scratch.d_middle.data();
         const Size* to_at = transposable() ? to_pixel.data() + p : at_middle.data();
-        multiply(scratch.dz.data(), at_z.data(), all, {&part.output, 1}, part.columns,
-                 part.transposed[0].data(), part.depth, to, to_at, false);
+        multiply(scratch.dz.data(), at_z.data(), all, places(part.back_places),
+                 part.transposed.data(), part.depth, to, to_at, false);
         slide_gradient(planes, at, all, window_taps(), lanes, to, to_at, gradient);
         if (!transposable())
             slide_back(scratch.d_plane.data(), at, all, window_taps(), window.data(), lanes, to);
@@ -385,10 +270,16 @@ class Stage {
         bands(images * pixels, [&](Size p, Size count, Size all) {
             if (transposable())
                 slide(scratch.d_plane.data(), at_window.data() + p, all,
-                      {reversed.data(), taps()}, window.data(), lanes, scratch.dx.data());
+                      places(reversed), window.data(), lanes, scratch.dx.data());
+            for (Size q = 0; gathered() && q < Size(parts.size()); ++q) {
+                const Part& part = parts[q];
+                multiply(scratch.dz_plane.data(), at_dz.data() + p, all, places(part.back_places),
+                         part.transposed.data(), part.depth, scratch.dx.data() + part.input,
+                         at_middle.data(), false);
+            }
             for (Size i = 0; i < count; ++i) {
                 const Real* x = scratch.plane.data() + at_pixel[p + i];
-                const Real* dx = transposable() ? scratch.dx.data() + i * lanes
+                const Real* dx = transposable() || gathered() ? scratch.dx.data() + i * lanes
                                                 : scratch.d_plane.data() + at_pixel[p + i];
                 const Size row = first * pixels + p + i;
                 leaving.dx.write(row, end, [&](Size c) {

@@ -21,9 +21,6 @@ struct StageCall {
 };
 }
 
-constexpr Size BAND = 64;         // output pixels that are processed at once
-constexpr Size MOST_CHUNKS = 16;  // of tiles, whose gradients are added up separately
-
 // A map of numbers `factor · x + term`, then a ReLU or not: how a stage reads what is before it.
 struct Reading {
     Table from;
@@ -41,7 +38,7 @@ struct Reading {
 
 // The buffers of one thread.
 struct Scratch {
-    Numbers plane, d_plane, middle, d_middle, dz, dx;
+    Numbers plane, d_plane, middle, d_middle, dz, dz_plane, dx;
 };
 
 // The gradient that arrives at a stage's output y = factor · z + term, then a ReLU or not.
@@ -86,11 +83,13 @@ struct Sums {
     }
 };
 
-// A factor of a matrix product: input lanes, output lanes, and where its pixels lie.
+// A matrix of a product: the input and output lanes that it joins.
 struct Part {
     Size input, depth, output, columns;
     std::vector<Size> taps;
-    Numbers matrix;                   // [taps · depth, columns], in panels
-    std::vector<Numbers> transposed;  // per tap [columns, depth], in panels
+    std::vector<Size> places;       // of its rows' factors: for each tap each input lane
+    std::vector<Size> back_places;  // of the rows of its transpose
+    Numbers matrix;                 // [taps · depth, columns], in panels
+    Numbers transposed;             // [taps, columns, depth], in panels: one for each tap, or one
     Size rows() const { return taps.size() * rounded(depth, 8); }  // of a gradient
 };
