@@ -22,7 +22,7 @@ check: lint ## the quick loop: style, types, layers, tests of what changed (unde
 	$(BIN)/python tests/changed.py
 
 test: lint ## everything that CI checks
-	$(BIN)/pytest --quiet --numprocesses 2
+	$(BIN)/pytest --quiet --numprocesses 2 --dist worksteal
 
 lint: install ## style, types, layers
 	$(BIN)/ruff check

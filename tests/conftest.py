@@ -1,5 +1,6 @@
 """Fixtures and environment of all tests."""
 
+import gc
 import os
 import shutil
 from pathlib import Path
@@ -12,6 +13,10 @@ os.environ["MPLBACKEND"] = "agg"
 import pytest
 import torch
 
+# Half a million objects of libraries and tests are made while tests are collected, and none is
+# garbage: the collector would look through all of them again and again, for seconds.
+gc.disable()
+
 # Set before Triton is loaded: without a GPU its kernels run in its interpreter, on the CPU.
 if not torch.cuda.is_available():
     os.environ.setdefault("TRITON_INTERPRET", "1")
@@ -20,6 +25,13 @@ if not torch.cuda.is_available():
 # Searches would measure their back ends first, each for its own shapes.
 if shutil.which("c++") and not torch.cuda.is_available():
     os.environ.setdefault("DARTS_BACKEND", "native")
+
+
+def pytest_collection_finish() -> None:
+    """From here on only what tests make is looked through for garbage."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture

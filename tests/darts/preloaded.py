@@ -6,7 +6,6 @@ for name in (
     "darts.data.named",
     "darts.searching.task",
     "darts.training.task",
-    "sklearn.datasets",
     "tests.darts.runs_support",
     "torch._dynamo",
     "torch.utils.tensorboard",

@@ -1,7 +1,9 @@
 import numpy as np
+import pytest
 import torch
 from sklearn.datasets import load_digits
 
+from darts.data import digits
 from darts.data.catalogue import KNOWN
 from darts.data.digits import open_digits
 
@@ -30,3 +32,11 @@ def test_every_fifth_image_of_a_class_is_for_testing():
     pixels = np.rint(bunch.images[expected] * 255 / 16)
     assert (source.test.pixels[:, 0].numpy() == pixels).all()
     assert source.test.labels.tolist() == bunch.target[expected].tolist()
+
+
+def test_where_its_file_is_elsewhere_scikit_learn_reads_it(monkeypatch: pytest.MonkeyPatch):
+    expected = open_digits()
+    monkeypatch.setattr(digits, "find_spec", lambda name: None)
+    source = open_digits()
+    assert source.train.pixels.equal(expected.train.pixels)
+    assert source.test.labels.equal(expected.test.labels)
