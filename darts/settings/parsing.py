@@ -111,7 +111,7 @@ def options_from(cls: type[Options], settings: Mapping[str, Any], overlay: Overl
     use_files(settings.get("use"))
     # Checked before the overlay looks at them, and with it afterwards.
     _checked(cls, settings, "settings")
-    known = {**_checker(cls).get_defaults().as_dict(), **settings}
+    known = {**_checker(cls).get_defaults().as_dict(), **settings}  # type: ignore[arg-type]
     return _checked(cls, {**overlay(known), **settings}, "settings")
 
 
@@ -251,6 +251,7 @@ def _checked(cls: type[Options], values: Any, where: str) -> Options:
     if not isinstance(values, dict):
         raise UserError(f"{where}: a mapping of settings is needed.")
     try:
-        return build(cls, _checker(cls).parse_object(values).as_dict())
+        parser = _checker(cls)  # type: ignore[arg-type]
+        return build(cls, parser.parse_object(values).as_dict())
     except UserError as error:
         raise UserError(f"{where}: {error}") from None

@@ -57,8 +57,7 @@ def run_on_ray(job: Job) -> None:
                     if ledger.died(trial.key, f"Ray: {_first_line(error)}"):
                         queue.appendleft(trial)
                     continue
-                for measured in curve:
-                    ledger.reported(trial.key, measured)
+                ledger.reported(trial.key, *curve)
                 ledger.ended(trial.key, outcome)
     finally:
         for reference in running:

@@ -38,10 +38,11 @@ class Ledger:
         self._running.add(key)
         self._progress.started(key)
 
-    def reported(self, key: str, measured: Mapping[str, Any]) -> None:
-        """A running trial has finished an epoch."""
-        self._store.report(key, measured)
-        self._progress.reported(key, _listed(measured))
+    def reported(self, key: str, *curve: Mapping[str, Any]) -> None:
+        """A running trial has finished these epochs, in this order."""
+        if curve:
+            self._store.report(key, *curve)
+            self._progress.reported(key, _listed(curve[-1]))
 
     def ended(self, key: str, outcome: TrialOutcome) -> None:
         """An attempt has ended with a result or an error."""

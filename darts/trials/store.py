@@ -112,9 +112,8 @@ class TrialStore:
             try:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
             except OSError as error:
-                raise UserError(
-                    f"{self.path.parent} cannot be created: {error.strerror}."
-                ) from None
+                message = f"{self.path.parent} cannot be created: {error.strerror}."
+                raise UserError(message) from None
             message = (
                 f"Another process is working on {self.path}. Wait for it, stop it, or choose "
                 "another directory."
@@ -232,15 +231,16 @@ class TrialStore:
             )
             self._forget_curve(key)
 
-    def report(self, key: str, measured: Mapping[str, Any]) -> None:
-        """Append the measurements of an epoch of a running trial."""
+    def report(self, key: str, *curve: Mapping[str, Any]) -> None:
+        """Append the measurements of one or more epochs of a running trial, in their order."""
         with self._transaction():
-            self._execute(
-                "INSERT INTO curve SELECT number, (SELECT count(*) FROM curve WHERE trial = "
-                "number), ? FROM trial WHERE key = ?",
-                _json(measured),
-                key,
-            )
+            for measured in curve:
+                self._execute(
+                    "INSERT INTO curve SELECT number, coalesce((SELECT max(epoch) + 1 FROM curve "
+                    "WHERE trial = number), 0), ? FROM trial WHERE key = ?",
+                    _json(measured),
+                    key,
+                )
 
     def finish(
         self,

@@ -37,6 +37,20 @@ def test_a_trial_from_its_asking_to_its_end(path: Path) -> None:
     assert trial.environment == {"torch": "2"}
 
 
+def test_epochs_that_arrive_together_are_one_transaction(path: Path) -> None:
+    with TrialStore(path) as store:
+        for key in ("a", "b"):
+            store.add(key, {})
+            store.start(key)
+        store.report("a", {"loss": 3.0})
+        store.report("b", {"loss": 9.0})
+        store.report("a", {"loss": 2.0}, {"loss": 1.0})
+        with pytest.raises(TypeError):  # All of them or none.
+            store.report("a", {"loss": 0.5}, {"loss": object()})
+        assert [epoch["loss"] for epoch in store.trial("a").curve] == [3.0, 2.0, 1.0]
+        assert [epoch["loss"] for epoch in store.trial("b").curve] == [9.0]
+
+
 def test_asking_again_changes_nothing_and_for_something_else_is_refused(path: Path) -> None:
     with TrialStore(path) as store:
         store.add("a", {"seed": 1, "width": 8})
