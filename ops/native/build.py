@@ -39,6 +39,7 @@ FLAGS = (
     "-fPIC",
     "-Wno-psabi",
 )
+SECONDS = 7  # of one processor for one library
 SOURCES = Path(__file__).parent
 
 
@@ -59,8 +60,13 @@ def compile_missing(wanted: Iterable[tuple[str, Mapping[str, str]]]) -> None:
     missing = {path: what for path, what in missing.items() if not path.exists()}
     if not missing:
         return
-    start = time.perf_counter()
-    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+    _compiler()  # Without one there is nothing to announce.
+    start, threads = time.perf_counter(), torch.get_num_threads()
+    _log.warning(
+        "Compiling CPU kernels for this machine, once: about %d s.",
+        SECONDS * -(-len(missing) // threads),
+    )
+    with ThreadPoolExecutor(threads) as pool:
         list(pool.map(lambda item: _compile(item[0], *item[1]), missing.items()))
     seconds = time.perf_counter() - start
     _log.info("Compiled %d native kernels in %.0f s into %s.", len(missing), seconds, _cache())

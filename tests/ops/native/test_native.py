@@ -308,7 +308,9 @@ def test_without_kernels_pytorch_takes_over(
     spoil(empty_cache)
     with caplog.at_level(logging.WARNING):
         assert choose_backend("auto", [choose_lanes(4, 4)]) == "torch"
-    assert len(caplog.records) == 1
+    said = [one.message for one in caplog.records if not one.message.startswith("Compiling")]
+    assert len(said) == 1
+    assert said[0].startswith("Search cells run in PyTorch")
     with pytest.raises(BackendError, match="does not work here"):
         choose_backend("native", [choose_lanes(4, 4)])
 
@@ -321,7 +323,9 @@ def test_compiles_once(empty_cache: pytest.MonkeyPatch, caplog: pytest.LogCaptur
     with caplog.at_level(logging.INFO):
         for _ in range(2):
             choose_backend("native", [])
-    assert [record.message[:24] for record in caplog.records] == ["Compiled 1 native kernel"]
+    announced, done = (record.message for record in caplog.records)
+    assert announced == "Compiling CPU kernels for this machine, once: about 7 s."
+    assert done.startswith("Compiled 1 native kernel")
 
 
 def test_the_choice_by_name_and_variable(empty_cache: pytest.MonkeyPatch) -> None:
