@@ -11,7 +11,6 @@ from functools import partial
 
 from darts.errors import UserError
 from darts.runs.interrupt import Interrupted, InterruptGuard
-from darts.system.device import resolve_device
 from darts.trials import cluster, processes
 from darts.trials.attempt import TrialFunction, attempt
 from darts.trials.job import Executor, Job, Resources
@@ -56,7 +55,9 @@ def trial_resources(options: ExecutorOptions, device: str) -> tuple[str, Resourc
 
 def _gpus(device: str) -> tuple[str, ...]:
     """Names of the GPUs that `device` denotes, as in CUDA_VISIBLE_DEVICES."""
-    import torch
+    import torch  # Imported here: workers that need no torch start in a tenth of the time.
+
+    from darts.system.device import resolve_device
 
     if resolve_device(device).type != "cuda":
         return ()

@@ -77,7 +77,13 @@ def test_a_trial_that_kills_every_worker_has_failed(store: TrialStore) -> None:
     assert store.trial("t1").error == ("The worker process was ended by SIGKILL (out of memory?).")
 
 
-def test_processes_share_cores_and_gpus(store: TrialStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_processes_share_cores_and_gpus(
+    store: TrialStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "meeting").mkdir()
+    for number in range(2):
+        meeting = {"seed": 4 + number, "meeting": str(tmp_path / "meeting")}
+        store.add(f"meeting{number}", meeting)
     for name in ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("darts.trials.processes.usable_cores", lambda: 6)
@@ -168,7 +174,8 @@ def test_gpus_by_the_names_that_workers_know(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(
-        executors, "resolve_device", lambda name: torch.device("cpu" if name == "cpu" else "cuda")
+        "darts.system.device.resolve_device",
+        lambda name: torch.device("cpu" if name == "cpu" else "cuda"),
     )
     monkeypatch.setattr("torch.cuda.device_count", lambda: 4)
     if visible is None:
