@@ -25,12 +25,16 @@ class Layout {
     std::vector<Size> to_window, to_pixel;
     std::vector<Size> at_middle, at_z;  // per pixel of a band
     std::vector<Size> at_dz, to_dz;     // like at_window and to_pixel, in a plane of dz
-    Numbers window;                     // [taps, lanes]
+    Numbers window, flipped;            // [taps, lanes], and the taps from last to first
     std::vector<Part> parts;
 
     Size taps() const { return call.kernel * call.kernel; }
     Size tap(Size y, Size x) const { return y * call.dilation * row + x * call.dilation * lanes; }
     Places window_taps() const { return {window_at.data(), taps()}; }
+    Window sliding() const {
+        const bool side_by_side = call.stride == 1 && out_width % GROUP_OF_PIXELS == 0;
+        return {window_taps(), call.kernel, call.dilation, side_by_side};
+    }
     bool transposable() const { return call.window && call.stride == 1; }
     bool gathered() const { return !call.window && call.kernel > 1 && call.stride == 1; }
     static Size out(Size size, const StageCall& call) { return (size - 1) / call.stride + 1; }
@@ -163,9 +167,10 @@ class Layout {
                 to_dz.push_back(to_pixel[p] / lanes * columns);
             }
         if (!call.window) return;
-        window.resize(taps() * lanes);
+        window.resize(taps() * lanes), flipped.resize(taps() * lanes);
         for (Size t = 0; t < taps(); ++t)
             for (Size c = 0; c < call.inputs; ++c)
-                window[t * lanes + c] = call.window[c * taps() + t];
+                window[t * lanes + c] = flipped[(taps() - 1 - t) * lanes + c] =
+                    call.window[c * taps() + t];
     }
 };

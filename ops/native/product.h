@@ -170,10 +170,67 @@ inline void multiply_gradient(const Real* from, const Size* at, Size pixels, Siz
     });
 }
 
+// A depthwise window. Where groups of pixels lie side by side, pixels are read once for all taps of
+// a row.
+struct Window {
+    Places taps;
+    Size kernel, dilation;
+    bool side_by_side;
+
+    Size down() const { return taps.at[kernel] - taps.at[0]; }
+
+    // Call f(kernel, dilation) with constants, if there are any for this window.
+    template <class F>
+    bool with_constants(F f) const {
+        using std::integral_constant;
+        if (!side_by_side || kernel > 5 || kernel < 3 || dilation > 2) return false;
+        if (kernel == 3 && dilation == 1) f(integral_constant<int, 3>{}, integral_constant<int, 1>{});
+        if (kernel == 3 && dilation == 2) f(integral_constant<int, 3>{}, integral_constant<int, 2>{});
+        if (kernel == 5 && dilation == 1) f(integral_constant<int, 5>{}, integral_constant<int, 1>{});
+        if (kernel == 5 && dilation == 2) f(integral_constant<int, 5>{}, integral_constant<int, 2>{});
+        return true;
+    }
+};
+
+// Call f(tap, pixel, vector) for the taps of a window's row: the pixels that it covers, each once.
+template <int K, int D, class F>
+inline void across(const Real* from, Size lanes, F f) {
+    each(
+        [&](auto i) {
+            const Row value = get(from + i * lanes);
+            each(
+                [&](auto x) {
+                    constexpr int p = i - x * D;
+                    if constexpr (p >= 0 && p < GROUP_OF_PIXELS) f(x, p, value);
+                },
+                std::make_integer_sequence<int, K>{});
+        },
+        std::make_integer_sequence<int, GROUP_OF_PIXELS + (K - 1) * D>{});
+}
+
 // to[p] = sum over taps t of weights[t] · from[p + t]: a depthwise window.
-inline void slide(const Real* from, const Size* at, Size pixels, Places taps, const Real* weights,
-                  Size lanes, Real* to) {
+inline void slide(const Real* from, const Size* at, Size pixels, const Window& window,
+                  const Real* weights, Size lanes, Real* to) {
     constexpr int R = GROUP_OF_PIXELS;
+    const Places taps = window.taps;
+    const bool done = window.with_constants([&](auto k, auto d) {
+        constexpr int K = k, D = d;
+        const Size down = window.down();
+        for (Size p = 0; p < pixels; p += R)
+            for (Size j = 0; j < lanes; j += W) {
+                Row total[R];
+                for (int r = 0; r < R; ++r) total[r] = Row{};
+                for (Size y = 0; y < K; ++y) {
+                    Row weight[K];
+                    for (int x = 0; x < K; ++x)
+                        weight[x] = get(weights + (y * K + x) * lanes + j), hold(weight[x]);
+                    across<K, D>(from + at[p] + y * down + j, lanes,
+                                 [&](auto x, int r, Row value) { total[r] += weight[x] * value; });
+                }
+                for (int r = 0; r < R; ++r) put(to + (p + r) * lanes + j, total[r]);
+            }
+    });
+    if (done) return;
     for (Size p = 0; p < pixels; p += R, to += R * lanes)
         for (Size j = 0; j < lanes; j += W) {
             const Real* row[R];
@@ -201,9 +258,27 @@ inline void slide_back(Real* from, const Size* at, Size pixels, Places taps, con
 }
 
 // gradient[t] += sum over pixels p of out[p] · from[p + t].
-inline void slide_gradient(const Real* from, const Size* at, Size pixels, Places taps, Size lanes,
-                           const Real* out, const Size* out_at, Real* gradient) {
+inline void slide_gradient(const Real* from, const Size* at, Size pixels, const Window& window,
+                           Size lanes, const Real* out, const Size* out_at, Real* gradient) {
     constexpr int R = GROUP_OF_PIXELS;
+    const Places taps = window.taps;
+    const bool done = window.with_constants([&](auto k, auto d) {
+        constexpr int K = k, D = d;
+        const Size down = window.down();
+        for (Size p = 0; p < pixels; p += R)
+            for (Size j = 0; j < lanes; j += W) {
+                Row of[R];
+                for (int r = 0; r < R; ++r) of[r] = get(out + out_at[p + r] + j), hold(of[r]);
+                for (Size y = 0; y < K; ++y) {
+                    Row total[K];
+                    for (int x = 0; x < K; ++x) total[x] = get(gradient + (y * K + x) * lanes + j);
+                    across<K, D>(from + at[p] + y * down + j, lanes,
+                                 [&](auto x, int r, Row value) { total[x] += of[r] * value; });
+                    for (int x = 0; x < K; ++x) put(gradient + (y * K + x) * lanes + j, total[x]);
+                }
+            }
+    });
+    if (done) return;
     for (Size p = 0; p < pixels; p += R)
         for (Size j = 0; j < lanes; j += W) {
             const Real* row[R];

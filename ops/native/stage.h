@@ -47,7 +47,7 @@ class Stage : public Layout {
             const Real* from = planes;
             const Size* at = at_window.data() + p;
             if (call.window) {
-                slide(planes, at, all, window_taps(), window.data(), lanes, scratch.middle.data());
+                slide(planes, at, all, sliding(), window.data(), lanes, scratch.middle.data());
                 from = scratch.middle.data(), at = at_middle.data();
             }
             Real* z = call.z + (first * out_pixels + p) * columns;
@@ -248,7 +248,7 @@ class Stage : public Layout {
         const Size* at = at_window.data() + p;
         const Real* planes = scratch.plane.data();
         const Part& part = parts.front();
-        slide(planes, at, all, window_taps(), window.data(), lanes, scratch.middle.data());
+        slide(planes, at, all, sliding(), window.data(), lanes, scratch.middle.data());
         multiply_gradient(scratch.middle.data(), at_middle.data(), all, part.depth,
                           scratch.dz.data(), columns, part.columns, gradient + taps() * lanes,
                           part.rows(), 0);
@@ -256,7 +256,7 @@ class Stage : public Layout {
         const Size* to_at = transposable() ? to_pixel.data() + p : at_middle.data();
         multiply(scratch.dz.data(), at_z.data(), all, places(part.back_places),
                  part.transposed.data(), part.depth, to, to_at, false);
-        slide_gradient(planes, at, all, window_taps(), lanes, to, to_at, gradient);
+        slide_gradient(planes, at, all, sliding(), lanes, to, to_at, gradient);
         if (!transposable())
             slide_back(scratch.d_plane.data(), at, all, window_taps(), window.data(), lanes, to);
     }
@@ -270,7 +270,7 @@ class Stage : public Layout {
         bands(images * pixels, [&](Size p, Size count, Size all) {
             if (transposable())
                 slide(scratch.d_plane.data(), at_window.data() + p, all,
-                      places(reversed), window.data(), lanes, scratch.dx.data());
+                      sliding(), flipped.data(), lanes, scratch.dx.data());
             for (Size q = 0; gathered() && q < Size(parts.size()); ++q) {
                 const Part& part = parts[q];
                 multiply(scratch.dz_plane.data(), at_dz.data() + p, all, places(part.back_places),

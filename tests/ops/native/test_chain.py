@@ -64,6 +64,7 @@ CASES = {
     "stride": Case(lambda: [separable(12, 12, 3, 2)], (33, 12, 8, 6)),
     "stride, dilation": Case(lambda: [separable(3, 5, 5, 2, 2)], (9, 3, 7, 9)),
     "dilation": Case(lambda: [separable(36, 36, 5, 1, 2)], (3, 36, 8, 8)),
+    "rows of 8": Case(lambda: [separable(9, 9, 5), separable(9, 10, 3, 1, 2)], (5, 9, 6, 8)),
     "small image": Case(lambda: [separable(17, 18, 3, 1, 2)], (64, 17, 2, 2)),
     "large image": Case(lambda: [separable(9, 40, 3)], (3, 9, 16, 16)),
     "two stages": Case(
