@@ -1,6 +1,7 @@
 """Growth of time and memory of a search iteration, and its distance from the hardware limit.
 
     python benchmarks/scaling.py [--threads 2] [--repeats 3] [--plot FILE.svg] [--json]
+    DARTS_NATIVE_TARGET=avx2 python benchmarks/scaling.py --roofline
 
 The benchmark changes one setting of the base (K = 4, C = 16, 8 cells, 4 nodes, batch 64 of 32x32)
 at a time. Each line is a new process: the fastest of some bilevel iterations, its images per second
@@ -9,7 +10,9 @@ and the peak of resident memory.
 The roofline splits the weight step of the base into parts. It counts the multiply-adds of the
 convolutions of each part and the bytes of the tensors between parts (each written and read once).
 The limits are measured in the same run with a large matrix product and a large copy. `bound` is the
-larger of the two resulting times, and `of limit` is its share of the measured time.
+larger of the two resulting times, and `of limit` is its share of the measured time. The product
+uses the best instructions of the machine, whatever target the kernels are compiled for.
+`--roofline` leaves out the growth.
 """
 
 from __future__ import annotations
@@ -35,6 +38,7 @@ from cells.topology import Topology
 from darts.costs.count import operation_cost
 from darts.system.device import keep_memory
 from genotypes import SPACES
+from ops.native.target import describe_target
 
 BASE = {"k": 4, "channels": 16, "layers": 8, "nodes": 4, "batch": 64, "size": 32}
 MOVED = {
@@ -216,16 +220,20 @@ def one_of(rows: list[dict[str, Any]], name: str, value: int) -> dict[str, Any]:
 def as_table(report: dict[str, Any]) -> str:
     lines = [
         f"{report['processor']}, {report['threads']} threads, torch {report['torch']}, "
-        f"Python {report['python']}, {report['repeats']} repeats, back end {report['backend']}",
-        f"{'moved':>16}{'seconds':>10}{'images/s':>10}{'GB':>8}",
+        f"Python {report['python']}, {report['repeats']} repeats, back end {report['backend']}, "
+        f"kernels for {report['native_target']}",
     ]
-    for name, values in MOVED.items():
-        for value in values:
-            row = one_of(report["scaling"], name, value)
-            pace = 2 * row["batch"] / row["seconds"]
-            moved = f"{LABELS.get(name, name)} {value}"
-            lines.append(f"{moved:>16}{row['seconds']:10.3f}{pace:10.0f}{row['gigabytes']:8.2f}")
-    lines.append("")
+    if report["scaling"]:
+        lines.append(f"{'moved':>16}{'seconds':>10}{'images/s':>10}{'GB':>8}")
+        for name, values in MOVED.items():
+            for value in values:
+                row = one_of(report["scaling"], name, value)
+                pace = 2 * row["batch"] / row["seconds"]
+                moved = f"{LABELS.get(name, name)} {value}"
+                lines.append(
+                    f"{moved:>16}{row['seconds']:10.3f}{pace:10.0f}{row['gigabytes']:8.2f}"
+                )
+        lines.append("")
     lines.append(
         f"{'weight step':>26}{'ms':>8}{'GMAC':>8}{'GB':>8}{'bound ms':>10}{'of limit':>10}"
     )
@@ -254,6 +262,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--plot", help="also plot the curves to this file")
+    parser.add_argument("--roofline", action="store_true", help="leave out the growth")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -262,7 +271,8 @@ def main() -> None:
     if options.measure:
         print(json.dumps(measure(options)))
         return
-    settings = {tuple({**BASE, n: v}.items()) for n, values in MOVED.items() for v in values}
+    moved = {} if options.roofline else MOVED
+    settings = {tuple({**BASE, n: v}.items()) for n, values in moved.items() for v in values}
     report = {
         "processor": processor(),
         "threads": options.threads,
@@ -270,10 +280,11 @@ def main() -> None:
         "python": platform.python_version(),
         "repeats": options.repeats,
         "backend": options.backend,
-        "scaling": [in_a_fresh_process(options, dict(moved)) for moved in sorted(settings)],
+        "native_target": describe_target(),
+        "scaling": [in_a_fresh_process(options, dict(one)) for one in sorted(settings)],
         "roofline": roofline(options),
     }
-    if options.plot:
+    if options.plot and report["scaling"]:
         plot(report["scaling"], options.plot)
     print(json.dumps(report, indent=2) if options.json else as_table(report))
 

@@ -42,6 +42,7 @@ from darts.system.device import keep_memory
 from genotypes import SPACES
 from ops.backends import BACKENDS
 from ops.initialise import initialise
+from ops.native.target import describe_target
 from tests.reference.correspondence import copy_weights
 from tests.reference.supernet import ReferenceSupernet
 
@@ -232,6 +233,7 @@ def main() -> None:
         "repeats": options.repeats,
         **{name: getattr(options, name) for name in SETTINGS if name != "threads"},
         "backend": fused.backend,
+        "native_target": describe_target(),
         "literal_layout": "channels_last" if literal_last else "contiguous",
         "construction_seconds": built,
         "first_iteration_seconds": first,
@@ -250,7 +252,8 @@ def as_table(report: dict) -> str:
         f"Python {report['python']}, {report['repeats']} repeats",
         f"K = {report['k']}, C = {report['channels']}, {report['layers']} cells, "
         f"{report['nodes']} nodes, batch {report['batch']} of {report['size']}x{report['size']}, "
-        f"float32; back end: {report['backend']}; literal form: {report['literal_layout']}",
+        f"float32; back end: {report['backend']}, kernels for {report['native_target']}; "
+        f"literal form: {report['literal_layout']}",
         f"construction {report['construction_seconds']:.1f} s, "
         f"first iteration {report['first_iteration_seconds']:.2f} s",
         f"{'':20}{'product':>10}{'literal':>10}{'min':>8}{'median':>8}{'images/s':>10}",
