@@ -1,7 +1,8 @@
 """Time of a search iteration on a GPU: literal supernet, PyTorch engine, Triton, CUDA graphs.
 
     python benchmarks/search_gpu.py [--precision bf16] [--forms literal triton+graphs] [--json]
-                                    [--full] [--dataset cifar10]
+    python benchmarks/search_gpu.py --full [--minutes 10] [--out FOLDER] [--dataset cifar10]
+    python benchmarks/search_gpu.py --full --smoke
 
 All forms have the same weights and use the same batch, which is already on the device. A bilevel
 iteration is an architecture step and a weight step, including the optimisers. In the literal form
@@ -11,10 +12,14 @@ the median of `--rounds` rounds.
 
 `check` compares logits and architecture gradient in float32, without TF32, with the literal form.
 The time of the paper's search is computed from the measured times: 50 epochs of 97 steps at batch
-256, of which the first 15 have no architecture step. `--full` also runs this search, on random
-images or on `--dataset`. `input` is the time to make both batches from images on the device,
-including a wait for the device that a search does not need; its share is therefore an upper bound.
-Without a CUDA device the exit code is 2.
+256, of which the first 15 have no architecture step. `input` is the time to make both batches from
+images on the device, including a wait for the device that a search does not need; its share is
+therefore an upper bound.
+
+`--full` measures everything, each part in a process of its own with a time limit
+(benchmarks/gpu_full.py), and writes `gpu.json` and `gpu.md`. `--smoke` tries the same parts on the
+CPU with tiny networks, where kernels of Triton are interpreted and graphs are not recorded. Without
+a CUDA device the exit code is 2.
 """
 
 from __future__ import annotations
@@ -25,8 +30,8 @@ import json
 import platform
 import statistics
 import sys
-import tempfile
 import time
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
@@ -47,7 +52,7 @@ from darts.runs.optimisers import create_adam, create_sgd
 from darts.searching.recording import WARM_UP, CudaGraphs, RecordedIteration, Step
 from darts.searching.steps import ArchitectureStep, BilevelIteration, WeightStep
 from darts.searching.supernet import Supernet
-from darts.system.device import precision_context
+from darts.system.device import peak_memory, precision_context, synchronise
 from genotypes import SPACES
 from ops.initialise import initialise
 from tests.reference.correspondence import copy_weights
@@ -63,7 +68,6 @@ LAUNCHES = (
     "cuLaunchKernelEx",
     "cudaGraphLaunch",
 )
-CUDA = torch.device("cuda", 0)
 MEAN, STD = (0.491, 0.482, 0.447), (0.247, 0.243, 0.262)
 
 
@@ -105,27 +109,31 @@ def build(form: str, literal: ReferenceSupernet, options: argparse.Namespace) ->
             layers=options.layers,
             k=options.k,
             backend=form.partition("+")[0],
-            device="cuda",
+            device=options.device.type,
         )
         copy_weights(literal, supernet)
-    return supernet.to(CUDA).to(memory_format=torch.channels_last)
+    return supernet.to(options.device).to(memory_format=torch.channels_last)
 
 
 def create_iteration(form: str, supernet: nn.Module, options: argparse.Namespace) -> Step:
     """The iteration of a search; for the literal form that of the PC-DARTS code."""
     generator = torch.Generator().manual_seed(0)
-    architecture = Architecture(Topology(options.nodes), generator=generator).to(CUDA)
+    architecture = Architecture(Topology(options.nodes), generator=generator).to(options.device)
     sgd = create_sgd(
-        supernet.parameters(), learning_rate=0.1, momentum=0.9, weight_decay=3e-4, device=CUDA
+        supernet.parameters(),
+        learning_rate=0.1,
+        momentum=0.9,
+        weight_decay=3e-4,
+        device=options.device,
     )
     adam = create_adam(
         architecture.parameters(),
         learning_rate=6e-4,
         betas=(0.5, 0.999),
         weight_decay=1e-3,
-        device=CUDA,
+        device=options.device,
     )
-    context = partial(precision_context, options.precision, CUDA)
+    context = partial(precision_context, options.precision, options.device)
     problem = Bilevel(supernet, architecture, sgd, functional.cross_entropy, context)
     weight_step = WeightStep(problem, 5.0)
     if form == "literal":
@@ -133,8 +141,8 @@ def create_iteration(form: str, supernet: nn.Module, options: argparse.Namespace
         return BilevelIteration(step, weight_step)  # type: ignore[arg-type]
     iteration = BilevelIteration(ArchitectureStep(problem, adam), weight_step)
     return (
-        RecordedIteration(iteration, CudaGraphs(CUDA), insist=True)
-        if form.endswith("graphs")
+        RecordedIteration(iteration, CudaGraphs(options.device), insist=True)
+        if form.endswith("graphs") and options.device.type == "cuda"
         else iteration
     )
 
@@ -142,42 +150,55 @@ def create_iteration(form: str, supernet: nn.Module, options: argparse.Namespace
 def random_batch(options: argparse.Namespace, size: int | None = None) -> LabelledBatch:
     generator = torch.Generator().manual_seed(1)
     shape = (size or options.batch, 3, options.size, options.size)
-    images = torch.randn(shape, generator=generator).to(CUDA)
-    labels = torch.randint(10, shape[:1], generator=generator).to(CUDA)
+    images = torch.randn(shape, generator=generator).to(options.device)
+    labels = torch.randint(10, shape[:1], generator=generator).to(options.device)
     return LabelledBatch(images.contiguous(memory_format=torch.channels_last), labels)
 
 
 def measure(form: str, literal: ReferenceSupernet, options: argparse.Namespace) -> dict:
     """Times in ms, peak memory in GB, and the seconds of the warm-up."""
+    on_cuda = options.device.type == "cuda"
     gc.collect()
-    torch.cuda.empty_cache()
-    torch.cuda.reset_peak_memory_stats()
+    if on_cuda:
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
     iteration = create_iteration(form, build(form, literal, options), options)
     batch = random_batch(options)
     report: dict = {}
     for step in STEPS:
         batches = (batch, batch) if step == "bilevel iteration" else (batch,)
         start = time.perf_counter()
-        for _ in range(WARM_UP + 2):
+        for _ in range(WARM_UP + 2 if on_cuda else 1):
             iteration(*batches)
-        torch.cuda.synchronize()
+        synchronise(options.device)
         report[f"{step}, warm-up seconds"] = time.perf_counter() - start
-        rounds = []
-        for _ in range(options.rounds):
-            begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-            begin.record()
-            for _ in range(options.iterations):
-                iteration(*batches)
-            end.record()
-            end.synchronize()
-            rounds.append(begin.elapsed_time(end) / options.iterations)
+        rounds = [
+            milliseconds(lambda: iteration(*batches), options)  # noqa: B023
+            for _ in range(options.rounds)
+        ]
         report[step] = {"ms": min(rounds), "median_ms": statistics.median(rounds)}
     report["images_per_second"] = 2000 * options.batch / report["bilevel iteration"]["ms"]
-    report["peak_memory_gb"] = torch.cuda.max_memory_allocated() / 1e9
-    report["reserved_memory_gb"] = torch.cuda.max_memory_reserved() / 1e9
-    report["launches"] = launches(iteration, batch)
+    report["peak_memory_gb"] = peak_memory(options.device) / 1e9
+    report["reserved_memory_gb"] = torch.cuda.max_memory_reserved() / 1e9 if on_cuda else 0.0
+    report["launches"] = launches(iteration, batch) if on_cuda else 0
     report["paper_search_seconds"] = paper_search(report)
     return report
+
+
+def milliseconds(work: Callable[[], object], options: argparse.Namespace) -> float:
+    """Milliseconds of one of `options.iterations` iterations, by the clock of the device."""
+    if options.device.type != "cuda":
+        start = time.perf_counter()
+        for _ in range(options.iterations):
+            work()
+        return 1000 * (time.perf_counter() - start) / options.iterations
+    begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+    begin.record()
+    for _ in range(options.iterations):
+        work()
+    end.record()
+    end.synchronize()
+    return begin.elapsed_time(end) / options.iterations
 
 
 def launches(iteration: Step, batch: LabelledBatch) -> int:
@@ -203,20 +224,20 @@ def input_ms(options: argparse.Namespace) -> float:
     pixels = torch.randint(256, shape, generator=generator, dtype=torch.uint8)
     labels = torch.randint(10, shape[:1], generator=generator)
     loader = BatchLoader(
-        ImageTensor(pixels, labels).to(CUDA),
+        ImageTensor(pixels, labels).to(options.device),
         torch.arange(len(labels)),
         options.batch,
-        CUDA,
+        options.device,
         Augmentation(mean=MEAN, std=STD, crop_padding=4, flip=True, cutout=16),
         torch.Generator().manual_seed(0),
         torch.Generator().manual_seed(1),
     )
     taken = []
     for _ in range(options.iterations + 3):
-        torch.cuda.synchronize()
+        synchronise(options.device)
         start = time.perf_counter()
         loader.next_batch(), loader.next_batch()
-        torch.cuda.synchronize()
+        synchronise(options.device)
         taken.append(1000 * (time.perf_counter() - start))
     return statistics.median(taken[3:])
 
@@ -239,7 +260,7 @@ def check(form: str, literal: ReferenceSupernet, options: argparse.Namespace) ->
     for name in ("literal", form):
         supernet = build(name, literal, options)
         generator = torch.Generator().manual_seed(0)
-        architecture = Architecture(Topology(options.nodes), generator=generator).to(CUDA)
+        architecture = Architecture(Topology(options.nodes), generator=generator).to(options.device)
         with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
             logits = supernet(batch.images, architecture.tables())
             functional.cross_entropy(logits, batch.labels).backward()
@@ -251,38 +272,7 @@ def check(form: str, literal: ReferenceSupernet, options: argparse.Namespace) ->
     }
 
 
-def full_search(options: argparse.Namespace) -> dict[str, float]:
-    """Total seconds and peak memory of a complete search with the paper's settings."""
-    import numpy
-
-    import darts
-
-    with tempfile.TemporaryDirectory() as folder:
-        dataset = options.dataset
-        if dataset is None:
-            file = Path(folder) / "random.npz"
-            random = numpy.random.default_rng(0)
-            arrays = {}
-            for part, number in (("train", 50_000), ("test", 1_000)):
-                pixels = random.integers(0, 256, (number, 32, 32, 3), dtype=numpy.uint8)
-                arrays[f"x_{part}"], arrays[f"y_{part}"] = pixels, numpy.arange(number) % 10
-            numpy.savez(file, **arrays)
-            dataset = f"array:{file}"
-        gc.collect()
-        torch.cuda.empty_cache()
-        torch.cuda.reset_peak_memory_stats()
-        start = time.perf_counter()
-        darts.search(
-            dataset=dataset,
-            device="cuda",
-            precision=options.precision,
-            run_dir=str(Path(folder) / "run"),
-        )
-        seconds = time.perf_counter() - start
-        return {"seconds": seconds, "peak_memory_gb": torch.cuda.max_memory_allocated() / 1e9}
-
-
-def main() -> int:
+def arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--k", type=int, default=4)
     parser.add_argument("--channels", type=int, default=16)
@@ -294,14 +284,26 @@ def main() -> int:
     parser.add_argument("--forms", nargs="*", choices=FORMS, default=list(FORMS))
     parser.add_argument("--iterations", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--full", action="store_true", help="also run the paper's complete search")
-    parser.add_argument("--dataset", help="data set of --full (default: random images)")
+    parser.add_argument("--full", action="store_true", help="measure everything, part by part")
+    parser.add_argument("--smoke", action="store_true", help="try the parts on the CPU, tiny")
+    parser.add_argument("--minutes", type=float, default=10.0, help="time limit of --full")
+    parser.add_argument("--out", default="gpu-results", help="folder of --full")
+    parser.add_argument("--dataset", help="data set of --full: cifar10, or random images without")
+    parser.add_argument("--parts", nargs="*", help="only these parts of --full")
     parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
-    if not torch.cuda.is_available():
+    return parser
+
+
+def main() -> int:
+    options = arguments().parse_args()
+    if not options.smoke and not torch.cuda.is_available():
         print("No CUDA device is available, so nothing was measured.", file=sys.stderr)
         return 2
+    if options.full:
+        from benchmarks.gpu_full import measure_everything
 
+        return measure_everything(options)
+    options.device = torch.device("cpu") if options.smoke else torch.device("cuda", 0)
     settings = ("precision", "k", "channels", "layers", "nodes", "batch", "size")
     settings += ("iterations", "rounds")
     report: dict = {**header(), **{name: getattr(options, name) for name in settings}}
@@ -315,8 +317,6 @@ def main() -> int:
         report["forms"][form] = row
         print(f"{form}: {row['bilevel iteration']['ms']:.1f} ms", file=sys.stderr)
     compare(report, input_ms(options))
-    if options.full:
-        report["full_search"] = full_search(options)
     print(json.dumps(report, indent=2) if options.json else as_table(report))
     return 0
 
@@ -329,7 +329,7 @@ def header() -> dict[str, str]:
     except ImportError:
         version = "absent"
     return {
-        "device": torch.cuda.get_device_name(),
+        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU",
         "torch": torch.__version__,
         "cuda": str(torch.version.cuda),
         "cudnn": str(torch.backends.cudnn.version()),
@@ -360,11 +360,6 @@ def as_table(report: dict) -> str:
         if "check" in row:
             differences = ", ".join(f"{what} {d:.1e}" for what, d in row["check"].items())
             lines.append(f"check of {form} against literal: {differences}")
-    if "full_search" in report:
-        full = report["full_search"]
-        lines.append(
-            f"the paper's whole search: {full['seconds']:.0f} s, {full['peak_memory_gb']:.2f} GB"
-        )
     return "\n".join(lines)
 
 

@@ -26,8 +26,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-# Kernels have to be defined for a GPU, and the engine has to take tensors of the CPU.
-os.environ.pop("TRITON_INTERPRET", None)
+
 
 import torch
 from torch.nn import functional
@@ -234,12 +233,14 @@ def main() -> int:
     parser.add_argument("--json", help="file for all figures")
     parser.add_argument("--markdown", help="file for the table")
     options = parser.parse_args()
+    # Kernels have to be defined for a GPU, and then the engine has to take tensors of the CPU.
+    os.environ.pop("TRITON_INTERPRET", None)
     try:
         import ops.triton.cell  # noqa: F401
     except ImportError as error:
         print(f"Nothing was compiled: {error}.", file=sys.stderr)
         return 2
-    os.environ["TRITON_INTERPRET"] = "1"  # Kernels are defined; now the engine takes CPU tensors.
+    os.environ["TRITON_INTERPRET"] = "1"
     found: list[Resources] = []
     launches: dict[str, int] = {}
     for precision in options.precisions:

@@ -36,6 +36,9 @@ from ops.triton.parts import (
     pools_of,
 )
 
+WARPS = 8
+"""Warps of kernels that keep much in registers; benchmarks/triton_static.py says how much."""
+
 
 class TritonSource:
     """A state with the edges that leave it.
@@ -224,13 +227,14 @@ class TritonSource:
             RELU=bool(self.branches),
             **pooling,
             ROWS=portion,
+            num_warps=WARPS,
             REAL=real(state.dtype)[1],
         )
         return pooled
 
     def _sum(self, state: Tensor, kept: Kept, around: Surroundings, sums: Tensor) -> None:
         rows = pixels(around.nodes)
-        portion = rows_of(self._widest(around))
+        portion = max(1, rows_of(self._widest(around)) // 2)  # With all of them, registers spill.
         blocks = blocks_of(rows, portion)
         parts = torch.empty((blocks, *sums.shape), dtype=sums.dtype, device=sums.device)
         backward_kernels.sums_kernel[(blocks * self.edges,)](
@@ -318,6 +322,7 @@ class TritonSource:
             CONVOLUTIONS=len(d_active),
             ASSIGN=self.is_input,
             ROWS=portion,
+            num_warps=WARPS,
         )
 
     def _mixed(self, kept: Kept) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
