@@ -87,6 +87,8 @@ def picture_array(picture: Figure | np.ndarray | Path | str) -> np.ndarray:
     [[[0, 0, 0], [255, 255, 255]]]
     """
     array = _drawn(picture)
+    if array.dtype == np.uint8 and array.ndim == 3 and array.shape[2] == 3:
+        return array
     if array.dtype == np.uint8:
         array = array / 255.0
     if array.ndim == 2:
@@ -106,7 +108,7 @@ def _drawn(picture: Any) -> np.ndarray:
         from PIL import Image
 
         with Image.open(picture, formats=["png"]) as image:
-            return np.asarray(image.convert("RGBA"))
+            return np.asarray(image.convert("RGB" if image.mode == "RGB" else "RGBA"))
     # Agg needs no display; pyplot would choose a back end for the entire process.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
