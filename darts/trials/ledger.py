@@ -28,9 +28,8 @@ class Ledger:
         self._deaths: dict[str, int] = {}
         self._running: set[str] = set()
         self._best: float | None = None
-        for trial in store.rows():
-            if trial.result is not None:
-                self._compare(trial.key, trial.result)
+        for key, result in store.results().items():
+            self._compare(key, result)
 
     def started(self, key: str) -> None:
         """An attempt begins."""

@@ -28,6 +28,7 @@ def test_a_trial_from_its_asking_to_its_end(path: Path) -> None:
     with TrialStore(path, read_only=True) as store:
         trial = store.trial("a")
         assert store.rows() == [trial]
+        assert store.results() == {"a": trial.result}
         assert store.counts() == {"pending": 0, "running": 0, "done": 1, "failed": 0}
     assert trial.settings == settings
     assert (trial.number, trial.key, trial.status, trial.attempts) == (1, "a", "done", 1)
