@@ -45,7 +45,7 @@ class Measurement:
         images: Images of the batch that was timed; the run may have more.
         layers: Cells of the supernet that was timed; the run may have more.
         rounds: Iterations of each back end.
-        missing: Why back ends could not be timed.
+        missing: Why back ends could not be timed: they do not work here, or an iteration failed.
     """
 
     chosen: BackendName
@@ -90,7 +90,8 @@ def measure_backends(
     Args:
         setting: The search.
         candidates: Back ends that work here, the preferred one first: it wins a draw, and it is
-            chosen if the time does not suffice for a single iteration of each.
+            chosen if the time does not suffice for a single iteration of each. The last one is
+            chosen if none can compute an iteration.
         missing: Why the others do not work here; kept with the result.
         clock: Seconds that pass.
         budget: Seconds that are allowed.
@@ -106,8 +107,8 @@ def measure_backends(
         try:
             timer.seconds(name, images)  # Compiles, on CUDA, and allocates.
             working.append(name)
-        except torch.OutOfMemoryError as error:
-            failed[name] = str(error).partition(".")[0]
+        except Exception as error:  # Memory, compilers, drivers: the search does without it.
+            failed[name] = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
         if setting.device.type == "cpu" and clock() - start > budget:
             break
     if setting.device.type != "cpu":
@@ -127,7 +128,7 @@ def measure_backends(
     complete: dict[str, float] = {name: min(taken) for name, taken in times.items() if taken}
     if len(complete) < len(candidates) - len(failed) + len(missing):
         complete = {}  # Some were not timed at all, so nothing can be compared.
-    chosen = candidates[0]
+    chosen = working[0] if working else candidates[-1]
     if complete:
         chosen = min(candidates, key=lambda name: complete.get(name, math.inf))
     _clean(setting.device)

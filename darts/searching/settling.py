@@ -107,7 +107,10 @@ def _measured(setting: Setting) -> Settled:
         str(name): reason for name, reason in missing.items() if reason is not None
     }
     measurement = measure_backends(setting, candidates, missing=reasons)
-    if measurement.seconds:
+    failed = {name: why for name, why in measurement.missing.items() if name not in reasons}
+    for name, why in failed.items():
+        _log.warning("The back end %s is not used: an iteration fails here (%s).", name, why)
+    if measurement.seconds and not failed:  # A failure, such as of memory, may pass.
         measurement = keep_choice(key, measurement)
     return Settled(replace(options, backend=measurement.chosen), measurement, fresh=True)
 

@@ -68,6 +68,23 @@ def test_a_step_of_minutes_decides_nothing(clock: Callable) -> None:
     assert "no step could be timed" in found.line
 
 
+def test_a_back_end_that_fails_is_not_chosen(
+    clock: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = clock({"native": 1.0, "torch": 0.01})
+    iterate = measuring._Timer._iterate
+
+    def fails(timer: measuring._Timer, batch: tuple[torch.Tensor, torch.Tensor]) -> None:
+        if timer.probe.parts.supernet.backend == "native":
+            raise RuntimeError("CUDA error: no kernel image\nand more")
+        iterate(timer, batch)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(measuring._Timer, "_iterate", fails)
+    found = measure_backends(tiny_setting(), ["native", "torch"], clock=read)
+    assert (found.chosen, set(found.seconds)) == ("torch", {"torch"})
+    assert found.missing == {"native": "RuntimeError: CUDA error: no kernel image"}
+
+
 def test_huge_supernets_are_timed_with_few_cells() -> None:
     paper = tiny_setting(preset="paper", dataset="cifar10", nodes=4, channels=16, k=4)
     assert measuring._affordable(paper).layers == 8
