@@ -134,6 +134,8 @@ def run_chain(
         assert counter is not None
         counter.add_(1)
     x = x.contiguous(memory_format=torch.channels_last)
+    if mask is not None:
+        mask = mask.to(x.dtype).contiguous()
     if add is not None:
         add = add.contiguous(memory_format=torch.channels_last)
     parameters = [one.contiguous() for stage in stages for one in stage.parameters]
