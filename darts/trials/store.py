@@ -279,8 +279,7 @@ class TrialStore:
 
     def counts(self) -> dict[Status, int]:
         """Number of trials by status."""
-        rows = self._execute("SELECT status, count(*) FROM trial GROUP BY status")
-        counted = dict(rows.fetchall())
+        counted = dict(self._execute("SELECT status, count(*) FROM trial GROUP BY status"))
         return {status: counted.get(status, 0) for status in get_args(Status)}
 
     def pending(self) -> list[Trial]:
