@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import Literal
 
@@ -76,6 +77,8 @@ class CellPicture:
     shapes: tuple[Shape, ...]
 
 
+# The same cell is written as SVG and as PNG, and often again after the next epoch.
+@lru_cache(maxsize=8)
 def cell_picture(graph: CellGraph) -> CellPicture:
     """Place the cell: two inputs on the left, nodes, the output on the right, pills on edges."""
     layout = place_cell(graph)
