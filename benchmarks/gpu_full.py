@@ -217,7 +217,7 @@ def parity(options: argparse.Namespace) -> dict[str, Any]:
     from darts.searching.assembly import method_of
     from darts.searching.backend_check import check_backend
     from darts.searching.options import SearchOptions
-    from darts.searching.probe import Setting, stand_in_dataset
+    from darts.searching.probe import SearchSetting, stand_in_dataset
     from darts.searching.recording_check import check_recording
     from genotypes.search_space import DARTS
 
@@ -230,7 +230,7 @@ def parity(options: argparse.Namespace) -> dict[str, Any]:
             small |= {"batch_size": 32}
         search = SearchOptions(**small)
         dataset = stand_in_dataset("cifar10", 4 if options.smoke else 32, 10)
-        setting = Setting(search, dataset, device_of(options), DARTS, method_of(search))
+        setting = SearchSetting(search, dataset, device_of(options), DARTS, method_of(search))
         checks = [check_backend(setting, "triton")]
         if not options.smoke:
             checks.append(check_recording(setting, "triton" if checks[0].passed else "torch"))
@@ -250,7 +250,7 @@ def search(options: argparse.Namespace) -> dict[str, Any]:
     from darts.searching.assembly import assemble, method_of
     from darts.searching.images import SearchImages
     from darts.searching.options import SearchOptions
-    from darts.searching.probe import Setting
+    from darts.searching.probe import SearchSetting
     from darts.searching.scoring import validated
     from darts.searching.settling import settle
     from darts.searching.staging import SEARCH_STREAMS
@@ -269,7 +269,7 @@ def search(options: argparse.Namespace) -> dict[str, Any]:
     streams = RandomStreams(chosen.seed, SEARCH_STREAMS)
     images, method = SearchImages(chosen, device, streams), method_of(chosen)
     start = time.perf_counter()
-    settled = settle(Setting(chosen, images.dataset, device, DARTS, method))
+    settled = settle(SearchSetting(chosen, images.dataset, device, DARTS, method))
     chosen, settling = settled.options, time.perf_counter() - start
     steps = images.steps_per_epoch
     made = assemble(chosen, images.dataset, device, streams, steps_per_epoch=steps, method=method)

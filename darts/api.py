@@ -74,10 +74,10 @@ def backends(*, check: bool = False, again: bool = False, **settings: Any) -> Ba
     Raises:
         UserError: A setting is wrong, or there is no such device.
     """
-    from darts.searching.backend_table import table_of
+    from darts.searching.backend_table import measured_table
 
     options = options_from(SearchOptions, settings, search_overlay)
-    return table_of(options, check=check, again=again)
+    return measured_table(options, check=check, again=again)
 
 
 def run_search(options: SearchOptions) -> CellSearchResult:

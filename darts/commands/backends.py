@@ -29,9 +29,9 @@ def backends_command(arguments: Sequence[str], prog: str) -> None:
         raise SystemExit(0)
     given = [one for one in arguments if one not in _SWITCHES]
     options = parse_options(SearchOptions, given, prog=prog, overlay=search_overlay)
-    from darts.searching.backend_table import table_of
+    from darts.searching.backend_table import measured_table
 
-    table = table_of(options, check="--check" in arguments, again="--again" in arguments)
+    table = measured_table(options, check="--check" in arguments, again="--again" in arguments)
     if "--json" in arguments:
         print(json.dumps(table.as_dict(), allow_nan=False))
         return

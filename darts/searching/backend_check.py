@@ -23,8 +23,8 @@ from cells.topology import EdgeWeights
 from cells.torch_engine import Engine
 from darts.methods.gradient import Context, Frozen, LabelledBatch
 from darts.searching.assembly import Assembled
-from darts.searching.deviations import FLOORS, Deviation, Kinds, deviations
-from darts.searching.probe import Probe, Setting, build_probe, random_batch
+from darts.searching.deviations import FLOORS, Deviation, Quantities, deviations
+from darts.searching.probe import Probe, SearchSetting, build_probe, random_batch
 from darts.system.device import synchronise
 from ops.backends import BackendName
 
@@ -84,7 +84,9 @@ class CheckResult:
         }
 
 
-def check_backend(setting: Setting, backend: BackendName, images: int | None = None) -> CheckResult:
+def check_backend(
+    setting: SearchSetting, backend: BackendName, images: int | None = None
+) -> CheckResult:
     """Check a back end with the shapes and the precision of a search.
 
     Args:
@@ -125,7 +127,7 @@ def check_backend(setting: Setting, backend: BackendName, images: int | None = N
     )
 
 
-def _compare(setting: Setting, backend: BackendName, images: int) -> list[Deviation]:
+def _compare(setting: SearchSetting, backend: BackendName, images: int) -> list[Deviation]:
     precision = setting.options.precision
     probe, batch = build_probe(setting), random_batch(setting, images)
     context: Context = probe.parts.problem.context
@@ -134,14 +136,14 @@ def _compare(setting: Setting, backend: BackendName, images: int) -> list[Deviat
 
     tables = drawn_tables(probe)
 
-    def run(engine: Engine, order: Tensor | None = None) -> Kinds:
-        return outcome_of(probe.parts, tables, engine, batch, context, order)
+    def run(engine: Engine, order: Tensor | None = None) -> Quantities:
+        return step_numbers(probe.parts, tables, engine, batch, context, order)
 
     if precision == "fp32":
         truth = _in_float64(setting, probe, tables, batch)
     else:
         within = nullcontext if precision == "bf16" else context
-        truth = outcome_of(probe.parts, tables, plain, batch, within)
+        truth = step_numbers(probe.parts, tables, plain, batch, within)
     given = [run(plain)]
     if probe.parts.supernet.generator is None:  # Else each image has random numbers of its own.
         given.append(run(plain, order))
@@ -151,23 +153,23 @@ def _compare(setting: Setting, backend: BackendName, images: int) -> list[Deviat
 
 
 def _in_float64(
-    setting: Setting, probe: Probe, tables: Mapping[str, EdgeWeights], batch: LabelledBatch
-) -> Kinds:
+    setting: SearchSetting, probe: Probe, tables: Mapping[str, EdgeWeights], batch: LabelledBatch
+) -> Quantities:
     """The outcome of the plain engine in float64, with the weights of a probe in float32."""
     exact = build_probe(replace(setting, options=replace(setting.options, precision="fp64")))
     exact.parts.supernet.load_state_dict(probe.parts.supernet.state_dict())
     doubled = LabelledBatch(batch.images.double(), batch.labels)
-    return outcome_of(exact.parts, tables, create_engine("torch"), doubled, nullcontext)
+    return step_numbers(exact.parts, tables, create_engine("torch"), doubled, nullcontext)
 
 
-def outcome_of(
+def step_numbers(
     parts: Assembled,
     tables: Mapping[str, EdgeWeights],
     engine: Engine,
     batch: LabelledBatch,
     context: Context,
     order: Tensor | None = None,
-) -> Kinds:
+) -> Quantities:
     """Everything that both steps of a search read, by one engine; the supernet stays as it was.
 
     Args:

@@ -18,7 +18,7 @@ from darts.searching.backend_check import CheckResult, check_backend
 from darts.searching.choices import choice_file, choice_key, keep_choice, read_choice
 from darts.searching.measuring import Measurement, measure_backends
 from darts.searching.options import SearchOptions
-from darts.searching.probe import Setting, build_probe, stand_in_dataset
+from darts.searching.probe import SearchSetting, build_probe, stand_in_dataset
 from darts.searching.recording import wants_graphs
 from darts.searching.recording_check import check_recording
 from darts.searching.spaces import searched_space
@@ -40,7 +40,7 @@ class BackendTable:
         checks: What was compared with plain PyTorch.
     """
 
-    setting: Setting
+    setting: SearchSetting
     reasons: Mapping[BackendName, str | None]
     measurement: Measurement | None
     kept: Path | None
@@ -132,7 +132,9 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def table_of(options: SearchOptions, *, check: bool = False, again: bool = False) -> BackendTable:
+def measured_table(
+    options: SearchOptions, *, check: bool = False, again: bool = False
+) -> BackendTable:
     """Measure, or read what was measured, and check if asked.
 
     Args:
@@ -144,7 +146,7 @@ def table_of(options: SearchOptions, *, check: bool = False, again: bool = False
     Raises:
         UserError: A setting is wrong, or there is no such device.
     """
-    setting = setting_of(options)
+    setting = described_setting(options)
     cells = build_probe(setting).parts.supernet.search_cells
     reasons = missing_backends(kernel_layouts(cells), setting.device.type)
     working: list[BackendName] = [name for name, reason in reasons.items() if reason is None]
@@ -174,7 +176,7 @@ def table_of(options: SearchOptions, *, check: bool = False, again: bool = False
     return BackendTable(setting, reasons, measurement, kept, chosen, tuple(checks))
 
 
-def setting_of(options: SearchOptions) -> Setting:
+def described_setting(options: SearchOptions) -> SearchSetting:
     """The search that some options describe, without its images."""
     set_threads(options.threads)
     device = resolve_device(options.device)
@@ -183,4 +185,4 @@ def setting_of(options: SearchOptions) -> Setting:
     classes, size = classes_and_size(options)
     stages: tuple[SearchStage, ...] = plan_stages(method, options, space)
     dataset = stand_in_dataset(options.dataset, size, classes)
-    return Setting(options, dataset, device, space, method, stages[0])
+    return SearchSetting(options, dataset, device, space, method, stages[0])

@@ -21,7 +21,7 @@ import torch
 import cells
 import ops
 from darts.searching.measuring import Measurement
-from darts.searching.probe import Setting
+from darts.searching.probe import SearchSetting
 from darts.system.device import device_name
 from ops.backends import BACKENDS
 
@@ -45,7 +45,7 @@ _SETTINGS = (
 TARGET_VARIABLE = "DARTS_NATIVE_TARGET"
 
 
-def choice_key(setting: Setting) -> dict[str, Any]:
+def choice_key(setting: SearchSetting) -> dict[str, Any]:
     """Everything that a measured choice depends on, as plain values."""
     options = setting.options
     space = asdict(setting.space)

@@ -22,7 +22,7 @@ from typing import Any
 
 from torch import Tensor
 
-Kinds = Mapping[str, Mapping[str, Tensor]]
+Quantities = Mapping[str, Mapping[str, Tensor]]
 """By kind, such as "gradient of the weights", and name: tensors that should be equal."""
 
 FACTOR = 4.0
@@ -67,7 +67,10 @@ class Deviation:
 
 
 def deviations(
-    given: Kinds, truth: Kinds, plain: Sequence[Kinds], floors: Mapping[str, float] | float
+    given: Quantities,
+    truth: Quantities,
+    plain: Sequence[Quantities],
+    floors: Mapping[str, float] | float,
 ) -> list[Deviation]:
     """The largest deviation of each kind.
 

@@ -17,7 +17,7 @@ import torch
 
 from cells.engines import create_engine
 from darts.methods.gradient import LabelledBatch, SingleLevel
-from darts.searching.probe import Probe, Setting, build_probe, random_batch
+from darts.searching.probe import Probe, SearchSetting, build_probe, random_batch
 from darts.searching.recording import WARM_UP, RecordedIteration
 from darts.system.device import synchronise
 from ops.backends import BackendName
@@ -78,7 +78,7 @@ def _milliseconds(seconds: float) -> str:
 
 
 def measure_backends(
-    setting: Setting,
+    setting: SearchSetting,
     candidates: Sequence[BackendName],
     *,
     missing: Mapping[str, str] = {},
@@ -145,7 +145,7 @@ class _Timer:
         clock: Seconds that pass.
     """
 
-    def __init__(self, setting: Setting, probe: Probe, clock: Callable[[], float]) -> None:
+    def __init__(self, setting: SearchSetting, probe: Probe, clock: Callable[[], float]) -> None:
         self.setting, self.probe, self.clock = setting, probe, clock
         self._batch = random_batch(setting, 2 * setting.options.accumulate)
         self._engine: BackendName | None = None
@@ -177,7 +177,7 @@ class _Timer:
         self.probe.parts.iteration(batch, batch if trains else None)
 
 
-def _affordable(setting: Setting) -> Any:
+def _affordable(setting: SearchSetting) -> Any:
     """The options of the search, with few cells if two images would take seconds."""
     options = setting.options
     pixels = setting.dataset.image_size**2 / (64 if _divides(setting) else 1)
@@ -188,13 +188,13 @@ def _affordable(setting: Setting) -> Any:
     return replace(options, layers=_FEW_CELLS) if few else options
 
 
-def _divides(setting: Setting) -> bool:
+def _divides(setting: SearchSetting) -> bool:
     """Whether the stem divides the size of images by 8."""
     stem = setting.options.stem
     return stem == "imagenet" or (stem == "auto" and setting.dataset.image_size >= 96)
 
 
-def _largest(setting: Setting, unit: int) -> int:
+def _largest(setting: SearchSetting, unit: int) -> int:
     """The largest batch that may be timed."""
     batch = setting.options.batch_size
     if setting.device.type == "cpu":

@@ -29,7 +29,7 @@ _NO_COSTS = {
 
 
 @dataclass(frozen=True)
-class Setting:
+class SearchSetting:
     """Everything that decides what a search computes, and where.
 
     Attributes:
@@ -66,7 +66,7 @@ class Probe:
         self.parts.supernet.sample_channels(self.streams["channels"])
 
 
-def build_probe(setting: Setting, *, graphs: bool = False) -> Probe:
+def build_probe(setting: SearchSetting, *, graphs: bool = False) -> Probe:
     """Assemble a search as the run would, apart from the run.
 
     Random numbers come from streams of its own, and the state of torch's global generators is put
@@ -100,7 +100,7 @@ def build_probe(setting: Setting, *, graphs: bool = False) -> Probe:
     return Probe(parts, streams)
 
 
-def random_batch(setting: Setting, images: int, seed: int = 0) -> LabelledBatch:
+def random_batch(setting: SearchSetting, images: int, seed: int = 0) -> LabelledBatch:
     """A batch of noise on the device, in the number format and layout of a search's batches."""
     generator = torch.Generator().manual_seed(seed)
     size, options = setting.dataset.image_size, setting.options

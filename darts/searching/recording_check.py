@@ -19,8 +19,8 @@ from cells.engines import create_engine
 from darts.methods.gradient import Bilevel, SingleLevel
 from darts.runs.optimisers import set_learning_rate
 from darts.searching.backend_check import STATISTICS, CheckResult
-from darts.searching.deviations import Deviation, Kinds, deviations
-from darts.searching.probe import Probe, Setting, build_probe, random_batch
+from darts.searching.deviations import Deviation, Quantities, deviations
+from darts.searching.probe import Probe, SearchSetting, build_probe, random_batch
 from darts.searching.recording import WARM_UP, CudaGraphs, RecordedIteration, Scalars
 from darts.system.device import synchronise
 from ops.backends import BackendName
@@ -31,8 +31,8 @@ REPLAYS = 2
 
 # Some kernels of PyTorch add in any order, so that two runs differ in the last digits.
 _FLOORS = {"fp64": 1e-9, "fp32": 1e-4, "bf16": 2e-2}
-LOSSES = "losses"
-WEIGHTS = "change of the weights"
+STEP_LOSSES = "losses"
+MOVED = "change of the weights"
 ALPHA = "change of alpha and beta"
 SGD = "momentum of the weights"
 ADAM = "momentum of alpha and beta"
@@ -41,7 +41,7 @@ _COARSE = 100.0
 
 
 def check_recording(
-    setting: Setting, backend: BackendName, recorder: CudaGraphs | None = None
+    setting: SearchSetting, backend: BackendName, recorder: CudaGraphs | None = None
 ) -> CheckResult:
     """Check the recorded iterations of a search on its device, with its shapes and precision.
 
@@ -73,7 +73,7 @@ def check_recording(
     )
 
 
-def _compare(setting: Setting, probe: Probe, recorder: CudaGraphs) -> list[Deviation]:
+def _compare(setting: SearchSetting, probe: Probe, recorder: CudaGraphs) -> list[Deviation]:
     recorded = RecordedIteration(probe.parts.iteration, recorder, insist=True)
     method = setting.method
     worst: dict[str, Deviation] = {}
@@ -86,7 +86,7 @@ def _compare(setting: Setting, probe: Probe, recorder: CudaGraphs) -> list[Devia
 
 
 def _compare_kind(
-    setting: Setting, probe: Probe, recorded: RecordedIteration, *, bilevel: bool
+    setting: SearchSetting, probe: Probe, recorded: RecordedIteration, *, bilevel: bool
 ) -> Iterator[Deviation]:
     """The deviations of all replays of one kind of iteration."""
     problem, rate = probe.parts.problem, setting.options.learning_rate
@@ -106,7 +106,7 @@ def _compare_kind(
         synchronise(setting.device)
         before = _copied(_state(problem, adam))
 
-        def run(replayed: bool) -> Kinds:
+        def run(replayed: bool) -> Quantities:
             _put_back(_state(problem, adam), before)  # noqa: B023
             if replayed:
                 scalars = recorded(*batches)  # noqa: B023
@@ -146,12 +146,14 @@ def _put_back(state: Mapping[str, Tensor], values: Mapping[str, Tensor]) -> None
         tensor.copy_(values[name])
 
 
-def _outcome(scalars: Scalars, after: Mapping[str, Tensor], before: Mapping[str, Tensor]) -> Kinds:
+def _outcome(
+    scalars: Scalars, after: Mapping[str, Tensor], before: Mapping[str, Tensor]
+) -> Quantities:
     """What an iteration returned, and how it changed the state."""
     kinds: dict[str, dict[str, Tensor]] = {
-        LOSSES: {name: value.clone() for name, value in scalars.items() if "loss" in name},
+        STEP_LOSSES: {name: value.clone() for name, value in scalars.items() if "loss" in name},
         STATISTICS: {},
-        WEIGHTS: {},
+        MOVED: {},
         ALPHA: {},
         SGD: {},
         ADAM: {},
@@ -165,5 +167,5 @@ def _outcome(scalars: Scalars, after: Mapping[str, Tensor], before: Mapping[str,
         elif rest.endswith(("running_mean", "running_var")):
             kinds[STATISTICS][rest] = value.detach().clone()
         else:
-            kinds[WEIGHTS if owner == "weights" else ALPHA][rest] = value.detach() - before[name]
+            kinds[MOVED if owner == "weights" else ALPHA][rest] = value.detach() - before[name]
     return kinds

@@ -21,7 +21,7 @@ from darts.searching.backend_check import CheckResult, check_backend
 from darts.searching.choices import choice_key, keep_choice, read_choice
 from darts.searching.measuring import Measurement, measure_backends
 from darts.searching.options import SearchOptions
-from darts.searching.probe import Setting, build_probe
+from darts.searching.probe import SearchSetting, build_probe
 from darts.searching.recording import wants_graphs
 from darts.searching.recording_check import check_recording
 from darts.system import distributed
@@ -72,7 +72,7 @@ class Settled:
         }
 
 
-def settle(setting: Setting) -> Settled:
+def settle(setting: SearchSetting) -> Settled:
     """Measure and check what is not settled yet.
 
     Args:
@@ -87,7 +87,7 @@ def settle(setting: Setting) -> Settled:
     return checked(replace(setting, options=settled.options), settled)
 
 
-def _measured(setting: Setting) -> Settled:
+def _measured(setting: SearchSetting) -> Settled:
     """The choice for `auto`, from the cache or measured now."""
     options = setting.options
     if backend_of(options, setting.device) != "auto" or os.environ.get(VARIABLE):
@@ -115,16 +115,16 @@ def _measured(setting: Setting) -> Settled:
     return Settled(replace(options, backend=measurement.chosen), measurement, fresh=True)
 
 
-def _works(backend: BackendName, setting: Setting) -> bool:
+def _works(backend: BackendName, setting: SearchSetting) -> bool:
     return missing_backends([], setting.device.type)[backend] is None
 
 
 def checked(
-    setting: Setting,
+    setting: SearchSetting,
     settled: Settled,
     *,
-    backend_check: Callable[[Setting, BackendName], CheckResult] = check_backend,
-    graph_check: Callable[[Setting, BackendName], CheckResult] = check_recording,
+    backend_check: Callable[[SearchSetting, BackendName], CheckResult] = check_backend,
+    graph_check: Callable[[SearchSetting, BackendName], CheckResult] = check_recording,
 ) -> Settled:
     """Check the back end and the recorded iterations; switch off what is wrong.
 

@@ -26,7 +26,7 @@ from darts.searching.images import SearchImages
 from darts.searching.known import KnownAccuracies
 from darts.searching.memory import search_memory_advice
 from darts.searching.options import SearchOptions
-from darts.searching.probe import Setting
+from darts.searching.probe import SearchSetting
 from darts.searching.recording import RecordedIteration
 from darts.searching.result import CellSearchResult
 from darts.searching.scoring import SupernetScore, validated
@@ -92,7 +92,9 @@ class SearchTask:
         self.options = options
         self.diagnostics = Diagnostics(options, self.method, self.images)
         self.settled = settle(
-            Setting(options, self.dataset, self.device, self.space, self.method, self.stages[0])
+            SearchSetting(
+                options, self.dataset, self.device, self.space, self.method, self.stages[0]
+            )
         )
         self.options = self.settled.options
         self._adopt(self._assemble(self.space, measured=not options.resume))

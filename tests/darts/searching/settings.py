@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from darts.searching.backend_table import setting_of
+from darts.searching.backend_table import described_setting
 from darts.searching.options import SearchOptions, search_overlay
-from darts.searching.probe import Setting
+from darts.searching.probe import SearchSetting
 from darts.settings.parsing import options_from
 
 TINY = {
@@ -21,6 +21,6 @@ TINY = {
 }
 
 
-def tiny_setting(**settings: Any) -> Setting:
+def tiny_setting(**settings: Any) -> SearchSetting:
     """The setting of a search whose steps take milliseconds."""
-    return setting_of(options_from(SearchOptions, {**TINY, **settings}, search_overlay))
+    return described_setting(options_from(SearchOptions, {**TINY, **settings}, search_overlay))

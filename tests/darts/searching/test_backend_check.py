@@ -22,7 +22,7 @@ from darts.searching.backend_check import (
     check_backend,
 )
 from darts.searching.deviations import Deviation, deviations
-from darts.searching.probe import Setting
+from darts.searching.probe import SearchSetting
 from darts.searching.settling import Settled, checked
 from tests.darts.searching.settings import tiny_setting
 
@@ -147,7 +147,7 @@ def test_half_of_the_images_are_tried_where_memory_is_short(
 ) -> None:
     tried = []
 
-    def compare(setting: Setting, backend: str, images: int) -> list[Deviation]:
+    def compare(setting: SearchSetting, backend: str, images: int) -> list[Deviation]:
         tried.append(images)
         if images > 2:
             raise torch.OutOfMemoryError("CUDA out of memory")

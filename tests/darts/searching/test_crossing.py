@@ -10,11 +10,11 @@ from darts.methods.catalogue import METHODS, create_method
 from darts.methods.gradient import LabelledBatch
 from darts.runs.optimisers import set_learning_rate
 from darts.searching.crossing import Reads, outside_reads, static_inputs
-from darts.searching.probe import Probe, Setting, build_probe, random_batch
+from darts.searching.probe import Probe, SearchSetting, build_probe, random_batch
 from tests.darts.searching.settings import tiny_setting
 
 
-def batches_of(setting: Setting) -> dict[str, LabelledBatch]:
+def batches_of(setting: SearchSetting) -> dict[str, LabelledBatch]:
     names = ("training", "validation")
     return {name: random_batch(setting, 8, seed) for seed, name in enumerate(names)}
 

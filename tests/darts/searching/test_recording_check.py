@@ -14,14 +14,14 @@ from torch import Tensor
 
 from darts.methods.gradient import LabelledBatch
 from darts.searching import recording_check
-from darts.searching.probe import Probe, Setting, build_probe
+from darts.searching.probe import Probe, SearchSetting, build_probe
 from darts.searching.recording import Recordable, RecordedIteration, Scalars, Step
 from darts.searching.recording_check import (
     ADAM,
-    LOSSES,
+    MOVED,
     SGD,
     STATISTICS,
-    WEIGHTS,
+    STEP_LOSSES,
     check_recording,
 )
 from tests.darts.searching.settings import tiny_setting
@@ -61,10 +61,10 @@ class Tape:
         return replay, scalars
 
 
-def check(tape: Tape, monkeypatch: pytest.MonkeyPatch, setting: Setting) -> set[str]:
+def check(tape: Tape, monkeypatch: pytest.MonkeyPatch, setting: SearchSetting) -> set[str]:
     """The kinds of numbers that are wrong."""
 
-    def build(one: Setting) -> Probe:
+    def build(one: SearchSetting) -> Probe:
         tape.probe = build_probe(one)
         return tape.probe
 
@@ -121,8 +121,8 @@ def set_alphas(probe: Probe, kept: object) -> None:
 @pytest.mark.parametrize(
     ("precision", "tape", "kind"),
     [
-        ("bf16", Tape(learning_rate, set_rate), WEIGHTS),
-        ("fp32", Tape(selections, set_selections), LOSSES),
+        ("bf16", Tape(learning_rate, set_rate), MOVED),
+        ("fp32", Tape(selections, set_selections), STEP_LOSSES),
         ("fp64", Tape(alphas, set_alphas), ADAM),
     ],
     ids=["learning rate", "channels", "alpha"],
@@ -157,7 +157,7 @@ def test_a_graph_that_reads_an_old_batch_is_caught(
 
     monkeypatch.setattr(recording_check, "RecordedIteration", Deaf)
     wrong = check(Tape(), monkeypatch, tiny_setting(precision=precision, nodes=1))
-    assert {LOSSES, SGD, STATISTICS} <= wrong
+    assert {STEP_LOSSES, SGD, STATISTICS} <= wrong
 
 
 def test_a_graph_without_effect_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -175,7 +175,7 @@ def test_a_graph_without_effect_is_caught(monkeypatch: pytest.MonkeyPatch) -> No
             return replay, scalars
 
     wrong = check(Idle(), monkeypatch, tiny_setting(nodes=1))
-    assert {LOSSES, WEIGHTS, STATISTICS} <= wrong
+    assert {STEP_LOSSES, MOVED, STATISTICS} <= wrong
 
 
 def test_what_cannot_be_recorded_has_failed() -> None:
