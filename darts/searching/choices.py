@@ -48,7 +48,7 @@ TARGET_VARIABLE = "DARTS_NATIVE_TARGET"
 def choice_key(setting: SearchSetting) -> dict[str, Any]:
     """Everything that a measured choice depends on, as plain values."""
     options = setting.options
-    space = asdict(setting.space)
+    space, stage = asdict(setting.space), setting.stage
     return {
         "machine": {
             "device": device_name(setting.device),
@@ -66,7 +66,7 @@ def choice_key(setting: SearchSetting) -> dict[str, Any]:
             **{name: getattr(options, name) for name in _SETTINGS},
             "parts": options.chosen_parts,
             "drop_path": bool(options.drop_path),
-            "stage": None if setting.stage is None else repr(setting.stage),
+            "stage": stage and [stage.added_layers, stage.k, stage.kept, stage.selects],
             "space": {name: str(value) for name, value in space.items()},
             "image_size": setting.dataset.image_size,
             "classes": setting.dataset.num_classes,
