@@ -4,28 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from cells.topology import INPUTS, Topology
 from darts.report.frame import dress, inline_svg
+from darts.report.panels import Panel, PanelGrid, Trace
 from darts.report.style import (
     INK,
-    MUTED,
     OPERATION_COLOURS,
+    cell_title,
     operation_label,
     plain_text,
     state_name,
 )
 from genotypes.genotype import Genotype
 from genotypes.search_space import NONE
-
-_Entry = tuple[str, str, Literal["-", ":"]]
 
 
 @dataclass(frozen=True)
@@ -104,46 +101,38 @@ def plot_operations(
     """
     topology = topology_of(len(tables[0]), _inputs(genotype))
     kept = operations_by_edge(genotype, kind)
-    inputs, columns = topology.inputs, topology.inner[-1]
+    inputs = topology.inputs
     values = [value for table in tables for row in table for value in row]
     room = 0.06 * (max(values) - min(values)) + 1e-3
-    figure = Figure(figsize=(1.0 + 2.1 * columns, 0.9 + 1.35 * topology.nodes))
-    margins = {"left": 0.06, "bottom": 0.13, "right": 0.995, "top": 0.95}
-    grid = figure.add_gridspec(topology.nodes, columns, wspace=0.08, hspace=0.12, **margins)
-    shared: Axes | None = None
+    panels = []
     for edge in topology.edges:
-        axes = figure.add_subplot(
-            grid[edge.target - inputs, edge.source], sharex=shared, sharey=shared
-        )
-        shared = axes
         chosen = kept.get((edge.target, edge.source))
-        for column, operation in enumerate(operations):
-            axes.plot(
-                epochs,
-                [table[edge.index][column] for table in tables],
-                color=OPERATION_COLOURS.get(operation, INK),
-                linestyle=":" if operation == NONE else "-",
-                linewidth=2.6 if operation == chosen else 1.0,
-                marker="o" if len(epochs) == 1 else None,
+        first = edge.target == max(edge.source + 1, inputs)
+        panels.append(
+            Panel(
+                row=edge.target - inputs,
+                column=edge.source,
+                traces=[
+                    Trace(
+                        [table[edge.index][column] for table in tables],
+                        OPERATION_COLOURS.get(operation, INK),
+                        bold=operation == chosen,
+                        dotted=operation == NONE,
+                    )
+                    for column, operation in enumerate(operations)
+                ],
+                title=f"from {state_name(edge.source, inputs)}" if first else "",
+                label=f"node {edge.target - inputs}" if edge.source == 0 else "",
+                framed=chosen is not None,
             )
-        _dress(axes, frozen)
-        axes.set_ylim(min(values) - room, max(values) + room)
-        axes.tick_params(labelsize=7, labelbottom=edge.target == topology.inner[-1])
-        axes.tick_params(labelleft=edge.source == 0)
-        if edge.target == max(edge.source + 1, inputs):
-            axes.set_title(f"from {state_name(edge.source, inputs)}", fontsize=9, color=MUTED)
-        if edge.source == 0:
-            axes.set_ylabel(f"node {edge.target - inputs}", fontsize=9, color=INK)
-        if chosen:
-            axes.patch.set_facecolor("#f6f8fa")
-            for side in axes.spines.values():
-                side.set(visible=True, color=INK, linewidth=1.2)
-    entries: list[_Entry] = [
-        (operation_label(name), OPERATION_COLOURS.get(name, INK), ":" if name == NONE else "-")
+        )
+    legend = [
+        (operation_label(name), OPERATION_COLOURS.get(name, INK), name == NONE)
         for name in operations
     ]
-    _legend(figure, entries)
-    return inline_svg(figure, f"operations {kind}")
+    name = f"Softmax of alpha of each edge of the {cell_title(kind)} over the epochs"
+    low, high = min(values) - room, max(values) + room
+    return PanelGrid(name, epochs, panels, legend, low, high, frozen).svg()
 
 
 def plot_edges(
@@ -166,29 +155,29 @@ def plot_edges(
     """
     topology = topology_of(len(tables[0]), _inputs(genotype))
     kept = operations_by_edge(genotype, kind)
-    figure = Figure(figsize=(1.0 + 2.6 * topology.nodes, 2.6))
-    panels = figure.subplots(1, topology.nodes, sharey=True, squeeze=False)[0]
-    figure.subplots_adjust(0.06, 0.24, 0.995, 0.9, wspace=0.08)
-    for target, axes in zip(topology.inner, panels, strict=True):
-        for edge in topology.incoming(target):
-            axes.plot(
-                epochs,
-                [table[edge.index] for table in tables],
-                color=colours[edge.source % len(colours)],
-                linewidth=2.6 if (target, edge.source) in kept else 1.0,
-                marker="o" if len(epochs) == 1 else None,
-            )
-        _dress(axes, frozen)
-        axes.set_ylim(0, 1.06 * max(value for table in tables for value in table))
-        axes.set_title(f"node {target - topology.inputs}", fontsize=9, color=INK)
-        axes.tick_params(labelsize=7)
-    sources = range(topology.inner[-1])
-    entries: list[_Entry] = [
-        (f"from {state_name(source, topology.inputs)}", colours[source % len(colours)], "-")
-        for source in sources
+    panels = [
+        Panel(
+            row=0,
+            column=target - topology.inputs,
+            traces=[
+                Trace(
+                    [table[edge.index] for table in tables],
+                    colours[edge.source % len(colours)],
+                    bold=(target, edge.source) in kept,
+                )
+                for edge in topology.incoming(target)
+            ],
+            title=f"node {target - topology.inputs}",
+        )
+        for target in topology.inner
     ]
-    _legend(figure, entries)
-    return inline_svg(figure, f"edges {kind}")
+    legend = [
+        (f"from {state_name(source, topology.inputs)}", colours[source % len(colours)], False)
+        for source in range(topology.inner[-1])
+    ]
+    name = f"Softmax of beta of the inputs of each node of the {cell_title(kind)} over the epochs"
+    high = 1.06 * max(value for table in tables for value in table)
+    return PanelGrid(name, epochs, panels, legend, 0, high, frozen, size=(200.0, 140.0)).svg()
 
 
 def _thinned(curve: Curve, most: int = 2000) -> Curve:
@@ -226,16 +215,6 @@ def operations_by_edge(genotype: Genotype | None, kind: str) -> Mapping[tuple[in
     }
 
 
-def _legend(figure: Figure, entries: Sequence[_Entry]) -> None:
-    """Add a legend below the panels; entries are (label, colour, line style)."""
-    handles = [Line2D([], [], color=colour, linestyle=style) for _, colour, style in entries]
-    labels = [label for label, *_ in entries]
-    style = {"frameon": False, "fontsize": 8, "labelcolor": INK}
-    figure.legend(handles, labels, loc="lower center", ncols=len(entries), **style)
-
-
-def _dress(axes: Axes, frozen: float = 0) -> None:
-    if frozen:
-        axes.axvspan(0, frozen, color="#eef1f5", linewidth=0, zorder=0)
+def _dress(axes: Axes) -> None:
     dress(axes)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
