@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ops.chains import Stage, run_chain, takes_chain
+from ops.chains import ChainStage, run_chain, takes_chain
 from ops.regularize import Noise, drop_path, path_mask
 
 
@@ -67,7 +67,7 @@ class ConvNorm(nn.Module):
         return self.relu(self.norm(self.conv(x)))
 
 
-def chain_of(layers: Sequence[ConvNorm]) -> tuple[Stage, ...]:
+def chain_of(layers: Sequence[ConvNorm]) -> tuple[ChainStage, ...]:
     """The stages of these layers, without the last one's ReLU.
 
     >>> [stage.relu for stage in chain_of([ConvNorm(3, 8, relu=True), ConvNorm(8, 8)])]
@@ -75,7 +75,8 @@ def chain_of(layers: Sequence[ConvNorm]) -> tuple[Stage, ...]:
     """
     relus = [False, *(isinstance(layer.relu, nn.ReLU) for layer in layers[:-1])]
     return tuple(
-        Stage(layer.norm, (layer.conv,), relu) for layer, relu in zip(layers, relus, strict=True)
+        ChainStage(layer.norm, (layer.conv,), relu)
+        for layer, relu in zip(layers, relus, strict=True)
     )
 
 

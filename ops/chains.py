@@ -23,10 +23,10 @@ from torch.nn.modules import module as modules
 
 from ops.backends import BACKENDS, VARIABLE, BackendError
 from ops.native import build
-from ops.native.chain import Stage, load, run_chain
+from ops.native.chain import ChainStage, load, run_chain
 from ops.native.kernels import REALS
 
-__all__ = ["Chained", "Stage", "prepare_chains", "run_chain", "takes_chain"]
+__all__ = ["ChainStage", "Chained", "prepare_chains", "run_chain", "takes_chain"]
 
 _log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ class Chained(nn.Module):
     """
 
     @property
-    def stages(self) -> tuple[Stage, ...]:
+    def stages(self) -> tuple[ChainStage, ...]:
         """The stages; without any, only the layers compute."""
         return ()
 
@@ -70,11 +70,11 @@ class Chained(nn.Module):
         return y if add is None else add + y
 
 
-def takes_chain(stages: Sequence[Stage], x: Tensor) -> bool:
+def takes_chain(stages: Sequence[ChainStage], x: Tensor) -> bool:
     """Whether `run_chain` can compute these stages on `x` `[B, C, H, W]` now.
 
     >>> norm, conv = nn.BatchNorm2d(4), nn.Conv2d(4, 4, 1, bias=False)
-    >>> takes_chain([Stage(norm, (conv,))], torch.ones(2, 4, 8, 8))  # not channels_last
+    >>> takes_chain([ChainStage(norm, (conv,))], torch.ones(2, 4, 8, 8))  # not channels_last
     False
     """
     return (
@@ -138,7 +138,7 @@ def _takes_norm(norm: nn.BatchNorm2d, dtype: torch.dtype) -> bool:
     )
 
 
-def _suits(stage: Stage) -> bool:
+def _suits(stage: ChainStage) -> bool:
     first = stage.convolutions[0]
     size, groups = first.kernel_size[0], first.groups
     around = first.dilation[0] * (size // 2)

@@ -17,7 +17,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from ops.chains import Chained, Stage
+from ops.chains import Chained, ChainStage
 from ops.partial import ChannelError
 from ops.regularize import RandomModule, draw_normal
 
@@ -105,8 +105,8 @@ class ReluConvBn(Chained):
         self.norm = nn.BatchNorm2d(c_out, affine=affine)
 
     @property
-    def stages(self) -> tuple[Stage, ...]:
-        return (Stage(self.norm, (self.conv,)),)
+    def stages(self) -> tuple[ChainStage, ...]:
+        return (ChainStage(self.norm, (self.conv,)),)
 
     def layered(self, x: Tensor) -> Tensor:
         return self.after_relu(self.relu(x))
@@ -130,8 +130,8 @@ class NormalConv(Chained):
         self.norm = nn.BatchNorm2d(channels, affine=affine)
 
     @property
-    def stages(self) -> tuple[Stage, ...]:
-        return (Stage(self.norm, (self.conv,)),)
+    def stages(self) -> tuple[ChainStage, ...]:
+        return (ChainStage(self.norm, (self.conv,)),)
 
     def layered(self, x: Tensor) -> Tensor:
         return self.norm(self.conv(self.relu(x)))
@@ -164,8 +164,8 @@ class FactorizedReduce(Chained):
         self.norm = nn.BatchNorm2d(c_out, affine=affine)
 
     @property
-    def stages(self) -> tuple[Stage, ...]:
-        return (Stage(self.norm, (self.conv1, self.conv2)),)
+    def stages(self) -> tuple[ChainStage, ...]:
+        return (ChainStage(self.norm, (self.conv1, self.conv2)),)
 
     def layered(self, x: Tensor) -> Tensor:
         return self.after_relu(self.relu(x))
@@ -195,10 +195,10 @@ class SeparableConv(Chained):
         self.norm2 = nn.BatchNorm2d(channels, affine=affine)
 
     @property
-    def stages(self) -> tuple[Stage, ...]:
+    def stages(self) -> tuple[ChainStage, ...]:
         return (
-            Stage(self.norm1, (self.depthwise1, self.pointwise1)),
-            Stage(self.norm2, (self.depthwise2, self.pointwise2)),
+            ChainStage(self.norm1, (self.depthwise1, self.pointwise1)),
+            ChainStage(self.norm2, (self.depthwise2, self.pointwise2)),
         )
 
     def layered(self, x: Tensor) -> Tensor:
@@ -221,8 +221,8 @@ class DilatedConv(Chained):
         self.norm = nn.BatchNorm2d(channels, affine=affine)
 
     @property
-    def stages(self) -> tuple[Stage, ...]:
-        return (Stage(self.norm, (self.depthwise, self.pointwise)),)
+    def stages(self) -> tuple[ChainStage, ...]:
+        return (ChainStage(self.norm, (self.depthwise, self.pointwise)),)
 
     def layered(self, x: Tensor) -> Tensor:
         return self.norm(self.pointwise(self.depthwise(self.relu(x))))

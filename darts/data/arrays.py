@@ -12,14 +12,14 @@ from torch import Tensor
 
 from darts.data.array_forms import Reading, found_keys, read_classes, read_labels
 from darts.data.dataset import ImageTensor
-from darts.data.folder_parts import Part
+from darts.data.folder_parts import FolderPart
 from darts.data.source import Source
 from darts.errors import UserError
 
 _MOST_CLASSES = 100_000
 
 
-def open_array(path: Path, part: Part | None = None) -> Source:
+def open_array(path: Path, part: FolderPart | None = None) -> Source:
     """Open an .npz archive.
 
     Images are best uint8 of shape `[N, H, W, 3]`, `[N, H, W, 1]` or `[N, H, W]`; labels are best
@@ -95,7 +95,7 @@ def _check_lengths(path: Path, labels: dict[str, Tensor], images: dict[str, np.n
             )
 
 
-def _load(path: Path, part: Part | None) -> tuple[dict[str, np.ndarray], str]:
+def _load(path: Path, part: FolderPart | None) -> tuple[dict[str, np.ndarray], str]:
     """The arrays under our names, and what the test images are."""
     if not path.is_file():
         raise UserError(f"array:{path}: there is no such file")

@@ -11,9 +11,9 @@ from typing import Literal
 from darts.data.scanning import Scan, has_images
 from darts.errors import UserError
 
-Part = Literal["train", "val", "test"]
+FolderPart = Literal["train", "val", "test"]
 
-_NAMES: dict[str, Part] = {
+_NAMES: dict[str, FolderPart] = {
     **dict.fromkeys(("train", "training", "trn"), "train"),
     **dict.fromkeys(("val", "valid", "validation", "validate", "dev"), "val"),
     **dict.fromkeys(("test", "testing", "tst", "eval"), "test"),
@@ -21,7 +21,7 @@ _NAMES: dict[str, Part] = {
 _LEVELS = 3  # Folders that hold nothing but one folder.
 
 
-def part_of(name: str) -> Part | None:
+def part_of(name: str) -> FolderPart | None:
     """The part that the name of a folder stands for.
 
     >>> part_of("Training_Set"), part_of("seg_test"), part_of("valid"), part_of("contest")
@@ -43,7 +43,7 @@ class FolderParts:
     """
 
     train: Path
-    others: dict[Part, Path]
+    others: dict[FolderPart, Path]
     notes: tuple[str, ...] = ()
 
 
@@ -62,7 +62,7 @@ def find_parts(root: Path, scan: Scan) -> FolderParts:
     inner = _entered(root, scan)
     if inner != root:
         notes.append(f"The data set was found in {inner}.")
-    named: dict[Part, list[Path]] = {}
+    named: dict[FolderPart, list[Path]] = {}
     rest = []
     for name in scan.folders(inner):
         part, place = part_of(name), inner / name
@@ -88,7 +88,7 @@ def find_parts(root: Path, scan: Scan) -> FolderParts:
     return FolderParts(found.pop("train"), found, tuple(notes))
 
 
-def _are_parts(named: dict[Part, list[Path]], rest: list[str], scan: Scan) -> bool:
+def _are_parts(named: dict[FolderPart, list[Path]], rest: list[str], scan: Scan) -> bool:
     """Whether folders named like test parts are parts although there is no training part."""
     return not rest and any(scan.folders(place) for places in named.values() for place in places)
 
@@ -106,7 +106,7 @@ def _entered(root: Path, scan: Scan) -> Path:
     return place
 
 
-def _inside_part(place: Path, part: Part, scan: Scan) -> Path:
+def _inside_part(place: Path, part: FolderPart, scan: Scan) -> Path:
     """The folder of a part, or the one of the same part inside it (seg_train/seg_train)."""
     inside = scan.folders(place)
     if len(inside) == 1 and part_of(inside[0]) == part and scan.folders(place / inside[0]):

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from darts.data.dataset import ImageSet
 from darts.data.duplicates import duplicate_sentences
-from darts.data.folder_parts import FolderParts, Part, find_parts
+from darts.data.folder_parts import FolderPart, FolderParts, find_parts
 from darts.data.imagenet import validation_classes
 from darts.data.pixels import DEEP_MODES
 from darts.data.scanning import Scan
@@ -27,7 +27,7 @@ _MOST = 0.9  # share of images that must have a size to be that of all
 _EVERY = 5
 
 
-def open_folder(root: Path, workers: int, name: str, part: Part | None = None) -> Source:
+def open_folder(root: Path, workers: int, name: str, part: FolderPart | None = None) -> Source:
     """Open a folder that holds train/CLASS/* and test/CLASS/* (or val/CLASS/*), or only CLASS/*.
 
     Parts are known by their usual names (`darts.data.folder_parts`). If there are test/ and val/,
@@ -84,7 +84,7 @@ def open_folder(root: Path, workers: int, name: str, part: Part | None = None) -
     )
 
 
-def _tested(parts: FolderParts, scan: Scan, part: Part | None) -> Part | None:
+def _tested(parts: FolderParts, scan: Scan, part: FolderPart | None) -> FolderPart | None:
     """The part that the test images come from; None if there is none."""
     if part is not None and part not in parts.others:
         have = ", ".join(f"{place.name}/" for place in parts.others.values()) or "none"
@@ -96,7 +96,7 @@ def _tested(parts: FolderParts, scan: Scan, part: Part | None) -> Part | None:
     return "val"
 
 
-def _unused(parts: FolderParts, tested: Part) -> list[str]:
+def _unused(parts: FolderParts, tested: FolderPart) -> list[str]:
     return [
         f"{place.name}/ is not used; --test-part {part} tests on it."
         for part, place in parts.others.items()

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from darts.errors import UserError
 from darts.settings.options import PHOTOGRAPH_SIZE
-from ops.chains import Stage, run_chain, takes_chain
+from ops.chains import ChainStage, run_chain, takes_chain
 
 # The stem multiplier of the code of DARTS, used by all stems except retraining on ImageNet.
 MULTIPLIER = 3
@@ -59,7 +59,7 @@ class CifarStem(CellStem):
         self.norm = nn.BatchNorm2d(width)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        stages = (Stage(self.norm, (self.conv,), relu=False),)
+        stages = (ChainStage(self.norm, (self.conv,), relu=False),)
         if self._chained and takes_chain(stages, images):
             state = run_chain(stages, images)
         else:

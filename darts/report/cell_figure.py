@@ -8,7 +8,7 @@ from matplotlib.patches import FancyBboxPatch, PathPatch, Polygon
 from matplotlib.path import Path
 
 from darts.report.cell_graph import Strengths, cell_graph
-from darts.report.cell_picture import Box, Curve, Line, arrow_head, bends, cell_picture
+from darts.report.cell_picture import DrawnBox, DrawnCurve, Line, arrow_head, bends, cell_picture
 from darts.report.style import PAPER, plain_text
 from genotypes.genotype import Genotype
 
@@ -31,16 +31,16 @@ def cell_figure(genotype: Genotype, kind: str, strengths: Strengths | None = Non
     axes.set(xlim=(0, picture.width), ylim=(picture.height, 0))
     for order, shape in enumerate(picture.shapes):
         match shape:
-            case Box():
+            case DrawnBox():
                 _box(axes, shape, order)
-            case Curve():
+            case DrawnCurve():
                 _curve(axes, shape, order)
             case Line():
                 _text(axes, shape, order)
     return figure
 
 
-def _box(axes: Axes, box: Box, order: int) -> None:
+def _box(axes: Axes, box: DrawnBox, order: int) -> None:
     corner = (box.centre[0] - box.size[0] / 2, box.centre[1] - box.size[1] / 2)
     axes.add_patch(
         FancyBboxPatch(
@@ -55,7 +55,7 @@ def _box(axes: Axes, box: Box, order: int) -> None:
     )
 
 
-def _curve(axes: Axes, curve: Curve, order: int) -> None:
+def _curve(axes: Axes, curve: DrawnCurve, order: int) -> None:
     points, codes = [curve.points[0]], [Path.MOVETO]
     for piece in bends(curve):
         points += piece

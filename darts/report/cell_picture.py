@@ -23,7 +23,7 @@ ARROW = 7.0
 
 
 @dataclass(frozen=True)
-class Box:
+class DrawnBox:
     """A rectangle with rounded corners; a circle if `radius` is half of its size."""
 
     centre: Point
@@ -35,7 +35,7 @@ class Box:
 
 
 @dataclass(frozen=True)
-class Curve:
+class DrawnCurve:
     """A smooth curve, horizontal at each of its points, perhaps with an arrow at its end."""
 
     points: tuple[Point, ...]
@@ -57,7 +57,7 @@ class Line:
     lowered: str = ""
 
 
-Shape = Box | Curve | Line
+DrawnShape = DrawnBox | DrawnCurve | Line
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class CellPicture:
     width: float
     height: float
     title: str
-    shapes: tuple[Shape, ...]
+    shapes: tuple[DrawnShape, ...]
 
 
 # The same cell is written as SVG and as PNG, and often again after the next epoch.
@@ -94,19 +94,19 @@ def cell_picture(graph: CellGraph) -> CellPicture:
         return round(left + point[0], 2), round(top + layout.height - point[1], 2)
 
     middle = (width - text_width(kind, 15) - 14 + text_width(name, 17, bold=True)) / 2
-    shapes: list[Shape] = [
+    shapes: list[DrawnShape] = [
         Line((middle, _MARGIN + 10), name, 17, INK, "end", "bold"),
         Line((middle + 14, _MARGIN + 10), kind, 15, MUTED, "start"),
     ]
     styles = [(p.family.line, p.width, arrow) for p in graph.pills for arrow in (False, True)]
     styles += [(LINE, 1.3, True)] * len(graph.concat)
     for route, style in zip(layout.routes, styles, strict=True):
-        shapes.append(Curve(tuple(map(at, route)), *style))
+        shapes.append(DrawnCurve(tuple(map(at, route)), *style))
     shapes += _boxes(graph, layout, at)
     x, y = (width - legend_width) / 2, height - _MARGIN - 8
     for colour, label, step in legend:
         if colour:
-            shapes.append(Box((x + 7, y), (14, 10), colour, colour, 2.5))
+            shapes.append(DrawnBox((x + 7, y), (14, 10), colour, colour, 2.5))
         shapes.append(Line((x + (20 if colour else 0), y), label, 11, MUTED, "start"))
         x += step
     return CellPicture(width, height, f"{name}: {kind}", tuple(shapes))
@@ -139,19 +139,19 @@ def _pill_size(pill: Pill) -> Point:
     return text_width(pill.text, 12) + 16, _PILL
 
 
-def _boxes(graph: CellGraph, layout: Layout, at: Callable[[Point], Point]) -> Iterator[Shape]:
+def _boxes(graph: CellGraph, layout: Layout, at: Callable[[Point], Point]) -> Iterator[DrawnShape]:
     keys: list[tuple[Key, str]] = [(k, f"k−{graph.inputs - k}") for k in range(graph.inputs)]
     for key, index in [*keys, ("output", "k")]:
         centre = at(layout.centres[key])
-        yield Box(centre, _STATE, INK, INK, 9)
+        yield DrawnBox(centre, _STATE, INK, INK, 9)
         yield Line(centre, "c", 14, PAPER, style="italic", lowered=index)
     for state in graph.inner:
         centre = at(layout.centres[state])
-        yield Box(centre, (_NODE, _NODE), PAPER, INK, _NODE / 2, 1.6)
+        yield DrawnBox(centre, (_NODE, _NODE), PAPER, INK, _NODE / 2, 1.6)
         yield Line(centre, str(state - graph.inputs), 13, INK)
     for number, pill in enumerate(graph.pills):
         centre = at(layout.centres[f"pill {number}"])
-        yield Box(centre, _pill_size(pill), pill.family.fill, pill.family.line, 7)
+        yield DrawnBox(centre, _pill_size(pill), pill.family.fill, pill.family.line, 7)
         yield Line(centre, pill.text, 12, INK)
 
 
@@ -164,7 +164,7 @@ def _legend(graph: CellGraph) -> Iterator[tuple[str | None, str, float]]:
         yield None, "↓2  stride 2", text_width("↓2  stride 2", 11) + 16
 
 
-def bends(curve: Curve) -> Sequence[tuple[Point, Point, Point]]:
+def bends(curve: DrawnCurve) -> Sequence[tuple[Point, Point, Point]]:
     """The curve after its first point as cubic Bézier pieces: two controls and an end.
 
     A curve with an arrow ends where the arrow's head begins.
@@ -179,7 +179,7 @@ def bends(curve: Curve) -> Sequence[tuple[Point, Point, Point]]:
     return pieces
 
 
-def arrow_head(curve: Curve) -> tuple[Point, Point, Point]:
+def arrow_head(curve: DrawnCurve) -> tuple[Point, Point, Point]:
     """The corners of the arrow at the end of the curve, which points to the right."""
     x, y = curve.points[-1]
     half = 2.6 + curve.width / 2

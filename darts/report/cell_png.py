@@ -10,7 +10,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from darts.report.cell_picture import Box, CellPicture, Curve, Line, arrow_head, bends
+from darts.report.cell_picture import CellPicture, DrawnBox, DrawnCurve, Line, arrow_head, bends
 from darts.report.layout import Point
 from darts.report.style import CELL_DPI, PAPER
 
@@ -28,9 +28,9 @@ def png_of(picture: CellPicture) -> bytes:
     canvas = ImageDraw.Draw(image)
     for shape in picture.shapes:
         match shape:
-            case Box():
+            case DrawnBox():
                 _box(canvas, shape, scale)
-            case Curve():
+            case DrawnCurve():
                 _curve(canvas, shape, scale)
             case Line():
                 _text(canvas, shape, scale)
@@ -41,7 +41,7 @@ def png_of(picture: CellPicture) -> bytes:
     return stream.getvalue()
 
 
-def _box(canvas: ImageDraw.ImageDraw, box: Box, scale: float) -> None:
+def _box(canvas: ImageDraw.ImageDraw, box: DrawnBox, scale: float) -> None:
     (x, y), (width, height) = box.centre, box.size
     # The line is centred on the edge, as in SVG; Pillow draws it inside.
     width, height = width + box.width, height + box.width
@@ -56,7 +56,7 @@ def _box(canvas: ImageDraw.ImageDraw, box: Box, scale: float) -> None:
     )
 
 
-def _curve(canvas: ImageDraw.ImageDraw, curve: Curve, scale: float) -> None:
+def _curve(canvas: ImageDraw.ImageDraw, curve: DrawnCurve, scale: float) -> None:
     points = [curve.points[0]]
     for piece in bends(curve):
         points += _samples(points[-1], *piece)

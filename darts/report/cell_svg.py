@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from xml.sax.saxutils import escape, quoteattr
 
-from darts.report.cell_picture import Box, CellPicture, Curve, Line, Shape, arrow_head, bends
+from darts.report.cell_picture import (
+    CellPicture,
+    DrawnBox,
+    DrawnCurve,
+    DrawnShape,
+    Line,
+    arrow_head,
+    bends,
+)
 from darts.report.layout import Point
 from darts.report.style import PAPER
 
@@ -31,9 +39,9 @@ def svg_of(picture: CellPicture) -> bytes:
     return ("\n".join(lines) + "\n").encode()
 
 
-def _element(shape: Shape) -> str:
+def _element(shape: DrawnShape) -> str:
     match shape:
-        case Box():
+        case DrawnBox():
             (x, y), (width, height) = shape.centre, shape.size
             return (
                 f'<rect x="{_number(x - width / 2)}" y="{_number(y - height / 2)}" '
@@ -41,13 +49,13 @@ def _element(shape: Shape) -> str:
                 f'rx="{_number(shape.radius)}" fill="{shape.fill}" stroke="{shape.line}" '
                 f'stroke-width="{_number(shape.width)}"/>'
             )
-        case Curve():
+        case DrawnCurve():
             return _curve(shape)
         case Line():
             return _text(shape)
 
 
-def _curve(curve: Curve) -> str:
+def _curve(curve: DrawnCurve) -> str:
     pieces = "".join(f" C{' '.join(map(_point, piece))}" for piece in bends(curve))
     path = (
         f'<path d="M{_point(curve.points[0])}{pieces}" fill="none" stroke="{curve.colour}" '

@@ -137,8 +137,8 @@ class PanelGrid:
             ]
             wide = 2.4 if trace.bold else 1.0
             if len(points) == 1:
-                x, y = map(_n, points[0])
-                yield f'<circle cx="{x}" cy="{y}" r="{_n(wide + 1)}" fill="{trace.colour}"/>'
+                at = 'cx="{}" cy="{}"'.format(*map(_n, points[0]))
+                yield f'<circle {at} r="{_n(wide + 1)}" fill="{trace.colour}"/>'
             elif points:
                 yield _path(points, trace.colour, wide, dotted=trace.dotted)
         if panel.title:

@@ -24,6 +24,7 @@ from darts.searching.measuring import Measurement
 from darts.searching.probe import SearchSetting
 from darts.system.device import device_name
 from ops.backends import BACKENDS
+from ops.native.target import TARGET_VARIABLE
 
 # The settings of a search that change what its steps compute, and how much of it.
 _SETTINGS = (
@@ -42,7 +43,6 @@ _SETTINGS = (
     "order",
     "cuda_graphs",
 )
-TARGET_VARIABLE = "DARTS_NATIVE_TARGET"
 
 
 def choice_key(setting: SearchSetting) -> dict[str, Any]:

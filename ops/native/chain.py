@@ -22,7 +22,7 @@ _SOURCE = "chain.cpp"
 _Word = ctypes.c_int64
 
 
-class Stage(NamedTuple):
+class ChainStage(NamedTuple):
     """One stage of a chain: BN(pointwise · depthwise · ReLU(x)), or BN(conv · ReLU(x)).
 
     Attributes:
@@ -70,7 +70,7 @@ class _Fixed(NamedTuple):
     momentum: int
 
     @classmethod
-    def of(cls, stage: Stage, vector: int) -> _Fixed:
+    def of(cls, stage: ChainStage, vector: int) -> _Fixed:
         first, norm = stage.convolutions[0], stage.norm
         separable = stage.separable
         halves = len(stage.convolutions) == 2 and not separable
@@ -109,7 +109,7 @@ def load(dtype: torch.dtype) -> ctypes.CDLL:
 
 
 def run_chain(
-    stages: Sequence[Stage],
+    stages: Sequence[ChainStage],
     x: Tensor,
     *,
     relu: bool = False,
@@ -156,7 +156,7 @@ def _bits(number: float) -> int:
     return int(struct.unpack("q", struct.pack("d", number))[0])
 
 
-def _addresses(stage: Stage, tensors: Sequence[Tensor]) -> list[int]:
+def _addresses(stage: ChainStage, tensors: Sequence[Tensor]) -> list[int]:
     """Addresses of the parameters of a stage, or of their gradients, as `StageCall` has them."""
     found = [tensor.data_ptr() for tensor in tensors]
     if stage.separable:
@@ -182,7 +182,7 @@ class _Chain(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any,
-        stages: Sequence[Stage],
+        stages: Sequence[ChainStage],
         relus: tuple[bool, bool],
         mask: Tensor | None,
         add: Tensor | None,

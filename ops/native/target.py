@@ -12,7 +12,7 @@ import platform
 from dataclasses import dataclass
 from pathlib import Path
 
-VARIABLE = "DARTS_NATIVE_TARGET"
+TARGET_VARIABLE = "DARTS_NATIVE_TARGET"
 NATIVE = "native"
 
 
@@ -21,7 +21,7 @@ class TargetError(ValueError):
 
 
 @dataclass(frozen=True)
-class Target:
+class NativeTarget:
     """A class of processors.
 
     >>> TARGETS["avx2"].vectors
@@ -45,37 +45,37 @@ class Target:
 TARGETS = {
     one.name: one
     for one in (
-        Target(
+        NativeTarget(
             "avx512",
             (16, 8),
             ("-march=x86-64-v4",),
             frozenset({"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"}),
             "AVX-512",
         ),
-        Target(
+        NativeTarget(
             "avx2", (8,), ("-march=x86-64-v3",), frozenset({"avx2", "fma", "bmi2"}), "AVX2 with FMA"
         ),
-        Target("sse", (4,), ("-march=x86-64-v2",), frozenset({"sse4_2"}), "SSE 4.2"),
-        Target("neon", (4,), ("-march=armv8-a",), frozenset({"asimd"}), "NEON of 64-bit Arm"),
+        NativeTarget("sse", (4,), ("-march=x86-64-v2",), frozenset({"sse4_2"}), "SSE 4.2"),
+        NativeTarget("neon", (4,), ("-march=armv8-a",), frozenset({"asimd"}), "NEON of 64-bit Arm"),
     )
 }
 
 
-def chosen_target() -> Target:
+def chosen_target() -> NativeTarget:
     """The target that DARTS_NATIVE_TARGET names; this processor's own if it names none.
 
     Raises:
         TargetError: The target is unknown, or this processor cannot run it.
     """
-    name = os.environ.get(VARIABLE) or NATIVE
+    name = os.environ.get(TARGET_VARIABLE) or NATIVE
     if name == NATIVE:
         return _own_target()
     if name not in TARGETS:
-        raise TargetError(f"{VARIABLE} is {name!r}; valid: {', '.join((NATIVE, *TARGETS))}.")
+        raise TargetError(f"{TARGET_VARIABLE} is {name!r}; valid: {', '.join((NATIVE, *TARGETS))}.")
     target = TARGETS[name]
     if not target.needs <= _features():
         raise TargetError(
-            f"{VARIABLE} is {name!r}, but this processor has no {target.title}. "
+            f"{TARGET_VARIABLE} is {name!r}, but this processor has no {target.title}. "
             f"Unset the variable to compile for this processor."
         )
     return target
@@ -86,19 +86,19 @@ def describe_target() -> str:
     try:
         target = chosen_target()
     except TargetError:
-        return os.environ[VARIABLE]
+        return os.environ[TARGET_VARIABLE]
     return f"{target.name} ({target.title})"
 
 
 @functools.cache
-def _own_target() -> Target:
+def _own_target() -> NativeTarget:
     """The vectors of this processor; all its other instructions may be used, too."""
     has = _features()
     fitting = [one for one in TARGETS.values() if one.needs <= has]
     # Where nothing is known about the processor, short vectors run everywhere.
     vectors = fitting[0].vectors if fitting else (4,)
     title = fitting[0].title if fitting else "128-bit vectors"
-    return Target(NATIVE, vectors, ("-march=native",), frozenset(), title)
+    return NativeTarget(NATIVE, vectors, ("-march=native",), frozenset(), title)
 
 
 @functools.cache

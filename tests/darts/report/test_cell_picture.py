@@ -15,7 +15,7 @@ import torch
 from PIL import Image, ImageColor
 
 from darts.report.cell_graph import CellGraph, Pill, cell_graph
-from darts.report.cell_picture import Box, CellPicture, Curve, Line, bends, cell_picture
+from darts.report.cell_picture import CellPicture, DrawnBox, DrawnCurve, Line, bends, cell_picture
 from darts.report.cell_png import _font, png_of
 from darts.report.cell_svg import svg_of
 from darts.report.style import INK, OTHER, SEPARABLE
@@ -55,7 +55,7 @@ def extent(line: Line) -> tuple[float, float]:
 def test_texts_fit_their_boxes_and_no_two_overlap(graph: CellGraph) -> None:
     picture = cell_picture(graph)
     lines = [shape for shape in picture.shapes if isinstance(shape, Line)]
-    boxes = {shape.centre: shape for shape in picture.shapes if isinstance(shape, Box)}
+    boxes = {shape.centre: shape for shape in picture.shapes if isinstance(shape, DrawnBox)}
     assert [line.text for line in lines if line.at in boxes and not line.lowered] == [
         *(str(state - graph.inputs) for state in graph.inner),
         *(pill.text for pill in graph.pills),
@@ -76,7 +76,7 @@ def test_texts_fit_their_boxes_and_no_two_overlap(graph: CellGraph) -> None:
 def test_inputs_are_left_of_everything_and_the_output_is_right() -> None:
     picture = cell_picture(cell_graph(load_genotype("darts_v2"), "normal"))
     place = {line.lowered: line.at for line in picture.shapes if isinstance(line, Line)}
-    boxes = [shape.centre for shape in picture.shapes if isinstance(shape, Box)]
+    boxes = [shape.centre for shape in picture.shapes if isinstance(shape, DrawnBox)]
     inner = [centre for centre in boxes if centre[1] < picture.height - 34][3:]
     assert place["k−2"][0] == place["k−1"][0] < min(x for x, _ in inner)
     assert place["k−2"][1] < place["k−1"][1]  # y grows downwards.
@@ -84,7 +84,7 @@ def test_inputs_are_left_of_everything_and_the_output_is_right() -> None:
 
 
 def test_a_curve_ends_where_its_arrow_begins() -> None:
-    curve = Curve(((0.0, 0.0), (20.0, 10.0)), INK, 1.0, True)
+    curve = DrawnCurve(((0.0, 0.0), (20.0, 10.0)), INK, 1.0, True)
     (piece,) = bends(curve)
     assert np.allclose(piece, [(7.2, 0.0), (7.2, 10.0), (14.4, 10.0)])
 
@@ -118,14 +118,14 @@ def test_characters_that_xml_forbids_do_not_break_the_file() -> None:
     assert root.findtext(f"{SVG}title") == 'a�b "quoted": normal cell'
 
 
-def pixels(*shapes: Box | Curve | Line) -> np.ndarray:
+def pixels(*shapes: DrawnBox | DrawnCurve | Line) -> np.ndarray:
     content = png_of(CellPicture(36, 18, "", shapes))
     return np.asarray(Image.open(io.BytesIO(content)))
 
 
 def test_png_has_boxes_and_curves_where_they_belong() -> None:
-    box = Box((9, 9), (10, 10), SEPARABLE.fill, SEPARABLE.line, 2)
-    curve = Curve(((14.0, 9.0), (34.0, 9.0)), INK, 2.0, False)
+    box = DrawnBox((9, 9), (10, 10), SEPARABLE.fill, SEPARABLE.line, 2)
+    curve = DrawnCurve(((14.0, 9.0), (34.0, 9.0)), INK, 2.0, False)
     array = pixels(box, curve)
     assert array.shape == (40, 80, 3)  # 160 pixels per inch
     assert tuple(array[20, 20]) == ImageColor.getrgb(SEPARABLE.fill)

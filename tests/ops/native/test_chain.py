@@ -9,45 +9,47 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ops.native.chain import Stage, run_chain
+from ops.native.chain import ChainStage, run_chain
 from ops.primitives import depthwise, pointwise
 
 DOUBLE = torch.float64
 
 
-def separable(c_in: int, c_out: int, kernel: int, stride: int = 1, dilation: int = 1) -> Stage:
+def separable(c_in: int, c_out: int, kernel: int, stride: int = 1, dilation: int = 1) -> ChainStage:
     norm = nn.BatchNorm2d(c_out)
-    return Stage(norm, (depthwise(c_in, kernel, stride, dilation), pointwise(c_in, c_out)))
+    return ChainStage(norm, (depthwise(c_in, kernel, stride, dilation), pointwise(c_in, c_out)))
 
 
-def plain(c_in: int, c_out: int, relu: bool = True) -> Stage:
-    return Stage(nn.BatchNorm2d(c_out, momentum=0.3), (pointwise(c_in, c_out),), relu)
+def plain(c_in: int, c_out: int, relu: bool = True) -> ChainStage:
+    return ChainStage(nn.BatchNorm2d(c_out, momentum=0.3), (pointwise(c_in, c_out),), relu)
 
 
-def grouped(channels: int, groups: int, stride: int = 1) -> Stage:
+def grouped(channels: int, groups: int, stride: int = 1) -> ChainStage:
     convolution = nn.Conv2d(channels, channels, 3, stride, 1, groups=groups, bias=False)
-    return Stage(nn.BatchNorm2d(channels), (convolution,))
+    return ChainStage(nn.BatchNorm2d(channels), (convolution,))
 
 
-def halves(c_in: int, c_out: int) -> Stage:
+def halves(c_in: int, c_out: int) -> ChainStage:
     each = c_out // 2
-    return Stage(nn.BatchNorm2d(c_out, eps=1e-3), (pointwise(c_in, each), pointwise(c_in, each)))
+    return ChainStage(
+        nn.BatchNorm2d(c_out, eps=1e-3), (pointwise(c_in, each), pointwise(c_in, each))
+    )
 
 
-def bottleneck(channels: int, groups: int, stride: int = 1) -> list[Stage]:
+def bottleneck(channels: int, groups: int, stride: int = 1) -> list[ChainStage]:
     return [plain(10, channels, relu=False), grouped(channels, groups, stride), plain(channels, 30)]
 
 
-def dense(stride: int) -> Stage:
+def dense(stride: int) -> ChainStage:
     convolution = nn.Conv2d(3, 20, 3, stride, 1, bias=False)
-    return Stage(nn.BatchNorm2d(20), (convolution,), relu=False)
+    return ChainStage(nn.BatchNorm2d(20), (convolution,), relu=False)
 
 
 @dataclass(frozen=True)
 class Case:
     """Stages, the shape of x, and what follows the last batch norm."""
 
-    stages: Callable[[], list[Stage]]
+    stages: Callable[[], list[ChainStage]]
     shape: tuple[int, int, int, int]
     relu: bool = False
     masked: bool = False
@@ -85,7 +87,7 @@ CASES = {
 }
 
 
-def drawn(case: Case, dtype: torch.dtype) -> tuple[list[Stage], Tensor, Tensor | None]:
+def drawn(case: Case, dtype: torch.dtype) -> tuple[list[ChainStage], Tensor, Tensor | None]:
     torch.manual_seed(0)
     stages = case.stages()
     for stage in stages:
@@ -98,7 +100,7 @@ def drawn(case: Case, dtype: torch.dtype) -> tuple[list[Stage], Tensor, Tensor |
     return stages, x.requires_grad_(), mask if case.masked else None
 
 
-def literal(case: Case, stages: Sequence[Stage], x: Tensor, mask: Tensor | None) -> Tensor:
+def literal(case: Case, stages: Sequence[ChainStage], x: Tensor, mask: Tensor | None) -> Tensor:
     for stage in stages:
         x = x.relu() if stage.relu else x
         if stage.halves:

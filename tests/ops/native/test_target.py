@@ -8,7 +8,7 @@ from torch import Tensor
 
 from darts.cli import main
 from ops.native import build, kernels, target
-from ops.native.target import TARGETS, VARIABLE, TargetError, chosen_target
+from ops.native.target import TARGET_VARIABLE, TARGETS, TargetError, chosen_target
 from tests.darts.searching.test_supernet import TOLERANCE, Twins
 from tests.ops.native.test_native import NATIVE, TORCH, run, search_cell
 from tests.reference.correspondence import pairs
@@ -26,7 +26,7 @@ def test_each_target_equals_the_literal_form(
 
     A supernet of one reduction cell is compared with the literal form, a normal cell with PyTorch.
     """
-    monkeypatch.setenv(VARIABLE, name)
+    monkeypatch.setenv(TARGET_VARIABLE, name)
     monkeypatch.setattr(torch, "get_default_dtype", lambda: DOUBLE)
     try:
         kernels.prepare_kernels([], DOUBLE)
@@ -64,7 +64,7 @@ def test_a_target_is_part_of_the_key_of_a_library(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(target, "_features", lambda: frozenset().union(*_needs()))
     paths = set()
     for name in ("native", *TARGETS):
-        monkeypatch.setenv(VARIABLE, name)
+        monkeypatch.setenv(TARGET_VARIABLE, name)
         paths.add(build._path("preprocess.cpp", {"REAL": "float"}))
     assert len(paths) == 1 + len(TARGETS)
 
@@ -86,7 +86,7 @@ def _needs() -> list[frozenset[str]]:
 def test_a_processor_chooses_its_own_vectors(
     features: str, vectors: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.delenv(TARGET_VARIABLE, raising=False)
     monkeypatch.setattr(target, "_features", lambda: frozenset(features.split()))
     own = target._own_target.__wrapped__()
     assert (own.name, own.vectors, own.flags) == ("native", vectors, ("-march=native",))
@@ -96,10 +96,10 @@ def test_refuses_a_target_that_is_unknown_or_cannot_run_here(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path
 ) -> None:
     monkeypatch.setattr(target, "_features", lambda: TARGETS["avx2"].needs)
-    monkeypatch.setenv(VARIABLE, "avx512")
+    monkeypatch.setenv(TARGET_VARIABLE, "avx512")
     with pytest.raises(TargetError, match="but this processor has no AVX-512"):
         chosen_target()
-    monkeypatch.setenv(VARIABLE, "avx3")
+    monkeypatch.setenv(TARGET_VARIABLE, "avx3")
     with pytest.raises(TargetError, match="'avx3'; valid: native, avx512, avx2, sse, neon"):
         chosen_target()
     run_dir = tmp_path / "run"
