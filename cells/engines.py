@@ -163,9 +163,11 @@ class NativeEngine(KernelEngine):
         return run_native_cell(sources, inputs, channels, mixture, passing)
 
     def _sources_of(self, cell: SearchCell) -> list[NativeSource]:
+        everything = [None] * len(cell.sources)
+        if cell.dropping:  # Then skip connections run beside the kernels.
+            return _sources(cell, everything)
         sources = self._sources.get(cell)
         if sources is None:
-            everything = [None] * len(cell.sources)
             sources = self._sources[cell] = _sources(cell, everything)
         return sources
 

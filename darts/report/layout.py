@@ -196,12 +196,16 @@ def _heights(
         for stack in stacks if sweep % 2 == 0 else reversed(stacks):
             wanted = []
             for key in stack:
+                others = neighbours.get(key, ())
+                if not others:  # An input that no operation reads.
+                    wanted.append(y[key])
+                    continue
                 # Bends within a long edge look worse than bends at a box: weight them more.
                 weights = [
                     4 if isinstance(key, _Waypoint) and isinstance(other, _Waypoint) else 1
-                    for other in neighbours[key]
+                    for other in others
                 ]
-                total = sum(w * y[o] for w, o in zip(weights, neighbours[key], strict=True))
+                total = sum(w * y[o] for w, o in zip(weights, others, strict=True))
                 wanted.append(total / sum(weights))
             spaces = [(sizes.get(a, 0) + sizes.get(b, 0)) / 2 + gap for a, b in pairwise(stack)]
             y.update(zip(stack, separate(wanted, spaces), strict=True))

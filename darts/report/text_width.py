@@ -31,7 +31,7 @@ def text_width(text: str, size: float, *, bold: bool = False) -> float:
     """An upper bound of the width of a line of text, in the unit of `size`.
 
     >>> round(text_width("skip", 12.0), 1)
-    24.7
+    24.8
 
     Args:
         text: The text; unknown characters count as wide ones.

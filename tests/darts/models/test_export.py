@@ -91,6 +91,7 @@ def test_without_onnx_the_command_says_what_to_install(
 
 @pytest.mark.parametrize("model", ["pcdarts_imagenet", "efficientnet_b0", "nb201-9930"])
 def test_untrained_networks_keep_images_apart(model: str) -> None:
+    torch.manual_seed(0)
     network = darts.create_network(model, num_classes=5)
     images = torch.randn(2, 3, 64, 64)
     before = [getattr(module, "momentum", None) for module in network.modules()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import pytest
 import torch
@@ -79,3 +80,12 @@ def test_nothing_overlaps_and_edges_run_to_the_right(genotype: Genotype, kind: s
     assert min(y for _, y in layout.centres.values()) >= 0
     assert max(y for _, y in layout.centres.values()) <= layout.height
     assert len(layout.routes) == 2 * len(graph.pills) + len(graph.concat)
+
+
+def test_an_input_that_no_operation_reads_is_drawn(tmp_path) -> None:
+    """A space may keep one operation for each node."""
+    genotype = load_genotype("darts_v2")
+    chain = tuple(((("sep_conv_3x3", source),)) for source in (0, 2, 3, 4))
+    one = replace(genotype, normal=chain, rules=replace(genotype.rules, kept=1))
+    layout = place_cell(cell_graph(one, "normal"))
+    assert set(layout.centres) >= {0, 1, 2, 3, 4, 5}

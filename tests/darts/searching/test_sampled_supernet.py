@@ -241,6 +241,24 @@ def test_dropout_comes_from_the_generator_of_the_supernet(recompute: bool) -> No
     assert gradients[0].equal(gradients[2])
 
 
+def test_earlier_dropout_does_not_decide_what_the_kernels_compute() -> None:
+    """A resumed search, whose first pass may be without dropout, has the bits of a whole one."""
+    outputs = []
+    for rates in ((0.5, 0.0), (0.0,)):
+        twins = Twins(k=2, nodes=3, backend="native")
+        tables = twins.tables(twins.architectures[0])
+        twins.fused.generator = torch.Generator().manual_seed(0)
+        for rate in rates:
+            twins.fused.drop_skips(rate)
+            with torch.no_grad():
+                found = twins.fused(twins.images, tables)
+        outputs.append(found)
+        [engine] = [twins.fused.engine]
+        sources = [one for cell in twins.fused.cells for one in engine._sources_of(cell)]
+        assert all(source.complete for source in sources if source.fan_out.stride == 1)
+    assert outputs[0].equal(outputs[1])
+
+
 def test_an_engine_says_once_what_it_computes_in_pytorch(
     backend: str, caplog: pytest.LogCaptureFixture
 ) -> None:
