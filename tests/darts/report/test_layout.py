@@ -85,7 +85,8 @@ def test_nothing_overlaps_and_edges_run_to_the_right(genotype: Genotype, kind: s
 def test_an_input_that_no_operation_reads_is_drawn(tmp_path) -> None:
     """A space may keep one operation for each node."""
     genotype = load_genotype("darts_v2")
-    chain = tuple(((("sep_conv_3x3", source),)) for source in (0, 2, 3, 4))
-    one = replace(genotype, normal=chain, rules=replace(genotype.rules, kept=1))
+    chain = tuple((("sep_conv_3x3", source),) for source in (0, 2, 3, 4))
+    rules = replace(genotype.rules, name="chains", kept=1)
+    one = replace(genotype, normal=chain, reduce=chain, space=rules)
     layout = place_cell(cell_graph(one, "normal"))
     assert set(layout.centres) >= {0, 1, 2, 3, 4, 5}
