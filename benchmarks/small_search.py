@@ -1,13 +1,15 @@
 """Are cells of small searches better than random cells of the same cost? A search, varied.
 
     python benchmarks/small_search.py run --dataset array:cifar10.npz --out DIR
-        [--variations quick one-shot …] [--seeds 0 1 2 3 4] [--random 16]
+        [--variations quick one-shot …] [--seeds 0 1 2 3 4] [--random 24] [--zoo NAME …]
     python benchmarks/small_search.py show --out DIR
 
 A variation is the quick preset with something changed. Each cell that is found, and each random
 cell, becomes a network of 5 cells whose even number of channels brings it closest to `--macs`, and
 is trained for 8 epochs on 2,000 images by one recipe. It is tested on training images that are held
 out from everything (`--hold-out 5`): the test images are for whoever wants to check the winner.
+Random cells are also trained for 4 epochs on 1,500 of the 2,000 images and judged on the other 500,
+which shows what choosing the best of n cells by short trainings is worth.
 
 Everything is appended to DIR/results.jsonl as it comes. Several processes may share DIR. `--again`
 takes up what a killed process had begun: searches from their checkpoint, trainings from their
@@ -34,7 +36,10 @@ import numpy as np
 import torch
 
 from darts.costs.cells import network_cost
+from darts.judging.short_training import ShortTraining
 from darts.models.image_spec import ImageSpec
+from darts.models.registry import describe_model
+from darts.nasbench.baseline import best_weights
 from darts.searching.options import SearchOptions, search_overlay
 from darts.searching.trial import place_of_trials, search_trial, settings_of_trial
 from darts.settings.parsing import options_from
@@ -45,11 +50,22 @@ from genotypes import Genotype, find_space, load_genotype, random_genotype
 
 PIXELS, LAYERS, RANDOM = 16, 5, "random"
 _VARIED = 0.08  # Deviation of the logarithm of costs below which no slope is fitted.
+# The network of the retraining has 8 channels where its cell is as dear as most.
+_CEILING = {
+    "max_macs": "2M",
+    "target_channels": 8,
+    "target_layers": LAYERS,
+    "target_resolution": PIXELS,
+}
 VARIATIONS: Mapping[str, Mapping[str, Any]] = {
     "quick": {},
     "no-pools": {"space": "darts-no-pools"},
     "low-rate": {"arch_learning_rate": 6e-4},
     "warm-up": {"arch_warmup_epochs": 8},
+    "ceiling": _CEILING,
+    "ceiling-k-1": {**_CEILING, "k": 1},
+    "ceiling-no-pools": {**_CEILING, "space": "darts-no-pools"},
+    "projection": {"selection": "projection:interval=1"},
     "long": {"epochs": 36, "arch_warmup_epochs": 9},
     "batch-32": {"batch_size": 32},
     "strong-decay": {"weight_decay": 3e-3},
@@ -77,6 +93,7 @@ RETRAINING = {
     "test_every": 0,
     "seed": 0,
 }
+_SHORT, _SET_ASIDE = {"epochs": 4}, 4
 SEARCH = {
     "preset": "quick",
     "train_images": 3200,
@@ -137,13 +154,23 @@ class Study:
         for number in range(count):
             cell = random_genotype(4, generator, f"random-{number}", find_space("darts"))
             self.retrain(RANDOM, number, cell)
+            self.train_shortly(number, cell)
+
+    def train_shortly(self, number: int, genotype: Genotype) -> None:
+        """Train a random cell as a choice among cells does, on a part of the same images."""
+        if not self.begin(f"short-{RANDOM}-{number}"):
+            return
+        start = time.process_time()
+        training = ShortTraining(self._recipe(genotype, **_SHORT), _SET_ASIDE)
+        found = training({"model": describe_model(genotype), "seed": 1}, lambda _: None)
+        seconds = round(time.process_time() - start)
+        self.write(short=RANDOM, seed=number, accuracy=found["accuracy"], processor_seconds=seconds)
 
     def retrain(self, variation: str, seed: int, genotype: Genotype) -> None:
         """Train the network of a cell, with the same images and seed for all cells."""
         if not self.begin(f"retraining-{variation}-{seed}"):
             return
-        settings = {**self.data, **RETRAINING, "channels": self._channels(genotype)}
-        options = options_from(TrainingOptions, settings, training_overlay)
+        options = self._recipe(genotype)
         dataset = opened_dataset(options)
         start = time.process_time()
         result = train_briefly(replace(options, seed=0), genotype, dataset, lambda _: None)
@@ -153,10 +180,14 @@ class Study:
             accuracy=100 - result["test_error"],
             macs=result["macs"],
             params=result["params"],
-            channels=settings["channels"],
+            channels=options.channels,
             processor_seconds=round(time.process_time() - start),
             genotype=genotype.as_dict(),
         )
+
+    def _recipe(self, genotype: Genotype, **changes: Any) -> TrainingOptions:
+        settings = {**self.data, **RETRAINING, "channels": self._channels(genotype), **changes}
+        return options_from(TrainingOptions, settings, training_overlay)
 
     def _channels(self, genotype: Genotype) -> int:
         images = ImageSpec.of(PIXELS, 10)
@@ -178,7 +209,7 @@ class Study:
         """Names of the work that was begun and has no result."""
         done = set()
         for line in self.lines():
-            kind = "search" if "search" in line else "retraining"
+            kind = next(kind for kind in ("search", "retraining", "short") if kind in line)
             done.add(f"{kind}-{line[kind]}-{line['seed']}")
         return sorted(path.name for path in (self.out / "begun").iterdir() if path.name not in done)
 
@@ -218,8 +249,21 @@ class Study:
                     f"  corrected, minus random {gap.middle:+.2f} [{gap.low:.2f}, {gap.high:.2f}]"
                 )
             print(text)
+        self._show_choice(known)
         if left := self.unfinished():
             print("begun and not finished:", *left)
+
+    def _show_choice(self, random: list[dict[str, Any]]) -> None:
+        """Print what the best of n random cells by short trainings achieves, exactly."""
+        short = {line["seed"]: line["accuracy"] for line in self.lines() if "short" in line}
+        both = [(short[one["seed"]], one["accuracy"]) for one in random if one["seed"] in short]
+        both.sort(key=lambda pair: pair[0])
+        for n in (2, 4, 8):
+            if n <= len(both):
+                expected = float(best_weights(len(both), n) @ [accuracy for _, accuracy in both])
+                print(
+                    f"best of {n} of {len(both)} random cells by short trainings {expected:.2f} %"
+                )
 
 
 def main() -> None:
@@ -229,7 +273,8 @@ def main() -> None:
     parser.add_argument("--dataset", default="cifar10")
     parser.add_argument("--variations", nargs="*", choices=VARIATIONS, default=list(VARIATIONS))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
-    parser.add_argument("--random", type=int, default=16, help="number of random cells")
+    parser.add_argument("--random", type=int, default=24, help="number of random cells")
+    parser.add_argument("--zoo", nargs="*", default=[], help="known cells to retrain beside them")
     parser.add_argument("--macs", type=float, default=2e6)
     parser.add_argument("--again", action="store_true", help="take up unfinished work")
     options = parser.parse_args()
@@ -249,6 +294,8 @@ def main() -> None:
         for name in study.unfinished():
             (study.out / "begun" / name).unlink()
     study.random(options.random)
+    for name in options.zoo:
+        study.retrain(name, 0, load_genotype(name))
     for seed in options.seeds:
         for variation in options.variations:
             study.search(variation, seed)
