@@ -58,7 +58,7 @@ def environment(form: str) -> dict[str, str]:
 
 
 def seconds(form: str, runs: int, options: argparse.Namespace) -> float:
-    """Seconds until all of so many simultaneous runs have ended.
+    """Start several runs at the same time; the seconds until the last one has ended.
 
     Raises:
         SystemExit: A run failed; its messages are shown.

@@ -18,7 +18,7 @@ iteration by each, and the one that --backend auto takes. The options are those 
 need not be here.
 
   --check  also compare every back end, and on CUDA the recorded iterations, with plain PyTorch
-  --again  measure anew, and keep the new times
+  --again  measure again, and store the new times
   --json   print one JSON object"""
 
 

@@ -1,4 +1,4 @@
-"""Width of text without a font at hand: advance widths of DejaVu Sans.
+"""The width of text, from a table of the widths of the letters of DejaVu Sans; no font is read.
 
 Helvetica, Arial and Liberation Sans are narrower, so a box that fits these widths fits them all.
 """

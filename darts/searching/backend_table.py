@@ -141,7 +141,7 @@ def measured_table(
         options: Settings of a search; no image is read.
         check: Compare every back end that works here with plain PyTorch, and on CUDA the recorded
             iterations.
-        again: Measure anew.
+        again: Measure again, even if times are stored.
 
     Raises:
         UserError: A setting is wrong, or there is no such device.

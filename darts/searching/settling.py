@@ -2,7 +2,7 @@
 
 `auto` is measured where more than one back end can serve (`darts.searching.measuring`), once for a
 machine, versions and shapes. On CUDA, the back end and the recording of iterations are checked
-against plain PyTorch on the device at hand; what differs is switched off for the run.
+against plain PyTorch on the device of the run; what differs is switched off for the run.
 """
 
 from __future__ import annotations
