@@ -14,6 +14,7 @@ import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from darts.errors import UserError
 from darts.files import atomic_write
 from darts.report.cell_dot import cell_source, render_dot
 from darts.report.cell_graph import Strengths, cell_graph
@@ -41,6 +42,9 @@ def draw_genotype(
         formats: Picture formats, such as svg, png and pdf.
         strengths: Strengths for each kind of cell (`normal`, `reduce`); see `cell_source`.
         kinds: Kinds of cells to draw; by default all of the genotype.
+
+    Raises:
+        UserError: Nothing here draws one of the formats; then nothing is written.
     """
     paths = []
     for kind in genotype.kinds if kinds is None else kinds:
@@ -59,13 +63,23 @@ def draw_genotype(
 def render_cell(
     genotype: Genotype, kind: str, suffix: str = "svg", strengths: Strengths | None = None
 ) -> bytes:
-    """The content of a picture file of the cell."""
+    """The content of a picture file of the cell.
+
+    Raises:
+        UserError: Nothing here draws this format.
+    """
     if suffix == "svg":
         return svg_of(cell_picture(cell_graph(genotype, kind, strengths)))
     if suffix == "png":
         return png_of(cell_picture(cell_graph(genotype, kind, strengths)))
-    picture = render_dot(cell_source(genotype, kind, strengths), suffix)
-    return picture or _by_matplotlib(genotype, kind, suffix, strengths)
+    try:
+        picture = render_dot(cell_source(genotype, kind, strengths), suffix)
+        return picture or _by_matplotlib(genotype, kind, suffix, strengths)
+    except ValueError:
+        raise UserError(
+            f"--formats {suffix}: cells cannot be drawn in this format here; svg, png and pdf "
+            "always work."
+        ) from None
 
 
 def dot_hint(formats: Iterable[str]) -> str | None:

@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from darts.errors import UserError
 from darts.report.cell_dot import cell_source
 from darts.report.cell_figure import cell_figure
 from darts.report.draw import dot_hint, draw_genotype, render_cell
@@ -167,3 +168,11 @@ def test_figure_shows_what_the_source_says() -> None:
     assert {"$c_{k{-}2}$", "$c_{k{-}1}$", "$c_k$", "reduction cell", "0", "4"} <= set(texts)
     assert {"pooling", "skip", "separable convolution", "concatenation"} <= set(texts)
     figure.canvas.draw()
+
+
+def test_an_unknown_format_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    for formats in (("nope",), ("svg", "fig")):  # The second one is known to `dot`, which is gone.
+        with pytest.raises(UserError, match=f"--formats {formats[-1]}: .* svg, png and pdf"):
+            draw_genotype(load_genotype("darts_v2"), tmp_path / "new", formats=formats)
+    assert not (tmp_path / "new").exists()
