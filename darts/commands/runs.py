@@ -14,7 +14,8 @@ from darts.settings.parsing import parse_options
 # Measured: docs/results.md.
 _SHORT_SEARCH = """\
 One short search is a lottery: its cell may be no better than a random one. To choose among several
-searches by short trainings: --seeds 4. To compare this cell with random cells of its cost:
+searches and random cells by short trainings, which also says whether the search beats chance:
+--seeds 4 --random-cells 8. To compare this cell with random cells of its cost:
 evaluate.py --genotype {} --baseline random-cells"""
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def search_command(arguments: Sequence[str], prog: str) -> None:
 def _print_choice(result: ChosenCell) -> None:
     from darts.sweeps.chosen import outcome_table
 
-    print_table(outcome_table(result.outcomes, result.choice))
+    print_table(outcome_table([*result.outcomes, *result.random], result.choice))
     print()
     _print_cell(result)
     print(f"time                 {result.seconds:.0f} s")

@@ -48,14 +48,16 @@ class Candidate:
     """A cell that may be chosen.
 
     Attributes:
-        seeds: The seeds whose searches found it, the first one first.
+        seeds: The seeds whose searches found it, the first one first; none for a random cell.
         accuracies: Measured accuracies (%); by `retrain` one for each training.
         images: Number of images of each accuracy.
+        random: Number of a random cell; None for a searched one.
     """
 
     seeds: tuple[int, ...]
     accuracies: tuple[float, ...]
     images: int
+    random: int | None = None
 
     @property
     def mean(self) -> float:
@@ -64,7 +66,9 @@ class Candidate:
 
     @property
     def name(self) -> str:
-        """Its seeds in words."""
+        """The cell in words, by its seeds or its number."""
+        if self.random is not None:
+            return f"random cell {self.random}"
         return f"seed{'s' * (len(self.seeds) > 1)} {', '.join(map(str, self.seeds))}"
 
 
@@ -92,9 +96,9 @@ class CellChoice:
         return self.candidates[0]
 
     @property
-    def seed(self) -> int:
-        """The first seed whose search found the chosen cell."""
-        return self.best.seeds[0]
+    def seed(self) -> int | None:
+        """The first seed whose search found the chosen cell; None if it is a random one."""
+        return self.best.seeds[0] if self.best.seeds else None
 
     @property
     def within_noise(self) -> bool | None:
@@ -109,7 +113,7 @@ class CellChoice:
     def sentence(self) -> str:
         """What was chosen and why, in one sentence."""
         best = self.best
-        chosen = f"Chosen: the cell of {best.name}"
+        chosen = f"Chosen: {_cell(best)}"
         if len(self.candidates) == 1:
             same = "these searches found the same cell"
             return (
@@ -118,7 +122,7 @@ class CellChoice:
         second = self.candidates[1]
         if best.mean == second.mean:
             return (
-                f"{chosen}, although the cell of {second.name} has the same "
+                f"{chosen}, although {_cell(second)} has the same "
                 f"{_WORDS[self.rule]} ({best.mean:.2f} %): the first one is taken."
             )
         number = len(best.accuracies)
@@ -152,6 +156,7 @@ class CellChoice:
             "candidates": [
                 {
                     "seeds": list(one.seeds),
+                    "random": one.random,
                     "accuracies": list(one.accuracies),
                     "mean": one.mean if one.accuracies else None,
                     "images": one.images,
@@ -159,6 +164,10 @@ class CellChoice:
                 for one in self.candidates
             ],
         }
+
+
+def _cell(candidate: Candidate) -> str:
+    return candidate.name if candidate.random is not None else f"the cell of {candidate.name}"
 
 
 def choose(rule: ChoiceRule, candidates: Sequence[Candidate]) -> CellChoice:
@@ -171,7 +180,7 @@ def choose(rule: ChoiceRule, candidates: Sequence[Candidate]) -> CellChoice:
 
     Args:
         rule: How the accuracies were measured.
-        candidates: The cells in the order of their seeds.
+        candidates: The cells in the order of their seeds, then random ones.
 
     Raises:
         UserError: There is no cell.

@@ -22,6 +22,9 @@ class ChoiceOptions:
     Args:
         seeds: Search several times and choose one cell: a number of searches, whose seeds follow
             --seed (4), a list (0,5,7) or a range (0..4) of seeds. By default one search.
+        random_cells: Number of random cells of about the same cost that compete with the searched
+            ones; the result then says whether the searches beat chance. A random cell that wins is
+            the chosen one.
         choose: What chooses the cell: retrain trains each cell from scratch for a few epochs, on a
             part of the training images, and compares accuracies on the others; one-shot compares
             the cells inside their supernets; validation compares the supernets, the best of which
@@ -35,6 +38,7 @@ class ChoiceOptions:
     """
 
     seeds: int | str | None = None
+    random_cells: int = 0
     choose: Literal["retrain", "one-shot", "validation"] = "retrain"
     choice_epochs: int | None = None
     choice_trainings: int = 3
@@ -54,7 +58,10 @@ class ManySearchOptions(ExecutorOptions, ChoiceOptions, SearchOptions):
     def searches(self) -> dict[int, SearchOptions]:
         """The settings of each search by its seed."""
         plain = replace(self.search, run_dir=None, resume=None)
-        return {seed: replace(plain, seed=seed) for seed in seeds_of(self.seeds, self.seed)}
+        return {seed: replace(plain, seed=seed) for seed in self._seeds()}
+
+    def _seeds(self) -> tuple[int, ...]:
+        return seeds_of(self.seeds, self.seed, least=1 if self.random_cells else 2)
 
     @property
     def epochs_of_choice(self) -> int:
@@ -76,13 +83,23 @@ class ManySearchOptions(ExecutorOptions, ChoiceOptions, SearchOptions):
                 "--seeds: torchrun shares one search among processes. Start several searches "
                 "without it; --executor processes runs them side by side."
             )
-        least = {"choice_epochs": 1, "choice_trainings": 1, "choice_hold_out": 2}
+        least = {
+            "choice_epochs": 1,
+            "choice_trainings": 1,
+            "choice_hold_out": 2,
+            "random_cells": 0,
+        }
         for name, smallest in least.items():
             value = getattr(self, name)
             if value is not None and value < smallest:
                 flag = name.replace("_", "-")
                 raise UserError(f"--{flag}: must be {smallest} or more, not {value}.")
-        seeds_of(self.seeds, self.seed)
+        if self.random_cells and self.choose != "retrain":
+            raise UserError(
+                f"--random-cells: random cells have no supernet, which --choose {self.choose} "
+                "compares. Leave out --choose, or --random-cells."
+            )
+        self._seeds()
 
     def _check_single(self) -> None:
         defaults = {one.name: one.default for one in fields(ManySearchOptions)}
@@ -92,20 +109,20 @@ class ManySearchOptions(ExecutorOptions, ChoiceOptions, SearchOptions):
                 raise UserError(f"--{flag} belongs to several searches: add --seeds 4.")
 
 
-def seeds_of(seeds: int | str | None, first: int) -> tuple[int, ...]:
+def seeds_of(seeds: int | str | None, first: int, least: int = 2) -> tuple[int, ...]:
     """The seeds that the option `seeds` means; `first` is the option `seed`.
 
     >>> seeds_of(3, 2), seeds_of("0,5,7", 2), seeds_of("0..2,9", 2)
     ((2, 3, 4), (0, 5, 7), (0, 1, 2, 9))
 
     Raises:
-        UserError: They are not whole numbers from 0, or fewer than two, or one is given twice.
+        UserError: They are not whole numbers from 0, or fewer than `least`, or one is given twice.
     """
     found: list[int] = []
     text = str(seeds).strip()
     if isinstance(seeds, int) or text.isdecimal():
-        if int(text) < 2:
-            raise UserError(f"--seeds {text}: a choice needs 2 searches or more.")
+        if int(text) < least:
+            raise _too_few(text, least)
         return tuple(range(first, first + int(text)))
     for part in map(str.strip, text.split(",")):
         if span := _RANGE.fullmatch(part):
@@ -117,8 +134,16 @@ def seeds_of(seeds: int | str | None, first: int) -> tuple[int, ...]:
                 f"--seeds {text}: give a number of searches such as 4, seeds such as "
                 "0,5,7, or a range such as 0..4."
             )
-    if len(found) < 2:
-        raise UserError(f"--seeds {text}: a choice needs 2 searches or more.")
+    if len(found) < least:
+        raise _too_few(text, least)
     if twice := sorted({seed for seed in found if found.count(seed) > 1}):
         raise UserError(f"--seeds {text}: seed {twice[0]} is given twice.")
     return tuple(found)
+
+
+def _too_few(text: str, least: int) -> UserError:
+    if least == 1:
+        return UserError(f"--seeds {text}: give 1 search or more.")
+    return UserError(
+        f"--seeds {text}: a choice needs 2 searches or more, or one and --random-cells 8."
+    )

@@ -75,7 +75,7 @@ def write_choice_report(directory: Path | str) -> Path:
             "sentences": result["sentences"],
             "rows": result["rows"],
             "heat": _heat_maps(agreement, record.genotype),
-            "cells": _pictures(result["seeds"], choice["seed"]),
+            "cells": [*_random_winner(result), *_pictures(result["seeds"], choice["seed"])],
             "config": flat(record.config),
             "environment": flat(record.environment),
         },
@@ -94,7 +94,9 @@ def _summary(record: RunRecord) -> str:
 def _cards(result: Mapping[str, Any]) -> list[Card]:
     choice, agreement = result[CHOICE], result["agreement"]
     best = choice["candidates"][0]
-    cards = [Card("Chosen", f"seed {choice['seed']}", f"by {choice['rule']}")]
+    number = best.get("random")
+    name = f"seed {choice['seed']}" if number is None else f"random cell {number}"
+    cards = [Card("Chosen", name, f"by {choice['rule']}")]
     if best["mean"] is not None:
         note = "training images only; the test images were not read"
         cards.append(Card("Its accuracy", f"{best['mean']:.2f} %", note))
@@ -106,6 +108,12 @@ def _cards(result: Mapping[str, Any]) -> list[Card]:
         note = "" if by_chance is None else f"random cells share {by_chance:.1f}"
         shared = f"{agreement['shared']:.1f} of {agreement['kept']:.0f}"
         cards.append(Card("Edges that two seeds share", shared, note))
+    if chance := result.get("chance"):
+        ahead = f"{chance['surpassed']} of {len(chance['random'])}"
+        verdict = {"not shown": "not shown to beat chance"}.get(
+            chance["verdict"], f"{chance['verdict']} than chance"
+        )
+        cards.append(Card("Random cells surpassed", ahead, verdict))
     return [*cards, Card("Time of all searches", duration(result.get("seconds")))]
 
 
@@ -148,7 +156,7 @@ def _label(choice: str) -> str:
 
 
 def _pictures(
-    seeds: Sequence[Mapping[str, Any]], chosen: int
+    seeds: Sequence[Mapping[str, Any]], chosen: int | None
 ) -> list[tuple[str, list[tuple[str, str]]]]:
     """For each different cell its heading, and the title and picture of each kind; chosen first."""
     groups: dict[str, list[Mapping[str, Any]]] = {}
@@ -166,6 +174,19 @@ def _pictures(
         pictures = [(cell_title(kind), _data_uri(genotype, kind)) for kind in genotype.kinds]
         found.append((heading, pictures))
     return found
+
+
+def _random_winner(
+    result: Mapping[str, Any],
+) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Heading and pictures of the chosen cell if it is a random one."""
+    number = result[CHOICE]["candidates"][0].get("random")
+    if number is None:
+        return []
+    cell = next(one for one in result["random_cells"] if one["random"] == number)
+    genotype = parse_genotype(cell["genotype"], f"random cell {number}")
+    pictures = [(cell_title(kind), _data_uri(genotype, kind)) for kind in genotype.kinds]
+    return [(f"Random cell {number} (chosen)", pictures)]
 
 
 def _data_uri(genotype: Genotype, kind: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from darts.report.tables import Row
 from darts.searching.result import CellSearchResult
 from darts.sweeps.agreement import Agreement
+from darts.sweeps.chance import AgainstChance
 from darts.sweeps.choice import CellChoice, ChoiceRule
 
 _NOTHING = "–"
@@ -20,13 +21,14 @@ _HEADS: Mapping[ChoiceRule, str] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class SeedOutcome:
-    """What became of one search.
+class CellOutcome:
+    """What became of one search, or of one random cell.
 
     Attributes:
-        seed: Its seed.
+        seed: The seed of the search; None for a random cell.
+        random: The number of the random cell; None for a search.
         error: Why it has no cell, or its cell could not be judged; empty if all went well.
-        cell: Letter of its cell, the same for equal cells; empty if it has none.
+        cell: Letter of its cell, the same for equal cells; empty if it has none, or is random.
         validation_accuracy: Accuracy (%) of its supernet.
         accuracies: What its cell was compared by (%).
         skips: Skip connections in the normal cell.
@@ -38,7 +40,8 @@ class SeedOutcome:
         genotype: The cell as plain values.
     """
 
-    seed: int
+    seed: int | None = None
+    random: int | None = None
     error: str = ""
     cell: str = ""
     validation_accuracy: float | None = None
@@ -51,6 +54,17 @@ class SeedOutcome:
     known_test: float | None = None
     genotype: Mapping[str, Any] | None = None
 
+    @property
+    def name(self) -> str:
+        """The search by its seed, or the random cell by its number."""
+        return f"seed {self.seed}" if self.random is None else f"random cell {self.random}"
+
+    def is_chosen(self, choice: CellChoice) -> bool:
+        """Whether its cell is the chosen one; of equal cells, the first search's."""
+        if self.random is not None:
+            return choice.best.random == self.random
+        return choice.seed is not None and choice.seed == self.seed
+
     def as_dict(self) -> dict[str, Any]:
         """Plain values."""
         lists = {"accuracies": list(self.accuracies), "warnings": list(self.warnings)}
@@ -62,48 +76,54 @@ class ChosenCell(CellSearchResult):
     """The chosen cell of several searches.
 
     What it has of `CellSearchResult` belongs to the search that found the cell, but `seconds` is
-    the time of all searches and short trainings.
+    the time of all searches and short trainings. A random cell has no supernet: its
+    `validation_accuracy` is NaN, and `peak_memory` is the largest of all searches.
 
     Attributes:
         choice: What was chosen, and why.
         how: How the cells were judged, in one sentence; may be empty.
         agreement: How far the cells agree.
         outcomes: What became of each search, in the order of the seeds.
+        random: What became of the random cells that competed.
+        chance: The searched cells beside the random ones; None without random cells.
     """
 
     choice: CellChoice
     how: str
     agreement: Agreement
-    outcomes: tuple[SeedOutcome, ...]
+    outcomes: tuple[CellOutcome, ...]
+    random: tuple[CellOutcome, ...] = ()
+    chance: AgainstChance | None = None
 
     def sentences(self) -> list[str]:
-        """The outcome: agreement, how cells were judged, deviations, warnings, the choice."""
-        chosen = next(one for one in self.outcomes if one.seed == self.choice.seed)
+        """Agreement, how cells were judged, deviations, warnings, chance, and the choice last."""
+        chosen = [one for one in self.outcomes if one.is_chosen(self.choice)]
         return [
-            self.agreement.sentence(),
+            *([self.agreement.sentence()] if len(self.outcomes) > 1 else []),
             *([self.how] if self.how else []),
             *filter(None, [deviations_sentence(self.choice)]),
             *([f"Note: {self.choice.warning}"] if self.choice.warning else []),
-            *(f"Warning of the chosen search: {text}" for text in chosen.warnings),
+            *(f"Warning of the chosen search: {text}" for one in chosen for text in one.warnings),
+            *([] if self.chance is None else [self.chance.sentence()]),
             self.choice.sentence(),
         ]
 
 
-def outcome_table(outcomes: Sequence[SeedOutcome], choice: CellChoice) -> list[Row]:
-    """Rows of text, one per search; the first row is the head."""
+def outcome_table(outcomes: Sequence[CellOutcome], choice: CellChoice) -> list[Row]:
+    """Rows of text, one per search or random cell; the first row is the head."""
     judged = [_HEADS[choice.rule]] if _HEADS[choice.rule] else []
     looked_up = ["table test"] if any(one.known_test is not None for one in outcomes) else []
     rows: list[Row] = [
         ("seed", "cell", "supernet", *judged, "skips", "multiply-adds", *looked_up, "")
     ]
     for one in outcomes:
-        marks = ["chosen"] if one.seed == choice.seed else []
+        marks = ["chosen"] if one.is_chosen(choice) else []
         if one.error:
-            failed = "" if one.cell else "failed: "
+            failed = "" if one.cell or one.random is not None else "failed: "
             marks.append(failed + one.error.strip().splitlines()[-1])
         rows.append(
             (
-                str(one.seed),
+                str(one.seed) if one.random is None else f"random {one.random}",
                 one.cell or _NOTHING,
                 _percent(one.validation_accuracy),
                 *([accuracies_text(one.accuracies)] if judged else []),

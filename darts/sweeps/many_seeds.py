@@ -26,10 +26,12 @@ from darts.sweeps.choice import Candidate, choose
 from darts.sweeps.choice_options import ManySearchOptions
 from darts.sweeps.chosen import ChosenCell
 from darts.sweeps.outcome import Judged, write_outcome
+from darts.sweeps.random_cells import CostRange, random_cells
 from darts.sweeps.seed_trials import (
     SeedTrials,
     key_of,
     one_shot_key,
+    random_key,
     run_of,
     search_key,
     trainings_of,
@@ -72,7 +74,7 @@ def search_many(options: ManySearchOptions) -> ChosenCell:
         store.configure(training.plain)
         many = _ManySeeds(options, run, store, trials, resources)
         cells = many.search()
-        judged = many.judge(cells)
+        judged = many.judge(cells, many.random_cells(cells))
         rows = {trial.key: trial for trial in store.rows()}
     choice = choose(options.choose, judged.candidates)
     return write_outcome(options, run, rows, cells, judged, choice, known)
@@ -124,10 +126,21 @@ class _ManySeeds:
             )
         return cells
 
-    def judge(self, cells: Mapping[int, Genotype]) -> Judged:
+    def random_cells(self, cells: Mapping[int, Genotype]) -> dict[int, Genotype]:
+        """The random cells that compete with the searched ones, by their number."""
+        if not self.options.random_cells:
+            return {}
+        results = [self.store.trial(search_key(seed)).result or {} for seed in cells]
+        room = CostRange.of([one["derived"] for one in results])
+        one = next(iter(cells.values()))
+        return random_cells(
+            self.options.random_cells, room, one.rules, one.nodes, self.options.seed
+        )
+
+    def judge(self, cells: Mapping[int, Genotype], random: Mapping[int, Genotype]) -> Judged:
         """Measure what the cells are compared by."""
         if self.options.choose == "retrain":
-            return self._by_training(cells)
+            return self._by_training(cells, random)
         if self.options.choose == "one-shot":
             return self._inside(cells)
         images = validation_images(self.options.search)
@@ -137,20 +150,26 @@ class _ManySeeds:
             found.append(Candidate((seed,), (result["validation_accuracy"],), images))
         return Judged(tuple(found))
 
-    def _by_training(self, cells: Mapping[int, Genotype]) -> Judged:
+    def _by_training(self, cells: Mapping[int, Genotype], random: Mapping[int, Genotype]) -> Judged:
         """Train each different cell; a single one needs no comparison."""
         groups = equal_cells(cells)
-        if len(groups) == 1:
+        if len(groups) == 1 and not random:
             return Judged((Candidate(groups[0], (), 0),))
+        candidates: dict[str, Candidate] = {}
         for group in groups:
-            self.store.add_all(trainings_of(self.options, cells[group[0]], group[0]))
+            origin = search_key(group[0])
+            candidates[origin] = Candidate(group, (), 0)
+            self.store.add_all(trainings_of(self.options, cells[group[0]], origin))
+        for number, cell in random.items():
+            origin = random_key(number)
+            candidates[origin] = Candidate((), (), 0, number)
+            self.store.add_all(trainings_of(self.options, cell, origin))
         self._run("short trainings", "error")
-        keys = {
-            group: [key_of(group[0], n) for n in range(self.options.choice_trainings)]
-            for group in groups
-        }
-        judged = self._collected(keys)
-        return replace(judged, how=self._how(judged))
+        trainings = range(self.options.choice_trainings)
+        judged = self._collected(
+            [(one, [key_of(origin, n) for n in trainings]) for origin, one in candidates.items()]
+        )
+        return replace(judged, how=self._how(judged), random=random)
 
     def _how(self, judged: Judged) -> str:
         number, recipe = self.options.choice_trainings, self.trials.train.recipe
@@ -167,21 +186,25 @@ class _ManySeeds:
         settings = {one_shot_key(seed): {"inside": run_of(seed)} for seed in cells}
         self.store.add_all(settings)
         self._run("cells inside supernets", "error")
-        return self._collected({(seed,): [one_shot_key(seed)] for seed in cells})
+        return self._collected(
+            [(Candidate((seed,), (), 0), [one_shot_key(seed)]) for seed in cells]
+        )
 
-    def _collected(self, keys: Mapping[tuple[int, ...], Sequence[str]]) -> Judged:
-        """The results of trials, and why others failed."""
+    def _collected(self, keys: Sequence[tuple[Candidate, Sequence[str]]]) -> Judged:
+        """The results of the trials of each candidate, and why others failed."""
         found: list[Candidate] = []
-        errors: dict[int, str] = {}
-        for seeds, names in keys.items():
+        errors: dict[str, str] = {}
+        for candidate, names in keys:
             rows = [self.store.trial(name) for name in names]
             done = [row.result for row in rows if row.result is not None]
             failed = [row for row in rows if row.error is not None]
             if failed:
-                errors |= dict.fromkeys(seeds, _failure(failed, len(rows)))
+                origins = [search_key(seed) for seed in candidate.seeds] or [candidate.name]
+                errors |= dict.fromkeys(origins, _failure(failed, len(rows)))
             if done:
                 accuracies = tuple(result["accuracy"] for result in done)
-                found.append(Candidate(seeds, accuracies, done[0]["images"]))
+                images = done[0]["images"]
+                found.append(replace(candidate, accuracies=accuracies, images=images))
         if not found:
             raise UserError(
                 f"No cell could be judged. {next(iter(errors.values()))}\n"

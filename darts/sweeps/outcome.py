@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import string
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,10 +15,12 @@ from darts.runs.directory import RunDirectory
 from darts.searching.known import KnownAccuracies
 from darts.searching.stopping import normal_skips
 from darts.sweeps.agreement import agreement, equal_cells
+from darts.sweeps.chance import against_chance
 from darts.sweeps.choice import Candidate, CellChoice
 from darts.sweeps.choice_options import ManySearchOptions
-from darts.sweeps.chosen import ChosenCell, SeedOutcome, outcome_table
-from darts.sweeps.seed_trials import run_of, search_key
+from darts.sweeps.chosen import CellOutcome, ChosenCell, outcome_table
+from darts.sweeps.random_cells import CostRange
+from darts.sweeps.seed_trials import random_key, run_of, search_key
 from darts.trials.store import Trial
 from genotypes import Genotype, save_genotype
 
@@ -30,14 +33,26 @@ class Judged:
     """The cells that can be chosen, and why others cannot.
 
     Attributes:
-        candidates: The cells with what they are compared by, in the order of their seeds.
-        errors: What failed when a cell was judged, by seed.
+        candidates: The cells with what they are compared by, in the order of their seeds, then
+            random ones.
+        errors: What failed when a cell was judged, by the name of the candidate.
         how: How they were judged, in one sentence; empty if there is nothing to say.
+        random: The random cells by number.
     """
 
     candidates: tuple[Candidate, ...]
-    errors: Mapping[int, str] = field(default_factory=dict)
+    errors: Mapping[str, str] = field(default_factory=dict)
     how: str = ""
+    random: Mapping[int, Genotype] = field(default_factory=dict)
+
+    def accuracies(
+        self, *, seed: int | None = None, random: int | None = None
+    ) -> tuple[float, ...]:
+        """What the cell of a seed, or a random cell, was compared by; empty if it was not."""
+        for one in self.candidates:
+            if one.random == random and (seed is None or seed in one.seeds):
+                return one.accuracies
+        return ()
 
 
 def write_outcome(
@@ -61,9 +76,14 @@ def write_outcome(
         known: Known accuracies; they are shown beside the cells and choose nothing.
     """
     seeds = tuple(options.searches())
-    chosen = _named(cells[choice.seed], run, seeds, choice)
-    result = rows[search_key(choice.seed)].result or {}
+    number = choice.best.random
+    winner = cells[choice.best.seeds[0]] if number is None else judged.random[number]
+    chosen = _named(winner, run, seeds, choice)
     outcomes = tuple(_outcome(seed, rows, cells, judged, known) for seed in seeds)
+    results = {seed: rows[search_key(seed)].result or {} for seed in cells}
+    room = CostRange.of([one["derived"] for one in results.values()])
+    rivals = tuple(_rival(number, judged, room, known) for number in judged.random)
+    result = _of_random(results, winner, room) if choice.seed is None else results[choice.seed]
     found = ChosenCell(
         genotype=chosen,
         run_dir=run.path,
@@ -77,6 +97,8 @@ def write_outcome(
         how=judged.how,
         agreement=agreement(cells),
         outcomes=outcomes,
+        random=rivals,
+        chance=against_chance(_means(outcomes), _means(rivals)),
     )
     for seed, cell in cells.items():
         _complete(RunFiles(run.path / run_of(seed)), cell)
@@ -88,16 +110,45 @@ def write_outcome(
         CHOICE: choice.as_dict(),
         "agreement": found.agreement.as_dict(),
         "seeds": [one.as_dict() for one in outcomes],
-        "rows": [list(row) for row in outcome_table(outcomes, choice)],
+        "random_cells": [one.as_dict() for one in rivals],
+        "chance": None if found.chance is None else found.chance.as_dict(),
+        "rows": [list(row) for row in outcome_table([*outcomes, *rivals], choice)],
         "sentences": list(found.sentences()),
     }
     run.write_result(found.as_dict(result["epoch"], result["parameters"], **further))
     return found
 
 
-def _seconds(rows: Mapping[str, Trial], outcomes: tuple[SeedOutcome, ...]) -> float:
+def _of_random(
+    results: Mapping[int, Mapping[str, Any]], cell: Genotype, room: CostRange
+) -> dict[str, Any]:
+    """What stands for the result of a search where a random cell won; it has no supernet."""
+    first = next(iter(results.values()))
+    derived = {
+        **room.costs(cell),
+        "target": first["derived"]["target"],
+        "ceilings": first["derived"]["ceilings"],
+        "ceilings_kept": True,
+        "operations_changed": 0,
+    }
+    peak = max(one["peak_memory"] for one in results.values())
+    return {
+        "validation_accuracy": math.nan,
+        "peak_memory": peak,
+        "derived": derived,
+        "epoch": first["epoch"],
+        "parameters": first["parameters"],
+    }
+
+
+def _means(outcomes: Sequence[CellOutcome]) -> list[float]:
+    judged = [one.accuracies for one in outcomes if one.accuracies]
+    return [sum(values) / len(values) for values in judged]
+
+
+def _seconds(rows: Mapping[str, Trial], outcomes: tuple[CellOutcome, ...]) -> float:
     """The time of all trials; a search that was continued knows that of all its parts."""
-    searches = {search_key(one.seed) for one in outcomes}
+    searches = {one.name for one in outcomes}
     others = sum(row.seconds or 0.0 for key, row in rows.items() if key not in searches)
     return others + sum(one.seconds or 0.0 for one in outcomes)
 
@@ -106,7 +157,9 @@ def _named(
     cell: Genotype, run: RunDirectory, seeds: tuple[int, ...], choice: CellChoice
 ) -> Genotype:
     """The chosen genotype under the name of the run, with its provenance."""
-    origin = {"chosen_by": choice.rule, "chosen_from_seeds": list(seeds)}
+    origin: dict[str, Any] = {"chosen_by": choice.rule, "chosen_from_seeds": list(seeds)}
+    if rivals := sum(one.random is not None for one in choice.candidates):
+        origin["chosen_from_random_cells"] = rivals
     return replace(cell, name=run.path.resolve().name, provenance={**cell.provenance, **origin})
 
 
@@ -116,20 +169,19 @@ def _outcome(
     cells: Mapping[int, Genotype],
     judged: Judged,
     known: KnownAccuracies,
-) -> SeedOutcome:
+) -> CellOutcome:
     trial = rows[search_key(seed)]
     if trial.result is None:
-        return SeedOutcome(seed=seed, error=trial.error or "unknown reason")
+        return CellOutcome(seed=seed, error=trial.error or "unknown reason")
     groups = equal_cells(cells)
     number = next(index for index, group in enumerate(groups) if seed in group)
-    accuracies = [one.accuracies for one in judged.candidates if seed in one.seeds]
     derived, found = trial.result["derived"], known.row(cells[seed])
-    return SeedOutcome(
+    return CellOutcome(
         seed=seed,
-        error=judged.errors.get(seed, ""),
+        error=judged.errors.get(search_key(seed), ""),
         cell=_letter(number),
         validation_accuracy=trial.result["validation_accuracy"],
-        accuracies=accuracies[0] if accuracies else (),
+        accuracies=judged.accuracies(seed=seed),
         skips=normal_skips(cells[seed]),
         macs=derived["macs"],
         params=derived["params"],
@@ -139,6 +191,21 @@ def _outcome(
         ),
         known_test=None if found is None else found.test,
         genotype=cells[seed].as_dict(),
+    )
+
+
+def _rival(number: int, judged: Judged, room: CostRange, known: KnownAccuracies) -> CellOutcome:
+    cell = judged.random[number]
+    found, costs = known.row(cell), room.costs(cell)
+    return CellOutcome(
+        random=number,
+        error=judged.errors.get(random_key(number), ""),
+        accuracies=judged.accuracies(random=number),
+        skips=normal_skips(cell),
+        macs=costs["macs"],
+        params=costs["params"],
+        known_test=None if found is None else found.test,
+        genotype=cell.as_dict(),
     )
 
 

@@ -39,33 +39,38 @@ def search_key(seed: int) -> str:
     return f"seed {seed}"
 
 
+def random_key(number: int) -> str:
+    """The name of a random cell, which the keys of its trainings begin with."""
+    return f"random cell {number}"
+
+
 def one_shot_key(seed: int) -> str:
     """The key of the judgement of a search's cell inside its supernet."""
     return f"seed {seed}, inside its supernet"
 
 
-def key_of(seed: int, number: int) -> str:
-    """The key of a training, counted from 0, of the cell of a search.
+def key_of(origin: str, number: int) -> str:
+    """The key of a training, counted from 0, of a cell.
 
-    >>> key_of(7, 0)
+    >>> key_of(search_key(7), 0)
     'seed 7, training 1'
     """
-    return f"seed {seed}, training {number + 1}"
+    return f"{origin}, training {number + 1}"
 
 
 def trainings_of(
-    options: ManySearchOptions, cell: Genotype, seed: int
+    options: ManySearchOptions, cell: Genotype, origin: str
 ) -> dict[str, dict[str, Any]]:
     """The trials that train a cell, by their keys.
 
     Args:
         options: Number of trainings.
         cell: The cell.
-        seed: The search that found it.
+        origin: Where it comes from, such as "seed 7" or "random cell 1".
     """
-    named = cell.with_name(f"seed-{seed}")
+    named = cell.with_name(origin.replace(" ", "-"))
     model = describe_model(replace(named, provenance={}))
-    keys = [key_of(seed, number) for number in range(options.choice_trainings)]
+    keys = [key_of(origin, number) for number in range(options.choice_trainings)]
     return {key: {"model": model, "seed": stream_seed(options.seed, key)} for key in keys}
 
 

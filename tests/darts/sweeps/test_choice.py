@@ -5,7 +5,7 @@ import pytest
 from darts.errors import UserError
 from darts.statistics.components import pooled_difference
 from darts.sweeps.choice import WARNINGS, Candidate, choose
-from darts.sweeps.chosen import SeedOutcome, deviations_sentence, outcome_table
+from darts.sweeps.chosen import CellOutcome, deviations_sentence, outcome_table
 
 
 def trained(*groups: tuple[float, ...]) -> list[Candidate]:
@@ -83,13 +83,33 @@ def test_the_table_of_seeds() -> None:
     choice = choose("retrain", [Candidate((0, 3), (80.0, 82.0), 10), Candidate((1,), (79.0,), 10)])
     rows = outcome_table(
         [
-            SeedOutcome(seed=0, cell="A", validation_accuracy=50.0, accuracies=(80.0, 82.0),
+            CellOutcome(seed=0, cell="A", validation_accuracy=50.0, accuracies=(80.0, 82.0),
                         skips=2, macs=1234567),
-            SeedOutcome(seed=1, cell="B", error="1 of 2 trials failed: no"),
-            SeedOutcome(seed=2, error="line\nThe loss became infinite."),
+            CellOutcome(seed=1, cell="B", error="1 of 2 trials failed: no"),
+            CellOutcome(seed=2, error="line\nThe loss became infinite."),
         ],
         choice,
     )  # fmt: skip
     assert rows[1] == ("0", "A", "50.00 %", "81.00 ± 1.41 %", "2", "1,234,567", "chosen")
     assert rows[2][-1] == "1 of 2 trials failed: no"
     assert rows[3] == ("2", "–", "–", "–", "–", "–", "failed: The loss became infinite.")
+
+
+def test_a_random_cell_can_win() -> None:
+    cells = [*trained((80.0, 80.2)), Candidate((), (90.0, 90.2), 100, random=3)]
+    choice = choose("retrain", cells)
+    assert choice.seed is None
+    assert "Chosen: random cell 3, for the highest accuracy" in choice.sentence()
+    assert "; seed 0: 80.10 %" in choice.sentence()
+    assert choice.as_dict()["candidates"][0]["random"] == 3
+    rows = outcome_table(
+        [CellOutcome(seed=0, cell="A"), CellOutcome(random=3, accuracies=(90.0,), macs=12)], choice
+    )
+    assert rows[1][-1] == ""
+    assert rows[2] == ("random 3", "–", "–", "90.00 %", "–", "12", "chosen")
+
+
+def test_of_equal_means_the_searched_cell_is_taken() -> None:
+    choice = choose("retrain", [*trained((80.0,)), Candidate((), (80.0,), 100, random=1)])
+    assert choice.seed == 0
+    assert "although random cell 1 has the same" in choice.sentence()

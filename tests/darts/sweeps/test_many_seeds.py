@@ -316,6 +316,57 @@ def test_equal_cells_are_trained_once(finished: tuple[Path, ChosenCell], tmp_pat
     assert "these searches found the same cell" in found.choice.sentence()
 
 
+def graded(best: str) -> Any:
+    """A short training that takes no time and prefers the cell whose name begins with `best`."""
+
+    def train(options: Any, model: Any, dataset: Any, report: Any) -> dict[str, Any]:
+        error = (10.0 if model.name.startswith(best) else 40.0) + options.seed % 100 / 100
+        return {"test_error": error, "test_loss": 1.0, "params": 1, "macs": 1}
+
+    return mock.patch.object(short_training, "train_briefly", train)
+
+
+@pytest.mark.parametrize(("best", "verdict"), [("random", "worse"), ("seed", "better")])
+def test_random_cells_compete(
+    best: str, verdict: str, finished: tuple[Path, ChosenCell], tmp_path: Path
+) -> None:
+    with copied(finished, tmp_path / "run") as store:
+        run = RunFiles(tmp_path / "run")
+        text = run.config.read_text()
+        run.config.write_text(text.replace("random_cells: 0", "random_cells: 3"))
+        for key in [row.key for row in store.rows() if "training" in row.key]:
+            store.start(key)
+            store.fail(key, "Forgotten.")
+    with graded(best):
+        found = resume(run.path, retry_failed=True)
+    assert found.chance is not None
+    assert found.chance.verdict == verdict
+    assert found.sentences()[-2] == found.chance.sentence()
+    result = result_of(run.path)
+    assert [one["random"] for one in result["random_cells"]] == [1, 2, 3]
+    assert all(len(one["accuracies"]) == 2 for one in result["random_cells"])
+    assert result["chance"]["surpassed"] == (0 if best == "random" else 3)
+    assert [row[0] for row in result["rows"]] == [
+        "seed",
+        "2",
+        "3",
+        *(f"random {n}" for n in (1, 2, 3)),
+    ]
+    assert found.genotype.provenance["chosen_from_random_cells"] == 3
+    page = run.report.read_text()
+    assert "Random cells surpassed" in page
+    if best == "seed":
+        assert found.choice.seed in (2, 3)
+        return
+    winner = result["random_cells"][found.choice.best.random - 1]
+    assert found.choice.seed is None
+    assert parse_genotype(winner["genotype"], "winner").normal == found.genotype.normal
+    assert result["derived"]["macs"] == winner["macs"]
+    assert result["validation_accuracy"] is None
+    assert f"Random cell {found.choice.best.random} (chosen)" in page
+    assert load_genotype(run.genotype) == found.genotype
+
+
 def test_cells_of_nasbench201_in_processes_beside_known_accuracies(tmp_path: Path) -> None:
     table = tmp_path / "table.csv"
     rows = [f"{arch},{n / 400},{n / 200}" for n, arch in enumerate(strings())]
@@ -343,6 +394,9 @@ def test_cells_of_nasbench201_in_processes_beside_known_accuracies(tmp_path: Pat
     ("settings", "message"),
     [
         ({"seeds": 1}, "--seeds 1: a choice needs 2 searches"),
+        ({"seeds": 0, "random_cells": 2}, "--seeds 0: give 1 search or more"),
+        ({"random_cells": -1}, "--random-cells: must be 0 or more"),
+        ({"random_cells": 2, "choose": "validation"}, "--random-cells: random cells have no"),
         ({"seeds": "3,3"}, "seed 3 is given twice"),
         ({"seeds": "a"}, "--seeds a: give a number"),
         ({"choice_trainings": 0}, "--choice-trainings: must be 1 or more, not 0"),
