@@ -26,7 +26,7 @@ from darts.costs.constrained import strongest_cells
 from darts.costs.expected import derived_operations, expected_cost, keeping_probabilities
 from darts.costs.latency import measure_latency
 from darts.costs.latency_table import Latencies, measure_latencies, read_latencies
-from darts.costs.options import CostOptions
+from darts.costs.options import TYPICAL, CostOptions
 from darts.costs.tables import Target, chosen, counted_tables
 from darts.errors import UserError
 from darts.methods.architecture import Architecture
@@ -40,20 +40,25 @@ from ops.partial import ChannelError
 GAIN = 10.0
 
 
-def ceilings_of(options: CostOptions) -> dict[str, float]:
+def ceilings_of(options: CostOptions, typical: Mapping[str, float]) -> dict[str, float]:
     """The ceilings of the options, by the name of the cost.
 
-    >>> ceilings_of(CostOptions(max_macs="600M"))
-    {'macs': 600000000}
+    >>> ceilings_of(CostOptions(max_macs="600M", max_params="typical"), {"params": 5e6})
+    {'macs': 600000000, 'params': 5000000.0}
+
+    Args:
+        options: The amounts.
+        typical: What the word "typical" means for multiply-adds and parameters.
 
     Raises:
         UserError: A ceiling is not an amount, or the temperature is out of range.
     """
     ceilings: dict[str, float] = {}
-    if options.max_macs is not None:
-        ceilings["macs"] = parse_count(options.max_macs, "--max-macs")
-    if options.max_params is not None:
-        ceilings["params"] = parse_count(options.max_params, "--max-params")
+    for name, amount in (("macs", options.max_macs), ("params", options.max_params)):
+        if amount == TYPICAL:
+            ceilings[name] = typical[name]
+        elif amount is not None:
+            ceilings[name] = parse_count(amount, f"--max-{name}")
     if options.max_latency is not None:
         ceilings["latency"] = parse_seconds(options.max_latency, "--max-latency")
     if not options.cost_temperature > 0:
@@ -94,13 +99,14 @@ class CostAwareness:
         measured: bool = True,
     ) -> None:
         self.options, self.architecture, self.target = options, architecture, target
-        self.ceilings = ceilings_of(options)
         topology, space = architecture.topology, architecture.space
         try:
             macs, params = counted_tables(target, topology, space)
         except (UserError, ChannelError) as error:
             raise UserError(f"--target-…: {error}") from None
         self.tables = {"macs": macs, "params": params}
+        typical = {name: table.typical(topology, space) for name, table in self.tables.items()}
+        self.ceilings = ceilings_of(options, typical)
         self.latencies: Latencies | None = None
         parameter = next(architecture.parameters())
         self._like: dict[str, Any] = {"device": parameter.device, "dtype": parameter.dtype}

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+TYPICAL = "typical"
+"""Instead of an amount: the mean cost of random cells."""
+
 Metric = Literal["macs", "params", "latency"]
 
 
@@ -13,10 +16,10 @@ class CostOptions:
     """Ceilings of the derived network's cost, and the penalty that the search uses.
 
     Args:
-        max_macs: Maximum multiply-adds of the derived network, such as 600M. The search adjusts the
-            weight of the expected cost automatically; the genotype is the strongest one within the
-            ceiling.
-        max_params: Maximum number of parameters of the derived network, such as 5M.
+        max_macs: Maximum multiply-adds of the derived network, such as 600M, or typical: the mean
+            of random cells of the space. The search adjusts the weight of the expected cost
+            automatically; the genotype is the strongest one within the ceiling.
+        max_params: Maximum number of parameters of the derived network, such as 5M, or typical.
         max_latency: Maximum latency of the derived network for one image on this device, such as
             20ms.
         cost_weight: Fixed weight of the logarithm of the expected cost in the architecture's loss;

@@ -118,6 +118,23 @@ class CostTable:
                 total += torch.stack(least).sort().values[:kept].sum().item()
         return total
 
+    def typical(self, topology: Topology, space: SearchSpace) -> float:
+        """The mean cost of the networks of random cells, sampled as `random_genotype` does.
+
+        With n source states, m of which a node keeps, each edge is kept with probability m / n and
+        has each of its operations equally often.
+        """
+        total = self.base
+        for kind in space.kinds:
+            for node in topology.inner:
+                edges = topology.incoming(node)
+                share = space.kept_edges(len(edges)) / len(edges)
+                for edge in edges:
+                    choices = space.choices(kind, edge.source, edge.target)
+                    columns = [space.operations.index(name) for name in choices]
+                    total += share * self.operations[kind][edge.index, columns].mean().item()
+        return total
+
 
 def chosen(genotype: Genotype, kind: str, topology: Topology) -> list[tuple[int, str]]:
     """The kept edges of a cell, each with its operation: pairs (row, name)."""

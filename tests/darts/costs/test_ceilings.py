@@ -178,3 +178,12 @@ def test_an_impossible_ceiling_leaves_no_run_directory(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="--max-macs"):
         search_cells(search_options(tmp_path / "run", max_macs="10k"))
     assert not (tmp_path / "run").exists()
+
+
+def test_a_typical_ceiling_is_the_mean_of_random_cells() -> None:
+    made = random_architecture(torch.Generator().manual_seed(1))
+    aware = awareness(made, max_macs="typical", max_params="typical")
+    for name in ("macs", "params"):
+        assert aware.ceilings[name] == aware.tables[name].typical(Topology(4), made.space)
+    assert aware.fits(aware.derive("derived"))
+    assert aware.result(aware.derive("derived"))["ceilings"] == aware.ceilings

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 import torch
 
@@ -10,7 +12,7 @@ from darts.costs.count import count
 from darts.costs.latency_table import Latencies, measure_latencies, read_latencies
 from darts.costs.tables import Target, counted_tables, places
 from darts.errors import UserError
-from genotypes import load_genotype, random_genotype
+from genotypes import find_space, load_genotype, random_genotype
 from genotypes.search_space import DARTS
 
 CIFAR = Target(channels=36, layers=20, stem="cifar", resolution=32, num_classes=10)
@@ -46,6 +48,33 @@ def test_random_cells_cost_what_the_counter_says(nodes: int) -> None:
         assert macs.of(genotype, topology, DARTS) == counted.macs
         assert params.of(genotype, topology, DARTS) == counted.params
         assert macs.cheapest(topology, DARTS) <= counted.macs
+
+
+def test_the_typical_cost_is_the_mean_of_all_cells_of_one_node() -> None:
+    topology, space = Topology(1), find_space("darts")
+    macs, params = counted_tables(SMALL, topology, space)
+    found = []
+    for kind in space.kinds:  # Kinds add up, so each can be averaged alone.
+        table = macs.operations[kind]
+        names = [space.choices(kind, edge.source, edge.target) for edge in topology.edges]
+        pairs = itertools.product(*names)
+        columns = [[space.operations.index(name) for name in pair] for pair in pairs]
+        assert len(columns) == 49
+        sums = [(table[0, first] + table[1, second]).item() for first, second in columns]
+        found.append(sum(sums) / len(sums))
+    assert macs.typical(topology, space) == pytest.approx(macs.base + sum(found), rel=1e-12)
+    assert params.typical(topology, space) > params.cheapest(topology, space)
+
+
+def test_the_typical_cost_is_that_of_random_cells() -> None:
+    topology, generator = Topology(4), torch.Generator().manual_seed(5)
+    macs, _ = counted_tables(SMALL, topology, DARTS)
+    costs = torch.tensor(
+        [macs.of(random_genotype(4, generator, "random"), topology, DARTS) for _ in range(400)]
+    )
+    error = costs.std() / 400**0.5
+    assert abs(costs.mean() - macs.typical(topology, DARTS)) < 4 * error
+    assert error < 0.01 * costs.mean()
 
 
 def test_the_cheapest_cell_pools() -> None:
