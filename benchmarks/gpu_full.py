@@ -206,7 +206,20 @@ def as_markdown(results: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def _short(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value).replace("|", "/")
+    """A figure in few characters; of many, the mean, or the difference closest to its limit.
+
+    >>> _short([1.0, 2.0]), _short([{"name": "logits", "found": 1e-7, "allowed": 1e-6}])
+    ('1.5 (mean of 2)', 'at most 0.1 of what is allowed (logits)')
+    """
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, list) and value and all(isinstance(one, float) for one in value):
+        return f"{sum(value) / len(value):.4g} (mean of {len(value)})"
+    if isinstance(value, list) and value and isinstance(value[0], Mapping) and "found" in value[0]:
+        worst = max(value, key=lambda one: one["found"] / one["allowed"])
+        share = worst["found"] / worst["allowed"]
+        return f"at most {share:.2g} of what is allowed ({worst['name']})"
+    return str(value).replace("|", "/")
 
 
 # The parts that have no script of their own.
