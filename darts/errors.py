@@ -17,6 +17,15 @@ class UserError(Exception):
     """
 
 
+def in_one_line(error: BaseException) -> str:
+    """Kind and first line of an error of other software, whose messages may be pages long.
+
+    >>> in_one_line(RuntimeError("no memory\\nfor this"))
+    'RuntimeError: no memory'
+    """
+    return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+
+
 def closest(name: str, choices: Iterable[str]) -> str:
     """A hint at the choice that a misspelt name resembles, or "".
 

@@ -10,7 +10,7 @@ plain engine in float64; for bf16 it is the plain engine without autocast.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
@@ -21,11 +21,12 @@ from torch import Tensor
 from cells.engines import create_engine
 from cells.topology import EdgeWeights
 from cells.torch_engine import Engine
+from darts.errors import in_one_line
 from darts.methods.gradient import Context, Frozen, LabelledBatch
 from darts.searching.assembly import Assembled
 from darts.searching.deviations import FLOORS, Deviation, Quantities, deviations
 from darts.searching.probe import Probe, SearchSetting, build_probe, random_batch
-from darts.system.device import synchronise
+from darts.system.device import forget_trial, synchronise
 from ops.backends import BackendName
 
 CPU_IMAGES = 8
@@ -58,6 +59,22 @@ class CheckResult:
     deviations: tuple[Deviation, ...]
     seconds: float
     failed: str = ""
+
+    @staticmethod
+    def of(
+        what: str,
+        setting: SearchSetting,
+        images: int,
+        found: Sequence[Deviation],
+        start: float,
+        failed: str,
+    ) -> CheckResult:
+        """The result of a check that began at `start` (`time.perf_counter`) and ends now."""
+        forget_trial(setting.device)
+        seconds, precision = time.perf_counter() - start, setting.options.precision
+        return CheckResult(
+            what, str(setting.device), precision, images, tuple(found), seconds, failed
+        )
 
     @property
     def passed(self) -> bool:
@@ -111,20 +128,9 @@ def check_backend(
                 continue
             failed = "the device is out of memory"
         except Exception as error:  # Compilers and drivers document no exceptions.
-            failed = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+            failed = in_one_line(error)
         break
-    if setting.device.type == "cuda":
-        torch.cuda.empty_cache()
-        torch.cuda.reset_peak_memory_stats(setting.device)
-    return CheckResult(
-        backend,
-        str(setting.device),
-        options.precision,
-        images,
-        tuple(found),
-        time.perf_counter() - start,
-        failed,
-    )
+    return CheckResult.of(backend, setting, images, found, start, failed)
 
 
 def _compare(setting: SearchSetting, backend: BackendName, images: int) -> list[Deviation]:

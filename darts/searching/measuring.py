@@ -13,13 +13,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-import torch
-
 from cells.engines import create_engine
+from darts.errors import in_one_line
 from darts.methods.gradient import LabelledBatch, SingleLevel
 from darts.searching.probe import Probe, SearchSetting, build_probe, random_batch
 from darts.searching.recording import WARM_UP, RecordedIteration
-from darts.system.device import synchronise
+from darts.system.device import forget_trial, synchronise
 from ops.backends import BackendName
 
 BUDGET = 3.0
@@ -108,7 +107,7 @@ def measure_backends(
             timer.seconds(name, images)  # Compiles, on CUDA, and allocates.
             working.append(name)
         except Exception as error:  # Memory, compilers, drivers: the search does without it.
-            failed[name] = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+            failed[name] = in_one_line(error)
         if setting.device.type == "cpu" and clock() - start > budget:
             break
     if setting.device.type != "cpu":
@@ -131,7 +130,7 @@ def measure_backends(
     chosen = working[0] if working else candidates[-1]
     if complete:
         chosen = min(candidates, key=lambda name: complete.get(name, math.inf))
-    _clean(setting.device)
+    forget_trial(setting.device)
     rounds = len(times[chosen]) if complete else 0
     return Measurement(chosen, complete, images, setting.options.layers, rounds, failed)
 
@@ -212,10 +211,3 @@ def _larger(images: int, largest: int, factor: float, unit: int) -> int:
         return images
     grown = math.floor(images * min(factor, 4.0)) // unit * unit
     return max(images, min(grown, largest))
-
-
-def _clean(device: torch.device) -> None:
-    """Give memory back to a GPU, and forget the peak of the measurement."""
-    if device.type == "cuda":
-        torch.cuda.empty_cache()
-        torch.cuda.reset_peak_memory_stats(device)

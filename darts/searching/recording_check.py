@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from cells.engines import create_engine
+from darts.errors import in_one_line
 from darts.methods.gradient import Bilevel, SingleLevel
 from darts.runs.optimisers import set_learning_rate
 from darts.searching.backend_check import STATISTICS, CheckResult
@@ -50,27 +51,16 @@ def check_recording(
         backend: The back end that evaluates the cells.
         recorder: Records; CUDA graphs on the device of the search by default.
     """
-    start, options = time.perf_counter(), setting.options
-    failed, found = "", []
+    start, failed = time.perf_counter(), ""
+    found: list[Deviation] = []
     try:
         probe = build_probe(setting)
         probe.parts.supernet.engine = create_engine(backend)
         recorder = recorder or CudaGraphs(setting.device)
         found = _compare(setting, probe, recorder)
     except Exception as error:  # Drivers document no exceptions.
-        failed = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
-    if setting.device.type == "cuda":
-        torch.cuda.empty_cache()
-        torch.cuda.reset_peak_memory_stats(setting.device)
-    return CheckResult(
-        RECORDED,
-        str(setting.device),
-        options.precision,
-        options.batch_size,
-        tuple(found),
-        time.perf_counter() - start,
-        failed,
-    )
+        failed = in_one_line(error)
+    return CheckResult.of(RECORDED, setting, setting.options.batch_size, found, start, failed)
 
 
 def _compare(setting: SearchSetting, probe: Probe, recorder: CudaGraphs) -> list[Deviation]:

@@ -159,6 +159,13 @@ def peak_memory(device: torch.device) -> int:
     return _process_peak()
 
 
+def forget_trial(device: torch.device) -> None:
+    """Give the memory of throw-away tensors back to a GPU, and forget their peak."""
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats(device)
+
+
 def _process_peak() -> int:
     # Preferred: on Linux, getrusage starts with the peak of the parent process.
     mark = _proc_values("/proc/self/status", "VmHWM")
