@@ -31,9 +31,16 @@ NASLIB_EDGES = ((0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3))
 NASLIB_OPERATIONS = ("skip_connect", "none", "nor_conv_3x3", "nor_conv_1x1", "avg_pool_3x3")
 """The operations that the numbers in NASLib's tuples mean."""
 
-_STRING = re.compile(
-    r"\|(\w+)~0\|\+\|(\w+)~0\|(\w+)~1\|\+\|(\w+)~0\|(\w+)~1\|(\w+)~2\|", flags=re.ASCII
+ARCH_STRING = re.compile(
+    r"\|(\w+)~0\|\+\|(\w+)~0\|(\w+)~1\|\+\|(\w+)~0\|(\w+)~1\|(\w+)~2\|(?!\+)", flags=re.ASCII
 )
+"""The benchmark's name of a cell, with a group for each operation."""
+
+NASLIB_TUPLE = re.compile(
+    r"\(?\s*(\d)\s*,\s*(\d)\s*,\s*(\d)\s*,\s*(\d)\s*,\s*(\d)\s*,\s*(\d)\s*,?\s*\)?", flags=re.ASCII
+)
+"""A tuple of NASLib as text, with a group for each number."""
+
 _SEED = 88  # Of the shuffle that defines the benchmark's index.
 _PREFIX = "nb201-"
 
@@ -112,7 +119,7 @@ def parse_arch_string(text: str, name: str | None = None) -> Genotype:
     Raises:
         GenotypeError: The text has another form, or an operation is unknown.
     """
-    found = _STRING.fullmatch(text.strip())
+    found = ARCH_STRING.fullmatch(text.strip())
     if found is None:
         raise GenotypeError(
             f"{text}: not a cell of NAS-Bench-201; it is written "
@@ -173,7 +180,7 @@ def official_index(genotype: Genotype) -> int:
 
 
 def find_cell(text: str) -> Genotype | None:
-    """The cell of a string or of a name such as "nb201-6111"; None if the text is neither.
+    """The cell of a string, a name such as "nb201-6111", or a tuple of NASLib; None if it is none.
 
     >>> find_cell("nb201-1462").normal[0]
     (('nor_conv_3x3', 0),)
@@ -183,10 +190,12 @@ def find_cell(text: str) -> Genotype | None:
     """
     if text.startswith("|"):
         return parse_arch_string(text)
+    if digits := NASLIB_TUPLE.fullmatch(text.strip()):
+        return from_naslib_tuple([int(digit) for digit in digits.groups()])
     number = text.removeprefix(_PREFIX)
     if number == text or not number.isdecimal():
         return None
-    if int(number) >= len(all_cells()):
+    if len(number) > 9 or int(number) >= len(all_cells()):
         raise GenotypeError(f"{text}: NAS-Bench-201 has the cells 0 to {len(all_cells()) - 1}")
     return genotype_of(all_cells()[int(number)])
 

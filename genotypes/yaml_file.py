@@ -50,3 +50,6 @@ def read_yaml(path: Path, where: str) -> Any:
         raise GenotypeError(f"{where}: not valid YAML{place}: {error.problem}") from error
     except yaml.YAMLError as error:
         raise GenotypeError(f"{where}: not valid YAML: {error}") from error
+    except (ValueError, RecursionError):
+        # A date such as 2001-99-99, or thousands of nested brackets.
+        raise GenotypeError(f"{where}: not YAML that can be read") from None

@@ -14,6 +14,7 @@ from genotypes.errors import GenotypeError
 from genotypes.genotype import Genotype, Node, parse_genotype
 from genotypes.nasbench201 import find_cell
 from genotypes.spaces import plain_space
+from genotypes.written import is_written, read_written
 from genotypes.yaml_file import read_yaml
 
 _ZOO = Path(__file__).parent
@@ -33,23 +34,43 @@ def load_genotype(name_or_path: str | os.PathLike[str]) -> Genotype:
 
     Args:
         name_or_path: A name of the zoo (see `list_genotypes`), a YAML file, the directory of a run
-            with a `genotype.yaml`, or a cell of NAS-Bench-201: its string, or `nb201-NUMBER`.
+            with a `genotype.yaml`, or a cell of NAS-Bench-201: its string, `nb201-NUMBER` or its
+            tuple in NASLib. Or a genotype as papers print it, `Genotype(normal=[…], …)`, or a
+            Python, text or JSON file with one; `FILE:NAME` picks one of several.
 
     Raises:
         GenotypeError: There is no such genotype, or its file is wrong; the message names file
             and key.
     """
-    if (cell := find_cell(str(name_or_path))) is not None:
+    text = str(name_or_path)
+    if (cell := find_cell(text)) is not None:
         return cell
-    if name_or_path in list_genotypes():
-        path, where = _ZOO / f"{name_or_path}.yaml", f"genotypes/{name_or_path}.yaml"
+    if text in list_genotypes():
+        path, where = _ZOO / f"{text}.yaml", f"genotypes/{text}.yaml"
+    elif is_written(text):
+        return read_written(text)
     else:
-        path = Path(name_or_path).expanduser()
-        path = path / "genotype.yaml" if path.is_dir() else path
+        path = genotype_file(text)
         where = str(path)
-    if not path.exists():
-        raise GenotypeError(_not_found(path))
     return parse_genotype(read_yaml(path, where), where)
+
+
+def genotype_file(text: str) -> Path:
+    """The YAML file that a path names: itself, or the `genotype.yaml` of a run's directory.
+
+    Raises:
+        GenotypeError: There is no such file.
+    """
+    path = Path(text)
+    try:
+        path = path.expanduser()
+        path = path / "genotype.yaml" if path.is_dir() else path
+        if path.exists():
+            return path
+    except (OSError, RuntimeError):
+        # A name that is too long for a file, or the home directory of an unknown user.
+        pass
+    raise GenotypeError(_not_found(path))
 
 
 def save_genotype(genotype: Genotype, path: str | os.PathLike[str]) -> None:

@@ -3,19 +3,42 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from darts.commands.shared import Arguments, print_hint, print_table
+from darts.errors import UserError
+
+if TYPE_CHECKING:
+    from genotypes import Genotype
+
+
+_FORMS = ("python", "json", "yaml", "string")
 
 
 def genotypes_command(arguments: Sequence[str], prog: str) -> None:
-    """List the published genotypes, or write random ones."""
+    """List the published genotypes, print genotypes in another form, or write random ones."""
     parser = Arguments(
         uses_files=True,
         prog=prog,
-        description="List the published genotypes, or sample random ones.",
+        description="List the published genotypes, print some in another form, or sample random "
+        "ones.",
+    )
+    parser.add_argument(
+        "genotype",
+        nargs="*",
+        help="genotypes to print: published name, file, FILE:NAME, written genotype, or cell of "
+        "NAS-Bench-201",
+    )
+    parser.add_argument(
+        "--as",
+        dest="form",
+        choices=_FORMS,
+        help="print as python (Genotype(normal=…), as papers do), json, yaml, or as the string of "
+        "NAS-Bench-201; without names, all published genotypes",
     )
     parser.add_argument(
         "--random", type=int, metavar="N", help="write N random genotypes instead of the list"
@@ -30,18 +53,53 @@ def genotypes_command(arguments: Sequence[str], prog: str) -> None:
     parser.add_argument("-o", "--output", type=Path, default=Path("."), help="directory")
     parsed = parser.parse_args(arguments)
     if parsed.random is not None:
+        if parsed.genotype or parsed.form is not None:
+            raise UserError("--random: it writes files; leave names and --as out.")
         _write_random(parsed.random, parsed.nodes, parsed.seed, parsed.output, parsed.space)
         return
     from genotypes import list_genotypes, load_genotype
 
+    found = [load_genotype(name) for name in parsed.genotype or list_genotypes()]
+    if parsed.form is not None or parsed.genotype:
+        print(_in_form(found, parsed.form or "yaml"))
+        return
     rows = [("name", "searched on", "nodes", "source")]
-    for name in list_genotypes():
-        genotype = load_genotype(name)
+    for genotype in found:
         provenance = genotype.provenance
         source = str(provenance.get("source", ""))
         searched_on = str(provenance.get("searched_on", ""))
-        rows.append((name, searched_on, str(genotype.nodes), source))
+        rows.append((genotype.name, searched_on, str(genotype.nodes), source))
     print_table(rows)
+
+
+def _in_form(found: Sequence[Genotype], form: str) -> str:
+    """The text of genotypes in a form that `load_genotype` reads."""
+    from genotypes import format_genotype, format_python
+    from genotypes.nasbench201 import arch_string
+
+    if form == "string":
+        return "\n".join(arch_string(genotype) for genotype in found)
+    one = len(found) == 1
+    if form == "yaml":
+        if not one:
+            raise UserError("--as yaml: a YAML file holds one genotype; give one name.")
+        return format_genotype(found[0]).rstrip("\n")
+    if form == "json":
+        values = {genotype.name: genotype.as_dict() for genotype in found}
+        return json.dumps(found[0].as_dict() if one else values, indent=1, ensure_ascii=False)
+    if one:
+        return format_python(found[0])
+    return "\n".join(f"{_identifier(one.name)} = {format_python(one)}" for one in found)
+
+
+def _identifier(name: str) -> str:
+    """A name that Python accepts on the left of an assignment.
+
+    >>> _identifier("nb201-1462")
+    'nb201_1462'
+    """
+    word = re.sub(r"\W", "_", name, flags=re.ASCII)
+    return word if word.isidentifier() else f"_{word}"
 
 
 def _write_random(
@@ -63,7 +121,10 @@ def _write_random(
 def draw_command(arguments: Sequence[str], prog: str) -> None:
     """Draw the cells of a genotype and print the paths of the files."""
     parser = Arguments(uses_files=True, prog=prog, description="Draw the cells of a genotype.")
-    parser.add_argument("genotype", help="published name, YAML file, or cell of NAS-Bench-201")
+    parser.add_argument(
+        "genotype",
+        help="published name, file, FILE:NAME, written genotype, or cell of NAS-Bench-201",
+    )
     parser.add_argument("-o", "--output", type=Path, default=Path("."), help="directory")
     parser.add_argument("--formats", nargs="+", default=["svg", "png"], help="by default svg png")
     parsed = parser.parse_args(arguments)

@@ -15,7 +15,7 @@ from darts.run_files import RunFiles
 from darts.settings.options import names_of
 from darts.settings.suites import SUITE_PRESETS, AnyPreset, suite_network
 from darts.training.options import training_overlay
-from genotypes import Genotype, load_genotype
+from genotypes import Genotype, is_written, load_genotype
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,6 +104,8 @@ def load_cells(cells: str | None) -> tuple[Genotype, ...]:
 
 
 def _cell_file(word: str) -> str:
+    if is_written(word):
+        return word
     run = RunFiles(Path(word))
     return str(run.genotype) if run.genotype.is_file() else word
 

@@ -29,7 +29,7 @@ from darts.models.genotype_network import (
 )
 from darts.models.mbconv.family import MBCONV
 from darts.models.staged_config import StagedConfig
-from genotypes import Genotype, list_genotypes, load_genotype, parse_genotype
+from genotypes import Genotype, is_written, list_genotypes, load_genotype, parse_genotype
 from genotypes.nasbench201 import find_cell
 from ops.initialise import initialise
 
@@ -82,7 +82,8 @@ def _list_networks() -> tuple[str, ...]:
 def find_model(model: str) -> Model:
     """The genotype or config of a name, of a YAML file, or of a cell of NAS-Bench-201.
 
-    A file holds a genotype, or the description of a network as `save_model` writes it.
+    A file holds a genotype, or the description of a network as `save_model` writes it. A genotype
+    may also be written out; see `genotypes.load_genotype`.
 
     >>> find_model("resnet50").depth
     16
@@ -96,7 +97,9 @@ def find_model(model: str) -> Model:
             return config
     if (cell := find_cell(model)) is not None:
         return cell
-    path = Path(model).expanduser()
+    if is_written(model):
+        return load_genotype(model)
+    path = _path(model)
     if path.is_file() and (described := _described(path)):
         return described
     is_name = len(path.parts) == 1 and path.suffix not in (".yaml", ".yml") and not path.exists()
@@ -111,6 +114,16 @@ def find_model(model: str) -> Model:
     return load_genotype(model)
 
 
+def _path(text: str) -> Path:
+    """The path that a text names; an impossible one is a missing file."""
+    try:
+        path = Path(text).expanduser()
+        path.exists()
+    except (OSError, RuntimeError):
+        return Path("missing")
+    return path
+
+
 def save_model(config: StagedConfig, path: Path | str) -> None:
     """Write a config as a YAML file that `find_model` reads."""
     with atomic_write(path) as stream:
@@ -121,7 +134,7 @@ def _described(path: Path) -> StagedConfig | None:
     """The config in a file, or None if the file holds something else."""
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+    except (OSError, ValueError, RecursionError, yaml.YAMLError):
         return None
     if not isinstance(values, dict):
         return None

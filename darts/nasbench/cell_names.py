@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from functools import cache
 from types import MappingProxyType
@@ -11,13 +10,12 @@ from genotypes import Genotype, GenotypeError, load_genotype
 from genotypes.nasbench201 import (
     NASLIB_EDGES,
     NASLIB_OPERATIONS,
+    NASLIB_TUPLE,
     all_cells,
-    from_naslib_tuple,
     genotype_of,
 )
 from genotypes.published_spaces import NASBENCH201
 
-_TUPLE = re.compile(r"\(?\s*(\d)\s*,\s*(\d)\s*,\s*(\d)\s*,\s*(\d)\s*,\s*(\d)\s*,\s*(\d)\s*,?\s*\)?")
 # For each edge in the benchmark's order, its place in a tuple of NASLib.
 _PLACES = tuple(
     NASLIB_EDGES.index(edge) for edge in ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
@@ -56,7 +54,7 @@ def number_of(text: str) -> int | None:
 
 def number_of_tuple(text: str) -> int | None:
     """The official number of a cell written as a tuple of NASLib, such as `(4, 0, 3, 1, 4, 3)`."""
-    found = _TUPLE.fullmatch(text)
+    found = NASLIB_TUPLE.fullmatch(text)
     digits = [int(digit) for digit in found.groups()] if found else []
     if not digits or max(digits) >= len(NASLIB_OPERATIONS):
         return None
@@ -72,8 +70,6 @@ def cell_of(text: str) -> Genotype:
     Raises:
         GenotypeError: There is no such cell, or it belongs to another space.
     """
-    if found := _TUPLE.fullmatch(text.strip()):
-        return from_naslib_tuple([int(digit) for digit in found.groups()])
     genotype = load_genotype(text)
     if genotype.rules != NASBENCH201:
         raise GenotypeError(

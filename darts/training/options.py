@@ -26,8 +26,9 @@ class ModelOptions:
     """Which network is trained.
 
     Args:
-        genotype: Cell to retrain: its name in the zoo, a YAML file, or a cell of NAS-Bench-201 (its
-            string, or nb201-NUMBER).
+        genotype: Cell to retrain: its name in the zoo, a YAML file, a cell of NAS-Bench-201 (its
+            string, or nb201-NUMBER), or as papers print it: "Genotype(normal=[…], …)", or a
+            Python, text or JSON file with one. FILE:NAME picks one of several.
         model: Another network instead of a genotype: regnetx_400mf, resnet50 … or a YAML file.
     """
 
