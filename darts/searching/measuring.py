@@ -27,8 +27,9 @@ BUDGET = 3.0
 ROUNDS = 3
 """Iterations that are timed of each back end; the fastest counts."""
 
-# Cells of the supernet that is timed if even two images of the real one would take too long, and
-# the work (in supernets of the paper) from which this is so.
+# Cells of the supernet that is timed on a CPU, or if even two images of the real one would take too
+# long, and the work (in supernets of the paper) from which this is so. All engines work cell by
+# cell, and a single iteration of the paper's supernet takes PyTorch two seconds of a laptop.
 _FEW_CELLS, _HUGE = 3, 60.0
 # Of the time left: what a larger batch may be expected to take.
 _SHARE = 0.6
@@ -177,13 +178,14 @@ class _Timer:
 
 
 def _affordable(setting: SearchSetting) -> Any:
-    """The options of the search, with few cells if two images would take seconds."""
+    """The options of the search, with few cells on a CPU and where two images would take long."""
     options = setting.options
     pixels = setting.dataset.image_size**2 / (64 if _divides(setting) else 1)
     edges = options.nodes * (options.nodes + 3) / 2
     width = options.channels / options.k
     work = options.layers / 8 * edges / 14 * (width / 4) ** 2 * pixels / 1024
-    few = work > _HUGE and options.layers > _FEW_CELLS
+    slow = setting.device.type == "cpu" or work > _HUGE
+    few = slow and options.layers > _FEW_CELLS
     return replace(options, layers=_FEW_CELLS) if few else options
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -85,13 +86,15 @@ def test_a_back_end_that_fails_is_not_chosen(
     assert found.missing == {"native": "RuntimeError: CUDA error: no kernel image"}
 
 
-def test_huge_supernets_are_timed_with_few_cells() -> None:
+def test_on_a_cpu_and_of_huge_supernets_few_cells_are_timed() -> None:
     paper = tiny_setting(preset="paper", dataset="cifar10", nodes=4, channels=16, k=4)
-    assert measuring._affordable(paper).layers == 8
+    assert measuring._affordable(paper).layers == 3
+    gpu = torch.device("cuda")
+    assert measuring._affordable(replace(paper, device=gpu)).layers == 8
     huge = tiny_setting(
         preset="paper", dataset="cifar10", nodes=4, channels=36, k=1, layers=20, image_size=64
     )
-    assert measuring._affordable(huge).layers == 3
+    assert measuring._affordable(replace(huge, device=gpu)).layers == 3
 
 
 def test_the_line_says_what_was_measured() -> None:
