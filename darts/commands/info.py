@@ -230,5 +230,6 @@ def datasets_command(arguments: Sequence[str], prog: str) -> None:
         for row in listed
     ]
     rows.append(("folder:PATH", "", "", "", "", "any", "train/CLASS/* and val/CLASS/*"))
+    rows.append(("csv:FILE", "", "", "", "", "any", "a column of image files, one of labels"))
     rows.append(("array:FILE.npz", "", "", "", "", "any", "x_train, y_train, x_test, y_test"))
     print_table(rows)

@@ -29,7 +29,7 @@ def open_digits() -> Source:
     pixels = torch.from_numpy(np.rint(images * (255 / 16)).astype(np.uint8))[:, None]
     labels = torch.from_numpy(table[:, -1].astype(np.int64))
     classes = tuple(str(digit) for digit in range(10))
-    train, test = hold_out(labels, classes)
+    train, test = hold_out(labels)
     whole = ImageTensor(pixels, labels)
     return Source(
         classes=classes,

@@ -17,7 +17,7 @@ from darts.data.imagenet import validation_classes
 from darts.data.pixels import DEEP_MODES
 from darts.data.scanning import Scan
 from darts.data.source import Source
-from darts.data.splits import hold_out
+from darts.data.splits import hold_out, small_class_notes
 from darts.data.streaming import ImageFiles
 from darts.errors import UserError
 
@@ -58,7 +58,8 @@ def open_folder(root: Path, workers: int, name: str, part: FolderPart | None = N
     notes = [*parts.notes]
     test: ImageSet
     if tested is None:
-        train_part, test_part = hold_out(train.labels, classes, _EVERY)
+        notes += small_class_notes(train.labels, classes, _EVERY)
+        train_part, test_part = hold_out(train.labels, _EVERY)
         train, test = train.subset(train_part), train.subset(test_part)
         words = "every fifth image of each class, held out of training"
     else:
@@ -80,7 +81,7 @@ def open_folder(root: Path, workers: int, name: str, part: FolderPart | None = N
         size=size.pixels or LARGE,
         root=root,
         tested=words,
-        notes=(*notes, *scan.left_out.sentences, *size.notes, *_depth_notes(train.paths)),
+        notes=(*notes, *scan.left_out.sentences, *size.notes, *depth_notes(train.paths)),
     )
 
 
@@ -189,7 +190,7 @@ def common_size(paths: tuple[str, ...]) -> CommonSize:
     )
 
 
-def _depth_notes(paths: tuple[str, ...]) -> tuple[str, ...]:
+def depth_notes(paths: tuple[str, ...]) -> tuple[str, ...]:
     """A sentence if a few of the images have more than 8 bits a channel."""
     if any(_mode(path) in DEEP_MODES for path in _spread(paths, 9)):
         return ("Grey values of more than 8 bits are scaled to 8 bits.",)

@@ -16,8 +16,9 @@ class DataOptions:
 
     Args:
         dataset: cifar10, cifar100, svhn, fashion-mnist, imagenet, digits; folder:PATH (with
-            train/CLASS/* and test/CLASS/* or val/CLASS/*, or with CLASS/* alone); or array:FILE.npz
-            (with x_train, y_train, x_test, y_test).
+            train/CLASS/* and test/CLASS/* or val/CLASS/*, or with CLASS/* alone); csv:FILE (a table
+            with a column of image files and a column of labels); or array:FILE.npz (with x_train,
+            y_train, x_test, y_test).
         data_dir: Directory of the named data sets, also for downloads; by default $DARTS_DATA, or
             else ~/.cache/darts/data.
         download: Download a named data set that is missing.
@@ -26,6 +27,12 @@ class DataOptions:
         classes: Use only this many classes, sampled with the seed; by default all.
         test_part: Which part of a folder is tested on, if it has both: test or val; by default
             test, unless its images have no classes.
+        task: Whether an image has one label (single-label) or may have several or none
+            (multi-label); by default decided by the labels.
+        path_column: Column of a csv: table that names the image files; by default recognised.
+        label_columns: Column of a csv: table with the labels, or several columns of 0 and 1, with
+            commas between their names; by default recognised.
+        part_column: Column of a csv: table that says train, val or test; by default recognised.
         half: Use only the first or the second half of the training images, in file order, so that a
             search and the retraining share none (first gets the smaller half); by default all.
         train_images: Train on this many images, sampled with the seed and balanced over the classes
@@ -60,6 +67,10 @@ class DataOptions:
     image_size: int | None = option(None, tunable=True)
     classes: int | None = None
     test_part: Literal["test", "val"] | None = option(None, later=True)
+    task: Literal["auto", "single-label", "multi-label"] = option("auto", later=True)
+    path_column: str | None = option(None, later=True)
+    label_columns: str | None = option(None, later=True)
+    part_column: str | None = option(None, later=True)
     half: Literal["first", "second"] | None = option(None, later=True)
     train_images: int | None = None
     train_fraction: float | None = None

@@ -20,10 +20,12 @@ from darts.data.manifest import Manifest, below
 from darts.data.named import open_named
 from darts.data.options import DataOptions, data_directory
 from darts.data.source import Source
-from darts.data.splits import file_half, hold_out
+from darts.data.splits import file_half, hold_out, small_class_notes
 from darts.data.statistics import with_statistics
 from darts.data.streaming import ImageFiles
 from darts.data.subsets import apply_manifest, draw_subset, recorded_halves
+from darts.data.tables.columns import ColumnChoice
+from darts.data.tables.open import TableChoice, open_table
 from darts.errors import UserError
 from darts.run_files import RunFiles
 from darts.system import distributed
@@ -154,19 +156,23 @@ def _hold_out(options: DataOptions) -> Source:
         return source
     if every < 2:
         raise UserError(f"hold_out {every}: it must be 0, or 2 or more to hold out every Nth image")
-    ours, theirs = hold_out(source.train.labels, source.classes, every)
+    labels = source.train.labels
+    ours, theirs = hold_out(labels, every)
+    notes = (*source.notes, *small_class_notes(labels, source.classes, every))
     train, test = source.train.subset(ours), source.train.subset(theirs)
     words = "training images that are held out" if source.tested else ""
-    return replace(source, train=train, test=test, tested=words)
+    return replace(source, train=train, test=test, tested=words, notes=notes)
 
 
 def _open(options: DataOptions) -> Source:
     name, (kind, _, path) = options.dataset, options.dataset.partition(":")
     directory = data_directory(options.data_dir)
-    if kind in ("folder", "array") and path:
+    if kind in ("folder", "array", "csv") and path:
         place = Path(path).expanduser()
         if kind == "array":
             return open_array(place, options.test_part)
+        if kind == "csv":
+            return open_table(place, options.workers, _table_choice(options))
         return open_folder(place, options.workers, name, options.test_part)
     if name == "digits":
         return open_digits()
@@ -185,8 +191,18 @@ def _open(options: DataOptions) -> Source:
     if name in KNOWN:
         return open_named(name, directory, options.download)
     raise UserError(
-        f"there is no data set {name!r}; choose among {', '.join(KNOWN)}, folder:PATH "
+        f"there is no data set {name!r}; choose among {', '.join(KNOWN)}, folder:PATH, csv:FILE "
         "and array:FILE.npz"
+    )
+
+
+def _table_choice(options: DataOptions) -> TableChoice:
+    named = tuple(name for name in (options.label_columns or "").split(",") if name)
+    return TableChoice(
+        ColumnChoice(options.path_column or "", named, options.part_column or ""),
+        options.task,
+        options.test_part,
+        options.skip_corrupt,
     )
 
 

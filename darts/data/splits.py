@@ -40,7 +40,7 @@ def split_halves(
             images, rounded up or down. "paper" takes the first images in file order.
 
     Raises:
-        UserError: A part would be empty or, if balanced, lack a class.
+        UserError: A part would be empty.
     """
     total = len(labels)
     if not 0 < fraction < 1 or not 0 < _portion(total, fraction) < total:
@@ -51,17 +51,9 @@ def split_halves(
         whole = torch.arange(total)
         cut = _portion(total, fraction)
         return whole[:cut], whole[cut:]
-    order = _by_class(labels, generator)
+    order = _by_class(strata(labels), generator)
     first = _share(total, fraction)
-    parts = order[first].sort().values, order[~first].sort().values
-    for part in parts:
-        lacking = set(labels.unique().tolist()) - set(labels[part].unique().tolist())
-        if lacking:
-            raise UserError(
-                f"class number {min(lacking)} has too few training images for both parts of "
-                f"a split at {fraction}; add images or change the fraction"
-            )
-    return parts
+    return order[first].sort().values, order[~first].sort().values
 
 
 def balanced_subset(labels: Tensor, count: int, generator: torch.Generator) -> Tensor:
@@ -79,6 +71,7 @@ def balanced_subset(labels: Tensor, count: int, generator: torch.Generator) -> T
     """
     if not 0 < count <= len(labels):
         raise UserError(f"cannot take {count} images out of {len(labels)}")
+    labels = strata(labels)
     order = _by_class(labels, generator)
     turn = _rank_in_class(labels[order])
     return order[turn.argsort(stable=True)[:count]].sort().values
@@ -98,10 +91,9 @@ def proportional_subset(labels: Tensor, fraction: float, generator: torch.Genera
     """
     if not 0 < fraction <= 1:
         raise UserError(f"cannot take the share {fraction}: it must be above 0 and at most 1")
-    chosen = _by_class(labels, generator)[_share(len(labels), fraction)].sort().values
-    lacking = set(labels.unique().tolist()) - set(labels[chosen].unique().tolist())
-    if lacking:
-        raise UserError(f"the share {fraction} leaves no image of class number {min(lacking)}")
+    chosen = _by_class(strata(labels), generator)[_share(len(labels), fraction)].sort().values
+    if lost := lacking(labels, chosen):
+        raise UserError(f"the share {fraction} leaves no image of class number {lost[0]}")
     return chosen
 
 
@@ -124,43 +116,104 @@ def file_half(labels: Tensor, half: Literal["first", "second"], name: str) -> Te
     """
     cut = len(labels) // 2
     chosen = torch.arange(cut) if half == "first" else torch.arange(cut, len(labels))
-    lacking = set(labels.unique().tolist()) - set(labels[chosen].unique().tolist())
-    if lacking:
+    if lost := lacking(labels, chosen):
         raise UserError(
-            f"--half {half}: {name} has no image of class number {min(lacking)} in this half, "
+            f"--half {half}: {name} has no image of class number {lost[0]} in this half, "
             "because its images are sorted by class. Use --train-fraction 0.5 instead, which "
             "samples each class."
         )
     return chosen
 
 
-def hold_out(labels: Tensor, classes: Sequence[str], every: int = 5) -> tuple[Tensor, Tensor]:
+def hold_out(labels: Tensor, every: int = 5) -> tuple[Tensor, Tensor]:
     """Hold out every `every`-th image of each class, in file order, as test images.
 
     The choice does not depend on a seed, so runs with different seeds are evaluated on the same
-    images, and none of them trains on these. Returns the indices for training and for testing.
+    images, and none of them trains on these. Of a class with fewer images the last one is held out,
+    unless it is the only one. Returns the indices for training and for testing.
 
-    >>> hold_out(torch.tensor([0, 0, 0, 1, 1, 1]), ("cat", "dog"), every=3)
-    (tensor([0, 1, 3, 4]), tensor([2, 5]))
+    >>> hold_out(torch.tensor([0, 0, 0, 1, 1, 2]), every=3)
+    (tensor([0, 1, 3, 5]), tensor([2, 4]))
 
     Args:
-        labels: Class numbers `[N]`.
-        classes: Names of the classes, for the error.
+        labels: Class numbers `[N]`, or `[N, C]` with 1 for each class of an image.
         every: Which image of each class is held out.
 
     Raises:
-        UserError: A class has fewer than `every` images.
+        UserError: Each class has only one image.
     """
+    labels = strata(labels)
     order = labels.argsort(stable=True)
-    counts = labels.bincount()
-    small = ((counts > 0) & (counts < every)).nonzero().flatten().tolist()
-    if small:
-        raise UserError(
-            f"class {classes[small[0]]} has {counts[small[0]]} images; {every} are needed to hold "
-            "out test images"
-        )
-    test = _rank_in_class(labels[order]) % every == every - 1
+    counts = labels.bincount()[labels[order]]
+    test = _rank_in_class(labels[order]) % every == (counts.clamp(max=every) - 1)
+    test &= counts > 1
+    if not test.any():
+        raise UserError("each class has only one image; none can be held out")
     return order[~test].sort().values, order[test].sort().values
+
+
+def small_class_notes(labels: Tensor, classes: Sequence[str], every: int) -> list[str]:
+    """What the user should know about classes with fewer than `every` images (see `hold_out`).
+
+    >>> small_class_notes(torch.tensor([0, 0, 0, 1, 1]), ("cat", "dog"), 3)
+    ['Class dog (2) has fewer than 3 images; one is held out.']
+    """
+    counts = class_counts(labels, len(classes)).tolist()
+    few = [f"{name} ({n})" for name, n in zip(classes, counts, strict=True) if 1 < n < every]
+    alone = [name for name, n in zip(classes, counts, strict=True) if n == 1]
+    notes = []
+    if few:
+        verb = "has" if len(few) == 1 else "have"
+        held = "one is held out" if len(few) == 1 else "one of each is held out"
+        notes.append(f"{_named(few)} {verb} fewer than {every} images; {held}.")
+    if alone:
+        verb, them = ("has", "it is") if len(alone) == 1 else ("have", "these are")
+        notes.append(f"{_named(alone)} {verb} one image; {them} trained on and not tested.")
+    return notes
+
+
+def _named(names: Sequence[str]) -> str:
+    words = "Class" if len(names) == 1 else f"{len(names)} classes:"
+    return f"{words} {', '.join(names[:5])}{' …' if len(names) > 5 else ''}"
+
+
+def strata(labels: Tensor) -> Tensor:
+    """The group of each image `[N]` whose share a split keeps: its class.
+
+    An image with several labels is in the group of its rarest one, so that rare labels are divided
+    first (as in Sechidis et al. 2011, On the stratification of multi-label data); images without
+    labels are a group of their own.
+
+    >>> strata(torch.tensor([[1, 1], [1, 0], [0, 0]]))
+    tensor([1, 0, 2])
+
+    Args:
+        labels: Class numbers `[N]`, or `[N, C]` with 1 for each class of an image.
+    """
+    if labels.ndim == 1:
+        return labels
+    count, classes = labels.shape
+    rarity = labels.sum(0, dtype=torch.int64).expand(count, classes)
+    group = rarity.masked_fill(labels == 0, count + 1).argmin(1)
+    return torch.where(labels.any(1), group, classes)
+
+
+def class_counts(labels: Tensor, classes: int) -> Tensor:
+    """Number of images of each class `[C]`; labels `[N]`, or `[N, C]` of 0 and 1."""
+    if labels.ndim == 1:
+        return labels.bincount(minlength=classes)
+    return labels.sum(0, dtype=torch.int64)
+
+
+def lacking(labels: Tensor, chosen: Tensor) -> list[int]:
+    """The classes that have images, but none of the `chosen` ones.
+
+    >>> lacking(torch.tensor([0, 1, 2, 2]), torch.tensor([0, 2]))
+    [1]
+    """
+    classes = int(labels.max()) + 1 if labels.ndim == 1 else labels.shape[1]
+    all_of_them, some = (class_counts(one, classes) for one in (labels, labels[chosen]))
+    return ((all_of_them > 0) & (some == 0)).nonzero().flatten().tolist()
 
 
 def _portion(total: int, fraction: float) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -13,9 +14,10 @@ from darts.data.dataset import Dataset, ImageSet
 from darts.data.manifest import Manifest, part_indices
 from darts.data.options import DataOptions
 from darts.data.source import Source
-from darts.data.splits import balanced_subset, proportional_subset, split_halves
+from darts.data.splits import balanced_subset, lacking, proportional_subset, split_halves
 from darts.data.streaming import ImageFiles
 from darts.errors import UserError
+from darts.system import distributed
 from darts.system.randomness import subset_generator
 
 
@@ -87,14 +89,25 @@ def search_halves(
     """Return the numbers of the training images for the weights and for the architecture.
 
     They are those of an earlier run if `dataset` was opened with its manifest; otherwise
-    `darts.data.splits.split_halves` samples them.
+    `darts.data.splits.split_halves` samples them. What a half lacks is said.
 
     Raises:
         UserError: See `darts.data.splits.split_halves`.
     """
     if dataset.files is not None and dataset.files.halves is not None:
         return dataset.files.halves
-    return split_halves(dataset.train.labels, fraction, generator, method)
+    labels = dataset.train.labels
+    halves = split_halves(labels, fraction, generator, method)
+    for chosen, what in zip(halves, ("weights", "architecture"), strict=True):
+        if distributed.is_main() and (lost := lacking(labels, chosen)):
+            names = ", ".join(dataset.classes[number] for number in lost[:5])
+            noun = "class" if len(lost) == 1 else "classes"
+            print(
+                f"data: too few images for both parts of a search: the {what} get none of the "
+                f"{noun} {names}{' …' if len(lost) > 5 else ''}.",
+                file=sys.stderr,
+            )
+    return halves
 
 
 def write_manifest(dataset: Dataset, path: Path, seed: int, **parts: Tensor) -> None:

@@ -31,7 +31,7 @@ def set_aside(options: TrainingOptions, every: int) -> Dataset:
     It is opened once per process; the seed of `options` chooses subsets of images.
 
     Raises:
-        UserError: A class has fewer than `every` images; or see `open_dataset`.
+        UserError: Each class has only one image; or see `open_dataset`.
     """
     plain = DataOptions(**{**shared_values(options, DataOptions), "test_images": None})
     return _opened(plain, every, options.seed, str(resolve_device(options.device)))
@@ -49,9 +49,9 @@ def without_tests(dataset: Dataset, every: int) -> Dataset:
     Mean and standard deviation, where they are not published, are those of the remaining images.
 
     Raises:
-        UserError: A class has fewer than `every` images.
+        UserError: Each class has only one image.
     """
-    ours, theirs = hold_out(dataset.train.labels, dataset.classes, every)
+    ours, theirs = hold_out(dataset.train.labels, every)
     divided = with_statistics(dataset, ours)
     train, test = dataset.train.subset(ours), dataset.train.subset(theirs)
     return replace(divided, train=train, test=test, files=None)

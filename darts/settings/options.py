@@ -51,7 +51,7 @@ def tagged(cls: type, tag: Tag) -> tuple[str, ...]:
 
 
 def without_later(values: Mapping[str, Any], cls: type) -> dict[str, Any]:
-    """The values of options of `cls`, less the later ones that are not set.
+    """The values of options of `cls`, less the later ones that have their default.
 
     An experiment is identified by such values, so that one of an earlier version can be continued.
 
@@ -60,7 +60,8 @@ def without_later(values: Mapping[str, Any], cls: type) -> dict[str, Any]:
     {'classes': None}
     """
     later = tagged(cls, "later")
-    return {name: one for name, one in values.items() if one is not None or name not in later}
+    plain = {one.name: one.default for one in fields(cls) if one.name in later}
+    return {name: one for name, one in values.items() if name not in plain or one != plain[name]}
 
 
 def names_of(*groups: type) -> tuple[str, ...]:

@@ -104,5 +104,15 @@ def test_faulty_folders_are_named(tmp_path, write_folder):
     write_folder(tmp_path / "untrained" / "val", {"a": 2, "b": 2})
     refused("untrained has val/ but no train/", "untrained")
 
-    write_folder(tmp_path / "few", {"a": 5, "b": 4})
-    refused("class b has 4 images", "few")
+    write_folder(tmp_path / "few", {"a": 1, "b": 1})
+    refused("each class has only one image", "few")
+
+
+def test_small_classes_are_divided_as_far_as_possible(tmp_path, write_folder):
+    write_folder(tmp_path, {"a": 5, "b": 4, "c": 1})
+    source = opened(tmp_path)
+    assert (source.train.labels.tolist(), source.test.labels.tolist()) == (
+        [0, 0, 0, 0, 1, 1, 1, 2],
+        [0, 1],
+    )
+    assert "Class c has one image; it is trained on and not tested." in source.notes

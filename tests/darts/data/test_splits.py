@@ -1,7 +1,16 @@
 import pytest
 import torch
 
-from darts.data.splits import balanced_subset, file_half, hold_out, split_halves
+from darts.data.splits import (
+    balanced_subset,
+    class_counts,
+    file_half,
+    hold_out,
+    lacking,
+    small_class_notes,
+    split_halves,
+    strata,
+)
 from darts.errors import UserError
 
 
@@ -57,9 +66,11 @@ def test_an_empty_part_is_refused(fraction):
         split_halves(torch.arange(20) % 2, fraction, stream())
 
 
-def test_a_class_too_small_for_both_parts_is_named():
-    with pytest.raises(UserError, match="class number 1"):
-        split_halves(torch.tensor([0] * 10 + [1]), 0.5, stream())
+def test_a_class_with_one_image_is_in_one_part_and_the_other_lacks_it():
+    labels = torch.tensor([0] * 10 + [1])
+    parts = split_halves(labels, 0.5, stream())
+    assert is_a_partition(parts, 11)
+    assert sorted(lacking(labels, part) for part in parts) == [[], [1]]
 
 
 def test_subsets_are_balanced_and_nested():
@@ -85,14 +96,34 @@ def test_more_images_than_there_are_are_refused(count):
 
 def test_every_fifth_image_of_a_class_is_held_out():
     labels = torch.tensor([0, 1] * 5 + [0] * 5 + [1])
-    train, test = hold_out(labels, ["a", "b"])
+    train, test = hold_out(labels)
     assert test.tolist() == [8, 9, 14]
     assert is_a_partition((train, test), 16)
 
 
-def test_a_class_too_small_to_hold_out_is_named():
-    with pytest.raises(UserError, match="class b has 4 images"):
-        hold_out(torch.tensor([0] * 9 + [1] * 4), ["a", "b"])
+def test_of_small_classes_one_image_is_held_out_unless_it_is_the_only_one():
+    labels = torch.tensor([0] * 9 + [1] * 4 + [2])
+    train, test = hold_out(labels)
+    assert labels[test].tolist() == [0, 1]
+    assert is_a_partition((train, test), 14)
+    assert small_class_notes(labels, ["a", "b", "c"], 5) == [
+        "Class b (4) has fewer than 5 images; one is held out.",
+        "Class c has one image; it is trained on and not tested.",
+    ]
+    with pytest.raises(UserError, match="each class has only one image"):
+        hold_out(torch.tensor([0, 1]))
+
+
+def test_images_with_several_labels_are_divided_by_their_rarest():
+    labels = torch.tensor([[1, 0, 0]] * 10 + [[1, 1, 0]] * 10 + [[0, 1, 1]] * 5 + [[0, 0, 0]] * 5)
+    assert strata(labels).bincount().tolist() == [10, 10, 5, 5]
+    _, test = hold_out(labels)
+    assert class_counts(labels[test], 3).tolist() == [4, 3, 1]
+    first, second = split_halves(labels, 0.5, stream())
+    assert is_a_partition((first, second), 30)
+    counts = class_counts(labels[first], 3) - class_counts(labels[second], 3)
+    assert counts.abs().max() <= 1
+    assert class_counts(labels[balanced_subset(labels, 4, stream())], 3).min() >= 1
 
 
 def test_halves_in_file_order():

@@ -29,19 +29,20 @@ COMMANDS = {
 }
 KNOWN = json.loads(Path(__file__).with_name("flags.json").read_text(encoding="utf-8"))
 
+DATA = {"half", "test_part", "task", "path_column", "label_columns", "part_column"}
+
 ADDED = {
     # Executor options are the same wherever trials run.
-    "joint search": {"cpus_per_trial", "use", "half", "test_part"},
-    "evaluate": {"use", "half", "test_part"},
-    "compare": {"use", "half", "test_part"},
+    "joint search": {"cpus_per_trial", "use", *DATA},
+    "evaluate": {"use", *DATA},
+    "compare": {"use", *DATA},
     "detect": {"use"},
-    "space train": {"use", "half", "test_part"},
+    "space train": {"use", *DATA},
     "search": {
         *PARTS,
         *names_of(ChoiceOptions, ExecutorOptions),
         "use",
-        "half",
-        "test_part",
+        *DATA,
         "space",
         "arch_init_mean",
         "arch_init_std",
