@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from darts.costs.shapes import ShapesOnly
 from ops.registry import create_operation
 
 
@@ -121,7 +122,8 @@ def _count(module: nn.Module, shape: tuple[int, ...]) -> Cost:
     for layer in ghost.modules():
         if isinstance(layer, (nn.Conv2d, nn.Linear, nn.BatchNorm2d, nn.ReLU)):
             layer.register_forward_hook(record)
-    ghost(torch.empty(shape, device="meta"))
+    with ShapesOnly():
+        ghost(torch.empty(shape, device="meta"))
     return sum(counted, Cost())
 
 

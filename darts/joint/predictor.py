@@ -36,6 +36,7 @@ from darts.joint.problem import Problem
 from darts.joint.space import Space
 from darts.joint.space_file import describe_space, parse_space
 from darts.joint.variables import Floats
+from darts.runs.eager_optimisers import EagerAdam
 
 EMBEDDING = 24
 HIDDEN = 24
@@ -144,7 +145,7 @@ def pretrain_predictor(
     predictor.proxy_scale.copy_(scale)
     targets = ((torch.from_numpy(values) - scale[:, 0]) / scale[:, 1]).float()
     parameters = [*predictor.embedding.parameters(), *predictor.proxy_head.parameters()]
-    optimiser = torch.optim.Adam(parameters, lr=learning_rate, fused=True)
+    optimiser = EagerAdam(parameters, lr=learning_rate, fused=True)
     for epoch in range(epochs):
         _set_rate(optimiser, learning_rate * (1 + math.cos(math.pi * epoch / epochs)) / 2)
         shuffled = learnt[torch.randperm(len(learnt), generator=generator)]
@@ -203,7 +204,7 @@ def fit_predictor(
         ([*predictor.embedding.parameters(), *heads], epochs, reduced_rate),
     )
     for parameters, phase_epochs, rate in phases:
-        optimiser = torch.optim.Adam(parameters, lr=rate, fused=True)
+        optimiser = EagerAdam(parameters, lr=rate, fused=True)
         for _ in range(phase_epochs):
             for batch in torch.randperm(len(values), generator=generator).split(batch_size):
                 predicted = predictor(*(block[batch] for block in inputs))

@@ -13,6 +13,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from darts.runs.eager_optimisers import EagerAdam, EagerAdamW, EagerOptimiser, EagerSGD
+
 OptimiserName = Literal["sgd", "nesterov", "rmsprop", "adamw"]
 
 _NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm)
@@ -20,7 +22,7 @@ _NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm)
 _DEVICE_FLAGS = ("fused", "foreach", "capturable")
 
 
-class RMSProp(torch.optim.Optimizer):
+class RMSProp(EagerOptimiser):
     """RMSProp with momentum in TensorFlow's form; EfficientNet and FBNetV3 were trained with it.
 
         g = gradient + weight_decay · w
@@ -97,7 +99,7 @@ def create_sgd(
     """SGD with momentum for parameters, or for groups of parameters."""
     on_cuda = device.type == "cuda"
     rate = torch.tensor(learning_rate, device=device) if on_cuda else learning_rate
-    return torch.optim.SGD(
+    return EagerSGD(
         parameters,
         lr=rate,
         momentum=momentum,
@@ -116,7 +118,7 @@ def create_adam(
     device: torch.device,
 ) -> torch.optim.Adam:
     """Adam with L2 weight decay: `weight_decay · w` is added to the gradient."""
-    return torch.optim.Adam(
+    return EagerAdam(
         parameters,
         lr=learning_rate,
         betas=betas,
@@ -153,7 +155,7 @@ def create_optimiser(
         )
     if kind == "rmsprop":
         return RMSProp(groups, lr=learning_rate, momentum=momentum, weight_decay=weight_decay)
-    return torch.optim.AdamW(groups, lr=learning_rate, weight_decay=weight_decay)
+    return EagerAdamW(groups, lr=learning_rate, weight_decay=weight_decay)
 
 
 def parameter_groups(network: nn.Module, weight_decay: float, decay_norms: bool) -> list[Any]:
