@@ -122,7 +122,10 @@ def _joined(parts: Sequence[Tensor], dim: int = 0, **_: Any) -> Sizes | None:
 def _added(x: Tensor, other: Any, **_: Any) -> Sizes | None:
     if not isinstance(other, Tensor):
         return list(x.shape)
-    return list(x.shape) if x.shape == other.shape else None
+    pairs = list(zip(x.shape, other.shape, strict=False))
+    if x.ndim != other.ndim or any(a != b and 1 not in (a, b) for a, b in pairs):
+        return None
+    return [b if a == 1 else a for a, b in pairs]
 
 
 def _mean(x: Tensor, dim: Any = None, keepdim: bool = False, **_: Any) -> Sizes | None:
