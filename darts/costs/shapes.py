@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-Sizes = list[int]
+_Sizes = list[int]
 
 
 class ShapesOnly(TorchFunctionMode):
@@ -30,7 +30,7 @@ class ShapesOnly(TorchFunctionMode):
     torch.Size([1, 8, 4, 4])
     """
 
-    rules: ClassVar[dict[Any, Callable[..., Sizes | None]]] = {}
+    rules: ClassVar[dict[Any, Callable[..., _Sizes | None]]] = {}
 
     def __torch_function__(
         self, func: Any, types: Any, args: Any = (), kwargs: Any | None = None
@@ -52,7 +52,7 @@ def _convolved(
     padding: Any = 0,
     dilation: Any = 1,
     groups: int = 1,
-) -> Sizes | None:
+) -> _Sizes | None:
     if x.ndim != 4 or x.shape[1] != weight.shape[1] * groups:
         return None
     return _windows([x.shape[0], weight.shape[0]], x, weight.shape[2:], stride, padding, dilation)
@@ -66,7 +66,7 @@ def _max_pooled(
     dilation: Any = 1,
     ceil_mode: bool = False,
     return_indices: bool = False,
-) -> Sizes | None:
+) -> _Sizes | None:
     if x.ndim != 4 or ceil_mode or return_indices:
         return None
     return _windows(list(x.shape[:2]), x, kernel_size, stride or kernel_size, padding, dilation)
@@ -80,13 +80,13 @@ def _averaged(
     ceil_mode: bool = False,
     count_include_pad: bool = True,
     divisor_override: int | None = None,
-) -> Sizes | None:
+) -> _Sizes | None:
     return _max_pooled(x, kernel_size, stride, padding, 1, ceil_mode)
 
 
 def _windows(
-    start: Sizes, x: Tensor, kernel: Any, stride: Any, padding: Any, dilation: Any
-) -> Sizes | None:
+    start: _Sizes, x: Tensor, kernel: Any, stride: Any, padding: Any, dilation: Any
+) -> _Sizes | None:
     if isinstance(padding, str):
         return None
     pairs = [_tuple(number) * 2 for number in (kernel, stride, padding, dilation)]
@@ -101,16 +101,16 @@ def _tuple(number: int | Sequence[int]) -> tuple[int, ...]:
     return (number,) if isinstance(number, int) else tuple(number)
 
 
-def _normed(x: Tensor, mean: Tensor | None, *_: Any, **__: Any) -> Sizes | None:
+def _normed(x: Tensor, mean: Tensor | None, *_: Any, **__: Any) -> _Sizes | None:
     fits = mean is None or x.shape[1] == len(mean)
     return list(x.shape) if fits else None
 
 
-def _same(x: Tensor, *_: Any, **__: Any) -> Sizes:
+def _same(x: Tensor, *_: Any, **__: Any) -> _Sizes:
     return list(x.shape)
 
 
-def _joined(parts: Sequence[Tensor], dim: int = 0, **_: Any) -> Sizes | None:
+def _joined(parts: Sequence[Tensor], dim: int = 0, **_: Any) -> _Sizes | None:
     sizes = list(parts[0].shape)
     others = [[*part.shape[:dim], *part.shape[dim + 1 :]] for part in parts]
     if dim < 0 or any(other != others[0] for other in others):
@@ -119,7 +119,7 @@ def _joined(parts: Sequence[Tensor], dim: int = 0, **_: Any) -> Sizes | None:
     return sizes
 
 
-def _added(x: Tensor, other: Any, **_: Any) -> Sizes | None:
+def _added(x: Tensor, other: Any, **_: Any) -> _Sizes | None:
     if not isinstance(other, Tensor):
         return list(x.shape)
     pairs = list(zip(x.shape, other.shape, strict=False))
@@ -128,7 +128,7 @@ def _added(x: Tensor, other: Any, **_: Any) -> Sizes | None:
     return [b if a == 1 else a for a, b in pairs]
 
 
-def _mean(x: Tensor, dim: Any = None, keepdim: bool = False, **_: Any) -> Sizes | None:
+def _mean(x: Tensor, dim: Any = None, keepdim: bool = False, **_: Any) -> _Sizes | None:
     if dim is None:
         return None
     gone = {axis % x.ndim for axis in _tuple(dim)}
@@ -137,12 +137,12 @@ def _mean(x: Tensor, dim: Any = None, keepdim: bool = False, **_: Any) -> Sizes 
     return [size for axis, size in enumerate(x.shape) if axis not in gone]
 
 
-def _globally_averaged(x: Tensor, output_size: Any) -> Sizes | None:
+def _globally_averaged(x: Tensor, output_size: Any) -> _Sizes | None:
     sizes = _tuple(output_size)
     return [*x.shape[:-2], 1, 1] if x.ndim == 4 and set(sizes) == {1} else None
 
 
-def _linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Sizes | None:
+def _linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> _Sizes | None:
     return [*x.shape[:-1], len(weight)] if x.shape[-1] == weight.shape[1] else None
 
 

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from markupsafe import Markup
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from cells.topology import INPUTS, Topology
-from darts.report.frame import dress, inline_svg
+from darts.report.chart import Chart, LegendEntry, Scale, dots, padded
 from darts.report.panels import Panel, PanelGrid, Trace
 from darts.report.style import (
     INK,
     OPERATION_COLOURS,
     cell_title,
     operation_label,
-    plain_text,
     state_name,
 )
+from darts.report.svg_shapes import svg_path
 from genotypes.genotype import Genotype
 from genotypes.search_space import NONE
 
@@ -33,7 +30,7 @@ class Curve:
         x: Horizontal positions.
         y: Values at these positions.
         label: Entry of the legend.
-        colour: A colour that matplotlib knows.
+        colour: A colour that SVG knows.
         faint: Draw it thin.
         marked: Draw a dot at each point.
     """
@@ -57,28 +54,27 @@ def plot(curves: Sequence[Curve], *, x_label: str, y_label: str) -> Markup | Non
     curves = [curve for curve in curves if len(curve.x)]
     if not curves:
         return None
-    figure = Figure(figsize=(6.2, 3.3), layout="constrained")
-    axes = figure.add_subplot()
-    lines = []
-    for curve in map(_thinned, curves):
-        # A single point is invisible without a marker.
-        marker = "o" if curve.marked or len(curve.x) == 1 else None
-        lines += axes.plot(
-            curve.x,
-            curve.y,
-            color=curve.colour,
-            marker=marker,
-            markersize=4,
-            linewidth=0.8 if curve.faint else 2.0,
-            alpha=0.4 if curve.faint else 1.0,
-        )
-    _dress(axes)
-    axes.set_xlabel(x_label)
-    axes.set_ylabel(y_label)
-    if len(curves) > 1:
-        labels = [plain_text(curve.label) for curve in curves]
-        axes.legend(lines, labels, frameon=False, labelcolor=INK)
-    return inline_svg(figure, y_label)
+    curves = [_thinned(curve) for curve in curves]
+
+    def marks(across: Scale, up: Scale) -> Iterator[str]:
+        for curve in curves:
+            points = [(across(x), up(y)) for x, y in zip(curve.x, curve.y, strict=True)]
+            if len(points) > 1:
+                width = 0.8 if curve.faint else 2.0
+                yield svg_path(points, curve.colour, width, faint=curve.faint)
+            # A single point is invisible without a dot.
+            if curve.marked or len(points) == 1:
+                yield from dots(points, curve.colour, 2.2)
+
+    entries = [LegendEntry(one.label, one.colour, faint=one.faint) for one in curves]
+    chart = Chart(
+        padded(x for curve in curves for x in curve.x),
+        padded(y for curve in curves for y in curve.y),
+        x_label,
+        y_label,
+        entries if len(curves) > 1 else (),
+    )
+    return chart.svg(marks)
 
 
 def plot_operations(
@@ -213,8 +209,3 @@ def operations_by_edge(genotype: Genotype | None, kind: str) -> Mapping[tuple[in
         for target, node in enumerate(nodes, start=_inputs(genotype))
         for operation, source in node
     }
-
-
-def _dress(axes: Axes) -> None:
-    dress(axes)
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))

@@ -9,17 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from markupsafe import Markup
-from matplotlib.figure import Figure
-from matplotlib.patches import Patch
-from matplotlib.ticker import MaxNLocator
 
+from darts.report.chart import Chart, LegendEntry, Scale
 from darts.report.curves import Curve, plot
-from darts.report.frame import dress, inline_svg
 from darts.report.record import RunRecord
 from darts.report.style import (
     CURVES,
-    INK,
-    MUTED,
     OPERATION_FAMILIES,
     POOL,
     SKIP,
@@ -27,6 +22,7 @@ from darts.report.style import (
     cell_title,
     operation_family,
 )
+from darts.report.svg_shapes import svg_box
 from genotypes import KINDS
 from genotypes.search_space import NONE
 
@@ -75,32 +71,41 @@ def plot_counts(epochs: Sequence[int], counts: Sequence[Mapping[str, int]], labe
         counts: By epoch the number of edges by operation.
         label: Label of the vertical axis.
     """
-    figure = Figure(figsize=(6.2, 3.3), layout="constrained")
-    axes = figure.add_subplot()
-    bottom, shown = [0] * len(epochs), []
-    for family in _FAMILIES:
-        heights = [
-            sum(count for name, count in one.items() if _family(name) is family) for one in counts
-        ]
-        if not any(heights):
-            continue
-        solid = family in (SKIP, POOL)
-        style: dict[str, Any] = {
-            "facecolor": family.line if solid else family.fill,
-            "edgecolor": family.line,
-        }
-        axes.bar(epochs, heights, 0.9, bottom, linewidth=0.4, **style)
-        shown.append(Patch(label=family.label, linewidth=0.8, **style))
-        bottom = [below + height for below, height in zip(bottom, heights, strict=True)]
-    dress(axes)
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_locator(MaxNLocator(nbins=6, integer=True))
-    axes.set_xlim(epochs[0] - 0.5, epochs[-1] + 0.5)
-    axes.set_xlabel("epoch", color=MUTED)
-    axes.set_ylabel(label, color=MUTED)
-    legend: dict[str, Any] = {"frameon": False, "labelcolor": INK, "fontsize": 8}
-    figure.legend(handles=shown, loc="outside upper left", ncols=3, **legend)
-    return inline_svg(figure, label)
+    shown = [
+        (family, heights)
+        for family in _FAMILIES
+        if any(heights := [_count(one, family) for one in counts])
+    ]
+
+    def marks(across: Scale, up: Scale) -> Iterator[str]:
+        bottom = [0] * len(epochs)
+        for family, heights in shown:
+            fill = _fill(family)
+            for index, (epoch, height) in enumerate(zip(epochs, heights, strict=True)):
+                if height:
+                    left, top = across(epoch - 0.45), up(bottom[index] + height)
+                    size = across(epoch + 0.45) - left, up(bottom[index]) - top
+                    yield svg_box(left, top, *size, fill, family.line, 0.4)
+                    bottom[index] += height
+
+    most = max(sum(one.values()) for one in counts)
+    chart = Chart(
+        (epochs[0] - 0.5, epochs[-1] + 0.5),
+        (0, 1.05 * most),
+        "epoch",
+        label,
+        [LegendEntry(family.label, family.line, _fill(family)) for family, _ in shown],
+        whole=True,
+    )
+    return chart.svg(marks)
+
+
+def _count(counts: Mapping[str, int], family: OperationFamily) -> int:
+    return sum(count for name, count in counts.items() if _family(name) is family)
+
+
+def _fill(family: OperationFamily) -> str:
+    return family.line if family in (SKIP, POOL) else family.fill
 
 
 def _family(name: str) -> OperationFamily:

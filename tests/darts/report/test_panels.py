@@ -8,7 +8,8 @@ from xml.etree import ElementTree
 import pytest
 
 from darts.report.curves import plot_edges, plot_operations
-from darts.report.panels import Panel, PanelGrid, Trace, ticks
+from darts.report.panels import Panel, PanelGrid, Trace
+from darts.report.svg_shapes import ticks
 from genotypes import load_genotype
 
 SVG = "{http://www.w3.org/2000/svg}"
