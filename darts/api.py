@@ -11,7 +11,8 @@ from darts.compare.options import CompareOptions, compare_overlay
 from darts.searching.options import SearchOptions, search_overlay
 from darts.settings.parsing import options_from
 from darts.sweeps.choice_options import ManySearchOptions
-from darts.training.options import TrainingOptions, training_of, training_overlay
+from darts.sweeps.repeat_options import ManyTrainingOptions
+from darts.training.options import training_of, training_overlay
 from genotypes import Genotype
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from darts.searching.result import CellSearchResult
     from darts.sweeps.chosen import ChosenCell
     from darts.sweeps.options import SweepOptions
+    from darts.sweeps.repeats import RepeatedTraining
     from darts.sweeps.sweep_outcome import SweepOutcome
     from darts.training.choice import TrainingPlan
     from darts.training.task import TrainingResult
@@ -94,8 +96,14 @@ def run_search(options: SearchOptions) -> CellSearchResult:
     return result
 
 
-def evaluate(**settings: Any) -> TrainingResult:
+def evaluate(**settings: Any) -> TrainingResult | RepeatedTraining:
     """Retrain a genotype; settings are those of `python evaluate.py --help`, with underscores.
+
+    With `seeds`, several trainings run; the result is then a
+    `darts.sweeps.repeats.RepeatedTraining`.
+
+    >>> result = evaluate(genotype="pcdarts_cifar10", seeds=5)  # doctest: +SKIP
+    >>> result.accuracy.mean, result.accuracy.deviation  # doctest: +SKIP
 
     Raises:
         UserError: A setting, the data or the run directory is wrong, or the loss diverged.
@@ -103,7 +111,21 @@ def evaluate(**settings: Any) -> TrainingResult:
     """
     from darts.training.choice import plan_training
 
-    return run_training(plan_training(options_from(TrainingOptions, settings, training_overlay)))
+    options = options_from(ManyTrainingOptions, settings, training_overlay)
+    options.check_repeats()
+    if options.seeds is not None:
+        return run_repeats(options)
+    return run_training(plan_training(options.training))
+
+
+def run_repeats(options: ManyTrainingOptions) -> RepeatedTraining:
+    """Train a network with several seeds and write the report."""
+    from darts.sweeps.repeats import train_many
+    from darts.sweeps.repeats_page import write_repeats_report
+
+    result = train_many(options)
+    write_repeats_report(result.run_dir)
+    return result
 
 
 def run_training(plan: TrainingPlan) -> TrainingResult:
@@ -287,9 +309,12 @@ def report(directories: list[Path]) -> Path:
     """Write the report of one run, or the comparison of several beside the first one."""
     from darts.report.page import write_comparison, write_report
     from darts.sweeps.choice_page import has_choice, write_choice_report
+    from darts.sweeps.repeats_page import has_repeats, write_repeats_report
 
     if len(directories) == 1:
         one = directories[0]
+        if has_repeats(one):
+            return write_repeats_report(one)
         return write_choice_report(one) if has_choice(one) else write_report(one)
     return write_comparison(directories, directories[0].parent / "comparison.html")
 

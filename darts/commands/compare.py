@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -65,7 +66,10 @@ def asks_for_comparison(arguments: Sequence[str]) -> bool:
     if "--baseline" in flags or "--population" in flags:
         return True
     directory = _resumed(arguments)
-    return directory is not None and (directory / TRIALS_FILE).is_file()
+    if directory is None or not (directory / TRIALS_FILE).is_file():
+        return False
+    # A training with several seeds also has trials.
+    return "baseline" in _saved(directory)
 
 
 def asks_for_recipes(arguments: Sequence[str]) -> bool:
@@ -79,11 +83,16 @@ def asks_for_recipes(arguments: Sequence[str]) -> bool:
     if any(argument.partition("=")[0] == "--recipes" for argument in arguments):
         return True
     directory = _resumed(arguments)
+    return directory is not None and bool(_saved(directory).get("recipes"))
+
+
+def _saved(directory: Path) -> Mapping[str, Any]:
+    """The settings of the run in a directory, or none; the parser explains what is wrong."""
     try:
-        saved = None if directory is None else RunFiles(directory).read_config()
+        saved = RunFiles(directory).read_config()
     except (OSError, ValueError, yaml.YAMLError):
-        return False  # The parser explains what is wrong.
-    return isinstance(saved, dict) and bool(saved.get("recipes"))
+        return {}
+    return saved if isinstance(saved, dict) else {}
 
 
 def _resumed(arguments: Sequence[str]) -> Path | None:

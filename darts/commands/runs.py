@@ -21,6 +21,7 @@ evaluate.py --genotype {} --baseline random-cells"""
 if TYPE_CHECKING:
     from darts.searching.result import CellSearchResult
     from darts.sweeps.chosen import ChosenCell
+    from darts.sweeps.repeat_options import ManyTrainingOptions
 
 
 @by_all_processes
@@ -95,9 +96,15 @@ def evaluate_command(arguments: Sequence[str], prog: str) -> None:
     if asks_for_comparison(arguments):
         compare_command(arguments, prog)
         return
-    from darts.training.options import TrainingOptions, training_overlay
+    from darts.sweeps.repeat_options import ManyTrainingOptions
+    from darts.training.options import training_overlay
 
-    options = parse_options(TrainingOptions, arguments, prog=prog, overlay=training_overlay)
+    many = parse_options(ManyTrainingOptions, arguments, prog=prog, overlay=training_overlay)
+    many.check_repeats()
+    if many.seeds is not None:
+        _train_many(many)
+        return
+    options = many.training
     if options.test_only:
         from darts.training.scoring import score_checkpoint
 
@@ -117,6 +124,26 @@ def evaluate_command(arguments: Sequence[str], prog: str) -> None:
     )
     if (average := result.average_scores) is not None:
         print(f"mean weights   {average.accuracy:.2f} % (top 5: {average.top5_accuracy:.2f} %)")
+    print(f"time           {result.seconds:.0f} s")
+    print(f"run directory  {result.run_dir}")
+
+
+def _train_many(options: ManyTrainingOptions) -> None:
+    from darts import api
+
+    if not options.resume:
+        from darts.training.card import network_card
+        from darts.training.choice import plan_training
+
+        plan = plan_training(options.training)
+        print(network_card(plan.options, plan.model), flush=True)
+    result = api.run_repeats(options)
+    print()
+    print_table(result.rows())
+    print(f"\n{result.sentence()}")
+    for seed, error in result.errors.items():
+        lines = error.strip().splitlines() or ["unknown reason"]
+        print(f"seed {seed} failed: {lines[-1]}")
     print(f"time           {result.seconds:.0f} s")
     print(f"run directory  {result.run_dir}")
 

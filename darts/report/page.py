@@ -31,7 +31,7 @@ def write_report(run_directory: Path | str) -> Path:
         "summary": summary(record),
         "cards": cards(record),
         "warnings": warnings(record),
-        "plots": list(_training_plots([record])),
+        "plots": list(training_plots([record])),
         "diagnostics": list(diagnostic_plots(record)),
         "architecture": list(_architecture_plots(record)),
         "cells": _last_cells(record),
@@ -55,7 +55,7 @@ def write_comparison(run_directories: Sequence[Path | str], path: Path | str) ->
     context = {
         "runs": list(zip(_labelled(records), figures, strict=True)),
         "labels": list(dict.fromkeys(label for known in figures for label in known)),
-        "plots": list(_training_plots(records)),
+        "plots": list(training_plots(records)),
         "differences": _differences(records),
     }
     return render_page(__package__, "comparison.html", Path(path), context)
@@ -82,7 +82,7 @@ _MEASURES = {
 }
 
 
-def _training_plots(records: Sequence[RunRecord]) -> Iterator[tuple[str, Any]]:
+def training_plots(records: Sequence[RunRecord]) -> Iterator[tuple[str, Any]]:
     """Title and plot of each metric: all curves of one run, or one curve of each of several."""
     unit = "epoch" if all(record.unit == "epoch" for record in records) else "step"
     for name, title in _MEASURES.items():

@@ -5,25 +5,25 @@ It runs the same task as `search.py` (`darts.searching.task`) and returns the re
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from darts.errors import UserError
 from darts.run_files import RunFiles
-from darts.runs.directory import RunDirectory
 from darts.searching.options import SearchOptions
 from darts.searching.task import search_cells
-from darts.settings.options import IntervalOptions, RunOptions, names_of, tagged
-from darts.settings.used_files import check_same_files, files_in_use
 from darts.trials.attempt import ReportEpoch
-
-# Of the line of an epoch, what its display does without.
-_NOT_SHOWN = ("kind", "step", "learning_rate")
+from darts.trials.run_trial import (
+    check_same_run,
+    continued,
+    numbers_of_epoch,
+    options_of_run,
+    place_of_runs,
+    plain_options,
+    saved_settings,
+    was_reported,
+)
 
 
 def settings_of_trial(options: SearchOptions, run: str) -> dict[str, Any]:
@@ -39,10 +39,7 @@ def settings_of_trial(options: SearchOptions, run: str) -> dict[str, Any]:
         options: All settings of the search.
         run: Its run directory, relative to the directory of the study.
     """
-    left_out = {*_changeable(), *names_of(RunOptions), "seed"}
-    plain = {name: value for name, value in asdict(options).items() if name not in left_out}
-    plain = {name: list(v) if isinstance(v, tuple) else v for name, v in plain.items()}
-    return {"run": run, "seed": options.seed, "search": plain}
+    return {"run": run, "seed": options.seed, "search": plain_options(options)}
 
 
 def place_of_trials(options: SearchOptions, device: str) -> dict[str, Any]:
@@ -54,11 +51,7 @@ def place_of_trials(options: SearchOptions, device: str) -> dict[str, Any]:
         options: All settings of a search.
         device: The device, as the process of a trial names it.
     """
-    return {**{name: getattr(options, name) for name in _changeable()}, "device": device}
-
-
-def _changeable() -> tuple[str, ...]:
-    return (*tagged(SearchOptions, "where"), *names_of(IntervalOptions))
+    return place_of_runs(options, device)
 
 
 def search_trial(
@@ -92,12 +85,8 @@ def search_trial(
     files = RunFiles(path)
     if files.config.is_file():
         _check_same_search(options, files)
-    if files.config.is_file() and files.result.is_file():
-        for line in files.read_metrics():
-            if line.get("kind") == "epoch":
-                report(_numbers(line))
-    else:
-        search_cells(_continued(options, files), report=lambda line: report(_numbers(line)))
+    if not was_reported(files, report):
+        search_cells(_continued(options, files), report=lambda line: report(numbers_of_epoch(line)))
     result = files.read_result()
     return {**result, "validation_error": 100 - result["validation_accuracy"]}
 
@@ -114,67 +103,19 @@ def options_of_trial(
     ... )
     True
     """
-    values: dict[str, Any] = {
-        **settings["search"],
-        **place,
-        "seed": settings["seed"],
-        "run_dir": str(path),
-    }
-    for name, value in values.items():
-        if isinstance(value, list):
-            values[name] = tuple(value)
-    return SearchOptions(**values)
+    return options_of_run(SearchOptions, settings["search"], place, settings["seed"], path)
 
 
 def _continued(options: SearchOptions, files: RunFiles) -> SearchOptions:
-    """The options with which a search begins or goes on; one without checkpoint is removed.
-
-    Raises:
-        UserError: The directory is in use, or its search began with other files of `--use`.
-    """
-    if not files.config.is_file():
-        return options
-    if not any(file.exists() for file in (files.checkpoint, files.previous_checkpoint)):
-        with RunDirectory(files.path).locked():
-            shutil.rmtree(files.path)
-        return options
-    check_same_files(files_in_use(options.use), files)
-    backend = _saved(files)["backend"]  # A run keeps the back end that was chosen.
-    return replace(options, backend=backend, run_dir=None, resume=str(files.path))
+    """The options with which a search begins or continues, on the back end that it chose."""
+    found = continued(options, files)
+    if found.resume is None:
+        return found
+    return replace(found, backend=saved_settings(files)["backend"])
 
 
 def _check_same_search(options: SearchOptions, files: RunFiles) -> None:
-    saved = _saved(files)
-    wanted = settings_of_trial(options, "")["search"] | {"seed": options.seed}
+    saved = saved_settings(files)
     if options.backend == "auto":
-        wanted["backend"] = saved.get("backend")
-    there = {name: list(v) if isinstance(v, tuple) else v for name, v in saved.items()}
-    differing = [
-        f"{name} is {there.get(name)} there and {value} now"
-        for name, value in wanted.items()
-        if there.get(name) != value
-    ]
-    if differing:
-        raise UserError(
-            f"{files.path} holds a search with other settings: {'; '.join(differing)}. Choose "
-            "another directory."
-        )
-
-
-def _saved(files: RunFiles) -> dict[str, Any]:
-    try:
-        saved = files.read_config()
-    except (ValueError, yaml.YAMLError) as error:
-        raise UserError(f"{files.config} is no YAML: {error}") from None
-    if not isinstance(saved, dict):
-        raise UserError(f"{files.config}: a mapping of settings is needed.")
-    return saved
-
-
-def _numbers(line: Mapping[str, Any]) -> dict[str, Any]:
-    """The numbers in the line of an epoch."""
-    return {
-        name: value
-        for name, value in line.items()
-        if isinstance(value, (int, float)) and name not in _NOT_SHOWN
-    }
+        options = replace(options, backend=saved.get("backend"))  # type: ignore[arg-type]
+    check_same_run(options, saved, files, "search")

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import dataclass, fields, replace
 from typing import Literal
 
 from darts.errors import UserError
 from darts.searching.options import SearchOptions
 from darts.settings.options import names_of, option, shared_values
+from darts.settings.seeds import seeds_in
 from darts.trials.options import ExecutorOptions
-
-_RANGE = re.compile(r"(\d+)\.\.(\d+)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +59,13 @@ class ManySearchOptions(ExecutorOptions, ChoiceOptions, SearchOptions):
         return {seed: replace(plain, seed=seed) for seed in self._seeds()}
 
     def _seeds(self) -> tuple[int, ...]:
-        return seeds_of(self.seeds, self.seed, least=1 if self.random_cells else 2)
+        least = 1 if self.random_cells else 2
+        too_few = (
+            "give 1 search or more."
+            if least == 1
+            else "a choice needs 2 searches or more, or one and --random-cells 8."
+        )
+        return seeds_in(self.seeds, self.seed, least=least, too_few=too_few, what="searches")
 
     @property
     def epochs_of_choice(self) -> int:
@@ -107,43 +111,3 @@ class ManySearchOptions(ExecutorOptions, ChoiceOptions, SearchOptions):
             if getattr(self, name) != defaults[name]:
                 flag = name.replace("_", "-")
                 raise UserError(f"--{flag} belongs to several searches: add --seeds 4.")
-
-
-def seeds_of(seeds: int | str | None, first: int, least: int = 2) -> tuple[int, ...]:
-    """The seeds that the option `seeds` means; `first` is the option `seed`.
-
-    >>> seeds_of(3, 2), seeds_of("0,5,7", 2), seeds_of("0..2,9", 2)
-    ((2, 3, 4), (0, 5, 7), (0, 1, 2, 9))
-
-    Raises:
-        UserError: They are not whole numbers from 0, or fewer than `least`, or one is given twice.
-    """
-    found: list[int] = []
-    text = str(seeds).strip()
-    if isinstance(seeds, int) or text.isdecimal():
-        if int(text) < least:
-            raise _too_few(text, least)
-        return tuple(range(first, first + int(text)))
-    for part in map(str.strip, text.split(",")):
-        if span := _RANGE.fullmatch(part):
-            found += range(int(span[1]), int(span[2]) + 1)
-        elif part.isdecimal():
-            found.append(int(part))
-        else:
-            raise UserError(
-                f"--seeds {text}: give a number of searches such as 4, seeds such as "
-                "0,5,7, or a range such as 0..4."
-            )
-    if len(found) < least:
-        raise _too_few(text, least)
-    if twice := sorted({seed for seed in found if found.count(seed) > 1}):
-        raise UserError(f"--seeds {text}: seed {twice[0]} is given twice.")
-    return tuple(found)
-
-
-def _too_few(text: str, least: int) -> UserError:
-    if least == 1:
-        return UserError(f"--seeds {text}: give 1 search or more.")
-    return UserError(
-        f"--seeds {text}: a choice needs 2 searches or more, or one and --random-cells 8."
-    )

@@ -22,7 +22,7 @@ from darts.data.subsets import write_manifest
 from darts.data.transforms import training_transform
 from darts.models.registry import Model
 from darts.runs.directory import RunDirectory
-from darts.runs.loop import run_task
+from darts.runs.loop import EpochReport, run_task
 from darts.runs.optimisers import create_optimiser, restore, set_learning_rate
 from darts.runs.schedules import cosine, exponential, linear, warm_up
 from darts.runs.tracking import Tracker
@@ -310,8 +310,15 @@ def learning_rate_of(options: TrainingOptions, epoch: int) -> float:
     return warm_up(rate, start, epoch, options.lr_warmup_epochs)
 
 
-def train_network(options: TrainingOptions, model: Model) -> TrainingResult:
+def train_network(
+    options: TrainingOptions, model: Model, report: EpochReport | None = None
+) -> TrainingResult:
     """Train the network of `model` from scratch, or continue the run in `options.resume`.
+
+    Args:
+        options: The recipe and the run directory.
+        model: The genotype or the config of the network.
+        report: Receives the line of each epoch; see `darts.runs.loop.Loop`.
 
     Raises:
         UserError: A setting, the data or the run directory is wrong, or the loss diverged.
@@ -324,6 +331,7 @@ def train_network(options: TrainingOptions, model: Model) -> TrainingResult:
         "evaluate",
         task.options,
         prepare=lambda run: write_manifest(task.dataset, run.images, options.seed),
+        report=report,
     )
     if task.scores is None:  # The run had ended before it was resumed.
         task.test()

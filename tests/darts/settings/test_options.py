@@ -16,12 +16,13 @@ from darts.joint.options import JointOptions, recipe_names
 from darts.methods.parts import PARTS
 from darts.settings.options import PlaceOptions, RunOptions, StepOptions, names_of, option, tagged
 from darts.sweeps.choice_options import ChoiceOptions, ManySearchOptions
-from darts.training.options import TrainingOptions, training_of
+from darts.sweeps.repeat_options import ManyTrainingOptions, RepeatOptions
+from darts.training.options import training_of
 from darts.trials.options import ExecutorOptions, TrialOptions
 
 COMMANDS = {
     "search": ManySearchOptions,
-    "evaluate": TrainingOptions,
+    "evaluate": ManyTrainingOptions,
     "compare": CompareOptions,
     "detect": DetectionOptions,
     "space train": PopulationOptions,
@@ -34,7 +35,7 @@ DATA = {"half", "test_part", "task", "path_column", "label_columns", "part_colum
 ADDED = {
     # Executor options are the same wherever trials run.
     "joint search": {"cpus_per_trial", "use", *DATA},
-    "evaluate": {"use", *DATA},
+    "evaluate": {*names_of(RepeatOptions, ExecutorOptions), "use", *DATA},
     "compare": {"use", *DATA},
     "detect": {"use"},
     "space train": {"use", *DATA},
