@@ -83,13 +83,27 @@ class RepeatedTraining:
 
     def measures(self) -> dict[str, Estimate]:
         """All measures that the runs have."""
-        found = {name: self.values(name) for name in _MEASURES}
+        first = next(iter(self.results.values()))
+        further = [
+            name
+            for name, value in first.items()
+            if name.startswith(("test_", "average_test_"))
+            and isinstance(value, float)
+            and name not in (*_MEASURES, "test_error")
+        ]
+        found = {name: self.values(name) for name in (*_MEASURES, *further)}
         return {name: estimate(values) for name, values in found.items() if values}
 
     def rows(self) -> list[Row]:
         """A row of text for each measure; the first is the head."""
         head: Row = ("", "mean", "deviation", "95 % interval of the mean", "n")
-        return [head, *(_row(_MEASURES[name], one) for name, one in self.measures().items())]
+        return [
+            head,
+            *(
+                _row(_MEASURES.get(name, name.replace("_", " ")), one)
+                for name, one in self.measures().items()
+            ),
+        ]
 
     def sentence(self) -> str:
         """The outcome in one sentence."""
