@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from darts.searching.result import CellSearchResult
     from darts.sweeps.chosen import ChosenCell
     from darts.sweeps.repeat_options import ManyTrainingOptions
+    from darts.targets.scores import Scores
 
 
 @by_all_processes
@@ -40,7 +41,8 @@ def search_command(arguments: Sequence[str], prog: str) -> None:
     _print_cell(result)
     if result.stopped:
         print(f"stopped early        {result.stopped}")
-    print(f"validation accuracy  {result.validation_accuracy:.2f} % (supernet, last epoch)")
+    name = "validation accuracy" if result.measure == "accuracy" else "validation mAP"
+    print(f"{name:20} {result.validation_accuracy:.2f} % (supernet, last epoch)")
     print(f"time                 {result.seconds:.0f} s")
     print(f"run directory        {result.run_dir}")
     if options.search.preset == "quick":
@@ -109,7 +111,8 @@ def evaluate_command(arguments: Sequence[str], prog: str) -> None:
         from darts.training.scoring import score_checkpoint
 
         scores = score_checkpoint(options)
-        print(f"test accuracy  {scores.accuracy:.2f} % (top 5: {scores.top5_accuracy:.2f} %)")
+        print(_summary("test ", scores.lines()))
+        _print_classes(scores)
         return
     from darts import api
     from darts.training.card import network_card
@@ -118,12 +121,10 @@ def evaluate_command(arguments: Sequence[str], prog: str) -> None:
     plan = plan_training(options)
     print(network_card(plan.options, plan.model), flush=True)
     result = api.run_training(plan)
-    scores = result.scores
-    print(
-        f"test accuracy  {scores.accuracy:.2f} % (last epoch; top 5: {scores.top5_accuracy:.2f} %)"
-    )
+    print(_summary("test ", result.scores.lines(), "last epoch; "))
     if (average := result.average_scores) is not None:
-        print(f"mean weights   {average.accuracy:.2f} % (top 5: {average.top5_accuracy:.2f} %)")
+        print(_summary("mean weights, ", average.lines()))
+    _print_classes(result.scores)
     print(f"time           {result.seconds:.0f} s")
     print(f"run directory  {result.run_dir}")
 
@@ -146,6 +147,25 @@ def _train_many(options: ManyTrainingOptions) -> None:
         print(f"seed {seed} failed: {lines[-1]}")
     print(f"time           {result.seconds:.0f} s")
     print(f"run directory  {result.run_dir}")
+
+
+def _summary(what: str, lines: Sequence[tuple[str, str]], note: str = "") -> str:
+    """The main measure with the others in brackets."""
+    (name, value), *further = lines
+    others = "; ".join(f"{other}: {number}" for other, number in further)
+    return f"{what + name:14} {value} ({note}{others})"
+
+
+def _print_classes(scores: Scores) -> None:
+    """Print the scores of each class, or of the worst of many."""
+    from darts.targets.scores import class_rows, class_table, table_title
+
+    rows = class_rows(scores)
+    for remark in scores.remarks():
+        print(f"note           {remark}")
+    print(f"\n{table_title(rows)}:")
+    print_table(class_table(rows))
+    print()
 
 
 def predict_command(arguments: Sequence[str], prog: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from darts.data.options import DataOptions, SplitOptions
+from darts.data.options import BalanceOptions, DataOptions, SplitOptions
 from darts.errors import UserError
 from darts.settings.options import (
     PlaceOptions,
@@ -33,6 +33,7 @@ RANDOM_CELLS = "random-cells"
 class StudyOptions(
     SizeOptions,
     RecipeOptions,
+    BalanceOptions,
     AuxiliaryOptions,
     SplitOptions,
     DataOptions,

@@ -16,7 +16,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from darts.data.balance import EpochOrder, balanced_order
 from darts.data.channels import Rgb
+from darts.data.options import BalanceOptions
+from darts.errors import UserError
+from darts.targets.single import SINGLE
+from darts.targets.target import LearningTask
 
 BatchReader = Callable[[Sequence[Tensor]], Iterator[Tensor]]
 """Takes batches of image numbers `[B]` and yields their images `[B, 3, H, W]` uint8, in order."""
@@ -27,7 +32,7 @@ class ImageSet(Protocol):
 
     @property
     def labels(self) -> Tensor:
-        """Class numbers `[N]`, int64, on the CPU."""
+        """Class numbers `[N]` int64, or 0 and 1 `[N, C]` uint8, on the CPU."""
 
     def __len__(self) -> int: ...
 
@@ -58,7 +63,7 @@ class ImageTensor:
     Attributes:
         pixels: The images `[N, C, H, W]` uint8, on any device. With C = 1, `fetch` repeats the
             channel three times.
-        labels: Class numbers `[N]` int64, on the CPU.
+        labels: Class numbers `[N]` int64, or 0 and 1 `[N, C]` uint8, on the CPU.
     """
 
     pixels: Tensor
@@ -137,6 +142,7 @@ class Dataset:
         train: Training images; a search divides them between weights and architecture.
         test: Test images, disjoint from the training images.
         files: The files of the images, if they are files.
+        target: What a network learns from the labels.
     """
 
     name: str
@@ -150,6 +156,7 @@ class Dataset:
     train: ImageSet
     test: ImageSet
     files: Files | None = None
+    target: LearningTask = SINGLE
 
     @property
     def num_classes(self) -> int:
@@ -159,6 +166,40 @@ class Dataset:
         """Return the data set with its images on `device`; images in files stay there."""
         return replace(self, train=self.train.to(device), test=self.test.to(device))
 
+    def class_weights(
+        self, options: BalanceOptions, device: torch.device, indices: Tensor | None = None
+    ) -> Tensor | None:
+        """Weights of the classes `[C]` in the loss, if the options ask for them.
+
+        Args:
+            options: The wish.
+            device: Where the loss is computed.
+            indices: Numbers of the training images that count; by default all.
+
+        Raises:
+            UserError: Sampling is balanced as well.
+        """
+        if options.class_weights == "none":
+            return None
+        if options.class_sampling != "none":
+            raise UserError(
+                "--class-weights, --class-sampling: both make up for the same; give one of them."
+            )
+        labels = self.train.labels if indices is None else self.train.labels[indices]
+        return self.target.class_weights(labels, self.num_classes).to(device)
+
+    def epoch_order(
+        self, options: BalanceOptions, indices: Tensor | None = None
+    ) -> EpochOrder | None:
+        """How an epoch samples the training images; None for each once.
+
+        Raises:
+            UserError: Balanced sampling is wanted, and images have several labels.
+        """
+        if options.class_sampling == "none":
+            return None
+        return balanced_order(self.train.labels if indices is None else self.train.labels[indices])
+
     def counts(self) -> dict[str, int]:
         """Entries of a run's result about image files: how many were unreadable and left out."""
         return {"skipped_images": len(self.files.skipped)} if self.files is not None else {}
@@ -167,6 +208,7 @@ class Dataset:
         """Plain values for the checkpoint; `predict` prepares images with them."""
         return {
             "name": self.name,
+            "task": self.target.kind,
             "classes": list(self.classes),
             "image_size": self.image_size,
             "stored_size": self.stored_size,

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from darts.data.augmentation import Transform
+from darts.data.balance import EpochOrder
 from darts.data.dataset import ImageSet
 from darts.errors import UserError
 from darts.system.share import WHOLE, Share
@@ -39,6 +40,7 @@ class BatchLoader:
         order: Generator that shuffles.
         noise: Generator of the augmentation.
         shuffle: Whether each epoch has a new random order.
+        epoch_order: Samples the order of an epoch with `order`; by default a permutation.
         drop_last: Whether the images that do not fill the last batch of an epoch are left out.
         channels_last: Whether the memory format of the images is channels-last.
         dtype: Number format of the images.
@@ -61,6 +63,7 @@ class BatchLoader:
         noise: torch.Generator,
         *,
         shuffle: bool = True,
+        epoch_order: EpochOrder | None = None,
         drop_last: bool = True,
         channels_last: bool = True,
         dtype: torch.dtype = torch.float32,
@@ -80,6 +83,7 @@ class BatchLoader:
         self._transform = transform
         self._order, self._noise = order, noise
         self._shuffle, self._share = shuffle, share
+        self._epoch_order = epoch_order
         whole, rest = divmod(len(indices), batch_size)
         self.steps_per_epoch = whole + (rest > 0 and not drop_last)
         self._read = images.reader(pin=self._deliver.device.type == "cuda")
@@ -90,7 +94,7 @@ class BatchLoader:
         """Number of batches of this epoch that were returned so far."""
 
     def next_batch(self) -> tuple[Tensor, Tensor]:
-        """Return the next images `[B, 3, S, S]` and labels `[B]` of this share, on the device."""
+        """Return the next images `[B, 3, S, S]` and labels of this share, on the device."""
         if not self._numbers or self.position == self.steps_per_epoch:
             self._start(self._new_order(), 0)
         if self._batches is None:
@@ -126,6 +130,8 @@ class BatchLoader:
         self._numbers = numbers[: self.steps_per_epoch] if len(permutation) else ()
 
     def _new_order(self) -> Tensor:
+        if self._epoch_order is not None:
+            return self._epoch_order(self._order)
         if self._shuffle:
             return torch.randperm(len(self._indices), generator=self._order)
         return torch.arange(len(self._indices))

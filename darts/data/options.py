@@ -89,6 +89,22 @@ class DataOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class BalanceOptions:
+    """What is done for classes with few images.
+
+    Args:
+        class_weights: balanced weights the loss of each image by the inverse of its class's share
+            of the training images; with several labels for an image, the loss of having a label by
+            the images without it over those with it.
+        class_sampling: balanced takes equally many images of each class in an epoch, those of small
+            classes several times and of large ones only some.
+    """
+
+    class_weights: Literal["none", "balanced"] = option("none", later=True)
+    class_sampling: Literal["none", "balanced"] = option("none", later=True)
+
+
+@dataclass(frozen=True, kw_only=True)
 class SplitOptions:
     """How a search divides the training images.
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from darts.data.channels import ChannelStatistics
 from darts.data.dataset import ImageSet
+from darts.targets.single import SINGLE
+from darts.targets.target import LearningTask
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -23,6 +25,7 @@ class Source:
         root: The folder that contains the images, if they are files.
         tested: What the test images are, in words; empty if there is nothing to say.
         notes: What the user should know about how the data were read, in sentences.
+        target: What a network learns from the labels.
     """
 
     classes: tuple[str, ...]
@@ -34,6 +37,7 @@ class Source:
     root: Path | None = None
     tested: str = ""
     notes: tuple[str, ...] = ()
+    target: LearningTask = SINGLE
 
     def sentences(self, test: bool) -> list[str]:
         """What the user should know, with the numbers of images.

@@ -79,6 +79,7 @@ def open_dataset(
         train=_resize_and_cache(source, source.train, stored, options),
         test=_resize_and_cache(source, source.test, stored, options) if test else source.test,
         files=files,
+        target=source.target,
     )
     if source.statistics is not None:
         dataset = replace(dataset, mean=source.statistics[0], std=source.statistics[1])
@@ -149,6 +150,10 @@ def _hold_out(options: DataOptions) -> Source:
     With `hold_out`, held-out training images replace the test images.
     """
     source, every = _open(options), options.hold_out
+    if options.task not in ("auto", source.target.kind):
+        raise UserError(
+            f"--task {options.task}: in {options.dataset} each image has exactly one class."
+        )
     if options.half is not None:
         chosen = file_half(source.train.labels, options.half, options.dataset)
         source = replace(source, train=source.train.subset(chosen))

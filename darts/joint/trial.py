@@ -43,7 +43,7 @@ class TrainCandidate:
         # Trials are too short to compile the network, unless the options ask for it.
         training = replace(training, compile=training.compile is True)
         task = TrainingTask(training, candidate.model, opened_dataset(training))
-        chance = 100 / task.dataset.num_classes
+        chance = task.dataset.target.chance(task.dataset.num_classes)
         accuracy, diverged = chance, False
         for epoch in range(settings["stop"]):
             if not diverged:
@@ -63,4 +63,4 @@ def held_out_accuracy(task: TrainingTask) -> float:
     task.test()
     scores = task.average_scores or task.scores
     assert scores is not None
-    return scores.accuracy
+    return scores.quality

@@ -21,6 +21,8 @@ from torch.func import functional_call
 
 from cells.topology import Tables
 from darts.methods.architecture import Architecture
+from darts.targets.single import SINGLE
+from darts.targets.target import LearningTask
 
 Criterion = Callable[[Tensor, Tensor], Tensor]
 """(logits, labels) -> loss, the mean over a batch."""
@@ -39,7 +41,7 @@ class LabelledBatch(NamedTuple):
 
     Attributes:
         images: `[B, 3, H, W]`, normalised.
-        labels: `[B]`.
+        labels: Class numbers `[B]`, or 0 and 1 `[B, C]`.
     """
 
     images: Tensor
@@ -99,6 +101,7 @@ class Bilevel:
             memory.
         cells: The kind of each cell, for what treats each cell on its own.
         noise: The source of the random numbers that the supernet itself draws, if it has one.
+        target: What the supernet learns; it measures a batch for the log.
     """
 
     supernet: nn.Module
@@ -110,6 +113,7 @@ class Bilevel:
     parts: int = 1
     cells: tuple[str, ...] = ()
     noise: torch.Generator | None = None
+    target: LearningTask = SINGLE
 
 
 class Gradient(Protocol):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from darts.report.record import RunRecord
+from darts.targets.scores import class_table, table_title
 
 _NOTHING = "–"
 
@@ -58,7 +59,9 @@ def cards(record: RunRecord) -> list[Card]:
     if not record.is_search and record.accuracy is not None:
         images = result.get("test_images")
         note = f"{images:,} test images" if isinstance(images, int) else ""
-        entries.append(Card("Test error, last epoch", percent(100 - record.accuracy), note))
+        if record.target.key == "accuracy":
+            entries.append(Card("Test error, last epoch", percent(100 - record.accuracy), note))
+    entries += _further_measures(record)
     entries.append(
         Card(
             "Epochs",
@@ -95,16 +98,43 @@ def _known(record: RunRecord, last: Mapping[str, Any]) -> Any:
 
 
 def _accuracy(record: RunRecord) -> Card:
+    word = "accuracy" if record.target.key == "accuracy" else "mAP"
     if record.is_search:
-        label, note = "Supernet accuracy, last epoch", "on the images of the architecture step"
+        label, note = f"Supernet {word}, last epoch", "on the images of the architecture step"
     else:
-        label, note = "Test accuracy, last epoch", "not the best epoch"
+        label, note = f"Test {word}, last epoch", "not the best epoch"
     if record.accuracy is not None:
         return Card(label, percent(record.accuracy), note)
     epochs, values = record.series(record.accuracy_name)
     if not values:
         return Card(label, "not yet known")
     return Card(label.replace("last epoch", f"epoch {epochs[-1]:.0f}"), percent(values[-1]), note)
+
+
+_MEASURES = {
+    "balanced_accuracy": ("Balanced accuracy", "mean recall of the classes"),
+    "micro_f1": ("Micro F1", "of all labels together, at the threshold 0.5"),
+    "macro_f1": ("Macro F1", "mean of the labels, at the threshold 0.5"),
+    "subset_accuracy": ("All labels right", "share of the images"),
+}
+
+
+def _further_measures(record: RunRecord) -> Iterator[Card]:
+    """The measures beside the main one, after the last epoch that has them."""
+    part = "validation" if record.is_search else "test"
+    for name, (label, note) in _MEASURES.items():
+        _, values = record.series(f"{part}_{name}")
+        if values:
+            yield Card(label, percent(values[-1]), note)
+
+
+def class_tables(record: RunRecord) -> list[tuple[str, list[tuple[str, ...]]]]:
+    """A table of the scores of the classes, with its title, if the run has tested them."""
+    rows = (record.result or {}).get("test_classes")
+    try:
+        return [(table_title(rows), class_table(rows))] if rows else []
+    except (TypeError, KeyError, AttributeError, ValueError):
+        return []  # Damaged by hand.
 
 
 def _precision(record: RunRecord) -> list[Card]:

@@ -12,7 +12,7 @@ from darts.report import curves
 from darts.report.curves import Curve
 from darts.report.diagnosis import diagnostic_plots, warnings
 from darts.report.draw import render_cell
-from darts.report.formatting import cards, flat, summary
+from darts.report.formatting import cards, class_tables, flat, summary
 from darts.report.record import RunRecord, read_run, strengths
 from darts.report.render import render_page
 from darts.report.style import CURVES, cell_title
@@ -31,6 +31,7 @@ def write_report(run_directory: Path | str) -> Path:
         "summary": summary(record),
         "cards": cards(record),
         "warnings": warnings(record),
+        "classes": class_tables(record),
         "plots": list(training_plots([record])),
         "diagnostics": list(diagnostic_plots(record)),
         "architecture": list(_architecture_plots(record)),
@@ -77,6 +78,10 @@ _PARTS = {
 _MEASURES = {
     "loss": "Loss",
     "accuracy": "Accuracy (%)",
+    "balanced_accuracy": "Balanced accuracy (%)",
+    "map": "Mean average precision (%)",
+    "f1": "F1 of a batch (%)",
+    "macro_f1": "Macro F1 (%)",
     "learning_rate": "Learning rate",
     "images_per_second": "Images per second",
 }

@@ -16,6 +16,9 @@ import yaml
 from cells.topology import Topology
 from darts.errors import UserError
 from darts.run_files import RunFiles
+from darts.targets.kinds import LEARNING_TASKS
+from darts.targets.single import SINGLE
+from darts.targets.target import LearningTask
 from genotypes import Genotype, GenotypeError, load_genotype, parse_genotype
 
 LogLine = Mapping[str, Any]
@@ -63,11 +66,17 @@ class RunRecord:
     @property
     def accuracy_name(self) -> str:
         """Name of the main metric: on images of the architecture step, or on test images."""
-        return "validation_accuracy" if self.is_search else "test_accuracy"
+        return f"{'validation' if self.is_search else 'test'}_{self.target.key}"
+
+    @property
+    def target(self) -> LearningTask:
+        """What the network learns."""
+        kind = self.config.get("task")
+        return LEARNING_TASKS.get(kind, SINGLE) if isinstance(kind, str) else SINGLE
 
     @property
     def accuracy(self) -> float | None:
-        """Accuracy (%) after the last epoch; None until the run has finished."""
+        """Main metric (%) after the last epoch; None until the run has finished."""
         return _number((self.result or {}).get(self.accuracy_name))
 
     @property

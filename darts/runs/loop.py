@@ -64,7 +64,7 @@ class Task(Protocol):
         """Set what depends only on the epoch; called again when a run resumes within it."""
 
     def step(self) -> Mapping[str, Tensor]:
-        """Do one step and return scalars on the device, including `loss` and `accuracy` (in %).
+        """Do one step; returns scalars on the device, such as `loss` and `accuracy` or `f1` (in %).
 
         With several processes they are means over the images of this process.
         """
@@ -207,7 +207,7 @@ class Loop:
                     loss=means.get("loss"),
                     accuracy=means.get("accuracy"),
                     learning_rate=task.learning_rate,
-                    **task.notes,
+                    **{**_shown(means), **task.notes},
                 )
                 if logs:
                     distributed.check_equal(task.modules, f"after step {self.step}")
@@ -309,6 +309,11 @@ class Loop:
             save_checkpoint(state, self.run.path)
         self.stored = self.step
         distributed.barrier()  # No process may end, and so end the job, during the write.
+
+
+def _shown(means: Mapping[str, float]) -> dict[str, Any]:
+    """Further measures of the steps for the progress line."""
+    return {"F1": f"{means['f1']:.2f} %"} if "f1" in means else {}
 
 
 def run_task(

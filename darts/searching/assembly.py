@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
-from torch.nn import functional
+from torch import Tensor
 
 from cells.stacked import stacked_operations
 from cells.topology import Topology
@@ -84,6 +84,7 @@ def assemble(
     method: Method | None = None,
     stage: SearchStage | None = None,
     measured: bool = True,
+    class_weights: Tensor | None = None,
 ) -> Assembled:
     """Build everything that a search trains.
 
@@ -98,6 +99,7 @@ def assemble(
         method: The search method; by default the one that `options.method` names.
         stage: The stage of a progressive search; it changes depth and K of the supernet.
         measured: Whether latencies may be measured; otherwise they come from a checkpoint.
+        class_weights: Weights of the classes in the loss.
 
     Raises:
         UserError: The space has cells that the supernet cannot build, the images do not suit the
@@ -132,12 +134,13 @@ def assemble(
         supernet,
         architecture,
         weight_optimiser,
-        functional.cross_entropy,
+        partial(dataset.target.loss, weights=class_weights),
         context=partial(precision_context, options.precision, device),
         reduce=distributed.average,
         parts=options.accumulate,
         cells=supernet.kinds,
         noise=supernet.generator,
+        target=dataset.target,
     )
     iteration = _create_iteration(options, method, problem, architecture_optimiser, streams)
     return Assembled(

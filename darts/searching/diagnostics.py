@@ -82,6 +82,7 @@ class Diagnostics:
         _check(options, method)
         self.options, self._evaluates = options, method.selection.evaluates
         self._batches, self._classes = images.validation_batches, images.dataset.num_classes
+        self._tally = images.tally
         count = gap_images(images.steps_per_epoch, options.batch_size)
         # As many in each process: norms that are synchronised wait for all of them.
         share = min(count, len(images.validation_indices)) // distributed.world()
@@ -154,13 +155,15 @@ class Diagnostics:
 
     def _gap(self, problem: Bilevel, genotype: Genotype) -> dict[str, float]:
         assert isinstance(problem.supernet, SearchNetwork)
-        score = SupernetScore(problem.supernet, self._gap_batches, problem.context)
+        score = SupernetScore(
+            problem.supernet, self._gap_batches, problem.context, tally=self._tally
+        )
         gap = discretisation_gap(problem.architecture, genotype, score)
         return {
             "supernet_loss": gap.supernet.loss,
-            "supernet_accuracy": gap.supernet.accuracy,
+            f"supernet_{problem.target.key}": gap.supernet.accuracy,
             "derived_loss": gap.derived.loss,
-            "derived_accuracy": gap.derived.accuracy,
+            f"derived_{problem.target.key}": gap.derived.accuracy,
             "discretisation_gap": gap.value,
         }
 

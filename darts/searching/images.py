@@ -17,6 +17,7 @@ from darts.searching.options import SearchOptions
 from darts.system import distributed
 from darts.system.device import dtype_of
 from darts.system.randomness import RandomStreams, stream_seed
+from darts.targets.target import Tally
 
 STATISTICS_IMAGES = 1024
 """Images on which the statistics of batch norms are re-estimated for a cell."""
@@ -58,6 +59,7 @@ class SearchImages:
             training_transform(self.dataset, self.options),
             streams[f"{name} order"],
             streams[f"{name} noise"],
+            epoch_order=self.dataset.epoch_order(self.options, indices),
             dtype=dtype_of(self.options.precision),
             share=distributed.share(),
         )
@@ -92,6 +94,14 @@ class SearchImages:
             indices=self.weight_indices[chosen],
             dtype=dtype_of(self.options.precision),
         )
+
+    def class_weights(self) -> Tensor | None:
+        """Weights of the classes in the loss: those of the images that train the weights."""
+        return self.dataset.class_weights(self.options, self.device, self.weight_indices)
+
+    def tally(self) -> Tally:
+        """A new tally of scores on these images."""
+        return self.dataset.target.tally(self.dataset.classes)
 
     def record(self, run: RunDirectory) -> None:
         """Write down which image files train the weights, and which the architecture."""

@@ -126,6 +126,7 @@ class SearchedSupernet:
             protocol,
             like=next(iter(tables.values())).operations.detach(),
             context=self.context,
+            tally=self.images.tally,
         )
 
     def _fixed(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from darts.costs.options import CostOptions
-from darts.data.options import DataOptions, SplitOptions
+from darts.data.options import BalanceOptions, DataOptions, SplitOptions
 from darts.methods.catalogue import MethodName, find_method
 from darts.methods.parts import PARTS
 from darts.searching.spaces import implied_by_space
@@ -27,6 +27,7 @@ from genotypes import find_space
 @dataclass(frozen=True, kw_only=True)
 class SearchOptions(
     CostOptions,
+    BalanceOptions,
     SplitOptions,
     DataOptions,
     StepOptions,

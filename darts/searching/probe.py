@@ -105,7 +105,8 @@ def random_batch(setting: SearchSetting, images: int, seed: int = 0) -> Labelled
     generator = torch.Generator().manual_seed(seed)
     size, options = setting.dataset.image_size, setting.options
     pixels = torch.randn((images, 3, size, size), generator=generator)
-    labels = torch.randint(setting.dataset.num_classes, (images,), generator=generator)
+    dataset = setting.dataset
+    labels = dataset.target.random_labels(images, dataset.num_classes, generator)
     pixels = pixels.to(setting.device, dtype_of(options.precision))
     return LabelledBatch(
         pixels.contiguous(memory_format=torch.channels_last), labels.to(setting.device)

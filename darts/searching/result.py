@@ -20,12 +20,14 @@ class CellSearchResult:
             epoch that a stopping rule has chosen.
         run_dir: The run directory.
         validation_accuracy: Accuracy (%) of the supernet after the last epoch, on the half of the
-            images that trains the architecture.
+            images that trains the architecture; the mean average precision (%) if images have
+            several labels.
         seconds: Time of the loop; the parts of a resumed run are added up.
         peak_memory: Bytes; see `darts.system.device.peak_memory`.
         derived: Cost of the derived network; see `CostAwareness.result`.
         stopped: Why the search ended early, as a sentence; empty if it did not.
         known: What the table of `--table` knows of the genotype; None without a table.
+        measure: Name of the accuracy in files: accuracy or map.
     """
 
     genotype: Genotype
@@ -36,6 +38,7 @@ class CellSearchResult:
     derived: Mapping[str, Any]
     stopped: str = ""
     known: KnownCell | None = None
+    measure: str = "accuracy"
 
     def as_dict(self, epochs: int, parameters: int, **further: Any) -> dict[str, Any]:
         """The content of `result.json`.
@@ -48,7 +51,7 @@ class CellSearchResult:
         return {
             "genotype": self.genotype.as_dict(),
             "epoch": epochs,
-            "validation_accuracy": self.validation_accuracy,
+            f"validation_{self.measure}": self.validation_accuracy,
             "seconds": self.seconds,
             "peak_memory": self.peak_memory,
             "parameters": parameters,

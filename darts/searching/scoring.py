@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from typing import NamedTuple
@@ -14,11 +14,13 @@ from cells.topology import EdgeWeights
 from darts.methods.architecture import Architecture
 from darts.methods.children import child_tables
 from darts.methods.gradient import Context
-from darts.runs.evaluation import loss_sum, number_correct, sums_over_batches
+from darts.runs.evaluation import tallied
 from darts.searching.images import SearchImages
 from darts.searching.norm_statistics import Batches, NormStatistics, OfEachBatch
 from darts.searching.search_network import SearchNetwork
-from darts.system import distributed
+from darts.targets.scores import prefixed
+from darts.targets.single import uncounted_tally
+from darts.targets.target import Tally
 from genotypes import Genotype
 
 
@@ -26,8 +28,9 @@ class BatchScores(NamedTuple):
     """What a supernet reaches with some weights of its edges.
 
     Attributes:
-        loss: Mean cross entropy.
-        accuracy: In %.
+        loss: Mean loss.
+        accuracy: The main measure in %: accuracy, or the mean average precision if images have
+            several labels.
     """
 
     loss: float
@@ -37,22 +40,19 @@ class BatchScores(NamedTuple):
 def validated(
     supernet: SearchNetwork, architecture: Architecture, images: SearchImages, context: Context
 ) -> dict[str, float]:
-    """Loss and accuracy (%) of a supernet on the architecture's images, not augmented."""
+    """Scores of a supernet on the architecture's images, not augmented: loss, accuracy (%) …"""
     tables = architecture.evaluated_tables()
 
     def forward(batch: Tensor) -> Tensor:
         with context():
             return supernet(batch, tables)
 
-    loss, correct = sums_over_batches(
-        supernet, images.validation_batches(), forward, [loss_sum, number_correct]
-    )
-    total = len(images.validation_indices)
-    return {"validation_loss": loss / total, "validation_accuracy": 100 * correct / total}
+    scores = tallied(supernet, images.validation_batches(), forward, images.tally())
+    return prefixed(scores, "validation")
 
 
 class SupernetScore:
-    """Accuracy (%) of a supernet on validation images, with weights of someone's choice.
+    """Main measure (%) of a supernet on validation images, with weights of someone's choice.
 
     By default batch norms use the statistics of the batch (`darts.searching.norm_statistics` has
     others), and nothing is dropped. Running statistics stay as they are, and random operations draw
@@ -63,6 +63,7 @@ class SupernetScore:
         batches: Its validation images.
         context: Context of each forward pass.
         statistics: Where the statistics of the batch norms come from.
+        tally: Makes a new tally of the task.
     """
 
     def __init__(
@@ -71,9 +72,10 @@ class SupernetScore:
         batches: Batches,
         context: Context,
         statistics: NormStatistics | None = None,
+        tally: Callable[[], Tally] = uncounted_tally,
     ) -> None:
         self.supernet, self.batches, self.context = supernet, batches, context
-        self.statistics = statistics or OfEachBatch()
+        self.statistics, self.tally = statistics or OfEachBatch(), tally
 
     def __call__(self, tables: Mapping[str, EdgeWeights], batches: int = 0) -> float:
         """The accuracy on the first `batches` batches of each process; 0 for all images."""
@@ -89,7 +91,7 @@ class SupernetScore:
         """
         if not self.statistics.same_for_all and len(choices) > 1:
             return [self.compare([one], batches)[0] for one in choices]
-        sums = [0.0] * (2 * len(choices) + 1)
+        tallies = [self.tally() for _ in choices]
         with undisturbed(self.supernet):
             self.statistics.prepare(self.supernet, choices[0], self.context)
             for number, (images, labels) in enumerate(islice(self.batches(), batches or None)):
@@ -98,14 +100,9 @@ class SupernetScore:
                         self.supernet.generator.manual_seed(number)
                     with self.context():
                         logits = self.supernet(images, tables)
-                    sums[2 * index] += loss_sum(logits, labels).item()
-                    sums[2 * index + 1] += number_correct(logits, labels).item()
-                sums[-1] += len(labels)
-        *sums, total = distributed.total(sums)
-        return [
-            BatchScores(loss / total, 100 * correct / total)
-            for loss, correct in zip(sums[::2], sums[1::2], strict=True)
-        ]
+                    tallies[index].add(logits, labels)
+        found = [tally.scores() for tally in tallies]
+        return [BatchScores(one.loss, one.quality) for one in found]
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from darts.methods.perturbation import Perturbation
 from darts.methods.regularisers import Regulariser
 from darts.methods.relaxation import AfterStep
 from darts.searching.partial_sgd import partial_step
+from darts.targets.target import LearningTask
 
 Order = Literal["architecture-first", "weights-first"]
 
@@ -318,20 +319,18 @@ class BilevelIteration:
     def __call__(
         self, training: LabelledBatch, validation: LabelledBatch | None = None
     ) -> dict[str, Tensor]:
-        """Loss and accuracy (%) of each step before it changed anything: scalars on the device."""
-        scalars = {}
+        """Loss and measure (%) of each step before it changed anything: scalars on the device."""
+        scalars: dict[str, Tensor] = {}
+        target = self.weight_step.problem.target
         weights_first = self.order == "weights-first"
         if weights_first:
             outcome = self.weight_step(training)
         if validation is not None:
             of_architecture = self.architecture_step(validation, training)
-            scalars["architecture_loss"] = of_architecture.loss
-            scalars["architecture_accuracy"] = percent_correct(of_architecture, validation)
+            scalars |= logged(target, of_architecture, validation, "architecture_")
         if not weights_first:
             outcome = self.weight_step(training)
-        scalars["loss"] = outcome.loss
-        scalars["accuracy"] = percent_correct(outcome, training)
-        return scalars
+        return scalars | logged(target, outcome, training)
 
 
 class JointIteration:
@@ -356,9 +355,12 @@ class JointIteration:
         """
         step = self.joint_step.weights if validation is None else self.joint_step
         outcome = step(training)
-        return {"loss": outcome.loss, "accuracy": percent_correct(outcome, training)}
+        return logged(self.joint_step.problem.target, outcome, training)
 
 
-def percent_correct(outcome: StepOutcome, batch: LabelledBatch) -> Tensor:
-    """Share of the batch that is classified correctly, in %: a scalar on the device."""
-    return (outcome.logits.argmax(1) == batch.labels).float().mean() * 100
+def logged(
+    target: LearningTask, outcome: StepOutcome, batch: LabelledBatch, prefix: str = ""
+) -> dict[str, Tensor]:
+    """What a step logs: loss and measure (%) of its batch, scalars on the device."""
+    measure = target.batch_score(outcome.logits, batch.labels)
+    return {f"{prefix}loss": outcome.loss, f"{prefix}{target.step_measure}": measure}

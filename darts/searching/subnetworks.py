@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from typing import Protocol
 
@@ -16,6 +16,8 @@ from darts.searching.norm_statistics import NormStatistics, OfEachBatch, Reestim
 from darts.searching.protocols import OneShotProtocol
 from darts.searching.scoring import BatchScores, SupernetScore
 from darts.searching.search_network import SearchNetwork
+from darts.targets.single import uncounted_tally
+from darts.targets.target import Tally
 from genotypes import Genotype, SearchSpace
 
 
@@ -63,6 +65,7 @@ class SubnetworkScore:
         protocol: How a cell is judged.
         like: A table of the supernet `[E, O]`, for its number of columns, number type and device.
         context: Context of each forward pass.
+        tally: Makes a new tally of the task.
     """
 
     def __init__(
@@ -76,10 +79,11 @@ class SubnetworkScore:
         *,
         like: Tensor,
         context: Context = nullcontext,
+        tally: Callable[[], Tally] = uncounted_tally,
     ) -> None:
         self.supernet, self.topology, self.space = supernet, topology, space
         self.validation, self.protocol, self.like = validation, protocol, like
-        self._context = context
+        self._context, self._tally = context, tally
         self._statistics = _statistics(protocol, training)
 
     def __call__(self, cells: Cells, number: int = 0) -> BatchScores:
@@ -96,7 +100,7 @@ class SubnetworkScore:
         images = self.validation
         if self.protocol.name == "one-batch":
             images = images.only(number % len(images) if self.protocol.successive else 0)
-        score = SupernetScore(self.supernet, images, self._context, self._statistics)
+        score = SupernetScore(self.supernet, images, self._context, self._statistics, self._tally)
         columns = self.like.shape[1]
         tables = child_tables(cells, self.topology, self.space, columns=columns, like=self.like)
         return score.compare([tables])[0]

@@ -89,7 +89,7 @@ class SearchTask:
         self.images = SearchImages(options, self.device, self.streams)
         self.dataset, self.steps_per_epoch = self.images.dataset, self.images.steps_per_epoch
         self.training, self.validation = self.images.training, self.images.validation
-        self.options = options
+        self.options = options = replace(options, task=self.dataset.target.kind)
         self.diagnostics = Diagnostics(options, self.method, self.images)
         self.settled = settle(
             SearchSetting(
@@ -119,6 +119,7 @@ class SearchTask:
             method=self.method,
             stage=self.stages[self.stage],
             measured=measured,
+            class_weights=self.images.class_weights(),
         )
 
     def _adopt(self, parts: Assembled) -> None:
@@ -136,6 +137,7 @@ class SearchTask:
                 self.images.validation_batches,
                 parts.problem.context,
                 judged_with(rule, self.images.statistics_batches),
+                self.images.tally,
             )
             self.selecting = Selecting(rule, self.architecture, score, stream)
 
@@ -267,7 +269,7 @@ class SearchTask:
         return replace(derived, space=self.space, provenance=provenance)
 
     def validate(self) -> dict[str, float]:
-        """Loss and accuracy (%) of the supernet on the architecture's images, not augmented."""
+        """Scores of the supernet on the architecture's images, not augmented."""
         context = partial(precision_context, self.options.precision, self.device)
         return validated(self.supernet, self.architecture, self.images, context)
 
@@ -367,16 +369,18 @@ def search_cells(
     task.settled.announce(silent=report is not None)
     run, loop = run_task(task, "search", task.options, prepare=task.record, report=report)
     genotype = task.result(run)
-    accuracy = distributed.from_main(lambda: run.read_metrics()[-1]["validation_accuracy"])
+    key = task.dataset.target.key
+    quality = distributed.from_main(lambda: run.read_metrics()[-1][f"validation_{key}"])
     result = CellSearchResult(
         genotype=genotype,
         run_dir=run.path,
-        validation_accuracy=accuracy,
+        validation_accuracy=quality,
         seconds=loop.seconds,
         peak_memory=peak_memory(task.device),
         derived=task.costs.result(genotype),
         stopped=task.stopping.reason if task.stopping else "",
         known=task.known.row(genotype),
+        measure=key,
     )
     if not distributed.is_main():
         return result

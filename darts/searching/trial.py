@@ -13,6 +13,7 @@ from typing import Any
 from darts.run_files import RunFiles
 from darts.searching.options import SearchOptions
 from darts.searching.task import search_cells
+from darts.targets.kinds import quality_of
 from darts.trials.attempt import ReportEpoch
 from darts.trials.run_trial import (
     check_same_run,
@@ -73,8 +74,9 @@ def search_trial(
         report: Receives the measurements of each epoch.
 
     Returns:
-        The content of `result.json`: `genotype`, `validation_accuracy` (%), `seconds`,
-        `peak_memory`, `derived` costs, `warnings` … ; and `validation_error` (%).
+        The content of `result.json`: `genotype`, `seconds`, `peak_memory`, `derived` costs,
+        `warnings` … ; `validation_accuracy`, the main measure (%), which is the mean average
+        precision if images have several labels; and `validation_error` (%), what it lacks to 100.
 
     Raises:
         UserError: A setting, the data or the run directory is wrong, or the loss diverged.
@@ -88,7 +90,8 @@ def search_trial(
     if not was_reported(files, report):
         search_cells(_continued(options, files), report=lambda line: report(numbers_of_epoch(line)))
     result = files.read_result()
-    return {**result, "validation_error": 100 - result["validation_accuracy"]}
+    quality = quality_of(result, "validation")
+    return {**result, "validation_accuracy": quality, "validation_error": 100 - quality}
 
 
 def options_of_trial(
@@ -116,6 +119,7 @@ def _continued(options: SearchOptions, files: RunFiles) -> SearchOptions:
 
 def _check_same_search(options: SearchOptions, files: RunFiles) -> None:
     saved = saved_settings(files)
-    if options.backend == "auto":
-        options = replace(options, backend=saved.get("backend"))  # type: ignore[arg-type]
+    for name in ("backend", "task"):  # A run keeps what "auto" became.
+        if getattr(options, name) == "auto":
+            options = replace(options, **{name: saved.get(name, "auto")})
     check_same_run(options, saved, files, "search")

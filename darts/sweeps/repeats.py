@@ -23,6 +23,8 @@ from darts.settings.used_files import check_same_files, files_in_use, keep_files
 from darts.statistics.estimates import Estimate, estimate
 from darts.sweeps.repeat_options import ManyTrainingOptions
 from darts.sweeps.seed_trials import run_of, search_key
+from darts.targets.kinds import target_of_scores
+from darts.targets.target import LearningTask
 from darts.training.choice import TrainingPlan, plan_training
 from darts.training.options import check_recipe
 from darts.training.run_trial import (
@@ -43,6 +45,8 @@ REPEATS = "repeats"
 # What is averaged, and its name in tables.
 _MEASURES = {
     "test_accuracy": "test accuracy (%)",
+    "test_balanced_accuracy": "balanced accuracy (%)",
+    "test_map": "test mAP (%)",
     "test_top5_accuracy": "top-5 accuracy (%)",
     "test_loss": "test loss",
     "average_test_accuracy": "test accuracy (%), mean weights",
@@ -73,8 +77,16 @@ class RepeatedTraining:
 
     @property
     def accuracy(self) -> Estimate:
-        """Test accuracy (%) after the last epoch: mean, deviation and interval."""
-        return estimate(self.values("test_accuracy"))
+        """Test accuracy (%) after the last epoch: mean, deviation and interval.
+
+        If images have several labels, it is the mean average precision.
+        """
+        return estimate(self.values(f"test_{self.target.key}"))
+
+    @property
+    def target(self) -> LearningTask:
+        """What the network learns."""
+        return target_of_scores(next(iter(self.results.values())), "test")
 
     @property
     def seconds(self) -> float:
@@ -109,7 +121,7 @@ class RepeatedTraining:
         """The outcome in one sentence."""
         one = self.accuracy
         many = "s" * (one.n != 1)
-        text = f"{self.name}: {one.mean:.2f} % test accuracy"
+        text = f"{self.name}: {one.mean:.2f} % test {self.target.measure}"
         if one.deviation is None or one.interval is None:
             return f"{text} ({one.n} training{many}; the deviation is not known)."
         return (

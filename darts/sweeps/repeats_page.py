@@ -13,6 +13,7 @@ from darts.report.render import render_page
 from darts.report.tables import Row
 from darts.run_files import RunFiles
 from darts.sweeps.repeats import REPEATS
+from darts.targets.kinds import target_of_scores
 
 
 def has_repeats(directory: Path | str) -> bool:
@@ -57,9 +58,10 @@ def write_repeats_report(directory: Path | str) -> Path:
 
 
 def _cards(result: Mapping[str, Any]) -> list[Card]:
-    one = result[REPEATS]["measures"]["test_accuracy"]
+    target = target_of_scores(result, "test")
+    one = result[REPEATS]["measures"][f"test_{target.key}"]
     many = f"mean of {one['n']} training{'s' * (one['n'] != 1)}, last epoch"
-    cards = [Card("Test accuracy", percent(one["mean"]), many)]
+    cards = [Card(f"Test {target.measure}", percent(one["mean"]), many)]
     if one["deviation"] is not None:
         cards.append(Card("Deviation", f"{one['deviation']:.2f}", "percentage points, n - 1"))
     cards.append(Card("Parameters", f"{result['parameters']:,}"))
@@ -68,14 +70,18 @@ def _cards(result: Mapping[str, Any]) -> list[Card]:
 
 
 def _each(found: Mapping[str, Any]) -> list[Row]:
-    head: Row = ("seed", "test accuracy", "top 5", "time")
+    target = target_of_scores(found["measures"], "test")
+    further, title = (
+        ("top5_accuracy", "top 5") if target.key == "accuracy" else ("macro_f1", "macro F1")
+    )
+    head: Row = ("seed", f"test {target.measure}", title, "time")
     return [
         head,
         *(
             (
                 str(one["seed"]),
-                percent(one["test_accuracy"]),
-                percent(one["test_top5_accuracy"]),
+                percent(one[f"test_{target.key}"]),
+                percent(one[f"test_{further}"]),
                 duration(one["seconds"]),
             )
             for one in found["runs"]

@@ -203,6 +203,23 @@ def total(values: Sequence[float]) -> list[float]:
     return sums.tolist()
 
 
+def gathered(rows: Tensor) -> Tensor:
+    """The rows `[N, C]` of all processes, one process after the other; N may differ.
+
+    >>> gathered(torch.zeros(2, 3)).shape
+    torch.Size([2, 3])
+    """
+    if world() == 1:
+        return rows
+    own = [float(len(rows)) if process == rank() else 0.0 for process in range(world())]
+    counts = [round(count) for count in total(own)]
+    padded = rows.new_zeros(max(counts), *rows.shape[1:])
+    padded[: len(rows)] = rows
+    parts = [torch.empty_like(padded) for _ in counts]
+    dist.all_gather(parts, padded)
+    return torch.cat([part[:count] for part, count in zip(parts, counts, strict=True)])
+
+
 def average(tensors: Sequence[Tensor]) -> None:
     """Replace tensors of one device and number format by their means over all processes.
 

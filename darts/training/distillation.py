@@ -18,10 +18,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from darts.errors import UserError
 from darts.run_files import RunFiles
+from darts.targets.kinds import target_of_kind
 from darts.training.predict import load_trained
 
 
@@ -54,6 +54,11 @@ class Teacher:
     ) -> None:
         trained = load_trained(path, device, averaged=None)
         _check_classes(path, trained.classes, card["classes"])
+        if trained.target != target_of_kind(card["task"]):
+            raise UserError(
+                f"--teacher {path}: it was trained as {trained.target.kind}, but the data set is "
+                f"{card['task']}."
+            )
         self.network: nn.Module = trained.network.to(dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.network.requires_grad_(False)
         size = card["image_size"]
@@ -86,17 +91,6 @@ class Teacher:
 
 
 _SCALES = ("mean", "std")
-
-
-def divergence(logits: Tensor, teachers: Tensor) -> Tensor:
-    """Kullback-Leibler divergence KL(teacher || student) of two logits `[B, classes]`, batch mean.
-
-    >>> divergence(torch.zeros(2, 3), torch.zeros(2, 3)).item()
-    0.0
-    """
-    return functional.kl_div(
-        logits.log_softmax(1), teachers.log_softmax(1), reduction="batchmean", log_target=True
-    )
 
 
 def _check_classes(path: Path | str, theirs: Sequence[str], ours: Sequence[str]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 
 def draw_share(alpha: float, generator: torch.Generator) -> float:
@@ -33,8 +32,3 @@ def mix(images: Tensor, targets: Tensor, share: float) -> tuple[Tensor, Tensor]:
     """
     mixed = share * images + (1 - share) * images.roll(1, dims=0)
     return mixed, share * targets + (1 - share) * targets.roll(1, dims=0)
-
-
-def one_hot(labels: Tensor, num_classes: int, dtype: torch.dtype) -> Tensor:
-    """Labels `[B]` as probabilities `[B, num_classes]`."""
-    return functional.one_hot(labels, num_classes).to(dtype)

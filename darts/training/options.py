@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from darts.data.options import DataOptions, SplitOptions
+from darts.data.options import BalanceOptions, DataOptions, SplitOptions
 from darts.errors import UserError
 from darts.settings.options import (
     LoopOptions,
@@ -164,6 +164,7 @@ class TrainingOptions(
     PretrainedOptions,
     SizeOptions,
     RecipeOptions,
+    BalanceOptions,
     AuxiliaryOptions,
     CheckpointOptions,
     SplitOptions,

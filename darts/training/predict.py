@@ -13,6 +13,8 @@ from torch import nn
 from darts.data.transforms import load_image
 from darts.errors import UserError
 from darts.models.registry import network_from_description
+from darts.targets.kinds import target_of_kind
+from darts.targets.target import LearningTask
 from darts.training.pretrained import trained_state
 
 
@@ -32,6 +34,11 @@ class Trained:
     def classes(self) -> tuple[str, ...]:
         """Names of the classes, in the order of the logits."""
         return tuple(self.card["classes"])
+
+    @property
+    def target(self) -> LearningTask:
+        """What the network has learnt: one class for each image, or several."""
+        return target_of_kind(self.card.get("task"))
 
 
 def load_trained(
@@ -65,7 +72,7 @@ def predict(trained: Trained, image: Path | str, best: int = 5) -> list[tuple[st
     """
     device = next(trained.network.parameters()).device
     logits, _ = trained.network(load_image(image, trained.card).to(device))
-    values, labels = logits.float().softmax(dim=1)[0].topk(min(best, len(trained.classes)))
+    values, labels = trained.target.probabilities(logits)[0].topk(min(best, len(trained.classes)))
     return [
         (trained.classes[label], value)
         for value, label in zip(values.tolist(), labels.tolist(), strict=True)

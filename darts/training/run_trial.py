@@ -14,6 +14,7 @@ from typing import Any
 
 from darts.models.registry import Model, describe_model, model_from_description
 from darts.run_files import RunFiles
+from darts.targets.kinds import quality_of
 from darts.training.options import TrainingOptions
 from darts.training.task import train_network
 from darts.trials.attempt import ReportEpoch
@@ -66,8 +67,8 @@ def retraining_trial(
         report: Receives the measurements of each epoch.
 
     Returns:
-        The content of `result.json`: `test_accuracy` (%), `test_loss`, `parameters`, `macs`,
-        `seconds` … ; and `test_error` (%).
+        The content of `result.json`: `test_accuracy` or `test_map` (%), `test_loss`, `parameters`,
+        `macs`, `seconds` … ; and `test_error` (%).
 
     Raises:
         UserError: A setting, the data or the run directory is wrong, or the loss diverged.
@@ -79,8 +80,10 @@ def retraining_trial(
     )
     if files.config.is_file():
         saved = saved_settings(files)
-        # A run keeps whether its network is compiled.
+        # A run keeps whether its network is compiled, and the kind of its task.
         options = replace(options, compile=saved.get("compile", options.compile))
+        if options.task == "auto":
+            options = replace(options, task=saved.get("task", "auto"))
         check_same_run(options, saved, files, "retraining")
     if not was_reported(files, report):
         train_network(
@@ -89,4 +92,4 @@ def retraining_trial(
             report=lambda line: report(numbers_of_epoch(line)),
         )
     result = files.read_result()
-    return {**result, "test_error": 100 - result["test_accuracy"]}
+    return {**result, "test_error": 100 - quality_of(result, "test")}

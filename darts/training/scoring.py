@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -13,33 +12,12 @@ from darts.data.loader import evaluation_batches
 from darts.data.sources import open_dataset
 from darts.data.transforms import evaluation_transform
 from darts.errors import UserError
-from darts.runs.evaluation import Measure, loss_sum, sums_over_batches
+from darts.runs.evaluation import tallied
 from darts.system import distributed
 from darts.system.device import dtype_of, precision_context, resolve_device
+from darts.targets.scores import Scores
 from darts.training.options import TrainingOptions
 from darts.training.predict import load_trained
-
-
-@dataclass(frozen=True)
-class Scores:
-    """Scores on the test images.
-
-    Attributes:
-        loss: Mean cross entropy.
-        accuracy: Accuracy in %.
-        top5_accuracy: Share of images, in %, whose label is among the five largest logits.
-    """
-
-    loss: float
-    accuracy: float
-    top5_accuracy: float
-
-    def as_dict(self) -> dict[str, float]:
-        return {
-            "test_loss": self.loss,
-            "test_accuracy": self.accuracy,
-            "test_top5_accuracy": self.top5_accuracy,
-        }
 
 
 def score(
@@ -68,20 +46,7 @@ def score(
         indices=torch.arange(distributed.rank(), len(dataset.test), distributed.world()),
         dtype=dtype_of(precision),
     )
-    measures: list[Measure] = [
-        loss_sum,
-        partial(_number_among, best=1),
-        partial(_number_among, best=5),
-    ]
-    loss, correct, among_five = sums_over_batches(network, batches, forward, measures)
-    total = len(dataset.test)
-    return Scores(loss / total, 100 * correct / total, 100 * among_five / total)
-
-
-def _number_among(logits: Tensor, labels: Tensor, best: int) -> Tensor:
-    """Number of images whose label is among the `best` (up to 5) largest logits."""
-    guesses = logits.topk(min(5, logits.shape[1]), dim=1).indices == labels[:, None]
-    return guesses[:, :best].any(dim=1).sum()
+    return tallied(network, batches, forward, dataset.target.tally(dataset.classes))
 
 
 def score_checkpoint(options: TrainingOptions) -> Scores:
@@ -103,6 +68,11 @@ def score_checkpoint(options: TrainingOptions) -> Scores:
             f"{options.checkpoint} was trained on {len(trained.classes)} classes "
             f"({', '.join(trained.classes[:3])}, …), but {options.dataset} has "
             f"{dataset.num_classes} ({', '.join(dataset.classes[:3])}, …)."
+        )
+    if dataset.target != trained.target:
+        raise UserError(
+            f"{options.checkpoint} was trained as {trained.target.kind}, but {options.dataset} is "
+            f"{dataset.target.kind}. Give --task {trained.target.kind} if the labels fit it."
         )
     dataset = replace(dataset, mean=tuple(card["mean"]), std=tuple(card["std"]))
     return score(

@@ -34,15 +34,16 @@ from darts.system.device import (
     precision_context,
 )
 from darts.system.preparation import prepare_task
+from darts.targets.scores import Scores, class_rows, prefixed
 from darts.training.compiled import Forward, compiled, wants_compiling
 from darts.training.distillation import Teacher
 from darts.training.ema import create_average, decay_of, short_run_warning
 from darts.training.memory import memory_advice
-from darts.training.mixing import draw_share, mix, one_hot
+from darts.training.mixing import draw_share, mix
 from darts.training.network import prepare_trainee
 from darts.training.objective import Objective
 from darts.training.options import TrainingOptions, check_recipe
-from darts.training.scoring import Scores, score
+from darts.training.scoring import score
 from genotypes import Genotype, save_genotype
 from ops.regularize import PartGenerator
 
@@ -97,11 +98,13 @@ class TrainingTask:
         self.network = prepare_trainee(
             options, model, self.dataset, self.device, self.streams["weights"]
         )
-        self.teacher = self._teacher(options)
+        self.target, self.teacher = self.dataset.target, self._teacher(options)
         self.objective = Objective(
             label_smoothing=options.label_smoothing,
             auxiliary_weight=options.auxiliary_weight,
             distillation_weight=options.distillation_weight,
+            target=self.target,
+            class_weights=self.dataset.class_weights(options, self.device),
         )
         self.optimiser = create_optimiser(
             options.optimiser,
@@ -120,7 +123,9 @@ class TrainingTask:
         # Compiled last: it takes long, and all other errors show first.
         self.forward = self._forward(options, compiler)
         # The choice that was made, so that a resumed run computes in the same way.
-        self.options = replace(options, compile=self.forward is not self.network)
+        self.options = replace(
+            options, compile=self.forward is not self.network, task=self.target.kind
+        )
 
     def _opened(self, options: TrainingOptions) -> Dataset:
         with distributed.one_first():
@@ -141,6 +146,7 @@ class TrainingTask:
             training_transform(self.dataset, options),
             self.streams["order"],
             self.streams["noise"],
+            epoch_order=self.dataset.epoch_order(options),
             dtype=dtype_of(options.precision),
             share=distributed.share(),
         )
@@ -184,23 +190,23 @@ class TrainingTask:
     def _add_gradients(
         self, images: Tensor, targets: Tensor, labels: Tensor, noise: torch.Generator
     ) -> Tensor:
-        """Add the gradients of one part of the batch; return its loss and accuracy (%) `[2]`."""
+        """Add the gradients of one part of the batch; return its loss and measure (%) `[2]`."""
         with precision_context(self.options.precision, self.device):
             logits, auxiliary = self.forward(images, self.drop_path, noise)
             teachers = None if self.teacher is None else self.teacher(images)
             loss, total = self.objective(logits, auxiliary, targets, teachers)
         (total / self.options.accumulate).backward()
-        accuracy = (logits.detach().argmax(1) == labels).float().mean() * 100
-        return torch.stack([loss.detach(), accuracy.to(loss.dtype)])
+        measure = self.target.batch_score(logits.detach(), labels)
+        return torch.stack([loss.detach(), measure.to(loss.dtype)])
 
     def step(self) -> Mapping[str, Tensor]:
         images, labels = self.training.next_batch()
         targets = labels
         if self.options.mixup:
             share = draw_share(self.options.mixup, self.streams["mixing"])
-            targets = one_hot(labels, self.dataset.num_classes, images.dtype)
+            targets = self.target.soft(labels, self.dataset.num_classes, images.dtype)
             images, targets = mix(images, targets, share)
-            labels = targets.argmax(1)
+            labels = self.target.hard(targets)
         self.optimiser.zero_grad(set_to_none=True)
         stream, own = self.streams["drop path"], distributed.share()
         before, parts = stream.get_state(), self.options.accumulate
@@ -217,8 +223,8 @@ class TrainingTask:
         self.optimiser.step()
         if self.average is not None:
             self.average.update_parameters(self.network)
-        loss, accuracy = torch.stack(scalars).mean(0)
-        return {"loss": loss, "accuracy": accuracy}
+        loss, measure = torch.stack(scalars).mean(0)
+        return {"loss": loss, self.target.step_measure: measure}
 
     def end_epoch(
         self, run: RunDirectory, tracker: Tracker, epoch: int, step: int
@@ -251,10 +257,9 @@ class TrainingTask:
 
     def figures(self) -> dict[str, float]:
         """The scores of the last test by name; those of the averaged weights as `average_…`."""
-        figures = {} if self.scores is None else self.scores.as_dict()
+        figures = {} if self.scores is None else prefixed(self.scores, "test")
         if self.average_scores is not None:
-            averages = self.average_scores.as_dict()
-            figures |= {f"average_{name}": value for name, value in averages.items()}
+            figures |= prefixed(self.average_scores, "average_test")
         return figures
 
     @property
@@ -350,6 +355,7 @@ def train_network(
             "epoch": options.epochs,
             **task.figures(),
             "test_images": len(task.dataset.test),
+            "test_classes": class_rows(task.scores),
             **task.dataset.counts(),
             "parameters": cost.params,
             "macs": cost.macs,

@@ -19,6 +19,7 @@ from darts.errors import UserError
 from darts.models.registry import Model, model_from_description
 from darts.runs.loop import Means
 from darts.system.device import resolve_device
+from darts.targets.scores import Scores
 from darts.training.options import TrainingOptions
 from darts.training.task import TrainingTask
 from darts.trials.attempt import ReportEpoch
@@ -52,12 +53,15 @@ def train_briefly(
 ) -> dict[str, Any]:
     """Train the network of `model` from scratch on `dataset`.
 
-    After each epoch `report` gets `epoch` (from 0), `train_loss` and `train_accuracy` (%). If a
-    test is due (`options.test_every`), it also gets `test_loss`, `test_accuracy` and
-    `test_top5_accuracy`, and `average_test_loss` … for the averaged weights if there are any.
+    After each epoch `report` gets `epoch` (from 0), `train_loss` and `train_accuracy` (%), or
+    `train_f1` if images have several labels. If a test is due (`options.test_every`), it also gets
+    `test_loss`, `test_accuracy` and so on, and `average_test_loss` … for the averaged weights if
+    there are any.
 
     Returns:
-        `test_error` and `test_top5_error` (%), `test_loss`, `train_loss`, all of the last epoch;
+        `test_error` (100 % less the accuracy, or less the mean average precision if images have
+        several labels), `test_loss`, `train_loss`, all of the last epoch; `test_top5_error` and
+        `test_balanced_error` (%) with one label, `test_f1_error` with several;
         `average_test_error` if the weights are averaged; `params`, `macs` and `activations` for
         one image.
 
@@ -80,10 +84,10 @@ def train_briefly(
     cost = count(task.network, dataset.image_size)
     averaged = {}
     if task.average_scores is not None:
-        averaged["average_test_error"] = 100 - task.average_scores.accuracy
+        averaged["average_test_error"] = 100 - task.average_scores.quality
     return {
-        "test_error": 100 - task.scores.accuracy,
-        "test_top5_error": 100 - task.scores.top5_accuracy,
+        "test_error": 100 - task.scores.quality,
+        **_further_errors(task.scores),
         **averaged,
         "test_loss": task.scores.loss,
         "train_loss": line["train_loss"],
@@ -91,6 +95,17 @@ def train_briefly(
         "macs": cost.macs,
         "activations": cost.activations,
     }
+
+
+def _further_errors(scores: Scores) -> dict[str, float]:
+    """Other measures as errors (%), by name."""
+    found = scores.as_dict()
+    names = {
+        "test_top5_error": "top5_accuracy",
+        "test_balanced_error": "balanced_accuracy",
+        "test_f1_error": "macro_f1",
+    }
+    return {name: 100 - found[measure] for name, measure in names.items() if measure in found}
 
 
 def train_epoch(task: TrainingTask, epoch: int) -> dict[str, float] | None:

@@ -98,7 +98,13 @@ POPULATION = {
     "parallel": 1,
 }
 
-LATER = frozenset(("supernet_loss", "supernet_accuracy", "derived_loss", "derived_accuracy"))
+LATER = frozenset(
+    (
+        *("supernet_loss", "supernet_accuracy", "derived_loss", "derived_accuracy"),
+        *("test_balanced_accuracy", "average_test_balanced_accuracy"),
+        "validation_balanced_accuracy",
+    )
+)
 """Numbers that searches did not log yet when the records were made; the records leave them out."""
 LATER_WITHOUT_CEILINGS = frozenset(("expected_macs", "expected_params"))
 """Numbers that only searches with ceilings logged then."""

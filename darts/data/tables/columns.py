@@ -43,7 +43,7 @@ class ColumnChoice:
 
 
 @dataclass(frozen=True)
-class Columns:
+class TableColumns:
     """The columns of a table, by number.
 
     Attributes:
@@ -59,7 +59,7 @@ class Columns:
     notes: tuple[str, ...] = ()
 
 
-def find_columns(table: TextTable, locator: ImageLocator, choice: ColumnChoice) -> Columns:
+def find_columns(table: TextTable, locator: ImageLocator, choice: ColumnChoice) -> TableColumns:
     """Recognise the columns by their usual names, and by their content.
 
     - Images: of the columns with a usual name (path, file, image_id, id …), the first whose values
@@ -79,7 +79,7 @@ def find_columns(table: TextTable, locator: ImageLocator, choice: ColumnChoice) 
     names = [table.columns[number] for number in labels]
     said = f"column {names[0]!r}" if len(names) == 1 else f"{len(names)} columns"
     notes = [f"{table.path.name}: images in column {table.columns[path]!r}, labels in {said}."]
-    return Columns(path, labels, part, tuple(notes))
+    return TableColumns(path, labels, part, tuple(notes))
 
 
 def _path_column(table: TextTable, locator: ImageLocator, named: str) -> int:
@@ -124,7 +124,7 @@ def _part_column(table: TextTable, named: str, taken: set[int]) -> int | None:
     return None
 
 
-def part_values(table: TextTable, columns: Columns) -> list[FolderPart] | None:
+def part_values(table: TextTable, columns: TableColumns) -> list[FolderPart] | None:
     """The part of each row; None without such a column."""
     if columns.part is None:
         return None

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from darts.data.tables.columns import Columns
+from darts.data.tables.columns import TableColumns
 from darts.data.tables.text_table import TextTable
 from darts.errors import UserError
 
@@ -35,7 +35,7 @@ class RowLabels:
     notes: tuple[str, ...] = ()
 
 
-def read_labels_of(table: TextTable, columns: Columns, wish: TaskWish = "auto") -> RowLabels:
+def read_labels_of(table: TextTable, columns: TableColumns, wish: TaskWish = "auto") -> RowLabels:
     """The labels of a table.
 
     Several columns of 0 and 1 (or -1 and 1): exactly one 1 in each row means one class for each

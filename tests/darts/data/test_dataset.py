@@ -74,6 +74,7 @@ def test_the_card_is_plain(make_images):
     assert dataset.num_classes == 3
     assert dataset.card() == {
         "name": "own",
+        "task": "single-label",
         "classes": ["a", "b", "c"],
         "image_size": 8,
         "stored_size": 9,

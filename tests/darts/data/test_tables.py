@@ -10,7 +10,7 @@ from PIL import Image
 
 from darts.data.options import DataOptions
 from darts.data.sources import open_dataset
-from darts.data.tables.columns import Columns
+from darts.data.tables.columns import TableColumns
 from darts.data.tables.labels import read_labels_of
 from darts.data.tables.text_table import TextTable, read_text_table
 from darts.errors import UserError
@@ -137,7 +137,7 @@ def table_of(header, *rows) -> TextTable:
 
 def labels_of(*values, wish="auto"):
     rows = tuple(("x.png", value) for value in values)
-    return read_labels_of(table_of(("image", "label"), *rows), Columns(0, (1,), None), wish)
+    return read_labels_of(table_of(("image", "label"), *rows), TableColumns(0, (1,), None), wish)
 
 
 @pytest.mark.parametrize(
@@ -175,12 +175,12 @@ def test_classes_of_numbers_are_in_order() -> None:
 
 def test_marks_are_several_labels_unless_each_row_has_one() -> None:
     rows = [("a", "1", "1"), ("b", "-1", "1")]
-    found = read_labels_of(table_of(("image", "u", "v"), *rows), Columns(0, (1, 2), None))
+    found = read_labels_of(table_of(("image", "u", "v"), *rows), TableColumns(0, (1, 2), None))
     assert found.several
     assert found.rows == (frozenset("uv"), frozenset("v"))
     with pytest.raises(UserError, match="line 2: 2 labels, but --task single-label"):
         read_labels_of(
-            table_of(("image", "u", "v"), *rows), Columns(0, (1, 2), None), "single-label"
+            table_of(("image", "u", "v"), *rows), TableColumns(0, (1, 2), None), "single-label"
         )
 
 

@@ -1,12 +1,10 @@
-"""The evaluation loop: sums over batches, in evaluation mode."""
+"""A network is evaluated in evaluation mode and left as it was."""
 
-from __future__ import annotations
-
-import pytest
 import torch
 from torch import nn
 
-from darts.runs.evaluation import loss_sum, number_correct, sums_over_batches
+from darts.runs.evaluation import tallied
+from darts.targets.single import SINGLE
 
 BATCHES = [
     (torch.tensor([[1.0, 0.0], [0.0, 1.0]]), torch.tensor([0, 0])),
@@ -14,29 +12,23 @@ BATCHES = [
 ]
 
 
-def test_sums_are_those_of_all_batches_together() -> None:
+def test_scores_are_those_of_all_images() -> None:
+    found = tallied(nn.Identity(), BATCHES, lambda images: images, SINGLE.tally("ab"))
     images, labels = (torch.cat(parts) for parts in zip(*BATCHES, strict=True))
-    loss, correct = sums_over_batches(
-        nn.Identity(), BATCHES, lambda images: images, [loss_sum, number_correct]
+    torch.testing.assert_close(
+        found.loss, nn.functional.cross_entropy(images, labels).item(), rtol=1e-6, atol=0
     )
-    assert loss == pytest.approx(loss_sum(images, labels).item())
-    assert correct == 2
+    assert found.quality == 200 / 3
 
 
-@pytest.mark.parametrize("training", [True, False])
-def test_the_network_evaluates_without_gradients_and_keeps_its_mode(training: bool) -> None:
-    network, seen = nn.Linear(2, 2).train(training), []
+def test_the_mode_of_the_network_is_put_back() -> None:
+    network = nn.Dropout(0.5).train()
+    modes = []
 
     def forward(images: torch.Tensor) -> torch.Tensor:
-        logits = network(images)
-        seen.append((network.training, logits.requires_grad))
-        return logits
+        modes.append(network.training)
+        return images
 
-    sums_over_batches(network, BATCHES, forward, [number_correct])
-    assert seen == [(False, False)] * 2
-    assert network.training == training
-
-
-def test_no_batches_give_zeros() -> None:
-    measures = [loss_sum, number_correct]
-    assert sums_over_batches(nn.Identity(), [], lambda images: images, measures) == [0.0, 0.0]
+    tallied(network, BATCHES, forward, SINGLE.tally("ab"))
+    assert modes == [False, False]
+    assert network.training

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from darts.compare.options import CompareOptions
+from darts.data.options import BalanceOptions
 from darts.design_space.options import PopulationOptions, recipe_of
 from darts.detection.options import DetectionOptions
 from darts.joint.options import JointOptions, recipe_names
@@ -34,9 +35,13 @@ DATA = {"half", "test_part", "task", "path_column", "label_columns", "part_colum
 
 ADDED = {
     # Executor options are the same wherever trials run.
-    "joint search": {"cpus_per_trial", "use", *DATA},
-    "evaluate": {*names_of(RepeatOptions, ExecutorOptions), "use", *DATA},
-    "compare": {"use", *DATA},
+    "joint search": {"cpus_per_trial", "use", *DATA, *names_of(BalanceOptions)},
+    "evaluate": {
+        *names_of(RepeatOptions, ExecutorOptions, BalanceOptions),
+        "use",
+        *DATA,
+    },
+    "compare": {"use", *DATA, *names_of(BalanceOptions)},
     "detect": {"use"},
     "space train": {"use", *DATA},
     "search": {
@@ -44,6 +49,7 @@ ADDED = {
         *names_of(ChoiceOptions, ExecutorOptions),
         "use",
         *DATA,
+        *names_of(BalanceOptions),
         "space",
         "arch_init_mean",
         "arch_init_std",

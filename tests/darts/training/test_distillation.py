@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from darts.errors import UserError
-from darts.training.distillation import Teacher, divergence
+from darts.targets.single import SINGLE
+from darts.training.distillation import Teacher
 from darts.training.predict import load_trained
 from darts.training.task import TrainingTask, train_network
 from genotypes import load_genotype
@@ -62,7 +63,7 @@ def test_a_student_that_listens_to_its_teacher_alone_copies_it(run: Path, tmp_pa
         images = (images - mean) / std
         task.network.eval()
         with torch.no_grad():
-            return divergence(task.network(images)[0], task.teacher(images)).item()
+            return SINGLE.divergence(task.network(images)[0], task.teacher(images)).item()
 
     before = distance()
     for epoch in range(task.epochs):

@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 import torch
 
-from darts.training.mixing import draw_share, mix, one_hot
+from darts.targets.single import SINGLE
+from darts.training.mixing import draw_share, mix
 
 
 def test_images_and_targets_are_mixed_alike() -> None:
     images = torch.tensor([1.0, 2.0, 4.0]).view(3, 1, 1, 1)
-    targets = one_hot(torch.tensor([0, 2, 2]), 3, torch.float32)
+    targets = SINGLE.soft(torch.tensor([0, 2, 2]), 3, torch.float32)
     mixed, soft = mix(images, targets, 0.75)
     assert mixed.flatten().tolist() == pytest.approx([0.75 + 1.0, 1.5 + 0.25, 3.0 + 0.5])
     assert soft.tolist() == [[0.75, 0.0, 0.25], [0.25, 0.0, 0.75], [0.0, 0.0, 1.0]]

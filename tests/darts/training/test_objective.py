@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from darts.training.distillation import divergence
+from darts.targets.single import SINGLE
 from darts.training.objective import Objective
 
 LOGITS = torch.tensor([[2.0, 0.0, -1.0]], dtype=torch.float64)
@@ -46,7 +46,7 @@ def test_a_teacher_takes_its_share_and_the_auxiliary_head_learns_from_labels() -
 
 def test_nothing_is_learnt_from_a_teacher_of_the_same_mind() -> None:
     logits = LOGITS.clone().requires_grad_()
-    value = divergence(logits, LOGITS + 3.0)
+    value = SINGLE.divergence(logits, LOGITS + 3.0)
     value.backward()
     assert value.item() == pytest.approx(0.0, abs=1e-12)
     assert logits.grad is not None
