@@ -102,7 +102,7 @@ LATER = frozenset(
     (
         *("supernet_loss", "supernet_accuracy", "derived_loss", "derived_accuracy"),
         *("test_balanced_accuracy", "average_test_balanced_accuracy"),
-        "validation_balanced_accuracy",
+        *("validation_balanced_accuracy", "validation_top5_accuracy"),
     )
 )
 """Numbers that searches did not log yet when the records were made; the records leave them out."""
