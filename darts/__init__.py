@@ -1,6 +1,6 @@
 """Differentiable architecture search: PC-DARTS and baselines.
 
-From Python: `darts.search`, `darts.evaluate`, `darts.detect`, `darts.load_genotype`,
+From Python: `darts.fit`, `darts.search`, `darts.evaluate`, `darts.detect`, `darts.load_genotype`,
 `darts.create_network` and `darts.load_pretrained`.
 
 >>> import darts
@@ -14,18 +14,27 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from darts.api import detect, evaluate, search
+    from darts.api import detect, evaluate, fit, search
     from darts.models.registry import create_network
     from darts.training.pretrained import load_pretrained
     from genotypes import load_genotype
 
-__all__ = ["create_network", "detect", "evaluate", "load_genotype", "load_pretrained", "search"]
+__all__ = [
+    "create_network",
+    "detect",
+    "evaluate",
+    "fit",
+    "load_genotype",
+    "load_pretrained",
+    "search",
+]
 
 # Imported on first use: torch takes seconds to import, and `--help` must not wait for it.
 _HOMES = {
     "create_network": "darts.models.registry",
     "detect": "darts.api",
     "evaluate": "darts.api",
+    "fit": "darts.api",
     "load_genotype": "genotypes",
     "load_pretrained": "darts.training.pretrained",
     "search": "darts.api",

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from darts.detection.average_precision import Precision
     from darts.detection.options import DetectionOptions
     from darts.detection.task import DetectionResult
+    from darts.fitting.options import FitOptions
+    from darts.fitting.outcome import Outcome
+    from darts.fitting.plan import Plan
     from darts.nasbench.judgement import CellJudgement
     from darts.proxies.study import ScoredNetwork
     from darts.searching.backend_table import BackendTable
@@ -143,6 +146,48 @@ def run_training(plan: TrainingPlan) -> TrainingResult:
             draw_genotype(plan.model, result.run_dir / "cells")
         write_report(result.run_dir)
     return result
+
+
+def fit(data: str, budget: str | float = "1h", **settings: Any) -> Outcome:
+    """Find and train a network for one's own images within a time budget.
+
+    >>> outcome = fit("photos", budget="2h", max_macs="100M")  # doctest: +SKIP
+    >>> outcome.winner.name, outcome.test.accuracy  # doctest: +SKIP
+
+    Args:
+        data: Folder of images, file, or name of a data set.
+        budget: Time for everything: seconds, or text such as "90s", "30m" or "1h30m".
+        settings: Those of `darts.fitting.options.FitOptions`: `max_macs`, `out`, `seed` …
+
+    Raises:
+        UserError: A setting or the data are wrong, or the budget is too small.
+        Interrupted: SIGINT or SIGTERM came; the same call continues.
+    """
+    from darts.errors import UserError
+    from darts.fitting.options import FitOptions
+    from darts.settings.options import names_of
+    from darts.settings.quantities import parse_duration
+
+    seconds = parse_duration(budget, "budget") if isinstance(budget, str) else float(budget)
+    if unknown := sorted(set(settings).difference(names_of(FitOptions))):
+        raise UserError(
+            f"Unknown setting {', '.join(unknown)}; there are: {', '.join(names_of(FitOptions))}."
+        )
+    return run_fit(FitOptions(data=str(data), budget=seconds, **settings))
+
+
+def run_fit(options: FitOptions, begun: float | None = None) -> Outcome:
+    """Carry out a fit with these options; `begun` is when it began, by `time.monotonic`."""
+    from darts.fitting import run
+
+    return run.run_fit(options, run.Instruments(begun=begun))
+
+
+def plan_fit(options: FitOptions, begun: float | None = None) -> tuple[Plan, str]:
+    """The plan of a fit, and its text; nothing is written."""
+    from darts.fitting.run import Instruments, plan_only
+
+    return plan_only(options, Instruments(begun=begun))
 
 
 def train_population(**settings: Any) -> Population:

@@ -132,6 +132,9 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "evaluate": Command(
             "retrain a genotype from scratch, or test a checkpoint", "runs:evaluate_command"
         ),
+        "fit": Command(
+            "find and train a network for your images within a time budget", "fit:fit_command"
+        ),
         "compare": Command(
             "compare a genotype with populations of networks of equal cost",
             "compare:compare_command",

@@ -31,6 +31,8 @@ from darts.run_files import RunFiles
 from darts.system import distributed
 
 GIB = 2**30
+# Kinds of data sets by what they are read from; the kind of a folder has no suffix.
+_KINDS = {"": "folder", ".npz": "array"}
 
 
 def open_dataset(
@@ -84,6 +86,43 @@ def open_dataset(
     if source.statistics is not None:
         dataset = replace(dataset, mean=source.statistics[0], std=source.statistics[1])
     return with_statistics(dataset.to(device))
+
+
+def open_source(options: DataOptions) -> Source:
+    """The data set as it is on disk, before images are resized or a subset is chosen.
+
+    No image is decoded, unless the data set is one file.
+
+    Raises:
+        UserError: The data set is unknown, missing or faulty.
+    """
+    return _hold_out(options)
+
+
+def dataset_of(text: str) -> str:
+    """The data set that a path or name stands for, as the option `dataset` has it.
+
+    >>> dataset_of("digits"), dataset_of("folder:photos")
+    ('digits', 'folder:photos')
+
+    Args:
+        text: A name, a folder, a file such as images.npz, or any value of `dataset`.
+
+    Raises:
+        UserError: There is no such folder or file, and no data set of this name.
+    """
+    kind, colon, _ = text.partition(":")
+    path = Path(text).expanduser()
+    if text in KNOWN or (colon and kind in _KINDS.values()):
+        return text
+    if path.is_dir():
+        return f"folder:{text}"
+    if path.is_file() and path.suffix and path.suffix.lower() in _KINDS:
+        return f"{_KINDS[path.suffix.lower()]}:{text}"
+    raise UserError(
+        f"{text}: there is no such folder or file, and no data set of this name. Give a folder "
+        f"of images, a file ({' or '.join(filter(None, _KINDS))}), or one of {', '.join(KNOWN)}."
+    )
 
 
 def _apply_subset(

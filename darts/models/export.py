@@ -78,6 +78,26 @@ def export_network(
     """
     if format == "onnx":
         check_onnx()
+    return write_traced(trace_network(network, image_size), path, format, notes)
+
+
+@dataclass(frozen=True)
+class TracedNetwork:
+    """A network that was traced once, for files of several formats.
+
+    Attributes:
+        network: The network, which returns logits alone.
+        program: What torch.export has recorded of it.
+        image_size: Side of the images.
+    """
+
+    network: nn.Module
+    program: Any
+    image_size: int
+
+
+def trace_network(network: nn.Module, image_size: int) -> TracedNetwork:
+    """Trace a classifier, which is moved to the CPU and converted to float32."""
     network = Logits(network).cpu().float().eval()
     for parameter in network.parameters():
         parameter.requires_grad_(False)
@@ -85,15 +105,27 @@ def export_network(
     program = torch.export.export(
         network, (images,), dynamic_shapes={"images": {0: torch.export.Dim("batch")}}
     )
+    return TracedNetwork(network, program, image_size)
+
+
+def write_traced(
+    traced: TracedNetwork, path: Path, format: Format, notes: dict[str, Any] | None = None
+) -> Exported:
+    """Write a traced network in one format and check the file; see `export_network`.
+
+    Raises:
+        UserError: The file's logits differ from the network's.
+    """
+    size = traced.image_size
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as scratch:
         draft = Path(scratch) / path.name
         text = json.dumps(notes or {})
         if format == "onnx":
-            run, by = _write_onnx(program, images, draft, text)
+            run, by = _write_onnx(traced.program, torch.zeros(2, 3, size, size), draft, text)
         else:
-            run, by = _write_program(program, draft, text)
-        difference, largest = _compare(network, run, image_size)
+            run, by = _write_program(traced.program, draft, text)
+        difference, largest = _compare(traced.network, run, size)
         if not difference <= TOLERANCE * largest:
             raise UserError(
                 f"The exported file is wrong: run by {by}, its logits differ by {difference:.2g} "

@@ -8,6 +8,9 @@ from decimal import Decimal
 from darts.errors import UserError
 
 _COUNTS = {"": 1, "k": 10**3, "K": 10**3, "M": 10**6, "G": 10**9, "B": 10**9}
+_DURATION = re.compile(
+    r"(?:([0-9]*\.?[0-9]+)h)?(?:([0-9]*\.?[0-9]+)m(?:in)?)?(?:([0-9]*\.?[0-9]+)s)?"
+)
 _TIMES = {"us": Decimal("1e-6"), "ms": Decimal("1e-3"), "s": Decimal(1)}
 
 
@@ -36,6 +39,29 @@ def parse_seconds(text: str | float, what: str) -> float:
     if number is None or unit not in _TIMES or number <= 0:
         raise UserError(f"{what}: a time such as 20ms, 500us or 0.02s is needed, not {text!r}.")
     return float(number * _TIMES[unit])
+
+
+def parse_duration(text: str | float, what: str) -> float:
+    """A duration in seconds: 90s, 30m, 2h or 1h30m; a number alone needs a unit.
+
+    >>> parse_duration("1h30m", "--budget"), parse_duration("90s", "--budget")
+    (5400.0, 90.0)
+
+    Raises:
+        UserError: It is nothing of the kind.
+    """
+    parts = _DURATION.fullmatch(str(text).replace(" ", ""))
+    found = [value for value in parts.groups() if value] if parts else []
+    if parts is None or not found:
+        raise UserError(f"{what}: a duration such as 90s, 30m, 2h or 1h30m is needed, not {text}.")
+    seconds = sum(
+        float(value) * unit
+        for value, unit in zip(parts.groups(), (3600, 60, 1), strict=True)
+        if value
+    )
+    if not seconds > 0:
+        raise UserError(f"{what}: the duration must be longer than 0 s.")
+    return seconds
 
 
 def format_count(value: float) -> str:

@@ -316,7 +316,10 @@ def learning_rate_of(options: TrainingOptions, epoch: int) -> float:
 
 
 def train_network(
-    options: TrainingOptions, model: Model, report: EpochReport | None = None
+    options: TrainingOptions,
+    model: Model,
+    report: EpochReport | None = None,
+    task: TrainingTask | None = None,
 ) -> TrainingResult:
     """Train the network of `model` from scratch, or continue the run in `options.resume`.
 
@@ -324,13 +327,14 @@ def train_network(
         options: The recipe and the run directory.
         model: The genotype or the config of the network.
         report: Receives the line of each epoch; see `darts.runs.loop.Loop`.
+        task: The task of these options, if it is already made.
 
     Raises:
         UserError: A setting, the data or the run directory is wrong, or the loss diverged.
         Interrupted: SIGINT or SIGTERM came; the checkpoint is written.
     """
     distributed.check_parts(options.batch_size, options.accumulate)
-    task = TrainingTask(options, model)
+    task = task or TrainingTask(options, model)
     run, loop = run_task(
         task,
         "evaluate",
@@ -352,7 +356,7 @@ def train_network(
     run.write_result(
         {
             ("genotype" if isinstance(model, Genotype) else "model"): model.as_dict(),
-            "epoch": options.epochs,
+            "epoch": task.epochs,
             **task.figures(),
             "test_images": len(task.dataset.test),
             "test_classes": class_rows(task.scores),

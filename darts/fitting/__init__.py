@@ -1,0 +1,1 @@
+"""From a folder of images to a trained network within a time budget: `python -m darts fit`."""
