@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from darts.fitting.field import RANDOM, SEARCHED, Entrant
+from darts.fitting.field import SEARCHED, Entrant
 from darts.fitting.halving import Standing
 from darts.fitting.judged import TestFigures, share_interval
 from darts.fitting.plan import Plan
@@ -90,7 +90,7 @@ class Outcome:
                 f"The searched cell lost: {best.name} reached {best.mean:.2f} % on set-aside "
                 f"images in rung {best.rung}; {ending}"
             )
-        return ending[0].upper() + ending[1:] if winner.kind == RANDOM else ending
+        return f"No cell was searched; {ending}"
 
     def sentences(self) -> list[str]:
         """How sure the choice is, the baseline, and what more time would probably buy."""

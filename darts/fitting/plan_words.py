@@ -44,8 +44,10 @@ def plan_reasons(plan: Plan, images: int, aside: int, pretrained: int) -> tuple[
         _counted(field.zoo, "published cell"),
         _counted(field.random, "random cell"),
         _counted(field.regnet, "RegNet"),
-        _counted(field.efficientnet, "EfficientNet"),
+        *([_counted(field.efficientnet, "EfficientNet")] if field.efficientnet else []),
     ]
+    if not field.efficientnet:
+        more += "; the smallest EfficientNet exceeds the ceiling"
     found.append(f"The field: {', '.join(parts)}{more}.")
     for number, rung in enumerate(plan.rungs, 1):
         times = "" if rung.trainings == 1 else f" {rung.trainings} times"

@@ -114,10 +114,10 @@ class _Draft:
         self.steps = max(1, self.training // self.batch)
 
     def plan(self) -> Plan:
-        reserve = self._reserve()
+        reserve = self._reserve(self.options.budget)
         time = self.options.budget - self.spent - reserve
         ceiling, why = self._ceiling(max(time, 1.0))
-        self._check_time(time, ceiling, reserve)
+        self._check_time(time, ceiling)
         searches = self._searches(_SEARCH * time)
         if searches is not None:
             time -= searches.seconds
@@ -145,10 +145,9 @@ class _Draft:
         reasons = plan_reasons(plan, self.images, self.aside, self.pretrained)
         return replace(plan, reasons=reasons, limits=plan_limits(plan, self.aside))
 
-    def _reserve(self) -> float:
+    def _reserve(self, budget: float) -> float:
         macs = min(one.macs for one in self.machine.rates.measured)
         test = self._image_seconds(macs) * self.summary.test_images
-        budget = self.options.budget
         kept = min(_MOST_RESERVE * budget, _RESERVE * self.machine.delay)
         return kept + _RESERVE_SHARE * budget + test
 
@@ -201,16 +200,23 @@ class _Draft:
         cells = [macs for family, macs in small.items() if family != "efficientnet"]
         return 1.3 * max(cells or small.values())
 
-    def _check_time(self, time: float, ceiling: int, reserve: float) -> None:
+    def _has_efficientnets(self, ceiling: float) -> bool:
+        """Whether an EfficientNet is below the ceiling; other families may fit unmeasured."""
+        small = [m.macs for m in self.machine.rates.measured if m.family == "efficientnet"]
+        return bool(small) and min(small) <= ceiling
+
+    def _check_time(self, time: float, ceiling: int) -> None:
         """Refuse a budget in which not even four networks can be compared."""
         rungs = sum(rung.seconds for rung in self._shaped(4, self._least_epochs(), ceiling, 1))
-        final = max(2 * self._least_epochs(), 5) * self._epoch_seconds(ceiling, self.images)
-        if time >= rungs + final:
+        work = rungs + max(2 * self._least_epochs(), 5) * self._epoch_seconds(ceiling, self.images)
+        if time >= work:
             return
-        needed = self.spent + reserve + rungs + final
+        needed = self.options.budget
+        while needed < self.spent + self._reserve(needed) + 1.1 * work:
+            needed *= 1.02
         raise UserError(
             f"--budget {self.options.budget:.0f}s: too small for {self.images:,} images on this "
-            f"machine; the least plan needs about {math.ceil(1.1 * needed)}s."
+            f"machine; the least plan needs about {math.ceil(needed)}s."
         )
 
     def _least_epochs(self) -> int:
@@ -251,7 +257,7 @@ class _Draft:
             if sum(rung.seconds for rung in longer) > seconds or longer[-1].epochs > 100:
                 break
             epochs, rungs = epochs + 1, longer
-        return _divided(total - others), rungs
+        return divided_field(total - others, self._has_efficientnets(ceiling)), rungs
 
     def _shaped(
         self, networks: int, epochs: int, ceiling: int, rounds: int
@@ -292,13 +298,17 @@ def search_settings(images: int, steps: int, epochs: int, backend: str) -> dict[
     }
 
 
-def _divided(networks: int) -> Field:
+def divided_field(networks: int, efficientnets: bool = True) -> Field:
     """A field of so many networks, at least one of each kind.
 
-    >>> _divided(4), _divided(12).random
+    >>> divided_field(4), divided_field(12).random
     (Field(zoo=1, random=1, regnet=1, efficientnet=1), 3)
+
+    Args:
+        networks: Their number, at least 4.
+        efficientnets: Whether there are EfficientNets of such a size.
     """
-    efficientnet = 1 if networks < 10 else 2
+    efficientnet = (1 if networks < 10 else 2) if efficientnets else 0
     zoo = max(1, min(5, networks // 4))
     regnet = max(1, round(0.3 * networks)) if networks > 4 else 1
     random = max(1, networks - efficientnet - zoo - regnet)

@@ -47,6 +47,9 @@ from darts.trials.schema import TRIALS_FILE
 from darts.trials.store import TrialStore
 from genotypes import Genotype, load_genotype, save_genotype
 
+# Of the final training: most epochs, and the share of the time left that is planned for.
+_MOST_EPOCHS, _MARGIN = 300, 0.97
+
 
 @dataclass(frozen=True, kw_only=True)
 class Instruments:
@@ -56,12 +59,16 @@ class Instruments:
         clock: Returns seconds.
         measure: Measures the machine.
         latency: Measures networks; None: on the device of the fit.
+        export: Exports the final network.
+        processor: Returns seconds of processor time of this process.
         begun: When this process began, by the clock; None: now.
     """
 
     clock: Callable[[], float] = time.monotonic
     measure: Callable[[FitOptions, DataSummary], Machine] = measure_machine
     latency: Latency | None = None
+    export: Callable[[FitFiles], dict[str, Any]] = export_final
+    processor: Callable[[], float] = time.process_time
     begun: float | None = None
 
 
@@ -194,7 +201,7 @@ class _Fit:
         self._train(plan, recipe, decisions, winner, standings[0], spending)
         kept(self.files.test, lambda: judge_final(recipe, self.files.final).as_dict())
         self._say("exporting")
-        kept(self.files.exports, lambda: export_final(self.files))
+        kept(self.files.exports, lambda: self.tools.export(self.files))
         outcome = self._outcome(plan, field, standings, spending.seconds)
         self._finish(outcome)
         return outcome
@@ -287,10 +294,13 @@ class _Fit:
         """The final training: decide its epochs, then run it."""
         images = self.summary.train_images
         epoch = standing.epoch_seconds * images / max(1, images - images // plan.every)
-        epochs = decisions.made(
-            EPOCHS,
-            lambda: max(1, min(300, int((0.97 * spending.left - plan.reserve) / max(epoch, 1e-6)))),
-        )
+        reserve = self._reserve(plan, spending)
+
+        def decide() -> int:
+            fitting = int((_MARGIN * spending.left - reserve) / max(epoch, 1e-6))
+            return max(1, min(_MOST_EPOCHS, fitting))
+
+        epochs = decisions.made(EPOCHS, decide)
         model = model_from_description(winner.model)
         if isinstance(model, Genotype):
             save_genotype(model, self.files.winner)
@@ -302,10 +312,16 @@ class _Fit:
         time_left = TimeLeft(
             decisions=decisions,
             left=lambda: spending.left,
-            reserve=plan.reserve,
+            reserve=reserve,
             budget=self.options.budget,
         )
         train_final(options, model, self.files.final, time_left, self.tools.clock)
+
+    def _reserve(self, plan: Plan, spending: Spending) -> float:
+        """The reserve of the plan, or more of it where the machine is busier than it was."""
+        planned = Machine.from_dict(read_json(self.files.machine)).delay
+        now = spending.own / max(1e-3, self.tools.processor())
+        return min(max(1.0, now / planned) * plan.reserve, max(plan.reserve, 0.35 * plan.budget))
 
     def _outcome(
         self, plan: Plan, field: list[Entrant], standings: list[Standing], spent: float

@@ -49,7 +49,12 @@ class Spending:
     @property
     def seconds(self) -> float:
         """Seconds so far."""
-        return self._earlier + self._clock() - self._begun
+        return self._earlier + self.own
+
+    @property
+    def own(self) -> float:
+        """Seconds of this process."""
+        return self._clock() - self._begun
 
     @property
     def left(self) -> float:

@@ -1,0 +1,232 @@
+"""A whole fit on tiny images: files, sealed test images, kills, the repeated command."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+import darts
+from darts.data import sources
+from darts.errors import UserError
+from darts.fitting import run
+from darts.fitting.field import RANDOM, ZOO
+from darts.fitting.files import FitFiles
+from darts.fitting.page import _steps
+from darts.fitting.plan import Field, PlannedRung
+from darts.fitting.run import FitInterrupted, run_fit
+from darts.judging import set_aside
+from darts.runs.checkpoints import load_checkpoint_file
+from tests.darts.fitting.conftest import machine
+
+
+@pytest.fixture(autouse=True)
+def small_plan(monkeypatch):
+    """Three networks, two rungs, two final epochs; the time decides nothing."""
+    made = run.make_plan
+
+    def make_plan(*arguments, **named):
+        plan = made(*arguments, **named)
+        rungs = (
+            PlannedRung(networks=3, epochs=1, trainings=1, seconds=1.0),
+            PlannedRung(networks=2, epochs=2, trainings=2, seconds=1.0),
+        )
+        field = Field(zoo=1, random=1, regnet=1, efficientnet=0)
+        return replace(plan, rungs=rungs, field=field, ceiling=200_000, batch_size=32)
+
+    monkeypatch.setattr(run, "make_plan", make_plan)
+    monkeypatch.setattr(run, "_MOST_EPOCHS", 3)
+    set_aside._opened.cache_clear()
+
+
+def weights(files: FitFiles) -> dict[str, torch.Tensor]:
+    return load_checkpoint_file(files.final, ("task",))["task"]["network"]
+
+
+def same(one: FitFiles, other: FitFiles) -> bool:
+    first, second = weights(one), weights(other)
+    equal = all(torch.equal(first[name], second[name]) for name in first)
+    files = [(one.test, other.test), (one.winner, other.winner), (one.field, other.field)]
+    return equal and all(a.read_bytes() == b.read_bytes() for a, b in files)
+
+
+@pytest.fixture
+def finished(tiny, instruments):
+    options = tiny()
+    return options, run_fit(options, instruments)
+
+
+def test_a_fit_writes_its_outcome_and_a_second_call_reads_it(finished, instruments):
+    options, outcome = finished
+    files = FitFiles(options.directory)
+    assert outcome.test.accuracy == pytest.approx(outcome.final["test_accuracy"])
+    assert {one.kind for one in outcome.field} >= {ZOO, RANDOM}
+    assert outcome.standings[0].rung == 2
+    assert len(outcome.standings[0].accuracies) == 2
+    assert sum(map(sum, outcome.test.confusion)) == outcome.test.images == 30
+    known = json.loads(files.outcome.read_text())
+    assert known["headline"] == outcome.headline()
+    assert outcome.winner.name in known["headline"]
+    page = files.report.read_text(encoding="utf-8")
+    assert page.count("python evaluate.py") >= 2
+    assert "Confusion matrix" in page
+    before = files.outcome.read_bytes()
+    broken = replace(instruments, measure=lambda *_: pytest.fail("measured again"))
+    again = run_fit(options, broken)
+    assert again.headline() == outcome.headline()
+    assert files.outcome.read_bytes() == before
+
+
+def test_other_options_are_refused(finished):
+    options, _ = finished
+    with pytest.raises(UserError, match=r"--seed 0, not 1"):
+        run_fit(replace(options, seed=1))
+
+
+def test_the_printed_command_repeats_the_final_training(finished, tmp_path):
+    options, outcome = finished
+    files = FitFiles(options.directory)
+    summary = run._looked_at(options, files)
+    steps = dict(_steps(outcome, options, summary, files))
+    arguments = shlex.split(steps["The final training"])[2:]
+    from darts.cli import main
+
+    assert main(["evaluate", *arguments, "--run-dir", str(tmp_path / "again")]) == 0
+    again = load_checkpoint_file(tmp_path / "again", ("task",))["task"]["network"]
+    assert all(torch.equal(again[name], value) for name, value in weights(files).items())
+
+
+class Sealed:
+    """Test images that nobody may read before the final training has ended."""
+
+    def __init__(self, images, final: Path) -> None:
+        self._images, self._final = images, final
+        self.labels = images.labels
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def __getattr__(self, name):
+        lines = self._final / "metrics.jsonl"
+        if not lines.is_file() or '"epoch": 1' not in lines.read_text():
+            raise AssertionError(f"the test images are asked for {name}")
+        return getattr(self._images, name)
+
+
+def test_test_images_are_read_after_the_last_epoch_only(tiny, instruments, monkeypatch):
+    options = tiny()
+    summary = run.look(run.data_options(options))
+    monkeypatch.setattr(run, "look", lambda _: summary)
+    opened, sealed = sources._open, []
+
+    def sealing(data):
+        source = opened(data)
+        sealed.append(Sealed(source.test, FitFiles(options.directory).final))
+        return replace(source, test=sealed[-1])
+
+    monkeypatch.setattr(sources, "_open", sealing)
+    monkeypatch.setattr(
+        "darts.data.dataset.Dataset.to",
+        lambda self, device: replace(self, train=self.train.to(device)),
+    )
+    run_fit(options, instruments)
+    assert sealed
+
+
+@pytest.mark.parametrize("place", ["rung 1", "rung 2", "final", "test", "page"])
+def test_a_killed_fit_goes_on_to_the_same_bytes(tiny, instruments, tmp_path, monkeypatch, place):
+    options = tiny(out=str(tmp_path / "killed"))
+    whole = tiny(out=str(tmp_path / "whole"))
+    run_fit(whole, instruments)
+    set_aside._opened.cache_clear()
+    _kill_at(place, options, instruments, monkeypatch)
+    run_fit(options, instruments)
+    assert same(FitFiles(options.directory), FitFiles(whole.directory))
+
+
+def _kill_at(place, options, instruments, monkeypatch):
+    """Run until a kill -9 at this place, in a process of its own."""
+    child = os.fork()
+    if child:
+        _, status = os.waitpid(child, 0)
+        assert os.WIFSIGNALED(status), f"it was not killed at {place}"
+        return
+    try:
+        _arm(place, monkeypatch)
+        run_fit(options, instruments)
+    finally:
+        os._exit(3)
+
+
+def _arm(place, monkeypatch):
+    def die(*_, **__):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    if place.startswith("rung"):
+        trained = run.FieldTraining.__call__
+
+        def training(self, settings, report):
+            if settings["epochs"] == int(place[-1]):
+                return trained(self, settings, die)
+            return trained(self, settings, report)
+
+        monkeypatch.setattr(run.FieldTraining, "__call__", training)
+    elif place == "final":
+        monkeypatch.setattr("darts.fitting.final.FinalTask.end_epoch", die)
+    elif place == "test":
+        monkeypatch.setattr(run, "judge_final", die)
+    else:
+        monkeypatch.setattr("darts.fitting.page.write_fit_report", die)
+
+
+def test_an_interrupt_is_one_sentence(tiny, instruments, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run, "make_field", interrupted)
+    with pytest.raises(FitInterrupted, match="The same command continues"):
+        run_fit(tiny(), instruments)
+
+
+def test_a_ceiling_that_nothing_meets_is_refused(tiny, instruments):
+    with pytest.raises(UserError, match=r"below the ceilings, .* and 1us"):
+        run_fit(tiny(max_latency="1us"), instruments)
+
+
+def test_a_directory_of_something_else_is_left_alone(tiny, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("x")
+    with pytest.raises(UserError, match="holds something else"):
+        run_fit(tiny(out=str(tmp_path / "mine")))
+
+
+def test_the_time_cuts_rungs_and_shortens_the_end(tiny, instruments):
+    """Each reading of the clock takes 6 s: the times of the plan are far too small."""
+    clock = instruments.clock
+    clock.tick = 6.0
+    outcome = run_fit(tiny(budget=100.0), instruments)
+    decisions = json.loads((tiny().directory / "decisions.json").read_text())
+    assert not all(value for name, value in decisions.items() if name.startswith("start"))
+    assert outcome.final["epoch"] <= decisions["final epochs"]
+
+
+def test_plan_only_writes_nothing(tiny, instruments, tmp_path):
+    options = tiny()
+    plan, text = run.plan_only(options, instruments)
+    assert plan.field.networks == 3
+    assert "The plan" in text
+    assert not options.directory.exists()
+
+
+def test_from_python(tmp_path):
+    with pytest.raises(UserError, match="Unknown setting nonsense"):
+        darts.fit("digits", nonsense=1)
+    with pytest.raises(UserError, match="the least plan needs"):
+        darts.fit("digits", budget=1, out=str(tmp_path / "a"))
+    assert machine().delay == 1
