@@ -180,7 +180,7 @@ def run_fit(options: FitOptions, begun: float | None = None) -> Outcome:
     """Carry out a fit with these options; `begun` is when it began, by `time.monotonic`."""
     from darts.fitting import run
 
-    return run.run_fit(options, run.Instruments(begun=begun))
+    return run.carry_out(options, run.Instruments(begun=begun))
 
 
 def plan_fit(options: FitOptions, begun: float | None = None) -> tuple[Plan, str]:

@@ -81,7 +81,7 @@ RULES: Mapping[str, SettingRule] = MappingProxyType(
     }
 )
 
-SIZES = (224, 192, 160, 128, PHOTOGRAPH_SIZE)
+PHOTOGRAPH_SIZES = (224, 192, 160, 128, PHOTOGRAPH_SIZE)
 _MACS_PER_PIXEL, _LEAST_EPOCHS = 4000, 20
 
 
@@ -111,7 +111,7 @@ def photograph_size(typical: int, affordable: float) -> int:
         typical: The median of the shorter sides.
         affordable: Multiply-adds of the network that the time allows; see `affordable_macs`.
     """
-    fitting = [size for size in SIZES if size <= typical] or [PHOTOGRAPH_SIZE]
+    fitting = [size for size in PHOTOGRAPH_SIZES if size <= typical] or [PHOTOGRAPH_SIZE]
     return next((one for one in fitting if _MACS_PER_PIXEL * one**2 <= affordable), fitting[-1])
 
 

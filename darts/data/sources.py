@@ -32,7 +32,7 @@ from darts.system import distributed
 
 GIB = 2**30
 # Kinds of data sets by what they are read from; the kind of a folder has no suffix.
-_KINDS = {"": "folder", ".npz": "array"}
+_KINDS = {"": "folder", ".npz": "array", ".csv": "csv"}
 
 
 def open_dataset(

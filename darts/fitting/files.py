@@ -109,7 +109,7 @@ class FitFiles:
         return self.path / "report.html"
 
 
-def read_json(path: Path) -> Any:
+def read_values(path: Path) -> Any:
     """The content of a JSON file.
 
     Raises:
@@ -121,7 +121,7 @@ def read_json(path: Path) -> Any:
         raise UserError(f"{path} cannot be read: {error}") from None
 
 
-def write_json(path: Path, content: Any) -> None:
+def write_values(path: Path, content: Any) -> None:
     """Write plain values as JSON; numbers that are not finite become null."""
     with atomic_write(path) as stream:
         json.dump(finite(content), stream, indent=2, allow_nan=False, ensure_ascii=False)
@@ -130,5 +130,5 @@ def write_json(path: Path, content: Any) -> None:
 def kept(path: Path, make: Callable[[], Any]) -> Any:
     """The plain values in a JSON file, which `make` makes if there is no such file."""
     if not path.is_file():
-        write_json(path, make())
-    return read_json(path)
+        write_values(path, make())
+    return read_values(path)

@@ -21,21 +21,21 @@ from darts.training.options import TrainingOptions, training_overlay
 _NOT_REPEATED = ("resume", "run_dir", "log_every")
 
 
-def training_command(options: TrainingOptions) -> str:
+def repeat_training(options: TrainingOptions) -> str:
     """The command of a training.
 
-    >>> training_command(TrainingOptions(model="resnet50", dataset="digits", epochs=3))
-    'python evaluate.py --model resnet50 --epochs 3 --dataset digits'
+    >>> repeat_training(TrainingOptions(model="resnet50", dataset="digits", epochs=3))
+    'python evaluate.py --dataset digits --epochs 3 --model resnet50'
     """
     named = {name: getattr(options, name) for name in ("genotype", "model", "dataset")}
     usual = options_from(TrainingOptions, named, training_overlay)
     return " ".join(["python evaluate.py", *_flags(options, usual, tuple(named))])
 
 
-def search_command(options: SearchOptions) -> str:
+def repeat_search(options: SearchOptions) -> str:
     """The command of a search.
 
-    >>> search_command(SearchOptions(dataset="digits", k=2))
+    >>> repeat_search(SearchOptions(dataset="digits", k=2))
     'python search.py --dataset digits --k 2'
     """
     named = {"dataset": options.dataset, "method": options.method}
@@ -92,11 +92,11 @@ def steps_of(
         hold_out=plan.every,
         seed=stream_seed(options.seed, name),
     )
-    steps = [("All of it, or what is missing of it", fit_command(options))]
-    steps += [(f"The search with seed {one.seed}", search_command(one)) for one in searches]
-    steps.append((f"The winner's training in rung {rung}", training_command(short)))
+    steps = [("All of it, or what is missing of it", repeat_fit(options))]
+    steps += [(f"The search with seed {one.seed}", repeat_search(one)) for one in searches]
+    steps.append((f"The winner's training in rung {rung}", repeat_training(short)))
     final = replace(for_epochs(recipe, final_epochs), **own)
-    steps.append(("The final training", training_command(final)))
+    steps.append(("The final training", repeat_training(final)))
     shown = shlex.quote(str(files.final))
     for form, path in (("onnx", files.onnx), ("torch-export", files.program)):
         steps.append(
@@ -111,10 +111,10 @@ def steps_of(
     return steps
 
 
-def fit_command(options: FitOptions) -> str:
+def repeat_fit(options: FitOptions) -> str:
     """The command of the whole fit.
 
-    >>> fit_command(FitOptions(data="my photos", budget=90))
+    >>> repeat_fit(FitOptions(data="my photos", budget=90))
     "python -m darts fit 'my photos' --budget 90s"
     """
     words = ["python -m darts fit", shlex.quote(options.data), f"--budget {options.budget:g}s"]

@@ -23,7 +23,7 @@ from darts.fitting.field import (
     make_field,
     read_field,
 )
-from darts.fitting.files import FitFiles, kept, read_json, write_json
+from darts.fitting.files import FitFiles, kept, read_values, write_values
 from darts.fitting.final import EPOCHS, TimeLeft, train_final
 from darts.fitting.halving import FieldTraining, Race, Standing
 from darts.fitting.judged import TestFigures, judge_final
@@ -97,7 +97,7 @@ def plan_only(options: FitOptions, instruments: Instruments | None = None) -> tu
     return plan, plan_text(plan, summary)
 
 
-def run_fit(options: FitOptions, instruments: Instruments | None = None) -> Outcome:
+def carry_out(options: FitOptions, instruments: Instruments | None = None) -> Outcome:
     """Carry out a fit, or continue the one in its directory.
 
     Raises:
@@ -122,7 +122,7 @@ def run_fit(options: FitOptions, instruments: Instruments | None = None) -> Outc
 def _looked_at(options: FitOptions, files: FitFiles) -> DataSummary:
     """The summary of the data, before anything is written."""
     if files.data.is_file():
-        return DataSummary.from_dict(read_json(files.data))
+        return DataSummary.from_dict(read_values(files.data))
     return look(data_options(options))
 
 
@@ -179,7 +179,7 @@ class _Fit:
         spending = self.spending
         assert spending is not None
         if not self.files.data.is_file():
-            write_json(self.files.data, self.summary.as_dict())
+            write_values(self.files.data, self.summary.as_dict())
         plan = self._plan(spending)
         recipe = fit_recipe(self.options, self.summary, plan.image_size, plan.batch_size)
         decisions = Decisions(self.files.decisions)
@@ -208,9 +208,9 @@ class _Fit:
 
     def finished(self) -> Outcome:
         """The outcome of a fit that has ended, from its files."""
-        plan = Plan.from_dict(read_json(self.files.plan))
-        field = read_field(read_json(self.files.field))
-        known = read_json(self.files.outcome)
+        plan = Plan.from_dict(read_values(self.files.plan))
+        field = read_field(read_values(self.files.field))
+        known = read_values(self.files.outcome)
         names = ("name", "rung", "epochs", "accuracies", "epoch_seconds", "error")
         standings = [
             Standing(**{**{n: one[n] for n in names}, "accuracies": tuple(one["accuracies"])})
@@ -319,7 +319,7 @@ class _Fit:
 
     def _reserve(self, plan: Plan, spending: Spending) -> float:
         """The reserve of the plan, or more of it where the machine is busier than it was."""
-        planned = Machine.from_dict(read_json(self.files.machine)).delay
+        planned = Machine.from_dict(read_values(self.files.machine)).delay
         now = spending.own / max(1e-3, self.tools.processor())
         return min(max(1.0, now / planned) * plan.reserve, max(plan.reserve, 0.35 * plan.budget))
 
@@ -345,8 +345,8 @@ class _Fit:
             standings=tuple(standings),
             aside=aside,
             final=RunFiles(self.files.final).read_result(),
-            test=TestFigures.from_dict(read_json(self.files.test)),
-            exports=read_json(self.files.exports),
+            test=TestFigures.from_dict(read_values(self.files.test)),
+            exports=read_values(self.files.exports),
             majority=self.summary.majority,
             spent=spent,
             winner_rungs=tuple((n, sum(v) / len(v)) for n, v in sorted(reached.items())),
@@ -356,7 +356,7 @@ class _Fit:
         from darts.fitting.page import write_fit_report
 
         write_fit_report(outcome, self.options, self.summary, self.files)
-        write_json(self.files.outcome, outcome.as_dict())
+        write_values(self.files.outcome, outcome.as_dict())
 
     def _say(self, text: str) -> None:
         print(text, file=sys.stderr, flush=True)

@@ -11,7 +11,7 @@ from darts.models.mbconv.config import MBConvConfig
 from darts.models.registry import Model
 from darts.scaling.bases import create_base
 from darts.scaling.coefficients import Coefficients
-from darts.scaling.fit import fit
+from darts.scaling.fit import fit_budget
 from genotypes import Genotype
 
 # Cells by their channels; other networks by depth and width. The resolution is that of the data.
@@ -75,7 +75,7 @@ def scale_to(model: Model, images: ImageSpec, ceiling: float) -> Scaled:
     base = create_base(model, **settings)
     how = _CELLS if isinstance(model, Genotype) else _NETWORKS
     for share in _SHARES:
-        found = fit(base, how, share * ceiling, lambda rung: rung.cost.macs).rung
+        found = fit_budget(base, how, share * ceiling, lambda rung: rung.cost.macs).rung
         if found.cost.macs <= ceiling:
             return Scaled(
                 model=found.model,

@@ -43,7 +43,7 @@ class Fit:
         return self.amount / self.target - 1 if self.target else 0.0
 
 
-def fit(
+def fit_budget(
     base: Base,
     coefficients: Coefficients,
     target: float,
@@ -65,7 +65,7 @@ def fit(
     >>> from darts.models.registry import find_model
     >>> from darts.scaling.bases import create_base
     >>> base = create_base(find_model("efficientnet_b0"))
-    >>> fit(base, Coefficients(), 8e8, lambda rung: rung.cost.macs).within
+    >>> fit_budget(base, Coefficients(), 8e8, lambda rung: rung.cost.macs).within
     True
 
     Args:

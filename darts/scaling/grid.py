@@ -12,7 +12,7 @@ from typing import Any
 from darts.errors import UserError
 from darts.scaling.bases import Base
 from darts.scaling.coefficients import Coefficients, Factors
-from darts.scaling.fit import Fit, fit
+from darts.scaling.fit import Fit, fit_budget
 from darts.scaling.ladder import row
 from darts.scaling.training import Measured, rung_key
 
@@ -63,7 +63,7 @@ def plan_grid(base: Base, candidates: tuple[Coefficients, ...], growth: float = 
     networks the same cost within 2 %, where rounding allows.
     """
     target = growth * base.rung(Factors(1, 1, 1)).cost.macs
-    return [fit(base, each, target, lambda rung: rung.cost.macs) for each in candidates]
+    return [fit_budget(base, each, target, lambda rung: rung.cost.macs) for each in candidates]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,7 @@ from darts.files import atomic_write
 from darts.models.registry import create_network, save_model
 from darts.scaling.bases import Base, Rung
 from darts.scaling.coefficients import Coefficients
-from darts.scaling.fit import Fit, Quantity, fit
+from darts.scaling.fit import Fit, Quantity, fit_budget
 from darts.settings.quantities import format_count, format_seconds
 from genotypes import Genotype
 
@@ -112,7 +112,7 @@ def ladder(
         return {f"phi{phi:g}": at_phi(base, coefficients, phi) for phi in targets}
     written = format_seconds if kind == "latency" else format_count
     return {
-        written(target): fit(
+        written(target): fit_budget(
             base,
             coefficients,
             target,

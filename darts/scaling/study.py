@@ -11,7 +11,7 @@ from typing import Any
 
 from darts.scaling.bases import Base
 from darts.scaling.coefficients import Coefficients, find_coefficients
-from darts.scaling.fit import Fit, fit
+from darts.scaling.fit import Fit, fit_budget
 from darts.scaling.ladder import at_phi, row
 from darts.scaling.training import Measured, rung_key
 from darts.settings.quantities import format_count
@@ -37,7 +37,7 @@ def plan_study(
         coefficients = find_coefficients(strategy, compound)
         planned[strategy, "base"] = at_phi(base, coefficients, 0.0)
         for budget in budgets:
-            planned[strategy, format_count(budget)] = fit(
+            planned[strategy, format_count(budget)] = fit_budget(
                 base, coefficients, budget, lambda rung: rung.cost.macs, tolerance=tolerance
             )
     return planned

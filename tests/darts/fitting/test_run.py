@@ -20,7 +20,7 @@ from darts.fitting.field import RANDOM, ZOO
 from darts.fitting.files import FitFiles
 from darts.fitting.page import _steps
 from darts.fitting.plan import Field, PlannedRung
-from darts.fitting.run import FitInterrupted, run_fit
+from darts.fitting.run import FitInterrupted, carry_out
 from darts.judging import set_aside
 from darts.runs.checkpoints import load_checkpoint_file
 from tests.darts.fitting.conftest import machine
@@ -59,7 +59,7 @@ def same(one: FitFiles, other: FitFiles) -> bool:
 @pytest.fixture
 def finished(tiny, instruments):
     options = tiny()
-    return options, run_fit(options, instruments)
+    return options, carry_out(options, instruments)
 
 
 def test_a_fit_writes_its_outcome_and_a_second_call_reads_it(finished, instruments):
@@ -78,7 +78,7 @@ def test_a_fit_writes_its_outcome_and_a_second_call_reads_it(finished, instrumen
     assert "Confusion matrix" in page
     before = files.outcome.read_bytes()
     broken = replace(instruments, measure=lambda *_: pytest.fail("measured again"))
-    again = run_fit(options, broken)
+    again = carry_out(options, broken)
     assert again.headline() == outcome.headline()
     assert files.outcome.read_bytes() == before
 
@@ -86,7 +86,7 @@ def test_a_fit_writes_its_outcome_and_a_second_call_reads_it(finished, instrumen
 def test_other_options_are_refused(finished):
     options, _ = finished
     with pytest.raises(UserError, match=r"--seed 0, not 1"):
-        run_fit(replace(options, seed=1))
+        carry_out(replace(options, seed=1))
 
 
 def test_the_printed_command_repeats_the_final_training(finished, tmp_path):
@@ -135,7 +135,7 @@ def test_test_images_are_read_after_the_last_epoch_only(tiny, instruments, monke
         "darts.data.dataset.Dataset.to",
         lambda self, device: replace(self, train=self.train.to(device)),
     )
-    run_fit(options, instruments)
+    carry_out(options, instruments)
     assert sealed
 
 
@@ -143,10 +143,10 @@ def test_test_images_are_read_after_the_last_epoch_only(tiny, instruments, monke
 def test_a_killed_fit_goes_on_to_the_same_bytes(tiny, instruments, tmp_path, monkeypatch, place):
     options = tiny(out=str(tmp_path / "killed"))
     whole = tiny(out=str(tmp_path / "whole"))
-    run_fit(whole, instruments)
+    carry_out(whole, instruments)
     set_aside._opened.cache_clear()
     _kill_at(place, options, instruments, monkeypatch)
-    run_fit(options, instruments)
+    carry_out(options, instruments)
     assert same(FitFiles(options.directory), FitFiles(whole.directory))
 
 
@@ -159,7 +159,7 @@ def _kill_at(place, options, instruments, monkeypatch):
         return
     try:
         _arm(place, monkeypatch)
-        run_fit(options, instruments)
+        carry_out(options, instruments)
     finally:
         os._exit(3)
 
@@ -191,26 +191,26 @@ def test_an_interrupt_is_one_sentence(tiny, instruments, monkeypatch):
 
     monkeypatch.setattr(run, "make_field", interrupted)
     with pytest.raises(FitInterrupted, match="The same command continues"):
-        run_fit(tiny(), instruments)
+        carry_out(tiny(), instruments)
 
 
 def test_a_ceiling_that_nothing_meets_is_refused(tiny, instruments):
     with pytest.raises(UserError, match=r"below the ceilings, .* and 1us"):
-        run_fit(tiny(max_latency="1us"), instruments)
+        carry_out(tiny(max_latency="1us"), instruments)
 
 
 def test_a_directory_of_something_else_is_left_alone(tiny, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("x")
     with pytest.raises(UserError, match="holds something else"):
-        run_fit(tiny(out=str(tmp_path / "mine")))
+        carry_out(tiny(out=str(tmp_path / "mine")))
 
 
 def test_the_time_cuts_rungs_and_shortens_the_end(tiny, instruments):
     """Each reading of the clock takes 6 s: the times of the plan are far too small."""
     clock = instruments.clock
     clock.tick = 6.0
-    outcome = run_fit(tiny(budget=100.0), instruments)
+    outcome = carry_out(tiny(budget=100.0), instruments)
     decisions = json.loads((tiny().directory / "decisions.json").read_text())
     assert not all(value for name, value in decisions.items() if name.startswith("start"))
     assert outcome.final["epoch"] <= decisions["final epochs"]

@@ -6,7 +6,7 @@ from darts.errors import UserError
 from darts.models.registry import find_model
 from darts.scaling.bases import create_base
 from darts.scaling.coefficients import STRATEGIES, Coefficients
-from darts.scaling.fit import fit
+from darts.scaling.fit import fit_budget
 
 BASES = {
     name: create_base(find_model(name))
@@ -16,7 +16,7 @@ BASES = {
 
 @pytest.mark.parametrize("macs", [3e8, 6e8, 1.2e9, 2.4e9, 4e9])
 def test_ladder_of_a_searched_cell(macs: float) -> None:
-    found = fit(BASES["pcdarts_imagenet"], Coefficients(), macs, lambda rung: rung.cost.macs)
+    found = fit_budget(BASES["pcdarts_imagenet"], Coefficients(), macs, lambda rung: rung.cost.macs)
     assert found.within
     assert abs(found.rung.cost.macs / macs - 1) <= 0.02
     assert found.off == found.rung.cost.macs / macs - 1
@@ -29,7 +29,7 @@ def test_ladder_of_a_searched_cell(macs: float) -> None:
 @pytest.mark.parametrize("name", ["efficientnet_b0", "regnetx_400mf"])
 def test_other_families(name: str) -> None:
     for quantity, target in (("macs", 1.5e9), ("params", 1.2e7)):
-        found = fit(
+        found = fit_budget(
             BASES[name], Coefficients(), target, lambda rung, q=quantity: getattr(rung.cost, q)
         )
         assert found.within
@@ -37,7 +37,7 @@ def test_other_families(name: str) -> None:
 
 
 def test_smaller_than_the_base() -> None:
-    found = fit(BASES["efficientnet_b0"], Coefficients(), 1e8, lambda rung: rung.cost.macs)
+    found = fit_budget(BASES["efficientnet_b0"], Coefficients(), 1e8, lambda rung: rung.cost.macs)
     assert found.within
     assert found.phi < 0
 
@@ -45,7 +45,7 @@ def test_smaller_than_the_base() -> None:
 @pytest.mark.parametrize("strategy", ["depth", "width", "resolution"])
 def test_single_dimensions_move_alone(strategy: str) -> None:
     base = BASES["pcdarts_imagenet"]
-    found = fit(base, STRATEGIES[strategy], 1.2e9, lambda rung: rung.cost.macs)
+    found = fit_budget(base, STRATEGIES[strategy], 1.2e9, lambda rung: rung.cost.macs)
     rung = found.rung
     moved = {
         "depth": rung.depth != base.depth,
@@ -59,18 +59,20 @@ def test_single_dimensions_move_alone(strategy: str) -> None:
 def test_what_rounding_forbids_is_said_and_the_nearest_given() -> None:
     # Only the resolution grows: 224 pixels give 582 M multiply-adds, 256 pixels 758 M.
     base = BASES["pcdarts_imagenet"]
-    found = fit(base, STRATEGIES["resolution"], 6e8, lambda rung: rung.cost.macs)
+    found = fit_budget(base, STRATEGIES["resolution"], 6e8, lambda rung: rung.cost.macs)
     assert not found.within
     assert found.rung.resolution == 224
     assert found.off == pytest.approx(-0.0306, abs=1e-3)
-    wide = fit(base, STRATEGIES["resolution"], 6e8, lambda rung: rung.cost.macs, tolerance=0.05)
+    wide = fit_budget(
+        base, STRATEGIES["resolution"], 6e8, lambda rung: rung.cost.macs, tolerance=0.05
+    )
     assert wide.within
 
 
 def test_the_budget_of_the_base_is_the_base() -> None:
     base = BASES["pcdarts_imagenet"]
     target = base.rung(Coefficients().factors(0)).cost.macs
-    found = fit(base, Coefficients(), target, lambda rung: rung.cost.macs)
+    found = fit_budget(base, Coefficients(), target, lambda rung: rung.cost.macs)
     assert found.rung.cost.macs == target
     assert found.phi == pytest.approx(0, abs=0.5)
 
@@ -78,6 +80,6 @@ def test_the_budget_of_the_base_is_the_base() -> None:
 def test_infeasible() -> None:
     base = BASES["pcdarts_imagenet"]
     with pytest.raises(UserError, match=r"1e\+04 is infeasible.*depth 3, 2 channels, 32 pixels"):
-        fit(base, Coefficients(), 1e4, lambda rung: rung.cost.macs)
+        fit_budget(base, Coefficients(), 1e4, lambda rung: rung.cost.macs)
     with pytest.raises(UserError, match="out of reach"):
-        fit(base, STRATEGIES["depth"], 1e13, lambda rung: rung.cost.macs)
+        fit_budget(base, STRATEGIES["depth"], 1e13, lambda rung: rung.cost.macs)
