@@ -59,6 +59,35 @@ class Chain {
         return {const_cast<Real*>(at), outputs, outputs, stage.batch * stage.out_pixels};
     }
 
+    // y from the last z.
+    void finish() const {
+        const Stage& last = stages.back();
+        const Table y = output(call.y), add = output(call.add), z = last.z();
+        const Row floor = all(call.relu ? 0 : NO_FLOOR), lowest = all(call.finally ? 0 : NO_FLOOR);
+        const auto band = [&](auto added, Size row, Size count, Size end, Row kept) {
+            for_vectors(y.channels, [&](Size c, auto rest) {
+                const Row slope = get(&factor.back()[c]), level = get(&term.back()[c]);
+                for (Size i = row; i < row + count; ++i) {
+                    Row value = above(floor, z.template load<false>(i, c) * slope + level) * kept;
+                    if constexpr (added) value += add.template load<rest>(i, c);
+                    y.template store<rest>(i, c, end, above(lowest, value));
+                }
+            });
+        };
+#pragma omp parallel for num_threads(call.threads) schedule(static)
+        for (Size image = 0; image < call.batch; ++image) {
+            const Row kept = all(call.mask ? call.mask[image] : 1);
+            const Size first = image * last.out_pixels, end = first + last.out_pixels;
+            for (Size row = first; row < end; row += BAND) {
+                const Size count = std::min(BAND, end - row);
+                if (call.add)
+                    band(std::true_type{}, row, count, end, kept);
+                else
+                    band(std::false_type{}, row, count, end, kept);
+            }
+        }
+    }
+
    public:
     explicit Chain(const ChainCall& call) : call(call), factor(call.stages), term(call.stages) {
         Size height = call.height, width = call.width;
@@ -78,26 +107,7 @@ class Chain {
             });
             stage.finish_statistics(moments, factor[s], term[s]);
         }
-        const Stage& last = stages.back();
-        const Reading normal = last.normalised(factor.back().data(), term.back().data(), call.relu);
-        const Table y = output(call.y), add = output(call.add);
-        const Size pixels = last.out_pixels;
-#pragma omp parallel for num_threads(call.threads) schedule(static)
-        for (Size image = 0; image < call.batch; ++image) {
-            const Real kept = call.mask ? call.mask[image] : 1;
-            Numbers numbers(last.columns);
-            for (Size row = image * pixels; row < (image + 1) * pixels; ++row) {
-                normal.read(row, [&](Size c, Row value) { put(&numbers[c], value * kept); });
-                if (call.add)
-                    add.read(row, [&](Size c, Row value) {
-                        put(&numbers[c], get(&numbers[c]) + value);
-                    });
-                y.write(row, (image + 1) * pixels, [&](Size c) {
-                    const Row value = get(&numbers[c]);
-                    return call.finally ? relu<W>(value) : value;
-                });
-            }
-        }
+        finish();
     }
 
     void backward() {
@@ -106,7 +116,8 @@ class Chain {
         const bool relu = call.relu;
         Arriving arriving{output(call.finally ? call.d_sum : call.dy), call.mask, relu ? factor.back().data() : nullptr,
                           relu ? term.back().data() : nullptr};
-        Numbers sums(2 * last.tiles() * last.columns), gradient;
+        Numbers sums(2 * last.tiles() * last.columns);
+        Room gradient;
         Size tiles = last.tiles();
 #pragma omp parallel for num_threads(call.threads) schedule(dynamic)
         for (Size tile = 0; tile < tiles; ++tile) {
@@ -119,11 +130,12 @@ class Chain {
             tiles = stage.tiles();
             const Size rows = stage.batch * stage.pixels, inputs = stage.call.inputs;
             Leaving leaving{{call.dx, inputs, inputs, rows}, nullptr, nullptr, 0, nullptr};
-            Numbers next, next_sums;
+            Room next;
+            Numbers next_sums;
             if (s) {
                 const Stage& before = stages[s - 1];
-                next.resize(rows * before.columns), next_sums.resize(2 * tiles * before.columns);
-                leaving = {{next.data(), whole(inputs), before.columns, rows}, before.call.z,
+                next = room(rows * before.columns), next_sums.resize(2 * tiles * before.columns);
+                leaving = {{next.get(), whole(inputs), before.columns, rows}, before.call.z,
                            before.call.norm, before.columns, next_sums.data()};
             }
             stage.begin_gradients();

@@ -36,6 +36,10 @@ class Layout {
         return {window_taps(), call.kernel, call.dilation, side_by_side};
     }
     bool transposable() const { return call.window && call.stride == 1; }
+    // Pixels go straight from a band of the input to one of the output: no planes.
+    bool direct() const {
+        return call.kernel == 1 && call.stride == 1 && !call.halves && !call.window;
+    }
     bool gathered() const { return !call.window && call.kernel > 1 && call.stride == 1; }
     static Size out(Size size, const StageCall& call) { return (size - 1) / call.stride + 1; }
 
@@ -128,17 +132,23 @@ class Layout {
         return result;
     }
 
-    void fill(const Reading& x, Size first, Size images, Real* to) const {
-        for (Size p = 0; p < images * pixels; ++p)
-            x.read(first * pixels + p, [&](Size c, Row v) { put(to + at_pixel[p] + c, v); });
-    }
-
     // Call f(first pixel of a band, its pixels, the same rounded up to whole groups).
     template <class F>
     void bands(Size pixels, F f) const {
         for (Size p = 0; p < pixels; p += BAND) {
             const Size count = std::min(BAND, pixels - p);
             f(p, count, rounded(count, GROUP_OF_PIXELS));
+        }
+    }
+
+    // Call f(first pixel, pixels, image) for the images' parts of a band of output pixels.
+    template <class F>
+    void images_of(Size first, Size count, F f) const {
+        for (const Size end = first + count; first < end;) {
+            const Size image = first / out_pixels;
+            const Size next = std::min(end, (image + 1) * out_pixels);
+            f(first, next - first, image);
+            first = next;
         }
     }
 

@@ -28,46 +28,38 @@ class Stage : public Layout {
 
     void prepare(Scratch& scratch, bool backward) const {
         const Size slack = 16 * W;  // products may read a few numbers beyond the last row
-        scratch.plane.assign(tile_images * plane + slack, 0);
-        scratch.middle.assign(BAND * std::max(lanes, columns) + slack, 0);
+        scratch.plane.assign((direct() ? BAND * lanes : tile_images * plane) + slack, 0);
         scratch.dz.assign(BAND * columns + slack, 0);
+        if (call.window) scratch.middle.assign(BAND * lanes + slack, 0);
         if (!backward) return;
-        scratch.d_plane.assign((tile_images + 1) * plane + slack, 0);
         scratch.dx.assign(BAND * lanes + slack, 0);
-        scratch.d_middle.assign(BAND * lanes + slack, 0);
+        if (!direct()) scratch.d_plane.assign((tile_images + 1) * plane + slack, 0);
+        if (call.window) scratch.d_middle.assign(BAND * lanes + slack, 0);
         if (gathered()) scratch.dz_plane.assign((tile_images + 1) * plane / lanes * columns + slack, 0);
     }
 
     // z = convolution of the images of a tile, and its mean and sum of squared distances from it.
     void forward(Scratch& scratch, const Reading& x, Size tile, Real* moments) const {
         const Size first = tile * tile_images, images = std::min(tile_images, batch - first);
-        Real* const planes = scratch.plane.data();
-        fill(x, first, images, planes);
+        const Real* from = scratch.plane.data();
+        if (!direct()) fill(scratch, x, first, images);
         bands(images * out_pixels, [&](Size p, Size count, Size all) {
-            const Real* from = planes;
-            const Size* at = at_window.data() + p;
+            const Size row = first * out_pixels + p;
+            const Size* at = pixels_of(p);
+            if (direct()) x.fill(row, count, scratch.plane.data(), at);
             if (call.window) {
-                slide(planes, at, all, sliding(), window.data(), lanes, scratch.middle.data());
+                slide(scratch.plane.data(), at, all, sliding(), window.data(), lanes,
+                      scratch.middle.data());
                 from = scratch.middle.data(), at = at_middle.data();
             }
-            Real* z = call.z + (first * out_pixels + p) * columns;
+            Real* z = call.z + row * columns;
             Real* to = count == all ? z : scratch.dz.data();
             for (const Part& part : parts)
                 multiply(from, at, all, places(part.places), part.matrix.data(), part.columns,
                          to + part.output, at_z.data(), false);
             if (to != z) std::copy_n(to, count * columns, z);
+            add_moments(z, p, count, moments);
         });
-        const Size count = images * out_pixels;
-        const Real* z = call.z + first * out_pixels * columns;
-        for (Size j = 0; j < columns; j += W) {
-            const auto value = [&](Size i) { return get(z + i * columns + j); };
-            const Row mean = sum<W>(count, value) / Real(count);
-            put(moments + j, mean);
-            put(moments + columns + j, sum<W>(count, [&](Size i) {
-                         const Row distance = value(i) - mean;
-                         return distance * distance;
-                     }));
-        }
     }
 
     // The statistics of all tiles [tiles, 2, columns]: norm, running statistics, and y = factor · z
@@ -100,24 +92,27 @@ class Stage : public Layout {
 
     // The sums of the arriving gradient over a tile.
     void reduce(const Arriving& arriving, Size tile, Real* sums) const {
-        const Sums of{sums, call.norm, columns};
-        std::fill_n(sums, 2 * columns, Real(0));
-        each_output(tile, [&](Size row, Size image) {
-            arriving.read(row, image, call.z + row * columns,
-                          [&](Size c, Row gradient, Row z) { of.add(c, gradient, z); });
+        each_output(tile, [&](Size row, Size count, Size image) {
+            const Real* z = call.z + row * columns;
+            arriving.read(row, count, image, z, columns, [&](Size c, auto rows) {
+                Sums of(sums, call.norm, columns, c);
+                rows([&](Size, Row gradient, Row z) { of.add(gradient, z); });
+                of.save();
+            });
         });
     }
 
     // d_sum = dy where y = ReLU(sum) is not 0, over a tile.
     void rectify(const Table& dy, const Table& y, const Table& d_sum, Size tile) const {
         const Size end = std::min((tile + 1) * tile_images, batch) * out_pixels;
-        Numbers numbers(columns);
-        each_output(tile, [&](Size row, Size) {
-            dy.read(row, [&](Size c, Row gradient) { put(&numbers[c], gradient); });
-            y.read(row, [&](Size c, Row value) {
-                put(&numbers[c], value <= Row{} ? Row{} : get(&numbers[c]));
+        each_output(tile, [&](Size row, Size count, Size) {
+            for_vectors(dy.channels, [&](Size c, auto rest) {
+                for (Size i = row; i < row + count; ++i) {
+                    const Row gradient = dy.template load<rest>(i, c);
+                    const auto dead = y.template load<rest>(i, c) <= Row{};
+                    d_sum.template store<rest>(i, c, end, dead ? Row{} : gradient);
+                }
             });
-            d_sum.write(row, end, [&](Size c) { return get(&numbers[c]); });
         });
     }
 
@@ -131,8 +126,9 @@ class Stage : public Layout {
                 level += sums[2 * t * columns + j];
                 slope += sums[(2 * t + 1) * columns + j];
             }
-            call.d_affine[0][j] = slope, call.d_affine[1][j] = level;
             const double mean = call.norm[j], inverse = call.norm[columns + j];
+            slope *= inverse;
+            call.d_affine[0][j] = slope, call.d_affine[1][j] = level;
             const double factor = call.affine[0][j] * inverse;
             coefficient[0][j] = factor;
             coefficient[1][j] = -factor * inverse * slope / count;
@@ -144,33 +140,40 @@ class Stage : public Layout {
     Size chunks() const { return std::min(tiles(), MOST_CHUNKS); }
 
     void begin_gradients() { gradients.resize(chunks()); }
+
     // Gradients of the kernels and of the input, for a tile.
     void backward(Scratch& scratch, const Reading& x, const Arriving& arriving,
                   const Leaving& leaving, Size chunk, Size tile) {
         const Size first = tile * tile_images, images = std::min(tile_images, batch - first);
+        const Size end = (first + images) * pixels;  // of the tile's rows
+        Real* const planes = scratch.plane.data();
         Numbers& gradient = gradients[chunk];
         if (gradient.empty()) gradient.resize(gradient_size());
-        fill(x, first, images, scratch.plane.data());
-        if (!direct() && !transposable() && !gathered()) std::fill(scratch.d_plane.begin(), scratch.d_plane.end(), 0);
+        if (!direct()) fill(scratch, x, first, images);
+        if (!direct() && !transposable() && !gathered())
+            std::fill(scratch.d_plane.begin(), scratch.d_plane.end(), 0);
         bands(images * out_pixels, [&](Size p, Size count, Size all) {
-            Real* dz = scratch.dz.data();
-            for (Size i = 0; i < count; ++i) {
-                const Size row = first * out_pixels + p + i;
-                arriving.read(row, row / out_pixels, call.z + row * columns,
-                              [&](Size c, Row dy, Row z) {
-                                  put(dz + i * columns + c,
-                                           get(coefficient[0].data() + c) * dy +
-                                               get(coefficient[1].data() + c) * z +
-                                               get(coefficient[2].data() + c));
-                              });
-            }
-            std::fill_n(dz + count * columns, (all - count) * columns, Real(0));
+            const Size row = first * out_pixels + p;
+            if (direct()) x.fill(row, count, planes, at_middle.data());
+            make_dz(scratch, arriving, row, count, all);
+            if (gathered() && leaving.dx.at) spread_dz(scratch, p, all);
             if (call.window)
                 window_band(scratch, p, all, gradient.data());
             else
                 parts_band(scratch, p, all, leaving.dx.at, gradient.data());
+            if (direct() && leaving.dx.at)
+                leave(planes, at_middle.data(), scratch.dx.data(), at_middle.data(), x.relu, leaving,
+                      row, count, end, tile);
         });
-        if (leaving.dx.at) leave(scratch, x.relu, leaving, first, images, tile);
+        if (direct() || !leaving.dx.at) return;
+        bands(images * pixels, [&](Size p, Size count, Size all) {
+            const Size* at = at_pixel.data() + p;
+            const bool from_band = transposable() || gathered();
+            if (from_band) gather_band(scratch, p, all);
+            leave(planes, at, from_band ? scratch.dx.data() : scratch.d_plane.data(),
+                  from_band ? at_middle.data() : at, x.relu, leaving, first * pixels + p, count, end,
+                  tile);
+        });
     }
 
     // Add up the chunks' gradients, some of the numbers in each thread.
@@ -208,9 +211,8 @@ class Stage : public Layout {
     }
 
    private:
-    bool direct() const {
-        return call.kernel == 1 && call.stride == 1 && !call.halves && !call.window;
-    }
+    // Where the pixels of a band of outputs are read.
+    const Size* pixels_of(Size p) const { return direct() ? at_middle.data() : &at_window[p]; }
 
     double count_of(Size tile) const {
         return double(std::min(tile_images, batch - tile * tile_images)) * out_pixels;
@@ -221,23 +223,69 @@ class Stage : public Layout {
         term[j] = call.affine[1][j] - call.norm[j] * factor[j];
     }
 
+    void fill(Scratch& scratch, const Reading& x, Size first, Size images) const {
+        bands(images * pixels, [&](Size p, Size count, Size) {
+            x.fill(first * pixels + p, count, scratch.plane.data(), &at_pixel[p]);
+        });
+    }
+
+    // Add the moments of `count` rows of z to those of the `before` rows of the tile before them.
+    void add_moments(const Real* z, Size before, Size count, Real* moments) const {
+        const Real share = Real(count) / Real(before + count);
+        for (Size j = 0; j < columns; j += W) {
+            const auto value = [&](Size i) { return get(z + i * columns + j); };
+            const Row mean = sum<W>(count, value) / Real(count);
+            const Row spread = sum<W>(count, [&](Size i) {
+                const Row distance = value(i) - mean;
+                return distance * distance;
+            });
+            Real *const means = moments + j, *const spreads = moments + columns + j;
+            const Row step = mean - get(means);
+            put(means, get(means) + step * share);
+            put(spreads, get(spreads) + spread + step * step * (Real(before) * share));
+        }
+    }
+
+    // The gradient of z for a band of pixels; zeros up to a whole group of pixels.
+    void make_dz(Scratch& scratch, const Arriving& arriving, Size row, Size count, Size all) const {
+        Real* const dz = scratch.dz.data();
+        images_of(row, count, [&](Size first, Size some, Size image) {
+            const Real* z = call.z + first * columns;
+            Real* to = dz + (first - row) * columns;
+            arriving.read(first, some, image, z, columns, [&](Size c, auto rows) {
+                const Row of_dy = get(&coefficient[0][c]), of_z = get(&coefficient[1][c]);
+                const Row level = get(&coefficient[2][c]);
+                rows([&](Size i, Row dy, Row z) {
+                    put(to + i * columns + c, of_dy * dy + (of_z * z + level));
+                });
+            });
+        });
+        std::fill_n(dz + count * columns, (all - count) * columns, Real(0));
+    }
+
+    // Bring dz of a band to its plane.
+    void spread_dz(Scratch& scratch, Size p, Size all) const {
+        const Size* to = &to_dz[p];
+        for (Size j = 0; j < columns; j += W)
+            for (Size i = 0; i < all; ++i)
+                put(&scratch.dz_plane[to[i] + j], get(&scratch.dz[i * columns + j]));
+    }
+
     // dz of a band -> gradients of the parts' matrices and of their input.
     void parts_band(Scratch& scratch, Size p, Size all, bool d_input, Real* gradient) const {
         const Real* dz = scratch.dz.data();
-        if (d_input && gathered())
-            for (Size i = 0; i < all; ++i)
-                std::copy_n(dz + i * columns, columns, &scratch.dz_plane[to_dz[p + i]]);
+        Real* const d_input_at = direct() ? scratch.dx.data() : scratch.d_plane.data();
+        const Size* to = direct() ? at_middle.data() : &to_window[p];
         gradient += taps() * lanes;
         for (const Part& part : parts) {
             for (Size t = 0; t < Size(part.taps.size()); ++t) {
-                multiply_gradient(scratch.plane.data() + part.taps[t], at_window.data() + p, all,
+                multiply_gradient(scratch.plane.data() + part.taps[t], pixels_of(p), all,
                                   part.depth, dz + part.output, columns, part.columns, gradient,
                                   part.rows(), t * rounded(part.depth, 8));
                 if (d_input && !gathered())
                     multiply(dz, at_z.data(), all, places(part.back_places),
                              part.transposed.data() + t * part.columns * whole(part.depth),
-                             part.depth, scratch.d_plane.data() + part.taps[t],
-                             to_window.data() + p, !direct());
+                             part.depth, d_input_at + part.taps[t], to, !direct());
             }
             gradient += part.rows() * whole(part.columns);
         }
@@ -261,43 +309,47 @@ class Stage : public Layout {
             slide_back(scratch.d_plane.data(), at, all, window_taps(), window.data(), lanes, to);
     }
 
-    // The gradient of the input's pixels: behind the ReLU, to where it goes.
-    void leave(Scratch& scratch, bool relu, const Leaving& leaving, Size first, Size images,
-               Size tile) const {
-        const Sums sums{leaving.sums + 2 * tile * leaving.columns, leaving.norm, leaving.columns};
-        if (leaving.z) std::fill_n(sums.to, 2 * leaving.columns, Real(0));
-        const Size end = (first + images) * pixels;
-        bands(images * pixels, [&](Size p, Size count, Size all) {
-            if (transposable())
-                slide(scratch.d_plane.data(), at_window.data() + p, all,
-                      sliding(), flipped.data(), lanes, scratch.dx.data());
-            for (Size q = 0; gathered() && q < Size(parts.size()); ++q) {
-                const Part& part = parts[q];
-                multiply(scratch.dz_plane.data(), at_dz.data() + p, all, places(part.back_places),
+    // The gradient of a band of the input's pixels, from the planes of all outputs.
+    void gather_band(Scratch& scratch, Size p, Size all) const {
+        if (transposable())
+            slide(scratch.d_plane.data(), &at_window[p], all, sliding(), flipped.data(), lanes,
+                  scratch.dx.data());
+        else
+            for (const Part& part : parts)
+                multiply(scratch.dz_plane.data(), &at_dz[p], all, places(part.back_places),
                          part.transposed.data(), part.depth, scratch.dx.data() + part.input,
                          at_middle.data(), false);
-            }
-            for (Size i = 0; i < count; ++i) {
-                const Real* x = scratch.plane.data() + at_pixel[p + i];
-                const Real* dx = transposable() || gathered() ? scratch.dx.data() + i * lanes
-                                                : scratch.d_plane.data() + at_pixel[p + i];
-                const Size row = first * pixels + p + i;
-                leaving.dx.write(row, end, [&](Size c) {
-                    Row gradient = get(dx + c);
-                    if (relu) gradient = get(x + c) <= Row{} ? Row{} : gradient;
-                    if (leaving.z)
-                        sums.add(c, gradient, get(leaving.z + row * leaving.columns + c));
-                    return gradient;
-                });
-            }
+    }
+
+    // The gradient of `count` pixels of the input from `row` on: behind the ReLU, to where it goes.
+    void leave(const Real* x, const Size* x_at, const Real* dx, const Size* dx_at, bool relu,
+               const Leaving& leaving, Size row, Size count, Size end, Size tile) const {
+        for_vectors(leaving.dx.channels, [&](Size c, auto rest) {
+            const auto rows = [&](auto rectified, auto body) {
+                for (Size i = 0; i < count; ++i) {
+                    Row gradient = get(dx + dx_at[i] + c);
+                    if (rectified) gradient = get(x + x_at[i] + c) <= Row{} ? Row{} : gradient;
+                    body(i, gradient);
+                    leaving.dx.template store<rest>(row + i, c, end, gradient);
+                }
+            };
+            const auto all = [&](auto body) {
+                relu ? rows(std::true_type{}, body) : rows(std::false_type{}, body);
+            };
+            if (!leaving.z) return all([](Size, Row) {});
+            const Real* z = leaving.z + row * leaving.columns + c;
+            Sums sums(leaving.sums + 2 * tile * leaving.columns, leaving.norm, leaving.columns, c);
+            all([&](Size i, Row gradient) { sums.add(gradient, get(z + i * leaving.columns)); });
+            sums.save();
         });
     }
 
-    // Call f(row, image) for the output pixels of a tile.
+    // Call f(row, count, image) for the output pixels of each image of a tile.
     template <class F>
     void each_output(Size tile, F f) const {
         const Size first = tile * tile_images, end = std::min(first + tile_images, batch);
-        for (Size image = first; image < end; ++image)
-            for (Size p = 0; p < out_pixels; ++p) f(image * out_pixels + p, image);
+        images_of(first * out_pixels, (end - first) * out_pixels, [&](Size row, Size count, Size image) {
+            bands(count, [&](Size p, Size some, Size) { f(row + p, some, image); });
+        });
     }
 };

@@ -2,7 +2,7 @@
 
 #pragma once
 
-#include "product.h"
+#include "table.h"
 
 extern "C" {
 struct StageCall {
@@ -27,11 +27,16 @@ struct Reading {
     const Real *factor, *term;  // null if x is read as it is
     bool relu;
 
-    template <class F>
-    void read(Size row, F f) const {
-        from.read(row, [&](Size c, Row x) {
-            if (factor) x = x * get(factor + c) + get(term + c);
-            f(c, relu ? ::relu<W>(x) : x);
+    // to[at[i]] = the pixels from `row` on.
+    void fill(Size row, Size count, Real* to, const Size* at) const {
+        const Row floor = all(relu ? 0 : NO_FLOOR);
+        for_vectors(from.channels, [&](Size c, auto rest) {
+            const Row slope = factor ? get(factor + c) : all(1);
+            const Row level = factor ? get(term + c) : Row{};
+            for (Size i = 0; i < count; ++i) {
+                const Row x = from.template load<rest>(row + i, c);
+                put(to + at[i] + c, above(floor, x * slope + level));
+            }
         });
     }
 };
@@ -47,40 +52,52 @@ struct Arriving {
     const Real* mask;           // [batch]: factors of whole images, null for ones
     const Real *factor, *term;  // null without a ReLU
 
+    // Call f(c, rows) for each vector; rows(body) calls body(i, gradient, z) for the pixels of an
+    // image from `row` on.
     template <class F>
-    void read(Size row, Size image, const Real* z, F f) const {
-        const Real kept = mask ? mask[image] : 1;
-        dy.read(row, [&](Size c, Row gradient) {
-            const Row value = get(z + c);
-            gradient *= kept;
-            if (factor) {
-                const Row y = value * get(factor + c) + get(term + c);
-                gradient = y <= Row{} ? Row{} : gradient;
-            }
-            f(c, gradient, value);
+    void read(Size row, Size count, Size image, const Real* z, Size columns, F f) const {
+        const Row kept = all(mask ? mask[image] : 1);
+        for_vectors(dy.channels, [&](Size c, auto rest) {
+            const auto rows = [&](auto rectified, auto body) {
+                const Row slope = rectified ? get(factor + c) : Row{};
+                const Row level = rectified ? get(term + c) : Row{};
+                for (Size i = 0; i < count; ++i) {
+                    const Row value = get(z + i * columns + c);
+                    Row gradient = dy.template load<rest>(row + i, c) * kept;
+                    if (rectified) gradient = value * slope + level <= Row{} ? Row{} : gradient;
+                    body(i, gradient, value);
+                }
+            };
+            f(c, [&](auto body) {
+                factor ? rows(std::true_type{}, body) : rows(std::false_type{}, body);
+            });
         });
     }
 };
 
 // Where the gradient of a stage's input goes, and the stage before, whose sums it completes.
 struct Leaving {
-    Table dx;               // nowhere if dx.at is null
-    const Real *z, *norm;   // null if there is no stage before
-    Size columns;           // numbers in a row of z
-    Real* sums;             // [tiles, 2, columns]
+    Table dx;              // nowhere if dx.at is null
+    const Real *z, *norm;  // null if there is no stage before
+    Size columns;          // numbers in a row of z
+    Real* sums;            // [tiles, 2, columns]
 };
 
-// Sums of a gradient g and of g · normalised z, for the rows of a tile.
-struct Sums {
-    Real* to;               // [2, columns]
-    const Real* norm;       // [2, columns]
-    Size columns;
+// Sums of a gradient g and of g · (z - mean), for one vector of channels.
+class Sums {
+    Real *const level, *const slope;
+    const Row mean;
+    Row of_gradient, of_product;
 
-    void add(Size c, Row gradient, Row z) const {
-        const Row normal = (z - get(norm + c)) * get(norm + columns + c);
-        put(to + c, get(to + c) + gradient);
-        put(to + columns + c, get(to + columns + c) + gradient * normal);
+   public:
+    Sums(Real* sums, const Real* norm, Size columns, Size c)
+        : level(sums + c), slope(sums + columns + c), mean(get(norm + c)), of_gradient(get(level)),
+          of_product(get(slope)) {}
+    void add(Row gradient, Row z) {
+        of_gradient += gradient;
+        of_product += gradient * (z - mean);
     }
+    void save() const { put(level, of_gradient), put(slope, of_product); }
 };
 
 // A matrix of a product: the input and output lanes that it joins.
