@@ -4,8 +4,9 @@
     DARTS_NATIVE_TARGET=avx2 python benchmarks/scaling.py --roofline
 
 The benchmark changes one setting of the base (K = 4, C = 16, 8 cells, 4 nodes, batch 64 of 32x32)
-at a time. Each line is a new process: the fastest of some bilevel iterations, its images per second
-and the peak of resident memory.
+at a time. Each line is a new process: the fastest of some bilevel iterations, its images per second,
+the peak of resident memory, and what the machine's limits would allow. An architecture step has no
+gradient of the weights, so a bilevel iteration has five times the multiply-adds of a forward pass.
 
 The roofline splits the weight step of the base into parts. It counts the multiply-adds of the
 convolutions of each part and the bytes of the tensors between parts (each written and read once).
@@ -128,6 +129,17 @@ def parts(options: argparse.Namespace) -> dict[str, tuple[float, float]]:
     }
 
 
+def bound(options: Any, macs_limit: float, bytes_limit: float) -> tuple[float, str]:
+    """Seconds of a bilevel iteration at the machine's limits, and which limit it is."""
+    macs = size = 0.0
+    for name, (products, moved) in parts(options).items():
+        # In the architecture step, a backward pass computes the gradient of its inputs only.
+        macs += products * (1.5 if name.endswith("backward") else 2.0)
+        size += 2 * moved
+    arithmetic, memory = macs / macs_limit, size / bytes_limit
+    return max(arithmetic, memory), "arithmetic" if arithmetic > memory else "memory"
+
+
 def _count(
     totals: dict[str, list[float]], part: str, macs: float, read: float, made: float
 ) -> None:
@@ -147,9 +159,10 @@ KERNELS = {
 }
 
 
-def roofline(options: argparse.Namespace) -> list[dict[str, Any]]:
+def roofline(
+    options: argparse.Namespace, macs_limit: float, bytes_limit: float
+) -> list[dict[str, Any]]:
     """The parts of a weight step of the native engine, each with its time and limit."""
-    macs_limit, bytes_limit = limits()
     form, batch = Form(build("product", options), options, False), random_batch(options, True)
     for _ in range(2):
         form.seconds("weight step", batch)
@@ -224,7 +237,7 @@ def as_table(report: dict[str, Any]) -> str:
         f"kernels for {report['native_target']}",
     ]
     if report["scaling"]:
-        lines.append(f"{'moved':>16}{'seconds':>10}{'images/s':>10}{'GB':>8}")
+        lines.append(f"{'moved':>16}{'seconds':>10}{'images/s':>10}{'GB':>8}{'of limit':>10}")
         for name, values in MOVED.items():
             for value in values:
                 row = one_of(report["scaling"], name, value)
@@ -232,6 +245,7 @@ def as_table(report: dict[str, Any]) -> str:
                 moved = f"{LABELS.get(name, name)} {value}"
                 lines.append(
                     f"{moved:>16}{row['seconds']:10.3f}{pace:10.0f}{row['gigabytes']:8.2f}"
+                    f"{row['bound_seconds'] / row['seconds']:10.0%} ({row['bound_by']})"
                 )
         lines.append("")
     lines.append(
@@ -273,6 +287,10 @@ def main() -> None:
         return
     moved = {} if options.roofline else MOVED
     settings = {tuple({**BASE, n: v}.items()) for n, values in moved.items() for v in values}
+    best = limits()
+    grown = [in_a_fresh_process(options, dict(one)) for one in sorted(settings)]
+    for row in grown:
+        row["bound_seconds"], row["bound_by"] = bound(argparse.Namespace(**row), *best)
     report = {
         "processor": processor(),
         "threads": options.threads,
@@ -281,8 +299,8 @@ def main() -> None:
         "repeats": options.repeats,
         "backend": options.backend,
         "native_target": describe_target(),
-        "scaling": [in_a_fresh_process(options, dict(one)) for one in sorted(settings)],
-        "roofline": roofline(options),
+        "scaling": grown,
+        "roofline": roofline(options, *best),
     }
     if options.plot and report["scaling"]:
         plot(report["scaling"], options.plot)

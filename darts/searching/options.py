@@ -193,4 +193,6 @@ def search_overlay(settings: Mapping[str, Any]) -> dict[str, Any]:
     smaller = dict(method.presets.get(preset, {}))
     if space.stack == "stages":
         smaller.pop("stages", None)  # They may add single cells.
+    if settings.get("selection") not in (None, "strongest"):
+        smaller.pop("max_macs", None)  # Other selections may not keep a ceiling.
     return {**recipe, **implied, **small, **smaller}

@@ -102,4 +102,15 @@ def test_the_settings_of_a_method_work_at_every_scale(method: str, preset: str, 
     settings = {"dataset": "digits", "method": method, "preset": preset, "space": space}
     options = build(SearchOptions, {**settings, **search_overlay(settings)})
     check_search(options)
+    if (method, preset) == ("pc-darts", "quick"):
+        assert (options.k, options.max_macs) == (1, "typical")
     assert plan_stages(method_of(options), options, SPACES[space])[0].first == 0
+
+
+def test_a_ceiling_of_the_preset_gives_way_to_a_selection_that_keeps_none() -> None:
+    settings = {"dataset": "digits", "preset": "quick", "selection": "projection"}
+    options = build(
+        SearchOptions, {**settings, **search_overlay(settings | {"method": "pc-darts"})}
+    )
+    check_search(options)
+    assert options.max_macs is None
