@@ -4,9 +4,10 @@
     DARTS_NATIVE_TARGET=avx2 python benchmarks/scaling.py --roofline
 
 The benchmark changes one setting of the base (K = 4, C = 16, 8 cells, 4 nodes, batch 64 of 32x32)
-at a time. Each line is a new process: the fastest of some bilevel iterations, its images per second,
-the peak of resident memory, and what the machine's limits would allow. An architecture step has no
-gradient of the weights, so a bilevel iteration has five times the multiply-adds of a forward pass.
+at a time. Each line is a new process: the fastest of some bilevel iterations, its images per
+second, the peak of resident memory, and the share of what the machine's limits would allow. An
+architecture step has no gradient of the weights, so a bilevel iteration has five times the
+multiply-adds of a forward pass.
 
 The roofline splits the weight step of the base into parts. It counts the multiply-adds of the
 convolutions of each part and the bytes of the tensors between parts (each written and read once).
