@@ -1,15 +1,16 @@
 """Are cells of small searches better than random cells of the same cost? A search, varied.
 
     python benchmarks/small_search.py run --dataset array:cifar10.npz --out DIR
-        [--variations quick one-shot …] [--seeds 0 1 2 3 4] [--random 24] [--zoo NAME …]
+        [--variations plain one-shot …] [--seeds 0 1 2 3 4] [--random 24] [--zoo NAME …]
     python benchmarks/small_search.py show --out DIR
 
-A variation is the quick preset with something changed. Each cell that is found, and each random
-cell, becomes a network of 5 cells whose even number of channels brings it closest to `--macs`, and
-is trained for 8 epochs on 2,000 images by one recipe. It is tested on training images that are held
-out from everything (`--hold-out 5`): the test images are for whoever wants to check the winner.
-Random cells are also trained for 4 epochs on 1,500 of the 2,000 images and judged on the other 500,
-which shows what choosing the best of n cells by short trainings is worth.
+A variation is a plain short search (K = 4, no ceiling) with something changed; `preset` has what
+the quick preset sets. Each cell that is found, and each random cell, becomes a network of 5 cells
+whose even number of channels brings it closest to `--macs`, and is trained for 8 epochs on 2,000
+images by one recipe. It is tested on training images that are held out from everything
+(`--hold-out 5`): the test images are for whoever wants to check the winner. Random cells are also
+trained for 4 epochs on 1,500 of the 2,000 images and judged on the other 500, which shows what
+choosing the best of n cells by short trainings is worth.
 
 Everything is appended to DIR/results.jsonl as it comes. Several processes may share DIR. `--again`
 takes up what a killed process had begun: searches from their checkpoint, trainings from their
@@ -58,7 +59,8 @@ _CEILING = {
     "target_resolution": PIXELS,
 }
 VARIATIONS: Mapping[str, Mapping[str, Any]] = {
-    "quick": {},
+    "plain": {},
+    "preset": {"k": 1, "max_macs": "typical"},
     "no-pools": {"space": "darts-no-pools"},
     "low-rate": {"arch_learning_rate": 6e-4},
     "warm-up": {"arch_warmup_epochs": 8},
@@ -100,6 +102,8 @@ SEARCH = {
     "test_images": 100,
     "epochs": 12,
     "arch_warmup_epochs": 3,
+    "k": 4,
+    "max_macs": None,
 }
 
 
