@@ -13,9 +13,9 @@ from darts.settings.parsing import parse_options
 
 # Measured: docs/results.md.
 _SHORT_SEARCH = """\
-One short search is a lottery: its cell may be no better than a random one. To choose among several
-searches and random cells by short trainings, which also says whether the search beats chance:
---seeds 4 --random-cells 8. To compare this cell with random cells of its cost:
+A single search is one draw: its cell may be no better than a random one of its cost. To choose
+among several searches and random cells by short trainings, which also says whether the search
+beats chance: --seeds 4 --random-cells 8. To compare this cell with random cells of its cost:
 evaluate.py --genotype {} --baseline random-cells"""
 
 if TYPE_CHECKING:
