@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from darts.data.transforms import training_transform
 from darts.errors import UserError
 from darts.report.draw import draw_genotype
 from darts.report.page import write_report
@@ -32,6 +33,7 @@ from darts.training.run_trial import (
     retraining_trial,
     settings_of_retraining,
 )
+from darts.training.trial import opened_dataset
 from darts.trials.executors import TrialsInterrupted, run_trials, trial_resources
 from darts.trials.run_trial import place_of_runs
 from darts.trials.schema import TRIALS_FILE
@@ -141,6 +143,9 @@ def train_many(options: ManyTrainingOptions) -> RepeatedTraining:
     check_recipe(options)
     device, resources = trial_resources(options, options.device)
     plan = None if options.resume else plan_training(options.training)
+    if plan is not None:
+        # An error in the data is told once, before anything is written.
+        training_transform(opened_dataset(plan.options, "cpu"), plan.options)
     run = _directory(options)
     # Another machine has another working directory.
     folder = run.path.resolve() if options.executor == "ray" else run.path

@@ -153,3 +153,9 @@ def test_a_failed_training_does_not_lose_the_others(
 def test_what_is_refused(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message):
         ManyTrainingOptions(**settings).check_repeats()
+
+
+def test_an_error_in_the_data_is_told_before_anything_is_written(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="test_images 9000"):
+        train(tmp_path / "run", test_images=9000)
+    assert not (tmp_path / "run").exists()
