@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,12 +18,12 @@ from darts.costs.cells import network_cost
 from darts.costs.count import count
 from darts.design_space.budget import Budget
 from darts.design_space.sampling import sample
-from darts.design_space.spaces import create_space
+from darts.design_space.spaces import create_space, list_spaces
 from darts.errors import UserError
 from darts.models.anynet.config import AnyNetStem
 from darts.models.genotype_network import setting_of
 from darts.models.image_spec import ImageSpec
-from darts.models.registry import Model, create_network
+from darts.models.registry import Model, create_network, find_model
 from darts.settings.quantities import parse_count
 from darts.system.randomness import RandomStreams
 from genotypes import Genotype, random_genotype
@@ -91,6 +92,32 @@ def contender(options: StudyOptions, name: str, model: Model, images: ImageSpec)
     return ComparedNetwork(
         label=name, model=model, properties=_costs(cost), channels=channels, layers=layers
     )
+
+
+def is_population(name: str) -> bool:
+    """Whether `name` is a design space or random-cells, not a single network.
+
+    >>> is_population("regnetx"), is_population("random-cells"), is_population("regnetx_600mf")
+    (True, True, False)
+    """
+    return name == RANDOM_CELLS or name.lower() in list_spaces()
+
+
+def named_network(options: StudyOptions, name: str, images: ImageSpec) -> ComparedNetwork:
+    """A single network as a baseline, at its own size; `options.macs` does not scale it.
+
+    Raises:
+        UserError: There is no such network or population, or it cannot take the images.
+    """
+    try:
+        model = find_model(name)
+    except UserError as error:
+        raise UserError(
+            f"--baseline {name}: neither a population ({RANDOM_CELLS}, {', '.join(list_spaces())}) "
+            f"nor a network. {error}"
+        ) from None
+    label = Path(name).stem if Path(name).suffix else name
+    return contender(replace(options, macs=None), label, model, images)
 
 
 @dataclass(frozen=True, kw_only=True)

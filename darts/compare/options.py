@@ -98,12 +98,13 @@ class CompareOptions(ModelOptions, StudyOptions):
     python -m darts compare --recipes bench-suite --help.
 
     Args:
-        baseline: Populations to compare with, separated by spaces: design spaces (regnetx, regnety,
-            anynetx_a to anynetx_e …) and random-cells, random genotypes of the same cell space.
+        baseline: What to compare with, separated by spaces: populations, that is design spaces
+            (regnetx, regnety, anynetx_a to anynetx_e …) and random-cells, random genotypes of the
+            same cell space; and single networks (regnetx_600mf, efficientnet_b0, resnet50 …).
         population: Number of networks of each baseline, at least 2; 32 suffice to find a good
             RegNet.
-        seeds: Number of trainings of the genotype's network; each network of a baseline is trained
-            once.
+        seeds: Number of trainings of the genotype's network and of each single network of the
+            baseline; each network of a population is trained once.
         macs: Scale the network's channels to about this many multiply-adds, e.g. 40M.
         tolerance: Largest relative difference between the multiply-adds of the baselines and those
             of the genotype's network.

@@ -178,6 +178,7 @@ class Comparison:
         recipe: How all networks were trained, in a sentence.
         notes: Caveats for the reader.
         setting: Plain values: data, resolution, device …
+        named: Single networks that were trained alike.
     """
 
     contender: Contender
@@ -185,6 +186,7 @@ class Comparison:
     recipe: str
     notes: tuple[str, ...]
     setting: Mapping[str, Any]
+    named: tuple[Contender, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values."""

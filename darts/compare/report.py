@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from darts.compare.named import bounds, judge_named, named_rows, points_of
 from darts.compare.outcome import Comparison, Judgement, Rank, sentence
 from darts.design_space.plots import Mark, plot_costs, plot_distributions
 from darts.design_space.published import published_models
 from darts.files import atomic_write
 from darts.report.frame import Plot, write_plots
+from darts.report.fronts import plot_fronts
 from darts.report.render import render_page
 from darts.report.tables import Row, aligned
 from darts.run_files import RunFiles
 
 _COSTS = ("params", "macs", "activations", "latency")
+_FRONT_COSTS = ("macs", "params", "latency")
 _WORDS = {
     "params": "parameters",
     "macs": "multiply-adds",
@@ -32,20 +35,26 @@ def write_comparison_report(comparison: Comparison, directory: Path) -> Path:
     spread = 1.96 * contender.deviation / len(contender.errors) ** 0.5
     error = contender.error
     mark = Mark(contender.name, error, error - spread, error + spread)
-    plots = [
-        Plot(
-            "distributions",
-            "Share of networks with error below e",
-            "Curves further left and up are better. In brackets: smallest | mean error. "
-            f"Dashed line: {contender.name}. Bands: 95 % intervals.",
-            plot_distributions(populations, [mark]),
+    marks = [mark, *(Mark(one.name, one.error, *bounds(one)) for one in comparison.named)]
+    plots = []
+    if populations:
+        lines = "Vertical lines: single networks" if comparison.named else "Dashed line"
+        plots.append(
+            Plot(
+                "distributions",
+                "Share of networks with error below e",
+                "Curves further left and up are better. In brackets: smallest | mean error. "
+                f"{lines}: {', '.join(one.label for one in marks)}. Bands: 95 % intervals.",
+                plot_distributions(populations, marks),
+            )
         )
-    ]
     known = [
         name
         for name in ("params", "activations", "latency")
         if name in contender.properties and any(name in one.properties for one in populations)
     ]
+    if comparison.named:
+        plots.append(_networks_plot(comparison))
     if known:
         figure = plot_costs(populations, contender.name, error, contender.properties, known)
         note = "Lower is better; all networks have about the same multiply-adds."
@@ -57,7 +66,8 @@ def write_comparison_report(comparison: Comparison, directory: Path) -> Path:
         "outcome.html",
         RunFiles(directory).report,
         {
-            "title": f"{contender.name} compared to networks of its cost",
+            "title": f"{contender.name} compared to "
+            + ("networks of its cost" if populations else "other networks"),
             "sentences": sentences(comparison),
             "recipe": comparison.recipe,
             "notes": comparison.notes,
@@ -68,9 +78,34 @@ def write_comparison_report(comparison: Comparison, directory: Path) -> Path:
     )
 
 
+def _networks_plot(comparison: Comparison) -> Plot:
+    """Error over cost: the judged network and the named ones as points with intervals."""
+    single = [comparison.contender, *comparison.named]
+    costs = [name for name in _FRONT_COSTS if all(name in one.properties for one in single)]
+    clouds = [
+        (one.population.name, dict(one.population.properties), one.population.errors.tolist())
+        for one in comparison.judgements
+    ]
+    return Plot(
+        "networks",
+        "Error over cost of single networks",
+        "Lower and further left is better. Bars: 95 % intervals of the mean. Dotted: the front of "
+        "the single networks. Faint dots: populations.",
+        plot_fronts(
+            points_of(single),
+            costs,
+            y_label="test error (%)",
+            smaller_is_better=True,
+            clouds=clouds,
+        ),
+    )
+
+
 def sentences(comparison: Comparison) -> list[str]:
-    """The outcome, as text for each population."""
-    return [sentence(comparison.contender, one) for one in comparison.judgements]
+    """The outcome, as text for each population and each named network."""
+    judged = comparison.contender
+    found = [sentence(judged, one) for one in comparison.judgements]
+    return found + [one.sentence(judged) for one in judge_named(judged, comparison.named)]
 
 
 def comparison_text(comparison: Comparison) -> str:
@@ -84,6 +119,10 @@ def comparison_text(comparison: Comparison) -> str:
 def comparison_tables(comparison: Comparison) -> list[tuple[str, list[Row]]]:
     """Titles and rows of all tables; the first row is the head."""
     found = [("Test error (%)", _error_rows(comparison))]
+    if comparison.named:
+        judged = comparison.contender
+        rows = named_rows(judged, judge_named(judged, comparison.named))
+        found.append((f"{judged.name} beside single networks", rows))
     for one in comparison.judgements:
         title = f"{comparison.contender.name} among {one.population.name}"
         found.append((title, _rank_rows(one)))
@@ -91,19 +130,19 @@ def comparison_tables(comparison: Comparison) -> list[tuple[str, list[Row]]]:
 
 
 def _error_rows(comparison: Comparison) -> list[Row]:
-    contender = comparison.contender
     rows: list[Row] = [("network", "n", "min", "median", "mean", "deviation", "best")]
-    rows.append(
-        (
-            contender.name,
-            str(len(contender.errors)),
-            f"{min(contender.errors):.2f}",
-            "–",
-            f"{contender.error:.2f}",
-            f"{contender.deviation:.2f}" if len(contender.errors) > 1 else "–",
-            "–",
+    for single in (comparison.contender, *comparison.named):
+        rows.append(
+            (
+                single.name,
+                str(len(single.errors)),
+                f"{min(single.errors):.2f}",
+                "–",
+                f"{single.error:.2f}",
+                f"{single.deviation:.2f}" if len(single.errors) > 1 else "–",
+                "–",
+            )
         )
-    )
     for one in comparison.judgements:
         errors = one.population.errors
         rows.append(

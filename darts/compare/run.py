@@ -10,8 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from darts.compare.candidates import Baseline, ComparedNetwork, baseline, contender
+from darts.compare.candidates import (
+    Baseline,
+    ComparedNetwork,
+    baseline,
+    contender,
+    is_population,
+    named_network,
+)
 from darts.compare.describe import recipe_sentence, setting_notes
+from darts.compare.named import judge_named
 from darts.compare.options import CompareOptions
 from darts.compare.outcome import Comparison, Contender, judge_contender
 from darts.compare.trainings import common_recipe, run_missing, study_directory
@@ -21,6 +29,7 @@ from darts.design_space.population import Population
 from darts.errors import UserError
 from darts.files import atomic_write
 from darts.models.anynet.config import AnyNetConfig
+from darts.models.arrays import FloatArray
 from darts.models.image_spec import ImageSpec
 from darts.models.registry import Model, describe_model
 from darts.runs.directory import RunDirectory
@@ -70,17 +79,24 @@ def train_and_compare(options: CompareOptions, model: Model) -> FinishedComparis
     training_transform(data, options)  # Raises if no training is possible.
     name = model.name if isinstance(model, Genotype) else Path(str(options.model)).stem
     judged = contender(options, name, model, images)
-    baselines = [baseline(one, options, judged, images) for one in options.baselines]
+    groups = [one for one in options.baselines if is_population(one)]
+    baselines = [baseline(one, options, judged, images) for one in groups]
+    named = [named_network(options, one, images) for one in options.baselines if one not in groups]
     run = study_directory(options, "compare")
-    rows = _trained(options, run, judged, baselines)
-    times = _latencies(options, judged, baselines, images, device)
+    rows = _trained(options, run, judged, baselines, named)
+    times = _latencies(options, [judged, *named], baselines, images, device)
 
-    results = [rows[key].result or {} for key in _keys(judged, options)]
-    errors = np.array([result["test_error"] for result in results])
     test_images = len(data.test)
-    properties = {**judged.properties, **times[judged.label]}
     populations = [_population(one, rows, times) for one in baselines]
-    found = Contender(name=name, errors=errors, properties=properties, test_images=test_images)
+    found, *others = (
+        Contender(
+            name=one.label,
+            errors=_errors(one, options, rows),
+            properties={**one.properties, **times[one.label]},
+            test_images=test_images,
+        )
+        for one in (judged, *named)
+    )
     comparison = Comparison(
         contender=found,
         judgements=judge_contender(found, populations, options.seed),
@@ -88,7 +104,9 @@ def train_and_compare(options: CompareOptions, model: Model) -> FinishedComparis
         notes=(
             *setting_notes(options, judged, test_images, populations),
             *(note for one in baselines for note in one.notes),
+            *_notes_on_named(options, named, rows),
         ),
+        named=tuple(others),
         setting={
             **asdict(images),
             "dataset": options.dataset,
@@ -100,13 +118,48 @@ def train_and_compare(options: CompareOptions, model: Model) -> FinishedComparis
         },
     )
     with atomic_write(run.path / RESULT) as stream:
-        json.dump(comparison.as_dict(), stream, indent=2)
+        json.dump(comparison_values(comparison), stream, indent=2)
     return FinishedComparison(comparison, run.path)
 
 
+def comparison_values(comparison: Comparison) -> dict[str, Any]:
+    """Plain values of the whole comparison, the content of `comparison.json`."""
+    judged = comparison.contender
+    values = comparison.as_dict()
+    if comparison.named:
+        judgements = judge_named(judged, comparison.named)
+        values["networks"] = [one.as_dict(judged) for one in judgements]
+    return values
+
+
 def _keys(judged: ComparedNetwork, options: CompareOptions) -> list[str]:
-    """Keys of the trainings of the judged network."""
+    """Keys of the trainings of the judged network, or of a named one."""
     return [f"{judged.label}, training {number + 1}" for number in range(options.seeds)]
+
+
+def _errors(one: ComparedNetwork, options: CompareOptions, rows: Mapping[str, Trial]) -> FloatArray:
+    """Test errors (%) of the trainings that ended well."""
+    trials = [rows[key] for key in _keys(one, options)]
+    errors = [trial.result["test_error"] for trial in trials if trial.result is not None]
+    if not errors:
+        reason = (trials[0].error or "").strip().splitlines()
+        raise UserError(f"{one.label} could not be trained. {reason[-1] if reason else ''}")
+    return np.array(errors)
+
+
+def _notes_on_named(
+    options: CompareOptions, named: Sequence[ComparedNetwork], rows: Mapping[str, Trial]
+) -> list[str]:
+    if not named:
+        return []
+    notes = [
+        "Named networks keep their own size: their cost differs from that of the judged network."
+    ]
+    for one in named:
+        failed = sum(rows[key].result is None for key in _keys(one, options))
+        if failed:
+            notes.append(f"{one.label}: {failed} of {options.seeds} trainings failed.")
+    return notes
 
 
 def _trained(
@@ -114,6 +167,7 @@ def _trained(
     run: RunDirectory,
     judged: ComparedNetwork,
     baselines: Sequence[Baseline],
+    named: Sequence[ComparedNetwork] = (),
 ) -> Mapping[str, Trial]:
     """Run all missing trainings; return every trial, done or failed, by its key.
 
@@ -130,7 +184,8 @@ def _trained(
         }
 
     own = {key: settings(key, judged) for key in _keys(judged, options)}
-    others = {
+    others = {key: settings(key, one) for one in named for key in _keys(one, options)}
+    others |= {
         one.label: settings(one.label, one) for group in baselines for one in group.candidates
     }
     with TrialStore(run.path / TRIALS_FILE) as store:
@@ -149,13 +204,13 @@ def _trained(
 
 def _latencies(
     options: CompareOptions,
-    judged: ComparedNetwork,
+    single: Sequence[ComparedNetwork],
     baselines: Sequence[Baseline],
     images: ImageSpec,
     device: Any,
 ) -> Mapping[str, Mapping[str, float]]:
     """Seconds per batch of each network, by label; empty if they are not to be measured."""
-    candidates = [judged, *(one for group in baselines for one in group.candidates)]
+    candidates = [*single, *(one for group in baselines for one in group.candidates)]
     if not options.latency_batch:
         return {one.label: {} for one in candidates}
     networks = [one.network(images) for one in candidates]
