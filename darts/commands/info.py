@@ -1,4 +1,4 @@
-"""Commands that show information: `genotypes`, `draw`, `cost` and `datasets`."""
+"""Commands that show information: `genotypes`, `draw` and `datasets`."""
 
 from __future__ import annotations
 
@@ -119,89 +119,42 @@ def _write_random(
 
 
 def draw_command(arguments: Sequence[str], prog: str) -> None:
-    """Draw the cells of a genotype and print the paths of the files."""
-    parser = Arguments(uses_files=True, prog=prog, description="Draw the cells of a genotype.")
-    parser.add_argument(
-        "genotype",
-        help="published name, file, FILE:NAME, written genotype, or cell of NAS-Bench-201",
-    )
-    parser.add_argument("-o", "--output", type=Path, default=Path("."), help="directory")
-    parser.add_argument("--formats", nargs="+", default=["svg", "png"], help="by default svg png")
-    parsed = parser.parse_args(arguments)
-    from darts.report.draw import draw_genotype
-    from genotypes import load_genotype
-
-    for path in draw_genotype(load_genotype(parsed.genotype), parsed.output, parsed.formats):
-        print(path)
-    print_hint(parsed.formats)
-
-
-def cost_command(arguments: Sequence[str], prog: str) -> None:
-    """Print parameters, multiply-adds and activations of a network."""
+    """Draw the cells of a genotype, or the stages of a network; print the paths of the files."""
     parser = Arguments(
-        uses_files=True, prog=prog, description="Count the cost of a model for one image."
+        uses_files=True,
+        prog=prog,
+        description="Draw the cells of a genotype, or the stages of a network.",
     )
     parser.add_argument(
         "model",
-        help="genotype (published name, YAML file, or cell of NAS-Bench-201), or a network: "
-        "regnetx_400mf",
+        help="genotype: published name, file, FILE:NAME, written genotype, or cell of "
+        "NAS-Bench-201; or a network: regnety_1.6gf, efficientnet_b0, resnet50, fbnetv3_g …",
     )
-    parser.add_argument("--setting", choices=("cifar", "imagenet"), help="stem and sizes")
-    parser.add_argument("--channels", type=int, help="channels of a genotype's network")
-    parser.add_argument("--layers", type=int, help="cells of a genotype's network")
-    parser.add_argument("--classes", type=int, help="number of classes")
-    parser.add_argument("--resolution", type=int, help="side of the image in pixels")
+    parser.add_argument("-o", "--output", type=Path, default=Path("."), help="directory")
+    parser.add_argument("--formats", nargs="+", default=["svg", "png"], help="by default svg png")
     parser.add_argument(
-        "--auxiliary", action="store_true", help="add the parameters of the auxiliary head"
+        "--resolution", type=int, help="side of the image in pixels, in a network's picture"
     )
-    parser.add_argument("--json", action="store_true")
     parsed = parser.parse_args(arguments)
-    import torch
+    from darts.models.registry import find_model
+    from genotypes import Genotype, load_genotype
 
-    from darts.costs.count import count
-    from darts.models.registry import create_network, family_of
-    from darts.models.staged_network import StagedNetwork
-    from darts.models.stages import StagesNetwork
+    # A FILE:NAME is a genotype's; other names may be those of networks.
+    found = load_genotype(parsed.model) if ":" in parsed.model else find_model(parsed.model)
+    if isinstance(found, Genotype):
+        from darts.report.draw import draw_genotype
 
-    with torch.device("meta"):
-        network = create_network(
-            parsed.model,
-            num_classes=parsed.classes,
-            channels=parsed.channels,
-            layers=parsed.layers,
-            stem=parsed.setting,
-            auxiliary=parsed.auxiliary,
-        )
-    resolution, made = parsed.resolution or network.resolution, network.description
-    counted = count(network, resolution, auxiliary=parsed.auxiliary)
-    table = {
-        "model": parsed.model,
-        "params": counted.params,
-        "macs": counted.macs,
-        "activations": counted.activations,
-        "resolution": resolution,
-    }
-    if isinstance(network, StagedNetwork):
-        closed = family_of(network.config).cost(
-            network.config, resolution=resolution, num_classes=made["num_classes"]
-        )
-        notes = closed.published
-    else:
-        table |= {"channels": made["channels"], "layers": made["layers"]}
-        table["auxiliary"] = parsed.auxiliary
-        notes = {"macs by the published rule": counted.published_macs}
-        if isinstance(network, StagesNetwork):
-            # NAS-Bench-201 also counts the additions of the classifier's biases.
-            table["flops"] = counted.macs + made["num_classes"]
-    if parsed.json:
-        print(json.dumps(table))
+        for path in draw_genotype(found, parsed.output, parsed.formats):
+            print(path)
+        print_hint(parsed.formats)
         return
-    print_table(
-        [
-            (name, f"{value:,}" if type(value) is int else str(value))
-            for name, value in {**table, **notes}.items()
-        ]
-    )
+    from darts.costs.network_drawing import draw_network
+
+    name = Path(parsed.model).stem if Path(parsed.model).is_file() else parsed.model
+    for path in draw_network(
+        name, found, parsed.output, parsed.formats, resolution=parsed.resolution
+    ):
+        print(path)
 
 
 def datasets_command(arguments: Sequence[str], prog: str) -> None:

@@ -151,9 +151,12 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
             "list the search spaces of cells, their sizes and supernets", "spaces:spaces_command"
         ),
         "methods": Command("list the search methods", "methods:methods_command", _METHODS),
-        "draw": Command("draw the cells of a genotype", "info:draw_command"),
+        "draw": Command(
+            "draw the cells of a genotype or the stages of a network", "info:draw_command"
+        ),
         "cost": Command(
-            "count a model's parameters, multiply-adds and activations", "info:cost_command"
+            "count parameters, multiply-adds and activations of models, and time them",
+            "cost:cost_command",
         ),
         "score": Command(
             "score networks without training them, beside their costs", "score:score_command"

@@ -75,6 +75,19 @@ def write_figure(figure: Figure, path: Path) -> Markup:
     return drawn
 
 
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write the figure as one file, SVG or PNG by the ending of `path`."""
+    if path.suffix == ".svg":
+        drawn = inline_svg(figure, path.stem)
+        with atomic_write(path) as stream:
+            stream.write(f'<?xml version="1.0" encoding="utf-8"?>\n{drawn}')
+        return
+    figure.set_facecolor(PAPER)
+    figure.set_dpi(_DPI)
+    with atomic_write(path, "wb") as stream:
+        FigureCanvasAgg(figure).print_png(stream)
+
+
 def write_plots(plots: Iterable[Plot], directory: Path) -> list[tuple[str, str, Markup]]:
     """Write each plot into `directory`; return (title, note, SVG element) of each."""
     return [(one.title, one.note, write_figure(one.figure, directory / one.name)) for one in plots]
