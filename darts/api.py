@@ -56,7 +56,9 @@ def search(**settings: Any) -> CellSearchResult:
         UserError: A setting, the data or the run directory is wrong, or the loss diverged.
         Interrupted: SIGINT or SIGTERM came; the checkpoint is written.
     """
-    options = options_from(ManySearchOptions, settings, search_overlay)
+    from darts.searching.fitting import fit_search
+
+    options = options_from(ManySearchOptions, settings, search_overlay, fit_search)
     options.check_choice()
     return run_search(options.search) if options.seeds is None else run_seeds(options)
 
@@ -113,8 +115,9 @@ def evaluate(**settings: Any) -> TrainingResult | RepeatedTraining:
         Interrupted: SIGINT or SIGTERM came; the checkpoint is written.
     """
     from darts.training.choice import plan_training
+    from darts.training.fitting import fit_training
 
-    options = options_from(ManyTrainingOptions, settings, training_overlay)
+    options = options_from(ManyTrainingOptions, settings, training_overlay, fit_training)
     options.check_repeats()
     if options.seeds is not None:
         return run_repeats(options)
@@ -204,8 +207,9 @@ def train_population(**settings: Any) -> Population:
     from darts.design_space.options import PopulationOptions, no_overlay
     from darts.design_space.stored_population import load_population
     from darts.design_space.train import train_missing
+    from darts.training.fitting import fit_training
 
-    options = options_from(PopulationOptions, settings, no_overlay)
+    options = options_from(PopulationOptions, settings, no_overlay, fit_training)
     train_missing(options)
     assert options.out is not None
     return load_population(options.out)
@@ -218,7 +222,9 @@ def compare(**settings: Any) -> FinishedComparison:
         UserError: A setting or the data are wrong, or too few networks could be trained.
         Interrupted: SIGINT or SIGTERM came; finished trainings are kept.
     """
-    return run_comparison(options_from(CompareOptions, settings, compare_overlay))
+    from darts.training.fitting import fit_training
+
+    return run_comparison(options_from(CompareOptions, settings, compare_overlay, fit_training))
 
 
 def run_comparison(options: CompareOptions) -> FinishedComparison:
@@ -270,6 +276,7 @@ def compare_recipes(
         UserError: A setting or the data are wrong, or too few trainings ended well.
         Interrupted: SIGINT or SIGTERM came; finished trainings are kept.
     """
+    from darts.compare.fitting import fit_study
     from darts.compare.recipe_options import RecipeStudyOptions, recipe_study_overlay
 
     texts = {
@@ -277,7 +284,7 @@ def compare_recipes(
         for name, words in (("cells", cells), ("recipes", recipes))
     }
     return run_recipe_study(
-        options_from(RecipeStudyOptions, {**texts, **settings}, recipe_study_overlay)
+        options_from(RecipeStudyOptions, {**texts, **settings}, recipe_study_overlay, fit_study)
     )
 
 

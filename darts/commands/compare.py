@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from darts.commands.shared import FIT_TRAINING, imported_fit
 from darts.compare.options import CompareOptions, compare_overlay
 from darts.errors import UserError
 from darts.run_files import RunFiles
@@ -30,7 +31,9 @@ def compare_command(arguments: Sequence[str], prog: str) -> None:
             f"{prog}: name one cell by --genotype, or add --recipes bench-suite to compare cells "
             "under several recipes."
         )
-    options = parse_options(CompareOptions, joined, prog=prog, overlay=compare_overlay)
+    options = parse_options(
+        CompareOptions, joined, prog=prog, overlay=compare_overlay, fit=FIT_TRAINING
+    )
     from darts import api
 
     compared = api.run_comparison(options)
@@ -43,7 +46,13 @@ def compare_command(arguments: Sequence[str], prog: str) -> None:
 def _compare_recipes(arguments: Sequence[str], prog: str) -> None:
     from darts.compare.recipe_options import RecipeStudyOptions, recipe_study_overlay
 
-    options = parse_options(RecipeStudyOptions, arguments, prog=prog, overlay=recipe_study_overlay)
+    options = parse_options(
+        RecipeStudyOptions,
+        arguments,
+        prog=prog,
+        overlay=recipe_study_overlay,
+        fit=imported_fit("darts.compare.fitting:fit_study"),
+    )
     options.check()
     from darts import api
 

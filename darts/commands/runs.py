@@ -7,10 +7,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from darts.commands.compare import asks_for_comparison, compare_command
-from darts.commands.shared import Arguments, by_all_processes, print_table
+from darts.commands.shared import (
+    FIT_TRAINING,
+    Arguments,
+    by_all_processes,
+    imported_fit,
+    print_table,
+)
 from darts.run_files import RunFiles
 from darts.settings.parsing import parse_options
 
+_FIT_SEARCH = imported_fit("darts.searching.fitting:fit_search")
 # Measured: docs/results.md.
 _SHORT_SEARCH = """\
 A single search is one draw: its cell may be no better than a random one of its cost. To choose
@@ -32,7 +39,9 @@ def search_command(arguments: Sequence[str], prog: str) -> None:
     from darts.searching.options import search_overlay
     from darts.sweeps.choice_options import ManySearchOptions
 
-    options = parse_options(ManySearchOptions, arguments, prog=prog, overlay=search_overlay)
+    options = parse_options(
+        ManySearchOptions, arguments, prog=prog, overlay=search_overlay, fit=_FIT_SEARCH
+    )
     options.check_choice()
     if options.seeds is not None:
         _print_choice(api.run_seeds(options))
@@ -101,7 +110,9 @@ def evaluate_command(arguments: Sequence[str], prog: str) -> None:
     from darts.sweeps.repeat_options import ManyTrainingOptions
     from darts.training.options import training_overlay
 
-    many = parse_options(ManyTrainingOptions, arguments, prog=prog, overlay=training_overlay)
+    many = parse_options(
+        ManyTrainingOptions, arguments, prog=prog, overlay=training_overlay, fit=FIT_TRAINING
+    )
     many.check_repeats()
     if many.seeds is not None:
         _train_many(many)

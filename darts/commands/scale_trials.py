@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from darts.commands.scale_arguments import add_coefficients, coefficients_of
-from darts.commands.shared import Arguments, print_table
+from darts.commands.shared import FIT_TRAINING, Arguments, print_table
 from darts.errors import UserError
 
 if TYPE_CHECKING:
@@ -163,6 +163,7 @@ def _prepare(
         [f"--{'genotype' if cells else 'model'}={parsed.model}", *rest],
         prog=prog,
         overlay=training_overlay,
+        fit=FIT_TRAINING,
     )
     if hold_out and not options.hold_out:
         raise UserError(

@@ -7,10 +7,12 @@ import functools
 import os
 import sys
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from typing import Any, NoReturn
 
 from darts.errors import UserError
 from darts.report.tables import aligned
+from darts.settings.origins import Fit
 from darts.settings.used_files import joined_names, use_files
 
 
@@ -44,6 +46,24 @@ class Arguments(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise UserError(f"{self.prog}: {message}")
+
+
+def imported_fit(where: str) -> Fit[Any]:
+    """A function that fits options to the data, imported on its first call: it needs torch.
+
+    Args:
+        where: "module:function", such as "darts.training.fitting:fit_training".
+    """
+
+    def fit(options: Any, origins: Any) -> Any:
+        module, _, function = where.partition(":")
+        return getattr(import_module(module), function)(options, origins)
+
+    return fit
+
+
+FIT_TRAINING = imported_fit("darts.training.fitting:fit_training")
+"""Fits the recipe of a training from scratch."""
 
 
 Handler = Callable[[Sequence[str], str], None]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from darts.commands.shared import Arguments, print_table
+from darts.commands.shared import FIT_TRAINING, Arguments, print_table
 from darts.errors import UserError
 
 if TYPE_CHECKING:
@@ -102,7 +102,9 @@ def space_train_command(arguments: Sequence[str], prog: str) -> None:
     from darts.design_space.options import PopulationOptions, no_overlay
     from darts.settings.parsing import parse_options
 
-    options = parse_options(PopulationOptions, arguments, prog=prog, overlay=no_overlay)
+    options = parse_options(
+        PopulationOptions, arguments, prog=prog, overlay=no_overlay, fit=FIT_TRAINING
+    )
     from darts.design_space.train import train_missing
 
     train_missing(options)

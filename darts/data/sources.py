@@ -61,7 +61,7 @@ def open_dataset(
     Raises:
         UserError: The data set is unknown, missing or faulty, or an option does not fit it.
     """
-    source, files = _apply_subset(_hold_out(options), options, seed, run, test)
+    source, files = _apply_subset(open_source(options), options, seed, run, test)
     if source.tested and distributed.is_main():
         for sentence in source.sentences(test):
             print(f"data: {sentence}", file=sys.stderr)

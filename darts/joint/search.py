@@ -24,6 +24,7 @@ from darts.joint.directory import (
     write_problem,
 )
 from darts.joint.evolution import Evolved, evolve_seeded
+from darts.joint.fitting import fitted_space
 from darts.joint.iterate import IterationOptions, IterationResult, iterate
 from darts.joint.networks.setting import NetworkSetting
 from darts.joint.options import JointOptions
@@ -44,6 +45,7 @@ from darts.models.registry import Model
 from darts.models.stems import choose_stem
 from darts.runs.directory import RunDirectory
 from darts.runs.interrupt import Interrupted
+from darts.settings.adapting import said
 from darts.settings.used_files import files_in_use, keep_files
 from darts.system.randomness import stream_seed
 from darts.training.trial import opened_dataset
@@ -86,6 +88,9 @@ def run_joint_search(options: JointOptions, model: Model | None) -> JointSearchR
     dataset = opened_dataset(options, None if options.executor == "in-process" else "cpu")
     if options.resume is None:
         space = find_joint_space(options.space)
+        space, notes = fitted_space(space, options.space, dataset.image_size)
+        if notes:
+            print(said(notes), file=sys.stderr)
         check_recipe_names(space)
         check_images(space, options, dataset)
         check_sizes(options)

@@ -11,12 +11,13 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar, get_type_hints
 
 import yaml
 
-from darts.errors import UserError
+from darts.errors import UserError, closest
 from darts.run_files import RunFiles
 from darts.settings.options import (
     LoopOptions,
@@ -25,6 +26,7 @@ from darts.settings.options import (
     names_of,
     tagged,
 )
+from darts.settings.origins import Fit, Origins, implied_origins
 from darts.settings.recipes import config_path
 from darts.settings.used_files import (
     check_same_files,
@@ -45,10 +47,18 @@ def parse_options(
     *,
     prog: str,
     overlay: Overlay,
+    fit: Fit[Options] | None = None,
 ) -> Options:
     """The options that a command's arguments stand for; files of `--use` are run.
 
     Prints and exits for `--help` and `--print-config`.
+
+    Args:
+        cls: The options of the command.
+        arguments: What follows the command's name.
+        prog: The command, for messages.
+        overlay: Defaults that follow from other settings.
+        fit: Fits what the user did not set to the data. A resumed run is not fitted again.
 
     Raises:
         UserError: An argument is wrong, or the file of `--config` or the run of `--resume`.
@@ -69,8 +79,13 @@ def parse_options(
             f"name it: add --use {known['use']}."
         )
     parser = _parser(cls, prog)
-    parser.set_defaults(dict(overlay(known)))
-    return build(cls, parser.parse_args(arguments).as_dict())
+    implied = dict(overlay(known))
+    parser.set_defaults(implied)
+    options = build(cls, parser.parse_args(arguments).as_dict())
+    if fit is None:
+        return options
+    users = _users(cls, first, plain)
+    return fit(options, Origins(users, _implied(implied, known, users, overlay)))
 
 
 def given_settings(
@@ -93,7 +108,38 @@ def given_settings(
     return {name: value for name, value in values.items() if name in names_of(cls)}
 
 
-def options_from(cls: type[Options], settings: Mapping[str, Any], overlay: Overlay) -> Options:
+def _users(cls: type[PlaceOptions], parser: Any, arguments: Sequence[str]) -> dict[str, str]:
+    """Where the user set each value that the arguments or their recipe name."""
+    flags = {_name(one) for one in arguments if one.startswith("--")}
+    files = [value for flag, value in pairwise(arguments) if flag == "--config"]
+    named = parser.parse_args(list(arguments), defaults=False).as_dict()
+    place = f"in {files[-1]}" if files else "by the caller"
+    return {
+        name: "on the command line" if name in flags else place
+        for name in names_of(cls)
+        if name in named
+    }
+
+
+def _implied(
+    implied: Mapping[str, Any],
+    known: Mapping[str, Any],
+    users: Mapping[str, str],
+    overlay: Overlay,
+) -> dict[str, str]:
+    """What set each value that the user did not set: the preset or the recipe."""
+    preset = known.get("preset")
+    plain = overlay({**known, "preset": "paper"}) if preset not in (None, "paper") else implied
+    found = implied_origins(implied, plain, preset)
+    return {name: one for name, one in found.items() if name not in users}
+
+
+def options_from(
+    cls: type[Options],
+    settings: Mapping[str, Any],
+    overlay: Overlay,
+    fit: Fit[Options] | None = None,
+) -> Options:
     """The same from Python: keyword settings over the overlay over the defaults.
 
     Raises:
@@ -103,7 +149,10 @@ def options_from(cls: type[Options], settings: Mapping[str, Any], overlay: Overl
     settings = dict(settings)
     unknown = sorted(set(settings).difference(names))
     if unknown:
-        raise UserError(f"Unknown setting {', '.join(unknown)}; there are: {', '.join(names)}.")
+        raise UserError(
+            f"Unknown setting {', '.join(unknown)}.{_hints(unknown, names)} "
+            f"There are {len(names)} settings: help({cls.__module__}.{cls.__name__}) lists them."
+        )
     if "use" in settings:
         settings["use"] = joined_names(settings["use"])
     if settings.get("resume"):
@@ -112,7 +161,16 @@ def options_from(cls: type[Options], settings: Mapping[str, Any], overlay: Overl
     # Checked before the overlay looks at them, and with it afterwards.
     _checked(cls, settings, "settings")
     known = {**_checker(cls).get_defaults().as_dict(), **settings}  # type: ignore[arg-type]
-    return _checked(cls, {**overlay(known), **settings}, "settings")
+    implied = overlay(known)
+    options = _checked(cls, {**implied, **settings}, "settings")
+    if fit is None:
+        return options
+    users = dict.fromkeys(settings, "by the caller")
+    return fit(options, Origins(users, _implied(implied, known, users, overlay)))
+
+
+def _hints(unknown: Sequence[str], names: Sequence[str]) -> str:
+    return "".join(closest(name, names) for name in unknown)
 
 
 def build(cls: type[Options], values: Mapping[str, Any]) -> Options:

@@ -12,6 +12,7 @@ from darts.errors import UserError
 from darts.searching.checks import check_search
 from darts.searching.options import SearchOptions, search_overlay
 from darts.settings.options import IntervalOptions, names_of, tagged
+from darts.settings.origins import Fit
 from darts.settings.parsing import options_from
 from darts.sweeps.options import SweepOptions, value_text
 
@@ -65,11 +66,17 @@ def configurations(options: SweepOptions) -> tuple[Configuration, ...]:
     )
 
 
-def planned_searches(options: SweepOptions) -> dict[Configuration, SearchOptions]:
+def planned_searches(
+    options: SweepOptions, fit: Fit[SearchOptions] | None = None
+) -> dict[Configuration, SearchOptions]:
     """The settings of each configuration's searches, with the first seed.
 
     The grid overrides settings of one method, these override common ones, and all override what
     method, space, data set and preset imply.
+
+    Args:
+        options: The sweep.
+        fit: Fits what no setting of the sweep says to the data, which must then be here.
 
     Raises:
         UserError: Settings cannot work; the message names the configuration.
@@ -85,7 +92,8 @@ def planned_searches(options: SweepOptions) -> dict[Configuration, SearchOptions
     for one in configurations(options):
         given = {**options.settings, **options.own.get(one.method, {}), **one.changes}
         try:
-            search = options_from(SearchOptions, {**given, "method": one.method}, search_overlay)
+            own = {**given, "method": one.method}
+            search = options_from(SearchOptions, own, search_overlay, fit)
             search = replace(search, seed=options.seeds[0])
             check_search(search)
         except UserError as error:

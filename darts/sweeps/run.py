@@ -10,6 +10,7 @@ from typing import Any
 
 from darts.errors import UserError
 from darts.judging.short_training import ShortTraining
+from darts.searching.fitting import fit_search
 from darts.searching.options import SearchOptions
 from darts.searching.spaces import searched_space
 from darts.searching.trial import place_of_trials, search_trial, settings_of_trial
@@ -51,7 +52,7 @@ def search_missing(options: SweepOptions) -> dict[Status, int]:
             experiment or is in use, or the executor does not start.
         TrialsInterrupted: SIGINT or SIGTERM came; the same call continues.
     """
-    searches = planned_searches(options)
+    searches = planned_searches(options, fit_search)
     check_judge(options, searches)
     find_executor(options.executor)
     first = next(iter(searches.values()))
