@@ -1,5 +1,6 @@
 """`--help` answers at once because it loads no heavy library."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,20 @@ COMMANDS = [
     ["search.py"],
     ["evaluate.py"],
 ]
+
+
+def test_files_in_the_working_directory_hide_no_package(tmp_path: Path) -> None:
+    for name in ("genotypes", "cells", "ops"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('imported')")
+    done = subprocess.run(
+        [sys.executable, "-m", "darts", "genotypes"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "pcdarts_cifar10" in done.stdout, done.stderr
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)

@@ -13,7 +13,8 @@ from darts.errors import UserError
 from darts.models.features import FeatureMaps
 from darts.models.registry import Model, create_network, find_model, model_from_description
 from darts.models.stems import choose_stem
-from darts.training.pretrained import load_pretrained, trained_state
+from darts.models.weights.foreign import ForeignWeights, read_foreign
+from darts.training.pretrained import is_run, load_pretrained, load_weights, trained_state
 from genotypes import Genotype, load_genotype
 
 # Statistics of ImageNet, for a backbone that was not pretrained.
@@ -50,6 +51,8 @@ def create_backbone(
     """
     if options.pretrained is None:
         return Backbone(_create(options, backbone_model(options), {}, generator))
+    if not is_run(options.pretrained):
+        return _foreign_backbone(options, read_foreign(options.pretrained), generator)
     state = trained_state(options.pretrained)
     named = options.genotype is not None or options.model is not None
     model = backbone_model(options) if named else model_from_description(state["description"])
@@ -57,6 +60,25 @@ def create_backbone(
     load_pretrained(maps, options.pretrained)
     print(f"loaded the weights of the backbone from {options.pretrained}", file=sys.stderr)
     return Backbone(maps, tuple(state["data"]["mean"]), tuple(state["data"]["std"]))
+
+
+def _foreign_backbone(
+    options: DetectionOptions, foreign: ForeignWeights, generator: torch.Generator | None
+) -> Backbone:
+    """A backbone with the weights of another program."""
+    named = options.genotype is not None or options.model is not None
+    model: Model = backbone_model(options) if named else foreign.config()
+    sizes: dict[str, Any] = {}
+    if isinstance(model, Genotype):
+        sizes = foreign.cell_sizes()
+    else:
+        model = foreign.adapted(model)
+        sizes = {"stem": model.setting}
+    maps = _create(options, model, sizes, generator)
+    origin = load_weights(maps, foreign.file.path, None, None)
+    print(origin.sentence(), file=sys.stderr)
+    mean, std = foreign.normalisation or (MEAN, STD)
+    return Backbone(maps, mean, std)
 
 
 def backbone_model(options: DetectionOptions) -> Model:

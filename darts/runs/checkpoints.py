@@ -130,6 +130,21 @@ def load_checkpoint_file(path: Path | str, required: Iterable[str] = ()) -> dict
         raise UserError(f"{path} {reason}. Give a checkpoint.pt or a run directory.") from None
 
 
+def is_checkpoint(path: Path | str) -> bool:
+    """Whether a file is a checkpoint of this toolkit, by its end; a damaged one may be, too.
+
+    >>> is_checkpoint("no-such-file.pt")
+    False
+    """
+    length = len(_MARK) + hashlib.sha256().digest_size
+    try:
+        with Path(path).open("rb") as stream:
+            stream.seek(-length, os.SEEK_END)
+            return stream.read(len(_MARK)) == _MARK
+    except (OSError, ValueError):  # Missing, or shorter than that.
+        return False
+
+
 def _files(directory: Path | str) -> tuple[Path, Path]:
     files = RunFiles(Path(directory))
     return files.checkpoint, files.previous_checkpoint

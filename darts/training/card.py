@@ -12,6 +12,7 @@ from darts.models.registry import Model
 from darts.report.style import cell_title
 from darts.training.network import create_trainee
 from darts.training.options import TrainingOptions
+from darts.training.pretrained import described_origin
 from genotypes import Genotype
 
 
@@ -40,6 +41,9 @@ def network_card(options: TrainingOptions, model: Model) -> str:
     else:
         rows.append(("multiply-adds", f"{cost.macs:,}"))
     rows.append(("activations", f"{cost.activations:,}"))
+    if options.pretrained is not None and options.resume is None:
+        origin = described_origin(options.pretrained, options.pretrained_as)
+        rows.append(("weights", f"{origin.file}: {origin.of}, SHA-256 {origin.sha256}"))
     rows.append(("for", f"images of {size}x{size} pixels, {classes:,} classes"))
     lines = [f"{name:15} {value}" for name, value in rows]
     if isinstance(model, Genotype):

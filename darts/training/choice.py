@@ -6,8 +6,10 @@ from dataclasses import dataclass, replace
 
 from darts.errors import UserError
 from darts.models.registry import Model, find_model, model_from_description
+from darts.models.staged_config import StagedConfig
+from darts.models.weights.foreign import ForeignWeights, read_foreign
 from darts.training.options import TrainingOptions
-from darts.training.pretrained import trained_state
+from darts.training.pretrained import is_run, trained_state
 from genotypes import Genotype, load_genotype
 
 
@@ -42,10 +44,16 @@ def plan_training(options: TrainingOptions) -> TrainingPlan:
         return TrainingPlan(model_from_description(description), options)
     if options.genotype is not None and options.model is not None:
         raise UserError("--genotype and --model: one network is trained; give one of the two.")
+    model: Model | None = None
     if options.model is not None:
-        return TrainingPlan(find_model(options.model), options)
-    if options.genotype is not None:
-        return TrainingPlan(load_genotype(options.genotype), options)
+        model = find_model(options.model)
+    elif options.genotype is not None:
+        model = load_genotype(options.genotype)
+    if options.pretrained is not None and not is_run(options.pretrained):
+        foreign = read_foreign(options.pretrained, options.pretrained_as)
+        return _plan_of_foreign(options, foreign, model)
+    if model is not None:
+        return TrainingPlan(model, options)
     if options.pretrained is not None:
         return _plan_of_pretrained(options, options.pretrained)
     raise UserError(
@@ -62,3 +70,22 @@ def _plan_of_pretrained(options: TrainingOptions, checkpoint: str) -> TrainingPl
         return TrainingPlan(model, replace(options, stem=model.setting))
     sizes = {name: description[name] for name in ("channels", "layers", "stem")}
     return TrainingPlan(model, replace(options, **sizes))
+
+
+def _plan_of_foreign(
+    options: TrainingOptions, foreign: ForeignWeights, model: Model | None
+) -> TrainingPlan:
+    """The network of another program's weights, or `model` with what these weights need.
+
+    Sizes and the stem are those of the file, where the options leave them open.
+    """
+    model = foreign.config() if model is None else model
+    if isinstance(model, StagedConfig):
+        model = foreign.adapted(model)
+        stem = model.setting if options.stem == "auto" else options.stem
+        return TrainingPlan(model, replace(options, stem=stem))
+    sizes = foreign.cell_sizes()
+    open_ones = {
+        name: value for name, value in sizes.items() if getattr(options, name) in (None, "auto")
+    }
+    return TrainingPlan(model, replace(options, **open_ones))

@@ -15,7 +15,7 @@ from darts.models.stems import choose_stem
 from darts.system import distributed
 from darts.system.device import dtype_of
 from darts.training.options import TrainingOptions
-from darts.training.pretrained import load_pretrained
+from darts.training.pretrained import Origin, load_weights
 from genotypes import Genotype
 from ops.chains import prepare_chains
 from ops.sync_norm import synchronise_norms
@@ -55,19 +55,17 @@ def prepare_trainee(
     dataset: Dataset,
     device: torch.device,
     generator: torch.Generator,
-) -> Classifier:
-    """The network on its device, with pretrained weights if `options` name some.
+) -> tuple[Classifier, Origin | None]:
+    """The network on its device, with pretrained weights if `options` name some, and their origin.
 
     Raises:
         UserError: The network does not fit the images, the options or the pretrained weights.
     """
     network = create_trainee(options, model, dataset.num_classes, dataset.image_size, generator)
+    origin = None
     if options.pretrained is not None and options.resume is None:
-        left = load_pretrained(network, options.pretrained, dataset.classes)
-        print(
-            f"weights of {options.pretrained} loaded, but for {', '.join(left) or 'none'}",
-            file=sys.stderr,
-        )
+        origin = load_weights(network, options.pretrained, dataset.classes, options.pretrained_as)
+        print(origin.sentence(), file=sys.stderr)
     if options.recompute_cells:
         if not isinstance(model, Genotype):
             raise UserError("--recompute-cells: only networks of genotypes have cells.")
@@ -79,4 +77,4 @@ def prepare_trainee(
         prepare_chains(dtype_of(options.precision))  # Compile now, not within the first step.
     if options.dropout is not None:
         network.dropout = options.dropout
-    return network
+    return network, origin

@@ -60,10 +60,15 @@ class PretrainedOptions:
     Args:
         pretrained: Start from the weights of another run: its directory or checkpoint. The
             classifier is loaded only if the classes are the same. Without --genotype or --model,
-            that run's network is used.
+            that run's network is used. Or a .pth, .pt or .safetensors file of torchvision's or
+            timm's RegNets, ResNets, EfficientNets and FBNetV3, or of the authors of DARTS and
+            PC-DARTS (with --genotype).
+        pretrained_as: Name of the network of --pretrained in timm, if the file does not tell:
+            tf_efficientnet_b0 and efficientnet_b0 have the same tensors but other padding.
     """
 
     pretrained: str | None = None
+    pretrained_as: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,7 +154,7 @@ class CheckpointOptions:
 
     Args:
         checkpoint: Trained weights to test with --test-only: a checkpoint or a run directory.
-        test_only: Only test the network in --checkpoint.
+        test_only: Only test the network in --checkpoint, or the file in --pretrained.
         averaged: With --test-only, test the moving average of the weights.
     """
 

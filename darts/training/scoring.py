@@ -16,8 +16,10 @@ from darts.runs.evaluation import tallied
 from darts.system import distributed
 from darts.system.device import dtype_of, precision_context, resolve_device
 from darts.targets.scores import Scores
+from darts.training.network import prepare_trainee
 from darts.training.options import TrainingOptions
 from darts.training.predict import load_trained
+from darts.training.pretrained import is_run, with_normalisation
 
 
 def score(
@@ -55,9 +57,14 @@ def score_checkpoint(options: TrainingOptions) -> Scores:
     Raises:
         UserError: There is no such checkpoint, or it does not fit the data set.
     """
-    if options.checkpoint is None:
-        raise UserError("--test-only needs --checkpoint: a checkpoint.pt or a run directory.")
     device = resolve_device(options.device, distributed.local_rank())
+    if options.checkpoint is None and options.pretrained is not None:
+        return _score_pretrained(options, options.pretrained, device)
+    if options.checkpoint is None:
+        raise UserError(
+            "--test-only needs --checkpoint: a checkpoint.pt or a run directory; or --pretrained "
+            "with a file of weights."
+        )
     trained = load_trained(options.checkpoint, device, averaged=options.averaged)
     # The network's own image size and channel statistics, as in its training.
     card = trained.card
@@ -77,6 +84,42 @@ def score_checkpoint(options: TrainingOptions) -> Scores:
     dataset = replace(dataset, mean=tuple(card["mean"]), std=tuple(card["std"]))
     return score(
         trained.network,
+        dataset,
+        batch_size=options.batch_size,
+        device=device,
+        precision=options.precision,
+    )
+
+
+def _score_pretrained(options: TrainingOptions, file: str, device: torch.device) -> Scores:
+    """Test the network of another program's file of weights.
+
+    Raises:
+        UserError: The file has another number of classes than the data set.
+    """
+    from darts.training.choice import plan_training
+
+    if is_run(file):
+        raise UserError(f"--test-only --pretrained {file}: this is a run; use --checkpoint.")
+    plan = plan_training(options)
+    options = plan.options
+    dataset = with_normalisation(
+        open_dataset(options, options.seed, device), file, None, options.pretrained_as
+    )
+    network, origin = prepare_trainee(
+        replace(options, auxiliary=False),
+        plan.model,
+        dataset,
+        device,
+        torch.Generator().manual_seed(0),
+    )
+    if origin is not None and any(name.startswith("classifier.") for name in origin.left):
+        raise UserError(
+            f"--test-only: the network of {file} has other classes than the "
+            f"{dataset.num_classes} of {options.dataset}. Train it on them first."
+        )
+    return score(
+        network,
         dataset,
         batch_size=options.batch_size,
         device=device,

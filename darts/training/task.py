@@ -43,6 +43,7 @@ from darts.training.mixing import draw_share, mix
 from darts.training.network import prepare_trainee
 from darts.training.objective import Objective
 from darts.training.options import TrainingOptions, check_recipe
+from darts.training.pretrained import with_normalisation
 from darts.training.scoring import score
 from genotypes import Genotype, save_genotype
 from ops.regularize import PartGenerator
@@ -95,9 +96,10 @@ class TrainingTask:
         self.device, self.streams = prepare_task(options, TRAINING_STREAMS)
         self.epochs, self.images_per_step = options.epochs, options.batch_size
         self.dataset = self._opened(options) if dataset is None else dataset
-        self.network = prepare_trainee(
+        self.network, origin = prepare_trainee(
             options, model, self.dataset, self.device, self.streams["weights"]
         )
+        self.origin = None if origin is None else origin.as_dict()
         self.target, self.teacher = self.dataset.target, self._teacher(options)
         self.objective = Objective(
             label_smoothing=options.label_smoothing,
@@ -129,7 +131,8 @@ class TrainingTask:
 
     def _opened(self, options: TrainingOptions) -> Dataset:
         with distributed.one_first():
-            return open_dataset(options, options.seed, self.device, run=options.resume)
+            opened = open_dataset(options, options.seed, self.device, run=options.resume)
+        return with_normalisation(opened, options.pretrained, options.resume, options.pretrained_as)
 
     def _teacher(self, options: TrainingOptions) -> Teacher | None:
         if options.teacher is None:
@@ -280,6 +283,7 @@ class TrainingTask:
         return {
             **{part: getattr(self, part).state_dict() for part in self._PARTS},
             **average,
+            **({} if self.origin is None else {"pretrained": self.origin}),
             "teacher": None if self.teacher is None else self.teacher.digest,
             # `--test-only` and `predict` rebuild the network from these two alone.
             "description": self.network.description,
@@ -291,6 +295,7 @@ class TrainingTask:
             self.average.module.load_state_dict(state["average"])
         if self.teacher is not None:
             self.teacher.check_same(state["teacher"])
+        self.origin = state.get("pretrained")
         for part in self._PARTS:
             if part == "optimiser":
                 restore(self.optimiser, state[part])
@@ -357,6 +362,7 @@ def train_network(
         {
             ("genotype" if isinstance(model, Genotype) else "model"): model.as_dict(),
             "epoch": task.epochs,
+            **({} if task.origin is None else {"pretrained": task.origin}),
             **task.figures(),
             "test_images": len(task.dataset.test),
             "test_classes": class_rows(task.scores),

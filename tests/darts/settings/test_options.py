@@ -35,10 +35,11 @@ DATA = {"half", "test_part", "task", "path_column", "label_columns", "part_colum
 
 ADDED = {
     # Executor options are the same wherever trials run.
-    "joint search": {"cpus_per_trial", "use", *DATA, *names_of(BalanceOptions)},
+    "joint search": {"cpus_per_trial", "use", "pretrained_as", *DATA, *names_of(BalanceOptions)},
     "evaluate": {
         *names_of(RepeatOptions, ExecutorOptions, BalanceOptions),
         "use",
+        "pretrained_as",
         *DATA,
     },
     "compare": {"use", *DATA, *names_of(BalanceOptions)},

@@ -1,0 +1,1 @@
+"""Weights that other programs have trained, in the networks of this toolkit."""
