@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import statistics
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -18,6 +19,7 @@ import torch
 from darts.costs.count import count
 from darts.data.dataset import Dataset
 from darts.models.registry import Model
+from darts.runs.checkpoints import save_checkpoint
 from darts.searching.options import SearchOptions
 from darts.searching.task import SearchTask
 from darts.system.device import peak_memory, synchronise
@@ -39,12 +41,16 @@ class TrainingRate:
         macs: Its multiply-adds for one image.
         image_seconds: Seconds of a training step for one image.
         memory: Largest memory in use so far, in bytes.
+        setup_seconds: Seconds that opening the data and building the network took.
+        closing_seconds: Seconds that the end of an epoch takes: its checkpoint.
     """
 
     family: str
     macs: int
     image_seconds: float
     memory: int = 0
+    setup_seconds: float = 0.0
+    closing_seconds: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +64,7 @@ class SearchRate:
         backend: What computes the cells.
         closing_seconds: Seconds that the end of an epoch takes.
         memory: Largest memory in use so far, in bytes.
+        setup_seconds: Seconds that opening the data and building the supernet took.
     """
 
     weight_seconds: float
@@ -66,6 +73,7 @@ class SearchRate:
     backend: str
     closing_seconds: float = 0.0
     memory: int = 0
+    setup_seconds: float = 0.0
 
     def seconds(self, epochs: int, warmup: int) -> float:
         """Seconds of a search of so many epochs.
@@ -84,6 +92,7 @@ def measure_training(
     family: str,
     *,
     seconds: float = 1.5,
+    closing: bool = False,
     clock: Clock = time.perf_counter,
 ) -> TrainingRate:
     """Time training steps of a network, after one step that compiles and allocates.
@@ -94,12 +103,15 @@ def measure_training(
         dataset: The images.
         family: The kind of the network.
         seconds: No further step begins after so long, once three were timed.
+        closing: Also time a checkpoint, which is written to a temporary directory.
         clock: Returns seconds.
 
     Raises:
         UserError: The network cannot take the images.
     """
+    begun = clock()
     task = TrainingTask(options, model, dataset)
+    setup = clock() - begun
     task.begin_epoch(0)
     took = _timed(task.step, task.device, seconds, clock)
     return TrainingRate(
@@ -107,18 +119,32 @@ def measure_training(
         macs=count(task.network, dataset.image_size).macs,
         image_seconds=took / options.batch_size,
         memory=peak_memory(task.device),
+        setup_seconds=setup,
+        closing_seconds=_checkpoint_seconds(task.state_dict, clock) if closing else 0.0,
     )
 
 
 def measure_search(
-    options: SearchOptions, *, seconds: float = 3.0, clock: Clock = time.perf_counter
+    options: SearchOptions,
+    *,
+    seconds: float = 3.0,
+    closing: bool = False,
+    clock: Clock = time.perf_counter,
 ) -> SearchRate:
-    """Time steps of a search before and after its warm-up; no file is written.
+    """Time steps of a search before and after its warm-up.
+
+    Args:
+        options: The settings of the search.
+        seconds: No further step begins after so long, once a few were timed.
+        closing: Also time a checkpoint, which is written to a temporary directory.
+        clock: Returns seconds.
 
     Raises:
         UserError: A setting or the data are wrong.
     """
+    begun = clock()
     task = SearchTask(options)
+    setup = clock() - begun
     task.begin_epoch(0)
     weights = _timed(task.step, task.device, seconds / 2, clock)
     both = weights
@@ -131,7 +157,19 @@ def measure_search(
         steps=task.steps_per_epoch,
         backend=task.options.backend,
         memory=peak_memory(task.device),
+        setup_seconds=setup,
+        closing_seconds=_checkpoint_seconds(task.state_dict, clock) if closing else 0.0,
     )
+
+
+def _checkpoint_seconds(state: Callable[[], dict[str, Any]], clock: Clock) -> float:
+    """Seconds of writing a checkpoint, the second of two."""
+    with tempfile.TemporaryDirectory() as folder:
+        for _ in range(2):
+            begun = clock()
+            save_checkpoint({"step": 1, "task": state()}, folder)
+            took = clock() - begun
+    return took
 
 
 def _timed(step: Callable[[], Any], device: torch.device, seconds: float, clock: Clock) -> float:

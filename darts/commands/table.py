@@ -135,6 +135,10 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "fit": Command(
             "find and train a network for your images within a time budget", "fit:fit_command"
         ),
+        "advise": Command(
+            "settings, expected time and memory for your images on this machine",
+            "advise:advise_command",
+        ),
         "compare": Command(
             "compare a genotype with populations of networks of equal cost",
             "compare:compare_command",

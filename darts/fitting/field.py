@@ -56,7 +56,8 @@ class Entrant:
         macs: Multiply-adds for one image.
         params: Parameters.
         latency: Seconds for one image on this machine.
-        pretrained: File with its first weights.
+        pretrained: File or run with its first weights.
+        stem: Its stem, where that is not the usual one for the images.
     """
 
     name: str
@@ -68,12 +69,14 @@ class Entrant:
     params: int
     latency: float
     pretrained: str | None = None
+    stem: str | None = None
 
     @property
     def recipe(self) -> dict[str, Any]:
         """The settings of a training that belong to this network."""
         found: dict[str, Any] = {"channels": self.channels, "layers": self.layers}
-        return found if self.pretrained is None else {**found, "pretrained": self.pretrained}
+        more = {"pretrained": self.pretrained, "stem": self.stem}
+        return found | {name: value for name, value in more.items() if value is not None}
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values."""

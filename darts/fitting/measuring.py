@@ -11,8 +11,6 @@ import time
 from contextlib import suppress
 from dataclasses import replace
 
-import torch
-
 from darts.advising.looking import DataSummary
 from darts.advising.machine import (
     Rates,
@@ -21,8 +19,8 @@ from darts.advising.machine import (
     measure_search,
     measure_training,
 )
+from darts.advising.probe import PROBE_BATCH, PROBE_SIZE, probed_speed
 from darts.advising.rules import affordable_macs, own_size, photograph_size
-from darts.data.dataset import Dataset, ImageTensor
 from darts.errors import UserError
 from darts.fitting.options import FitOptions
 from darts.fitting.plan import EVERY, Machine
@@ -41,7 +39,6 @@ MODELS = {"cells": "darts_v2", "regnet": "regnetx_200mf", "efficientnet": "effic
 _FINAL_SHARE = 0.4
 # Seconds that one step of a measured network may take.
 _STEP = 0.8
-_PROBE_SIZE, _PROBE_BATCH = 96, 8
 
 
 def measure_machine(options: FitOptions, summary: DataSummary) -> Machine:
@@ -91,28 +88,9 @@ def _image_size(options: FitOptions, summary: DataSummary, seconds: float) -> in
     own = own_size(summary.size, summary.sides[1])
     if own is not None:
         return own
-    pixels = torch.randint(0, 256, (4 * _PROBE_BATCH, 3, _PROBE_SIZE, _PROBE_SIZE))
-    labels = torch.arange(len(pixels)) % 2
-    images = ImageTensor(pixels.to(torch.uint8), labels)
-    dataset = Dataset(
-        name="probe",
-        classes=("a", "b"),
-        image_size=_PROBE_SIZE,
-        stored_size=_PROBE_SIZE,
-        mean=(0.5, 0.5, 0.5),
-        std=(0.25, 0.25, 0.25),
-        measured=True,
-        flip=False,
-        train=images,
-        test=images,
-    )
-    recipe = replace(fit_recipe(options, summary, _PROBE_SIZE, _PROBE_BATCH), augment="none")
-    rate = measure_training(
-        recipe, find_model(MODELS["regnet"]), dataset, "regnet", seconds=seconds
-    )
-    affordable = affordable_macs(
-        summary.train_images, _FINAL_SHARE * options.budget, rate.macs / rate.image_seconds
-    )
+    recipe = fit_recipe(options, summary, PROBE_SIZE, PROBE_BATCH)
+    speed = probed_speed(recipe, seconds)
+    affordable = affordable_macs(summary.train_images, _FINAL_SHARE * options.budget, speed)
     return photograph_size(summary.sides[1], affordable)
 
 

@@ -5,60 +5,17 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from dataclasses import fields, replace
-from typing import Any
 
+from darts.advising.command_lines import repeat_search, repeat_training
 from darts.fitting.field import Entrant
 from darts.fitting.files import FitFiles
 from darts.fitting.halving import training_key
 from darts.fitting.options import FitOptions
 from darts.fitting.plan import Plan
 from darts.fitting.recipe import for_epochs
-from darts.searching.options import SearchOptions, search_overlay
-from darts.settings.parsing import options_from
+from darts.searching.options import SearchOptions
 from darts.system.randomness import stream_seed
-from darts.training.options import TrainingOptions, training_overlay
-
-_NOT_REPEATED = ("resume", "run_dir", "log_every")
-
-
-def repeat_training(options: TrainingOptions) -> str:
-    """The command of a training.
-
-    >>> repeat_training(TrainingOptions(model="resnet50", dataset="digits", epochs=3))
-    'python evaluate.py --dataset digits --epochs 3 --model resnet50'
-    """
-    named = {name: getattr(options, name) for name in ("genotype", "model", "dataset")}
-    usual = options_from(TrainingOptions, named, training_overlay)
-    return " ".join(["python evaluate.py", *_flags(options, usual, tuple(named))])
-
-
-def repeat_search(options: SearchOptions) -> str:
-    """The command of a search.
-
-    >>> repeat_search(SearchOptions(dataset="digits", k=2))
-    'python search.py --dataset digits --k 2'
-    """
-    named = {"dataset": options.dataset, "method": options.method}
-    usual = options_from(SearchOptions, named, search_overlay)
-    return " ".join(["python search.py", *_flags(options, usual, ("dataset",))])
-
-
-def _flags(options: Any, usual: Any, always: Sequence[str]) -> list[str]:
-    """The flags of what differs from the usual settings."""
-    found: list[str] = []
-    for one in fields(options):
-        value = getattr(options, one.name)
-        if one.name in _NOT_REPEATED or value is None:
-            continue
-        if value == getattr(usual, one.name) and one.name not in always:
-            continue
-        flag = one.name.replace("_", "-")
-        if isinstance(value, bool) and one.type == "bool":
-            found.append(f"--{flag}" if value else f"--no-{flag}")
-        else:
-            text = str(value).lower() if isinstance(value, bool) else str(value)
-            found.append(f"--{flag} {shlex.quote(text)}")
-    return found
+from darts.training.options import TrainingOptions
 
 
 def steps_of(

@@ -35,6 +35,7 @@ from darts.fitting.plan_words import plan_text
 from darts.fitting.planning import make_plan
 from darts.fitting.recipe import data_options, fit_recipe, for_epochs
 from darts.fitting.spending import Spending
+from darts.fitting.trained import trained_entrant
 from darts.models.image_spec import ImageSpec
 from darts.models.registry import model_from_description, save_model
 from darts.run_files import RunFiles
@@ -185,7 +186,7 @@ class _Fit:
         decisions = Decisions(self.files.decisions)
         with TrialStore(self.files.path / TRIALS_FILE) as store:
             cells = self._search(plan, recipe, store, spending)
-            field = self._field(plan, cells)
+            field = self._field(plan, recipe, cells)
             race = Race(
                 store=store,
                 decisions=decisions,
@@ -271,14 +272,20 @@ class _Fit:
         work = FitTrial(str(self.files.path), place, FieldTraining(recipe, plan.every))
         run_trials(store, work, title=title, objective=objective)
 
-    def _field(self, plan: Plan, cells: Mapping[int, Genotype]) -> list[Entrant]:
+    def _field(
+        self, plan: Plan, recipe: TrainingOptions, cells: Mapping[int, Genotype]
+    ) -> list[Entrant]:
         images = ImageSpec.of(plan.image_size, len(self.summary.classes))
         ceilings = Ceilings(macs=plan.ceiling, latency=self.options.latency_ceiling)
         latency = self.tools.latency or latency_here(_device(self.options.device))
 
         def made() -> list[dict[str, Any]]:
             field = make_field(plan.field, cells, images, ceilings, self.options.seed, latency)
-            return [one.as_dict() for one in field]
+            trained = [
+                trained_entrant(path, recipe, images, ceilings, latency)
+                for path in self.options.pretrained
+            ]
+            return [one.as_dict() for one in (*trained, *field)]
 
         return read_field(kept(self.files.field, made))
 

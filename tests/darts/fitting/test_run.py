@@ -16,7 +16,7 @@ import darts
 from darts.data import sources
 from darts.errors import UserError
 from darts.fitting import run
-from darts.fitting.field import RANDOM, ZOO
+from darts.fitting.field import PRETRAINED, RANDOM, ZOO
 from darts.fitting.files import FitFiles
 from darts.fitting.page import _steps
 from darts.fitting.plan import Field, PlannedRung
@@ -197,6 +197,21 @@ def test_an_interrupt_is_one_sentence(tiny, instruments, monkeypatch):
 def test_a_ceiling_that_nothing_meets_is_refused(tiny, instruments):
     with pytest.raises(UserError, match=r"below the ceilings, .* and 1us"):
         carry_out(tiny(max_latency="1us"), instruments)
+
+
+def test_a_trained_network_joins_the_field(finished, instruments, tmp_path):
+    options, _ = finished
+    trained = str(FitFiles(options.directory).final)
+    again = replace(options, pretrained=(trained,), out=str(tmp_path / "again"))
+    outcome = carry_out(again, instruments)
+    (found,) = (one for one in outcome.field if one.kind == PRETRAINED)
+    assert found.macs == outcome.final["macs"] or outcome.winner != found
+    reached = next(one for one in outcome.standings if one.name == found.name)
+    assert reached.accuracies
+    assert f"--pretrained {trained}" in FitFiles(again.directory).report.read_text()
+    missing = replace(again, pretrained=("nothing",), out=str(tmp_path / "missing"))
+    with pytest.raises(UserError, match="nothing"):
+        carry_out(missing, instruments)
 
 
 def test_a_directory_of_something_else_is_left_alone(tiny, tmp_path):
