@@ -45,7 +45,11 @@ def test_a_folder(photos):
     assert [Path(one).name for one in found.unreadable] == ["05.png"]
     assert found.checked == 15
     assert found.files
-    assert found.sides == (20, 24, 30)  # The upper median of 20, 20, 21, 21, 22, 22, 23, 24, 26 … 30.
+    assert found.sides == (
+        20,
+        24,
+        30,
+    )  # The upper median of 20, 20, 21, 21, 22, 22, 23, 24, 26 … 30.
     assert found.imbalance == 4
     assert found.majority == 50
     text = " ".join(found.sentences())
