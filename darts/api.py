@@ -388,18 +388,24 @@ def run_sweep(options: SweepOptions) -> SweepOutcome:
     return outcome
 
 
-def report(directories: list[Path]) -> Path:
-    """Write the report of one run, or the comparison of several beside the first one."""
-    from darts.report.page import write_comparison, write_report
-    from darts.sweeps.choice_page import has_choice, write_choice_report
-    from darts.sweeps.repeats_page import has_repeats, write_repeats_report
+def report(directories: Sequence[Path | str], output: Path | str | None = None) -> Path:
+    """Write the page of one run of any kind, or one page that compares several runs.
 
-    if len(directories) == 1:
-        one = directories[0]
-        if has_repeats(one):
-            return write_repeats_report(one)
-        return write_choice_report(one) if has_choice(one) else write_report(one)
-    return write_comparison(directories, directories[0].parent / "comparison.html")
+    Args:
+        directories: Directories of runs.
+        output: The file; by default `report.html` of the one run, or a new file beside the first
+            of several.
+
+    Raises:
+        UserError: A directory holds no run, or the file is a page of another kind.
+    """
+    from darts.pages import copy_page, page_of, page_of_several
+
+    paths = [Path(one) for one in directories]
+    if len(paths) != 1:
+        return page_of_several(paths, None if output is None else Path(output))
+    page = page_of(paths[0])
+    return page if output is None else copy_page(page, Path(output))
 
 
 def detect(**settings: Any) -> DetectionResult:

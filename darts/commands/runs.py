@@ -204,10 +204,19 @@ def report_command(arguments: Sequence[str], prog: str) -> None:
     parser = Arguments(
         uses_files=True,
         prog=prog,
-        description="Write report.html of a run, or comparison.html of several runs.",
+        description="Write the page of a run of any kind (search, training, joint search, sweep, "
+        "comparison …), or one page that compares several runs: costs, accuracy over cost, curves.",
     )
     parser.add_argument("run", type=Path, nargs="+", help="run directories")
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="the page; by default report.html in the run, or a new comparison.html beside the "
+        "first of several",
+    )
     parsed = parser.parse_args(arguments)
     from darts import api
 
-    print(api.report(parsed.run))
+    print(api.report(parsed.run, parsed.output))

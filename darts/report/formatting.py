@@ -74,6 +74,8 @@ def cards(record: RunRecord) -> list[Card]:
     if isinstance(result.get("parameters"), int):
         label = "Parameters of the supernet" if record.is_search else "Parameters"
         entries.append(Card(label, f"{result['parameters']:,}"))
+    if not record.is_search and isinstance(result.get("macs"), int):
+        entries.append(Card("Multiply-adds", f"{result['macs']:,}", "for one image"))
     if isinstance(macs := last.get("derived_macs"), int):
         note = f"{last.get('derived_params', 0):,} parameters, at the size for retraining"
         entries.append(Card("Multiply-adds of the derived network", f"{macs:,}", note))
@@ -89,6 +91,25 @@ def cards(record: RunRecord) -> list[Card]:
         note = f"of {len(operations)} operations in the normal cell"
         entries.append(Card("Skip connections", str(skips), note))
     return [card for card in entries if card.value != _NOTHING]
+
+
+def comparable_cards(record: RunRecord) -> list[Card]:
+    """The numbers of a run in a table of several: the same names for searches and trainings."""
+    found = [
+        one
+        for one in cards(record)
+        if not one.label.startswith(("Parameters", "Multiply-adds", "Skip connections"))
+    ]
+    costs = record.costs
+    if interval := record.accuracy_interval:
+        found.insert(1, Card("95 % interval", f"{interval[0]:.2f} to {interval[1]:.2f} %"))
+    if "macs" in costs:
+        found.append(Card("Multiply-adds", f"{costs['macs']:,.0f}"))
+    if "params" in costs:
+        found.append(Card("Parameters", f"{costs['params']:,.0f}"))
+    if "latency" in costs:
+        found.append(Card("Latency", f"{1e3 * costs['latency']:.2f} ms"))
+    return found
 
 
 def _known(record: RunRecord, last: Mapping[str, Any]) -> Any:

@@ -12,7 +12,9 @@ from darts.report import curves
 from darts.report.curves import Curve
 from darts.report.diagnosis import diagnostic_plots, warnings
 from darts.report.draw import render_cell
-from darts.report.formatting import cards, class_tables, flat, summary
+from darts.report.formatting import cards, class_tables, comparable_cards, flat, summary
+from darts.report.frame import inline_svg
+from darts.report.fronts import COST_LABELS, FrontPoint, plot_fronts
 from darts.report.record import RunRecord, read_run, strengths
 from darts.report.render import render_page
 from darts.report.style import CURVES, cell_title
@@ -52,14 +54,32 @@ def write_comparison(run_directories: Sequence[Path | str], path: Path | str) ->
     if not run_directories:
         raise UserError("A comparison needs run directories: give at least one.")
     records = [read_run(directory) for directory in run_directories]
-    figures = [{card.label: card.value for card in cards(record)} for record in records]
+    figures = [{card.label: card.value for card in comparable_cards(one)} for one in records]
+    labelled = _labelled(records)
     context = {
-        "runs": list(zip(_labelled(records), figures, strict=True)),
+        "runs": list(zip(labelled, figures, strict=True)),
         "labels": list(dict.fromkeys(label for known in figures for label in known)),
+        "front": _front(labelled),
         "plots": list(training_plots(records)),
         "differences": _differences(records),
     }
     return render_page(__package__, "comparison.html", Path(path), context)
+
+
+def _front(labelled: Sequence[tuple[str, RunRecord]]) -> Any:
+    """Test accuracy over costs of the trained networks, or None with fewer than two."""
+    points = []
+    for label, record in labelled:
+        accuracy = None if record.is_search or record.is_detector else record.accuracy
+        if accuracy is not None and record.costs:
+            low, high = record.accuracy_interval or (None, None)
+            points.append(
+                FrontPoint(label=label, value=accuracy, low=low, high=high, costs=record.costs)
+            )
+    names = [name for name in COST_LABELS if any(name in one.costs for one in points)]
+    if len(points) < 2 or not names:
+        return None
+    return inline_svg(plot_fronts(points, names, y_label="test accuracy (%)"), "front")
 
 
 def _labelled(records: Sequence[RunRecord]) -> list[tuple[str, RunRecord]]:

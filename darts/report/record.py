@@ -21,6 +21,9 @@ from darts.targets.single import SINGLE
 from darts.targets.target import LearningTask
 from genotypes import Genotype, GenotypeError, load_genotype, parse_genotype
 
+REPEATS = "repeats"
+"""The entry of `result.json` that only runs of several trainings have."""
+
 LogLine = Mapping[str, Any]
 """A line of `metrics.jsonl`."""
 
@@ -78,6 +81,30 @@ class RunRecord:
     def accuracy(self) -> float | None:
         """Main metric (%) after the last epoch; None until the run has finished."""
         return _number((self.result or {}).get(self.accuracy_name))
+
+    @property
+    def accuracy_interval(self) -> tuple[float, float] | None:
+        """The 95 % interval (%) of a mean over seeds; None for a single run."""
+        repeats = _mapping((self.result or {}).get(REPEATS))
+        found = _mapping(_mapping(_mapping(repeats.get("measures")).get(self.accuracy_name)))
+        interval = _mapping(found.get("interval"))
+        low, high = _number(interval.get("low")), _number(interval.get("high"))
+        return None if low is None or high is None else (low, high)
+
+    @property
+    def costs(self) -> dict[str, float]:
+        """Costs for one image of the trained or the derived network, as far as known.
+
+        `macs`, `params`, and `latency` in seconds.
+        """
+        result = self.result or {}
+        derived = _mapping(result.get("derived"))
+        named = {"macs": result.get("macs"), "params": result.get("parameters")}
+        if self.is_search:
+            named = {"macs": derived.get("macs"), "params": derived.get("params")}
+        named["latency"] = derived.get("latency", result.get("latency"))
+        known = {name: _number(value) for name, value in named.items()}
+        return {name: value for name, value in known.items() if value is not None}
 
     @property
     def total_epochs(self) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,9 @@ import jinja2
 
 from darts.files import atomic_write
 from darts.report.formatting import date_and_time
+
+# The characters of a page that name its template.
+_HEAD = 1000
 
 
 def render_page(package: str, template: str, path: Path, context: Mapping[str, Any]) -> Path:
@@ -31,7 +35,21 @@ def render_page(package: str, template: str, path: Path, context: Mapping[str, A
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    page = environment.get_template(template).render(**context, written=date_and_time())
+    page = environment.get_template(template).render(
+        **context, written=date_and_time(), page_kind=template
+    )
     with atomic_write(path) as stream:
         stream.write(page)
     return path
+
+
+def page_kind(path: Path) -> str:
+    """The template of a page that `render_page` wrote; empty for other files and earlier pages.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+    with path.open(encoding="utf-8", errors="replace") as stream:
+        head = stream.read(_HEAD)
+    found = re.search(r'<meta name="darts-page" content="([\w.-]+)">', head)
+    return found[1] if found else ""

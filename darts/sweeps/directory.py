@@ -43,6 +43,11 @@ class SweepRecord:
     trials: Mapping[str, Trial]
 
 
+def is_sweep(directory: Path) -> bool:
+    """Whether a directory holds a sweep."""
+    return (directory / _PLAN_FILE).is_file() and (directory / TRIALS_FILE).is_file()
+
+
 def write_plan(options: SweepOptions) -> None:
     """Write what a command asks for to `sweep.yaml`."""
     names = [name for name in names_of(SweepOptions) if name not in names_of(TrialOptions)]

@@ -16,6 +16,7 @@ from darts.data.transforms import training_transform
 from darts.errors import UserError
 from darts.report.draw import draw_genotype
 from darts.report.page import write_report
+from darts.report.record import REPEATS
 from darts.report.tables import Row
 from darts.run_files import RunFiles
 from darts.runs.directory import RunDirectory
@@ -40,9 +41,6 @@ from darts.trials.schema import TRIALS_FILE
 from darts.trials.store import Trial, TrialStore
 from darts.trials.used import using_files
 from genotypes import Genotype, save_genotype
-
-REPEATS = "repeats"
-"""The entry of `result.json` that only runs of several trainings have."""
 
 # What is averaged, and its name in tables.
 _MEASURES = {

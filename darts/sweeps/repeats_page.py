@@ -8,11 +8,10 @@ from typing import Any
 
 from darts.report.formatting import Card, duration, flat, percent
 from darts.report.page import training_plots
-from darts.report.record import read_run
+from darts.report.record import REPEATS, read_run
 from darts.report.render import render_page
 from darts.report.tables import Row
 from darts.run_files import RunFiles
-from darts.sweeps.repeats import REPEATS
 from darts.targets.kinds import target_of_scores
 
 
