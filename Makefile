@@ -33,7 +33,7 @@ lint: install ## style, types, layers
 demo: install ## search a cell on digits, draw it, retrain it
 	$(BIN)/python search.py --dataset digits --preset quick --run-dir $(DEMO)/search
 	$(BIN)/python -m darts draw $(DEMO)/search/genotype.yaml -o $(DEMO)/search/cells
-	$(BIN)/python evaluate.py --genotype $(DEMO)/search/genotype.yaml --dataset digits --preset quick --threads 1 --run-dir $(DEMO)/evaluate
+	$(BIN)/python evaluate.py --genotype $(DEMO)/search/genotype.yaml --dataset digits --preset quick --run-dir $(DEMO)/evaluate
 
 truth-smoke: install ## search, look up, correlate, score: the whole chain, as small as it can be
 	$(BIN)/python benchmarks/truth_smoke.py

@@ -132,6 +132,15 @@ class RunFiles:
         """The settings as plain values."""
         return yaml.safe_load(self.config.read_text(encoding="utf-8"))
 
+    def read_threads(self) -> int | None:
+        """The number of CPU threads of the latest start; None if no record has one."""
+        try:
+            records = self.read_environment()
+            number = (records[-1] if isinstance(records, list) else records).get("threads")
+        except (OSError, ValueError, AttributeError, IndexError):
+            return None
+        return number if type(number) is int and number > 0 else None
+
     def read_environment(self) -> Any:
         """A list with one record per start or resume."""
         return json.loads(self.environment.read_text(encoding="utf-8"))

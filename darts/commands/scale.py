@@ -101,7 +101,8 @@ def _targets(parsed: Namespace) -> tuple[str, list[float]]:
 
 def _latency(parsed: Namespace, base: Base) -> Latency:
     from darts.scaling.ladder import Latency
-    from darts.system.device import resolve_device, set_threads
+    from darts.system.device import resolve_device
+    from darts.system.threads import set_threads
 
     set_threads(parsed.threads)
     return Latency(base.num_classes, resolve_device(parsed.device), parsed.batch_size)

@@ -26,8 +26,9 @@ from darts.files import atomic_write
 from darts.models.image_spec import ImageSpec
 from darts.models.registry import describe_model
 from darts.runs.directory import RunDirectory, finite
-from darts.system.device import device_name, resolve_device, set_threads
+from darts.system.device import device_name, resolve_device
 from darts.system.randomness import stream_seed
+from darts.system.threads import set_threads
 from darts.training.options import training_of
 from darts.training.trial import opened_dataset
 from darts.trials.schema import TRIALS_FILE

@@ -33,8 +33,9 @@ from darts.models.arrays import FloatArray
 from darts.models.image_spec import ImageSpec
 from darts.models.registry import Model, describe_model
 from darts.runs.directory import RunDirectory
-from darts.system.device import device_name, resolve_device, set_threads
+from darts.system.device import device_name, resolve_device
 from darts.system.randomness import stream_seed
+from darts.system.threads import set_threads
 from darts.training.options import training_of
 from darts.training.trial import opened_dataset
 from darts.trials.schema import TRIALS_FILE

@@ -30,8 +30,8 @@ from darts.judging.short_training import ShortTraining
 from darts.models.registry import describe_model
 from darts.nasbench.reading import read_table
 from darts.nasbench.table import AccuracyTable
-from darts.system.device import set_threads
 from darts.system.randomness import stream_seed
+from darts.system.threads import set_threads
 from darts.trials.executors import find_executor, run_trials, trial_resources
 from darts.trials.schema import TRIALS_FILE
 from darts.trials.store import Trial, TrialStore

@@ -15,7 +15,8 @@ from darts.models.classifier import Classifier
 from darts.models.registry import create_network, family_of, network_from_description
 from darts.models.staged_network import StagedNetwork
 from darts.models.stages import StagesNetwork
-from darts.system.device import resolve_device, set_threads
+from darts.system.device import resolve_device
+from darts.system.threads import set_threads
 
 # How often each model is timed; in turns, so that a temporarily slow machine affects all.
 _TURNS = 2

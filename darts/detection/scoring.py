@@ -25,7 +25,8 @@ from darts.detection.sources import open_part
 from darts.errors import UserError
 from darts.files import atomic_write
 from darts.runs.checkpoints import load_checkpoint_file
-from darts.system.device import dtype_of, precision_context, resolve_device, set_threads
+from darts.system.device import dtype_of, precision_context, resolve_device
+from darts.system.threads import set_threads
 
 DETECTIONS, PICTURES = "detections.json", "detections.png"
 

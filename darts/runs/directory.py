@@ -38,6 +38,7 @@ class RunDirectory(RunFiles):
         path: Path | str | None = None,
         what: str = "search",
         config: Mapping[str, Any] | None = None,
+        **details: Any,
     ) -> RunDirectory:
         """Start a run in `path`, by default in a new `runs/<YYYYmmdd-HHMMSS>-<what>`.
 
@@ -47,6 +48,7 @@ class RunDirectory(RunFiles):
             path: An empty or new directory.
             what: Kind of run; the end of a default directory's name.
             config: The settings of the run, as plain values.
+            **details: Further entries of `environment.json`.
 
         Raises:
             UserError: `path` already holds a run, or cannot be created.
@@ -70,7 +72,7 @@ class RunDirectory(RunFiles):
             )
         if config is not None:
             run.write_config(config)
-        run.record_environment()
+        run.record_environment(**details)
         return run
 
     @classmethod

@@ -344,7 +344,9 @@ def run_task(
         run = RunDirectory.open(options.resume)
     else:
         run = distributed.from_main(
-            lambda: RunDirectory.create(options.run_dir, what, asdict(options))
+            lambda: RunDirectory.create(
+                options.run_dir, what, asdict(options), threads=torch.get_num_threads()
+            )
         )
         if main:
             keep_files(files_in_use(options.use), run)
@@ -365,5 +367,5 @@ def _reopen(run: RunDirectory) -> dict[str, Any]:
     """The checkpoint to continue from; log lines written after it are dropped."""
     checkpoint = load_checkpoint(run.path, ("task", "means", "seconds"))
     run.truncate_metrics(checkpoint["step"])
-    run.record_environment()
+    run.record_environment(threads=torch.get_num_threads())
     return checkpoint

@@ -23,7 +23,9 @@ from darts.searching.recording import wants_graphs
 from darts.searching.recording_check import check_recording
 from darts.searching.spaces import searched_space
 from darts.searching.staging import plan_stages
-from darts.system.device import check_precision, device_name, resolve_device, set_threads
+from darts.searching.work import fit_search_threads
+from darts.system.device import check_precision, device_name, resolve_device
+from darts.system.threads import set_threads
 from ops.backends import BackendName, missing_backends
 
 
@@ -185,4 +187,6 @@ def described_setting(options: SearchOptions) -> SearchSetting:
     classes, size = classes_and_size(options)
     stages: tuple[SearchStage, ...] = plan_stages(method, options, space)
     dataset = stand_in_dataset(options.dataset, size, classes)
-    return SearchSetting(options, dataset, device, space, method, stages[0])
+    setting = SearchSetting(options, dataset, device, space, method, stages[0])
+    fit_search_threads(setting)  # As the search itself would.
+    return setting

@@ -24,6 +24,7 @@ from darts.searching.options import SearchOptions
 from darts.searching.probe import SearchSetting, build_probe
 from darts.searching.recording import wants_graphs
 from darts.searching.recording_check import check_recording
+from darts.searching.work import fit_search_threads
 from darts.system import distributed
 from ops.backends import VARIABLE, BackendName, choose_backend, missing_backends
 
@@ -81,6 +82,7 @@ def settle(setting: SearchSetting) -> Settled:
     Raises:
         BackendError: A back end that was asked for does not work here.
     """
+    fit_search_threads(setting)
     settled = _measured(setting)
     if setting.device.type != "cuda":
         return settled

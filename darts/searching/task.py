@@ -50,6 +50,7 @@ from darts.settings.used_files import files_in_use, mentioned
 from darts.system import distributed
 from darts.system.device import all_finite, peak_memory, precision_context
 from darts.system.preparation import prepare_task
+from darts.system.threads import restored_threads
 from genotypes import Genotype, SearchSpace, save_genotype
 
 EpochHook = Callable[[RunDirectory, Tracker, int, int, Genotype], None]
@@ -362,6 +363,17 @@ def search_cells(
         Interrupted: SIGINT or SIGTERM came; the checkpoint is written.
     """
     check_search(options)
+    with restored_threads():
+        return _searched(options, on_epoch, space, method, report)
+
+
+def _searched(
+    options: SearchOptions,
+    on_epoch: EpochHook | None,
+    space: SearchSpace | None,
+    method: Method | None,
+    report: EpochReport | None,
+) -> CellSearchResult:
     # Before anything is written: wrong settings or data leave no run directory behind.
     task = SearchTask(options, on_epoch, space=space, method=method)
     task.diagnostics.silent = report is not None

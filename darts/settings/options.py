@@ -105,7 +105,7 @@ class PlaceOptions:
     Args:
         device: cpu, cuda, cuda:N, mps, or auto for the best device present.
         precision: Number format of activations; bf16 uses autocast.
-        threads: CPU threads of torch; 0 leaves the choice to torch.
+        threads: CPU threads; 0: as many as the operations are worth, at most all processors.
     """
 
     device: str = option("auto", where=True, resumable=True)

@@ -15,13 +15,9 @@ import torch
 from torch import Tensor
 
 from darts.errors import UserError
-from darts.system.cores import usable_cores
 
 # Under autocast the weights, their gradients and the images stay in float32.
 _DTYPES = {"fp32": torch.float32, "bf16": torch.float32, "fp64": torch.float64}
-# Variables with which a user chooses the number of threads.
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
-_THREADS_OF_TORCH = torch.get_num_threads()
 
 
 def available_devices() -> list[str]:
@@ -97,24 +93,6 @@ def precision_context(precision: str, device: torch.device) -> AbstractContextMa
     if precision == "bf16":
         return torch.autocast(device.type, dtype=torch.bfloat16)
     return contextlib.nullcontext()
-
-
-def set_threads(number: int) -> None:
-    """Use `number` CPU threads per operation; 0 keeps the default of torch.
-
-    That default follows the affinity of the process. If the container's quota allows fewer
-    processors, 0 means that many; `OMP_NUM_THREADS` and a number set before have priority.
-
-    Raises:
-        UserError: `number` is negative.
-    """
-    if number < 0:
-        raise UserError(f"--threads must be 0 or more, not {number}.")
-    chosen = any(name in os.environ for name in _THREAD_VARIABLES)
-    if not number and not chosen and torch.get_num_threads() == _THREADS_OF_TORCH:
-        number = min(usable_cores(), _THREADS_OF_TORCH)
-    if number:
-        torch.set_num_threads(number)
 
 
 def keep_memory() -> bool:

@@ -8,8 +8,9 @@ from typing import Protocol
 import torch
 
 from darts.system import distributed
-from darts.system.device import check_precision, keep_memory, resolve_device, set_threads
+from darts.system.device import check_precision, keep_memory, resolve_device
 from darts.system.randomness import RandomStreams
+from darts.system.threads import set_threads
 
 
 class MachineSettings(Protocol):

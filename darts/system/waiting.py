@@ -15,6 +15,9 @@ import os
 import sys
 from collections.abc import Mapping, MutableMapping
 
+SHARE_OF_WORKER = "DARTS_WORKER_THREADS"
+"""Variable in which a worker of trials finds its share of the processors; the driver sets it."""
+
 # Settings of the user that say how threads wait: any one of them counts.
 _CHOICES = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME", "KMP_LIBRARY")
 # GNU OpenMP (torch's own on Linux) and LLVM's both know OMP_WAIT_POLICY. KMP_BLOCKTIME, in

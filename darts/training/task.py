@@ -34,6 +34,7 @@ from darts.system.device import (
     precision_context,
 )
 from darts.system.preparation import prepare_task
+from darts.system.threads import fit_threads, restored_threads
 from darts.targets.scores import Scores, class_rows, prefixed
 from darts.training.compiled import Forward, compiled, wants_compiling
 from darts.training.distillation import Teacher
@@ -94,6 +95,7 @@ class TrainingTask:
     ) -> None:
         check_recipe(options)
         self.device, self.streams = prepare_task(options, TRAINING_STREAMS)
+        self.options = options
         self.epochs, self.images_per_step = options.epochs, options.batch_size
         self.dataset = self._opened(options) if dataset is None else dataset
         self.network, origin = prepare_trainee(
@@ -101,6 +103,7 @@ class TrainingTask:
         )
         self.origin = None if origin is None else origin.as_dict()
         self.target, self.teacher = self.dataset.target, self._teacher(options)
+        fit_threads(options.threads, self.device, self._work, options.resume)
         self.objective = Objective(
             label_smoothing=options.label_smoothing,
             auxiliary_weight=options.auxiliary_weight,
@@ -128,6 +131,12 @@ class TrainingTask:
         self.options = replace(
             options, compile=self.forward is not self.network, task=self.target.kind
         )
+
+    def _work(self) -> float:
+        """Mean multiply-adds of a layer for a part of a batch."""
+        layers = sum(isinstance(one, (nn.Conv2d, nn.Linear)) for one in self.network.modules())
+        images = self.images_per_step / (distributed.world() * self.options.accumulate)
+        return count(self.network, self.dataset.image_size).macs * images / max(layers, 1)
 
     def _opened(self, options: TrainingOptions) -> Dataset:
         with distributed.one_first():
@@ -339,7 +348,13 @@ def train_network(
         Interrupted: SIGINT or SIGTERM came; the checkpoint is written.
     """
     distributed.check_parts(options.batch_size, options.accumulate)
-    task = task or TrainingTask(options, model)
+    with restored_threads():
+        return _trained(options, model, report, task or TrainingTask(options, model))
+
+
+def _trained(
+    options: TrainingOptions, model: Model, report: EpochReport | None, task: TrainingTask
+) -> TrainingResult:
     run, loop = run_task(
         task,
         "evaluate",

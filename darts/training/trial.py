@@ -19,6 +19,7 @@ from darts.errors import UserError
 from darts.models.registry import Model, model_from_description
 from darts.runs.loop import Means
 from darts.system.device import resolve_device
+from darts.system.threads import restored_threads
 from darts.targets.scores import Scores
 from darts.training.options import TrainingOptions
 from darts.training.task import TrainingTask
@@ -70,7 +71,11 @@ def train_briefly(
     """
     # Trials are too short to compile the network, unless the options ask for it.
     options = replace(options, compile=options.compile is True)
-    task = TrainingTask(options, model, dataset)
+    with restored_threads():
+        return _trained_briefly(TrainingTask(options, model, dataset), report)
+
+
+def _trained_briefly(task: TrainingTask, report: ReportEpoch) -> dict[str, Any]:
     for epoch in range(task.epochs):
         means = train_epoch(task, epoch)
         if means is None:
@@ -81,7 +86,7 @@ def train_briefly(
             raise UserError(f"The test loss became infinite or not a number in epoch {epoch}.")
         report({"epoch": epoch, **line})
     assert task.scores is not None
-    cost = count(task.network, dataset.image_size)
+    cost = count(task.network, task.dataset.image_size)
     averaged = {}
     if task.average_scores is not None:
         averaged["average_test_error"] = 100 - task.average_scores.quality

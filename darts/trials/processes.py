@@ -20,7 +20,7 @@ from typing import Any
 
 from darts.errors import UserError
 from darts.system.cores import usable_cores
-from darts.system.waiting import waiting_variables
+from darts.system.waiting import SHARE_OF_WORKER, waiting_variables
 from darts.trials.attempt import TrialFunction, TrialOutcome, attempt
 from darts.trials.job import Job
 from darts.trials.ledger import Ledger
@@ -177,6 +177,8 @@ def _variables(slot: int, workers: int, gpus: Sequence[str]) -> dict[str, str]:
     """Environment variables that a worker's libraries read when they are imported."""
     threads = str(max(1, usable_cores() // workers))
     variables = {name: os.environ.get(name, threads) for name in _THREAD_VARIABLES}
+    if not any(name in os.environ for name in _THREAD_VARIABLES):
+        variables[SHARE_OF_WORKER] = threads  # At most so many; small networks take fewer.
     variables |= waiting_variables(os.environ)
     if gpus:
         variables["CUDA_VISIBLE_DEVICES"] = gpus[slot % len(gpus)]

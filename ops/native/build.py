@@ -61,7 +61,7 @@ def compile_missing(wanted: Iterable[tuple[str, Mapping[str, str]]]) -> None:
     if not missing:
         return
     _compiler()  # Without one there is nothing to announce.
-    start, threads = time.perf_counter(), torch.get_num_threads()
+    start, threads = time.perf_counter(), _compilers()
     _log.warning(
         "Compiling CPU kernels for this machine, once: about %d s.",
         SECONDS * -(-len(missing) // threads),
@@ -70,6 +70,17 @@ def compile_missing(wanted: Iterable[tuple[str, Mapping[str, str]]]) -> None:
         list(pool.map(lambda item: _compile(item[0], *item[1]), missing.items()))
     seconds = time.perf_counter() - start
     _log.info("Compiled %d native kernels in %.0f s into %s.", len(missing), seconds, _cache())
+
+
+def _compilers() -> int:
+    """How many compilers may run at a time; a small network has fewer threads of its own."""
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    if asked.isdigit() and int(asked):
+        return int(asked)
+    # Before Python 3.13, os.cpu_count ignores taskset and containers.
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def load_library(source: str, macros: Mapping[str, str]) -> ctypes.CDLL:

@@ -80,40 +80,6 @@ def test_number_formats(precision, weights, activations):
         assert layer(torch.ones(1, 2, dtype=dtype_of(precision))).dtype == activations
 
 
-def test_threads():
-    before = torch.get_num_threads()
-    try:
-        devices.set_threads(3)
-        devices.set_threads(0)
-        assert torch.get_num_threads() == 3
-        with pytest.raises(UserError, match="-1"):
-            devices.set_threads(-1)
-    finally:
-        torch.set_num_threads(before)
-
-
-@pytest.mark.parametrize(
-    ("quota", "variables", "expected"),
-    [(2, {}, 2), (9, {}, 4), (2, {"OMP_NUM_THREADS": "4"}, 4), (2, {"MKL_NUM_THREADS": "4"}, 4)],
-)
-def test_by_default_threads_follow_the_quota_unless_the_user_has_chosen(
-    quota, variables, expected, monkeypatch
-):
-    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-        monkeypatch.delenv(name, raising=False)
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setattr(devices, "usable_cores", lambda: quota)
-    monkeypatch.setattr(devices, "_THREADS_OF_TORCH", 4)
-    before = torch.get_num_threads()
-    try:
-        torch.set_num_threads(4)
-        devices.set_threads(0)
-        assert torch.get_num_threads() == expected
-    finally:
-        torch.set_num_threads(before)
-
-
 PEAK = """
 import sys, torch
 from darts.system import device
