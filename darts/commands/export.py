@@ -75,7 +75,8 @@ def export_command(arguments: Sequence[str], prog: str) -> None:
     print(f"writing and checking {parsed.format}, which can take a minute", flush=True)
     done = export_network(network, parsed.output, parsed.format, size, notes)
     print(f"wrote  {done.path} ({done.path.stat().st_size / 1e6:.1f} MB)")
-    print(f"input  images [B, 3, {size}, {size}] float32; output: logits")
+    probable = f"; probabilities: {notes['activation']}" if "activation" in notes else ""
+    print(f"input  images [B, 3, {size}, {size}] float32; output: logits{probable}")
     if notes:
         mean, std = (", ".join(f"{value:.4f}" for value in notes[key]) for key in ("mean", "std"))
         print(f"       pixels in 0..1, minus the mean ({mean}), divided by ({std})")
@@ -105,4 +106,5 @@ def _trained(checkpoint: Path, model: str | None) -> tuple[Any, dict[str, Any]]:
             raise UserError(
                 f"{checkpoint} holds a different network, not {model}; leave {model} out."
             )
-    return network, dict(trained.card)
+    target = trained.target
+    return network, {**trained.card, "task": target.kind, "activation": target.activation}

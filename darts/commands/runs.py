@@ -195,8 +195,11 @@ def predict_command(arguments: Sequence[str], prog: str) -> None:
     trained = prediction.load_trained(parsed.checkpoint, resolve_device(parsed.device))
     for image in parsed.image:
         print(image)
-        for name, probability in prediction.predict(trained, image, parsed.best):
+        found = prediction.predict(trained, image, parsed.best)
+        for name, probability in found:
             print(f"  {100 * probability:6.2f} %  {name}")
+        if not found:
+            print("  no label is above 50 %")
 
 
 def report_command(arguments: Sequence[str], prog: str) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import fields
+from typing import Any
+
+import numpy as np
 
 from darts.compare.candidates import ComparedNetwork
 from darts.compare.options import CompareOptions, StudyOptions
 from darts.design_space.population import Population
+from darts.targets.target import LearningTask
 
 # With fewer networks, the interval of a percentile covers most of the scale.
 _FEW = 20
@@ -22,7 +26,15 @@ _SELDOM = frozenset(
     (
         *("lr_decay", "lr_decay_epochs", "lr_warmup_epochs", "decay_norms", "label_smoothing"),
         *("mixup", "ema", "ema_share", "teacher", "distillation_weight", "dropout"),
-        *("drop_path_schedule", "augment", "flip", "color_jitter", "image_size"),
+        *(
+            "class_weights",
+            "class_sampling",
+            "drop_path_schedule",
+            "augment",
+            "flip",
+            "color_jitter",
+            "image_size",
+        ),
         *("precision", "grad_clip"),
     )
 )
@@ -99,3 +111,40 @@ def setting_notes(
         "that its error is optimistic."
     )
     return notes
+
+
+def measure_notes(
+    target: LearningTask,
+    trained: Mapping[str, Sequence[Mapping[str, Any]]],
+    others: Mapping[str, Sequence[Mapping[str, Any]]],
+) -> tuple[str, ...]:
+    """What a reader should know about the measure, and the measures beside the main one.
+
+    Args:
+        target: What the networks learn.
+        trained: The results of the trainings of each named network, the judged one first.
+        others: The results of the networks of each population, by its name; empty ones failed.
+    """
+    notes = []
+    if target.key != "accuracy":
+        notes.append(
+            f"Images have several labels: the error is 100 % less the {target.measure}. With one "
+            "training, the interval treats it as a share of the test images, which is a rough "
+            "estimate; use --seeds 3."
+        )
+    words = {"test_balanced_error": "Balanced error", "test_f1_error": "100 % less macro F1"}
+    for key, word in words.items():
+        means = [f"{name} {np.mean(one):.2f} %" for name, one in _values(trained, key)]
+        means += [f"median of {name} {np.median(one):.2f} %" for name, one in _values(others, key)]
+        if means:
+            notes.append(f"{word}: {'; '.join(means)}.")
+    return tuple(notes)
+
+
+def _values(
+    results: Mapping[str, Sequence[Mapping[str, Any]]], key: str
+) -> Iterator[tuple[str, list[float]]]:
+    """The known values of a measure by name."""
+    for name, found in results.items():
+        if known := [result[key] for result in found if key in result]:
+            yield name, known

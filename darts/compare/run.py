@@ -18,7 +18,7 @@ from darts.compare.candidates import (
     is_population,
     named_network,
 )
-from darts.compare.describe import recipe_sentence, setting_notes
+from darts.compare.describe import measure_notes, recipe_sentence, setting_notes
 from darts.compare.named import judge_named
 from darts.compare.options import CompareOptions
 from darts.compare.outcome import Comparison, Contender, judge_contender
@@ -36,6 +36,7 @@ from darts.runs.directory import RunDirectory
 from darts.system.device import device_name, resolve_device
 from darts.system.randomness import stream_seed
 from darts.system.threads import set_threads
+from darts.targets.target import LearningTask
 from darts.training.options import training_of
 from darts.training.trial import opened_dataset
 from darts.trials.schema import TRIALS_FILE
@@ -106,6 +107,7 @@ def train_and_compare(options: CompareOptions, model: Model) -> FinishedComparis
             *setting_notes(options, judged, test_images, populations),
             *(note for one in baselines for note in one.notes),
             *_notes_on_named(options, named, rows),
+            *_notes_on_measure(options, data.target, [judged, *named], baselines, rows),
         ),
         named=tuple(others),
         setting={
@@ -131,6 +133,24 @@ def comparison_values(comparison: Comparison) -> dict[str, Any]:
         judgements = judge_named(judged, comparison.named)
         values["networks"] = [one.as_dict(judged) for one in judgements]
     return values
+
+
+def _notes_on_measure(
+    options: CompareOptions,
+    target: LearningTask,
+    networks: Sequence[ComparedNetwork],
+    baselines: Sequence[Baseline],
+    rows: Mapping[str, Trial],
+) -> tuple[str, ...]:
+    """What to know about the measure, and the measures beside it of all networks."""
+    trained = {
+        one.label: [rows[key].result or {} for key in _keys(one, options)] for one in networks
+    }
+    others = {
+        group.name: [rows[one.label].result or {} for one in group.candidates]
+        for group in baselines
+    }
+    return measure_notes(target, trained, others)
 
 
 def _keys(judged: ComparedNetwork, options: CompareOptions) -> list[str]:

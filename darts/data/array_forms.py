@@ -138,23 +138,37 @@ class Labels:
     """Labels of all parts as numbers from 0.
 
     Attributes:
-        parts: By key, the labels `[N]` int64.
+        parts: By key, the labels `[N]` int64, or with several labels 0 and 1 `[N, C]` uint8.
         classes: The names of the classes, where the labels give them.
+        several: Whether images may have several labels.
     """
 
     parts: dict[str, Array]
     classes: tuple[str, ...] | None
+    several: bool = False
 
 
-def read_labels(arrays: Mapping[str, Array], reading: Reading, named: bool) -> Labels:
-    """Labels in any common form: numbers, a column, one-hot rows, text.
+def read_labels(
+    arrays: Mapping[str, Array], reading: Reading, named: bool, task: str = "auto"
+) -> Labels:
+    """Labels in any common form: numbers, a column, one-hot rows, text, rows of 0 and 1.
 
     Numbers that begin at 1 in all parts begin at 0 from then on, unless the classes are `named`
-    otherwise.
+    otherwise. Rows of 0 and 1 are classes if each has exactly one 1, and otherwise several labels.
+
+    Args:
+        arrays: The labels of each part.
+        reading: Collects what was done.
+        named: Whether the file names the classes.
+        task: single-label or multi-label, if the content does not decide it.
 
     Raises:
         UserError: They have another form.
     """
+    if task != "single-label" and _are_several(arrays, insist=task == "multi-label"):
+        reading.notes.append("Rows of 0 and 1 in the labels: an image may have several.")
+        parts = {key: (array != 0).astype(np.uint8) for key, array in arrays.items()}
+        return Labels(parts, None, several=True)
     flat = {key: _flat(array, key, reading) for key, array in arrays.items()}
     text = [key for key, array in flat.items() if array.dtype.kind in "US"]
     if text and len(text) < len(flat):
@@ -176,6 +190,16 @@ def read_labels(arrays: Mapping[str, Array], reading: Reading, named: bool) -> L
     return Labels({key: array.astype(np.int64) for key, array in flat.items()}, None)
 
 
+def _are_several(arrays: Mapping[str, Array], insist: bool) -> bool:
+    """Whether all parts are rows of 0 and 1, and not each row has exactly one 1 (or `insist`)."""
+    rows = [array for array in arrays.values() if array.ndim == 2 and array.dtype.kind in "buif"]
+    if len(rows) < len(arrays) or not all(((rows_ == 0) | (rows_ == 1)).all() for rows_ in rows):
+        return False
+    if len({array.shape[1] for array in rows}) > 1 or (rows[0].shape[1] == 1 and not insist):
+        return False
+    return insist or any((array.sum(axis=1) != 1).any() for array in rows)
+
+
 def _flat(array: Array, key: str, reading: Reading) -> Array:
     """One label for each image."""
     if array.ndim == 2 and array.shape[1] == 1:
@@ -185,8 +209,9 @@ def _flat(array: Array, key: str, reading: Reading) -> Array:
             reading.notes.append(f"{key}: one-hot rows were read as classes.")
             return array.argmax(axis=1)
         raise UserError(
-            f"{reading.path}: {key} has {array.shape[1]} numbers for each image, not exactly one "
-            "of them 1; several labels for an image are not supported"
+            f"{reading.path}: {key} has {array.shape[1]} numbers for each image, but not 0 and 1 "
+            "with exactly one 1 in each row. Several labels for an image must be rows of 0 and 1 "
+            "of the same length in all parts (and not --task single-label)"
         )
     if array.ndim == 1 and array.dtype.kind == "f" and bool((array == np.rint(array)).all()):
         return array.astype(np.int64)

@@ -14,12 +14,15 @@ from darts.data.array_forms import Reading, found_keys, read_classes, read_label
 from darts.data.dataset import ImageTensor
 from darts.data.folder_parts import FolderPart
 from darts.data.source import Source
+from darts.data.splits import class_counts
 from darts.errors import UserError
+from darts.targets.multi import MULTI
+from darts.targets.single import SINGLE
 
 _MOST_CLASSES = 100_000
 
 
-def open_array(path: Path, part: FolderPart | None = None) -> Source:
+def open_array(path: Path, part: FolderPart | None = None, task: str = "auto") -> Source:
     """Open an .npz archive.
 
     Images are best uint8 of shape `[N, H, W, 3]`, `[N, H, W, 1]` or `[N, H, W]`; labels are best
@@ -38,6 +41,7 @@ def open_array(path: Path, part: FolderPart | None = None) -> Source:
     Args:
         path: The archive.
         part: Which images are the test images, if there are val and test.
+        task: Whether images have one label or several, if it is not decided by the labels.
 
     Raises:
         UserError: The file is missing or damaged, a key is missing, or an array has the wrong type,
@@ -53,11 +57,15 @@ def open_array(path: Path, part: FolderPart | None = None) -> Source:
         )
     named = read_classes(arrays["classes"], str(path)) if "classes" in arrays else None
     own = {key: arrays[key] for key in ("y_train", "y_test")}
-    known = read_labels(own, reading, named is not None)
+    known = read_labels(own, reading, named is not None, task)
     labels = {key[2:]: torch.from_numpy(array) for key, array in known.parts.items()}
     _check_lengths(path, labels, images)
-    names = _names(path, known.classes, named, int(labels["train"].max()))
-    _check_range(path, labels, names)
+    if known.several:
+        names = _names_of_columns(path, labels["train"], named)
+    else:
+        names = _names(path, known.classes, named, int(labels["train"].max()))
+        _check_range(path, labels, names)
+    _check_present(path, labels["train"], names)
     height, width = images["x_train"].shape[2:]
     return Source(
         classes=names,
@@ -67,7 +75,16 @@ def open_array(path: Path, part: FolderPart | None = None) -> Source:
         size=height if height == width else None,
         tested=tested,
         notes=tuple(reading.notes),
+        target=MULTI if known.several else SINGLE,
     )
+
+
+def _names_of_columns(path: Path, labels: Tensor, named: tuple[str, ...] | None) -> tuple[str, ...]:
+    """The names of the columns of several labels."""
+    number = labels.shape[1]
+    if named is not None and len(named) != number:
+        raise UserError(f"{path}: y_train has {number} columns, but classes {len(named)} names")
+    return named or tuple(map(str, range(number)))
 
 
 def _names(
@@ -133,7 +150,10 @@ def _check_range(path: Path, labels: dict[str, Tensor], names: tuple[str, ...]) 
                 f"{path}: y_{part} has the label {int(wrong[0])}; the {len(names)} classes of the "
                 f"training images are numbered 0 to {len(names) - 1}"
             )
-    empty = (labels["train"].bincount(minlength=len(names)) == 0).nonzero().flatten().tolist()
+
+
+def _check_present(path: Path, labels: Tensor, names: tuple[str, ...]) -> None:
+    empty = (class_counts(labels, len(names)) == 0).nonzero().flatten().tolist()
     if empty:
         raise UserError(f"{path}: class {names[empty[0]]} (label {empty[0]}) has no training image")
 

@@ -11,6 +11,7 @@ import torch
 from darts.data.counting import counting
 from darts.data.pixels import decode
 from darts.data.source import Source
+from darts.data.splits import lacking
 from darts.data.streaming import ImageFiles, in_workers
 from darts.errors import UserError
 
@@ -43,10 +44,8 @@ def without_unreadable(source: Source, test: bool) -> tuple[Source, tuple[str, .
         skipped += (images.paths[index] for index in broken)
         kept = torch.ones(len(images), dtype=torch.bool)
         kept[broken] = False
-        left = images.labels[kept].bincount(minlength=len(source.classes))
-        empty = (left == 0) & (images.labels.bincount(minlength=len(source.classes)) > 0)
-        if empty.any():
-            name = source.classes[int(empty.nonzero()[0])]
+        if lost := lacking(images.labels, kept.nonzero().flatten()):
+            name = source.classes[lost[0]]
             raise UserError(f"no {part} image of class {name} can be read")
         parts[part] = images.subset(kept.nonzero().flatten())
     if skipped:

@@ -4,7 +4,8 @@ The first line of `images.jsonl` is an object with `manifest` (version of the fo
 `seed`, `classes`, `images` (number of images in each part), `skipped` (unreadable files that were
 left out) and `sha256` (of all following lines). Each following line is an object for one image:
 `part` (weights or architecture in a search, otherwise train; or test), `label` (number of its
-class), `bytes` (size of its file) and `path` (relative to the folder of the data set).
+class, or a list of numbers if images may have several labels), `bytes` (size of its file) and
+`path` (relative to the folder of the data set).
 """
 
 from __future__ import annotations
@@ -35,15 +36,25 @@ class Entry(NamedTuple):
 
     Attributes:
         part: One of `MANIFEST_PARTS`.
-        label: Number of its class.
+        label: Number of its class, or the numbers of its labels.
         bytes: Size of its file.
         path: Path relative to the folder of the data set.
     """
 
     part: str
-    label: int
+    label: int | tuple[int, ...]
     bytes: int
     path: str
+
+    @property
+    def several(self) -> bool:
+        """Whether the image may have several labels."""
+        return isinstance(self.label, tuple)
+
+    @property
+    def labels(self) -> tuple[int, ...]:
+        """The numbers of its labels."""
+        return self.label if isinstance(self.label, tuple) else (self.label,)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +94,7 @@ class Manifest:
             (files.test, dataset.test.labels, dict.fromkeys(range(len(files.test)), "test")),
         )
         entries = tuple(
-            Entry(names[number], label, os.stat(path).st_size, below(files.root, path))
+            Entry(names[number], _numbers(label), os.stat(path).st_size, below(files.root, path))
             for paths, labels, names in groups
             for number, (path, label) in enumerate(zip(paths, labels.tolist(), strict=True))
         )
@@ -145,11 +156,23 @@ class Manifest:
                 entries=entries,
                 skipped=tuple(map(str, values["skipped"])),
             )
-            if any(not 0 <= entry.label < len(manifest.classes) for entry in entries):
+            numbers = {label for entry in entries for label in entry.labels}
+            if any(not 0 <= number < len(manifest.classes) for number in numbers):
                 raise ValueError("a label has no class")
             return manifest
         except (ValueError, TypeError, KeyError) as error:
             raise UserError(f"{path} is no list of images as written by a run: {error}") from None
+
+    def label_numbers(self) -> Tensor:
+        """The class numbers `[N]`, int64, of images with one label each."""
+        return torch.tensor([number for entry in self.entries for number in entry.labels])
+
+    def label_rows(self) -> Tensor:
+        """The labels as 0 and 1 `[N, C]`, uint8."""
+        rows = torch.zeros(len(self.entries), len(self.classes), dtype=torch.uint8)
+        for row, entry in enumerate(self.entries):
+            rows[row, list(entry.labels)] = 1
+        return rows
 
     def without(self, paths: Collection[str]) -> Manifest:
         """Return the manifest without the given files, which are listed as skipped."""
@@ -191,7 +214,16 @@ def _entry(values: dict[str, Any]) -> Entry:
         or ".." in entry.path.split("/")
     ):
         raise ValueError(f"a line holds {values}")
-    return Entry(entry.part, int(entry.label), int(entry.bytes), entry.path)
+    several = isinstance(entry.label, list)
+    label = tuple(map(int, entry.label)) if several else int(entry.label)  # type: ignore[arg-type]
+    return Entry(entry.part, label, int(entry.bytes), entry.path)
+
+
+def _numbers(label: int | list[int]) -> int | tuple[int, ...]:
+    """A label as a manifest has it: a number, or the places of the ones in a row of 0 and 1."""
+    if isinstance(label, int):
+        return label
+    return tuple(number for number, mark in enumerate(label) if mark)
 
 
 def _line(values: Mapping[str, Any]) -> str:

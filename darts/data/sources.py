@@ -214,7 +214,7 @@ def _open(options: DataOptions) -> Source:
     if kind in ("folder", "array", "csv") and path:
         place = Path(path).expanduser()
         if kind == "array":
-            return open_array(place, options.test_part)
+            return open_array(place, options.test_part, options.task)
         if kind == "csv":
             return open_table(place, options.workers, _table_choice(options))
         return open_folder(place, options.workers, name, options.test_part)

@@ -195,7 +195,7 @@ def strata(labels: Tensor) -> Tensor:
     count, classes = labels.shape
     rarity = labels.sum(0, dtype=torch.int64).expand(count, classes)
     group = rarity.masked_fill(labels == 0, count + 1).argmin(1)
-    return torch.where(labels.any(1), group, classes)
+    return torch.where((labels > 0).any(1), group, classes)
 
 
 def class_counts(labels: Tensor, classes: int) -> Tensor:

@@ -65,7 +65,12 @@ def apply_manifest(source: Source, manifest: Manifest, where: str) -> Source:
     is_test = torch.zeros(len(manifest.entries), dtype=torch.bool)
     is_test[test] = True
     train = (~is_test).nonzero().flatten()
-    labels = torch.tensor([entry.label for entry in manifest.entries])
+    several = source.train.labels.ndim == 2
+    if any(entry.several != several for entry in manifest.entries):
+        raise UserError(
+            f"{where} lists labels of another kind; this data set is {source.target.kind}"
+        )
+    labels = manifest.label_rows() if several else manifest.label_numbers()
     paths = tuple(str(source.folder / entry.path) for entry in manifest.entries)
     images = replace(source.train, paths=paths, labels=labels)
     return replace(
@@ -127,6 +132,10 @@ def _some_classes(source: Source, options: DataOptions, generator: torch.Generat
     number[chosen] = torch.arange(count)
 
     def narrowed(images: Any) -> ImageSet:
+        if images.labels.ndim == 2:  # Images without any of the classes are left out.
+            labels = images.labels[:, chosen]
+            some = (labels > 0).any(1).nonzero().flatten()
+            return replace(images.subset(some), labels=labels[some])
         kept = (number[images.labels] >= 0).nonzero().flatten()
         return replace(images.subset(kept), labels=number[images.labels[kept]])
 

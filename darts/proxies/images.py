@@ -11,6 +11,7 @@ from darts.data.loader import BatchLoader
 from darts.data.options import DataOptions
 from darts.data.sources import open_dataset
 from darts.data.transforms import training_transform
+from darts.errors import UserError
 from darts.proxies.options import ScoreOptions
 from darts.proxies.subject import Batch
 from darts.system.randomness import RandomStreams
@@ -39,7 +40,12 @@ class ScoreImages:
         """
         if options.dataset is None:
             return cls(options, None)
-        return cls(options, open_dataset(_data_options(options), options.seed, test=False))
+        dataset = open_dataset(_data_options(options), options.seed, test=False)
+        if dataset.target.kind != "single-label":
+            raise UserError(
+                f"--dataset {options.dataset}: scores are defined for images with one label each."
+            )
+        return cls(options, dataset)
 
     def batch(self, size: int, classes: int) -> Batch:
         """The same batch at each call.

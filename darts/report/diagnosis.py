@@ -138,7 +138,12 @@ _LINES: Sequence[tuple[str, str, Mapping[str, str]]] = (
     (
         "Discretisation gap: supernet and its derived cell, same weights and images",
         "Accuracy on a few images (%)",
-        {"supernet_accuracy": "supernet", "derived_accuracy": "derived cell"},
+        {
+            "supernet_accuracy": "supernet",
+            "derived_accuracy": "derived cell",
+            "supernet_map": "supernet (mAP)",
+            "derived_map": "derived cell (mAP)",
+        },
     ),
     (
         "Loss of the supernet and of its derived cell",

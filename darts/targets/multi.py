@@ -30,6 +30,7 @@ class MultiLabel:
     kind: ClassVar[TaskKind] = "multi-label"
     measure: ClassVar[str] = "mean average precision"
     key: ClassVar[str] = "map"
+    activation: ClassVar[str] = "sigmoid"
     step_measure: ClassVar[str] = "f1"
 
     def loss(
@@ -66,6 +67,10 @@ class MultiLabel:
 
     def probabilities(self, logits: Tensor) -> Tensor:
         return logits.float().sigmoid()
+
+    def named(self, probabilities: Tensor, best: int) -> list[int]:
+        order = probabilities.argsort(descending=True)
+        return order[probabilities[order] > THRESHOLD].tolist()
 
     def soft(self, labels: Tensor, classes: int, dtype: torch.dtype) -> Tensor:
         return labels.to(dtype)

@@ -31,6 +31,7 @@ class SingleLabel:
     kind: ClassVar[TaskKind] = "single-label"
     measure: ClassVar[str] = "accuracy"
     key: ClassVar[str] = "accuracy"
+    activation: ClassVar[str] = "softmax"
     step_measure: ClassVar[str] = "accuracy"
 
     def loss(
@@ -66,6 +67,9 @@ class SingleLabel:
 
     def probabilities(self, logits: Tensor) -> Tensor:
         return logits.float().softmax(1)
+
+    def named(self, probabilities: Tensor, best: int) -> list[int]:
+        return probabilities.topk(min(best, len(probabilities))).indices.tolist()
 
     def soft(self, labels: Tensor, classes: int, dtype: torch.dtype) -> Tensor:
         return functional.one_hot(labels, classes).to(dtype)

@@ -37,6 +37,7 @@ class LearningTask(Protocol):
         kind: Name of the kind of task.
         measure: The main measure of a network, by which networks are chosen, in words.
         key: Its name in files.
+        activation: What turns logits into probabilities.
         step_measure: Name of the measure of a single batch that a training logs.
     """
 
@@ -48,6 +49,9 @@ class LearningTask(Protocol):
 
     @property
     def key(self) -> str: ...
+
+    @property
+    def activation(self) -> str: ...
 
     @property
     def step_measure(self) -> str: ...
@@ -77,6 +81,14 @@ class LearningTask(Protocol):
 
     def probabilities(self, logits: Tensor) -> Tensor:
         """Logits `[B, C]` as probabilities of the classes."""
+
+    def named(self, probabilities: Tensor, best: int) -> list[int]:
+        """The classes that a prediction names, the most probable first.
+
+        Args:
+            probabilities: Of the classes of one image, `[C]`.
+            best: How many classes are named at most; only where each image has one.
+        """
 
     def soft(self, labels: Tensor, classes: int, dtype: torch.dtype) -> Tensor:
         """Labels as probabilities `[B, C]`, which can be mixed."""

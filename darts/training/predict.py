@@ -67,13 +67,14 @@ def load_trained(
 def predict(trained: Trained, image: Path | str, best: int = 5) -> list[tuple[str, float]]:
     """The `best` most probable classes of an image file with their probabilities, best first.
 
+    If images may have several labels, these are all labels with a probability above 0.5, which may
+    be none.
+
     Raises:
         UserError: The file cannot be read as an image.
     """
     device = next(trained.network.parameters()).device
     logits, _ = trained.network(load_image(image, trained.card).to(device))
-    values, labels = trained.target.probabilities(logits)[0].topk(min(best, len(trained.classes)))
-    return [
-        (trained.classes[label], value)
-        for value, label in zip(values.tolist(), labels.tolist(), strict=True)
-    ]
+    probabilities = trained.target.probabilities(logits)[0]
+    named = trained.target.named(probabilities, best)
+    return [(trained.classes[label], float(probabilities[label])) for label in named]

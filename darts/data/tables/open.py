@@ -14,7 +14,7 @@ from darts.data.duplicates import duplicate_sentences
 from darts.data.folder_parts import FolderPart
 from darts.data.folders import LARGE, common_size, depth_notes
 from darts.data.source import Source
-from darts.data.splits import hold_out, small_class_notes
+from darts.data.splits import class_counts, hold_out, small_class_notes
 from darts.data.streaming import ImageFiles
 from darts.data.tables.columns import ColumnChoice, find_columns, part_values
 from darts.data.tables.image_files import ImageLocator
@@ -23,6 +23,8 @@ from darts.data.tables.rows import ListedImage, listed_images
 from darts.data.tables.text_table import read_text_table
 from darts.errors import UserError
 from darts.system.randomness import subset_generator
+from darts.targets.multi import MULTI
+from darts.targets.single import SINGLE
 
 _EVERY = 5
 RECOGNISED = ColumnChoice()
@@ -69,18 +71,19 @@ def open_table(path: Path, workers: int, choice: TableChoice = UNCHOSEN) -> Sour
     locator = ImageLocator(path, table.encoding)
     columns = find_columns(table, locator, choice.columns)
     labels = read_labels_of(table, columns, choice.task)
-    if len(labels.classes) < 2 and not labels.several:
-        raise UserError(
-            f"{path}: all rows have the label {labels.classes[0]!r}; at least 2 classes are needed."
-        )
-    if labels.several:
-        raise UserError(f"{path}: images with several labels are not supported.")
+    if len(labels.classes) < 2 - labels.several:
+        named = repr(labels.classes[0]) if labels.classes else "none"
+        raise UserError(f"{path}: the labels are {named}; at least 2 classes are needed.")
     parts = part_values(table, columns)
     listed = listed_images(table, columns.path, locator, labels, parts, choice.skip_missing)
     train, test, tested, split = _divided(path, listed.images, labels, choice.part)
     sets = [_image_files(images, labels, workers) for images in (train, test)]
     size = common_size(sets[0].paths)
     notes = [*table.notes, *columns.notes, *labels.notes, *listed.notes, *split]
+    bare = class_counts(sets[0].labels, len(labels.classes)) == 0
+    if bare.any():
+        first = labels.classes[int(bare.nonzero()[0])]
+        raise UserError(f"{path}: no training image has the label {first!r}.")
     if parts is not None:
         notes += duplicate_sentences(sets[0].paths, sets[1].paths)
     if locator.outside:
@@ -96,6 +99,7 @@ def open_table(path: Path, workers: int, choice: TableChoice = UNCHOSEN) -> Sour
         size=size.pixels or LARGE,
         root=_root(locator.home, [image.path for image in listed.images]),
         tested=tested,
+        target=MULTI if labels.several else SINGLE,
         notes=(*notes, *size.notes, *depth_notes(sets[0].paths)),
     )
 
@@ -135,22 +139,27 @@ def _held_out(
     images: list[ListedImage], labels: RowLabels
 ) -> tuple[list[ListedImage], list[ListedImage], str, list[str]]:
     order = torch.randperm(len(images), generator=subset_generator(0, "table"))
-    numbers = label_numbers(images, labels)[order]
+    numbers = label_tensor(images, labels)[order]
     ours, theirs = (order[part].sort().values for part in hold_out(numbers, _EVERY))
     words = "every fifth image of each class, sampled and held out of training"
     notes = small_class_notes(numbers, labels.classes, _EVERY)
     return [images[n] for n in ours.tolist()], [images[n] for n in theirs.tolist()], words, notes
 
 
-def label_numbers(images: Sequence[ListedImage], labels: RowLabels) -> Tensor:
-    """The class number of each image `[N]`, int64."""
+def label_tensor(images: Sequence[ListedImage], labels: RowLabels) -> Tensor:
+    """The class of each image `[N]` int64, or with several labels 0 and 1 `[N, C]` uint8."""
     number = {name: index for index, name in enumerate(labels.classes)}
-    return torch.tensor([number[min(image.labels)] for image in images])
+    if not labels.several:
+        return torch.tensor([number[min(image.labels)] for image in images])
+    found = torch.zeros(len(images), len(number), dtype=torch.uint8)
+    for row, image in enumerate(images):
+        found[row, [number[name] for name in image.labels]] = 1
+    return found
 
 
 def _image_files(images: Sequence[ListedImage], labels: RowLabels, workers: int) -> ImageFiles:
     paths = tuple(image.path for image in images)
-    return ImageFiles(paths, label_numbers(images, labels), LARGE, workers)
+    return ImageFiles(paths, label_tensor(images, labels), LARGE, workers)
 
 
 def _root(home: Path, paths: Sequence[str]) -> Path:
