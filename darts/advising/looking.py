@@ -35,6 +35,8 @@ class DataSummary:
         classes: Name of each class.
         train_counts: Training images of each class.
         test_counts: Test images of each class.
+        kind: single-label or multi-label.
+        totals: Training and test images; None: the sums of the counts.
         size: Side of the images in pixels, if nearly all have the same; else None.
         sides: Shorter side of a typical image in pixels, with the smallest and the largest one:
             (smallest, median, largest).
@@ -52,6 +54,8 @@ class DataSummary:
     test_counts: tuple[int, ...]
     size: int | None
     sides: tuple[int, int, int]
+    kind: str = "single-label"
+    totals: tuple[int, int] | None = None
     files: bool = False
     checked: int = 0
     unreadable: tuple[str, ...] = ()
@@ -62,12 +66,12 @@ class DataSummary:
     @property
     def train_images(self) -> int:
         """Number of training images."""
-        return sum(self.train_counts)
+        return sum(self.train_counts) if self.totals is None else self.totals[0]
 
     @property
     def test_images(self) -> int:
         """Number of test images."""
-        return sum(self.test_counts)
+        return sum(self.test_counts) if self.totals is None else self.totals[1]
 
     @property
     def smallest(self) -> int:
@@ -81,7 +85,7 @@ class DataSummary:
 
     @property
     def majority(self) -> float:
-        """Test accuracy (%) of always naming the class with the most test images."""
+        """Test accuracy (%) of always naming the class with the most test images; one label."""
         return 100 * max(self.test_counts) / max(1, self.test_images)
 
     def as_dict(self) -> dict[str, Any]:
@@ -109,6 +113,8 @@ class DataSummary:
             f"{self.dataset}: {self.train_images:,} training images and {self.test_images:,} test "
             f"images of {len(self.classes)} classes; shorter side {pixels}."
         ]
+        if self.kind == "multi-label":
+            found.append("An image may have several labels; networks are compared by mAP.")
         if self.tested:
             found.append(f"The test images are {self.tested}.")
         if self.imbalance >= 1.5:
@@ -154,6 +160,8 @@ def look(options: DataOptions) -> DataSummary:
         classes=source.classes,
         train_counts=_counts(source.train.labels, classes),
         test_counts=_counts(source.test.labels, classes),
+        kind=source.target.kind,
+        totals=(len(source.train), len(source.test)),
         size=source.size if sides[0] == sides[2] or source.size in sides[1:2] else None,
         sides=sides,
         files=isinstance(source.train, ImageFiles),
@@ -166,6 +174,8 @@ def look(options: DataOptions) -> DataSummary:
 
 
 def _counts(labels: Tensor, classes: int) -> tuple[int, ...]:
+    if labels.dim() == 2:
+        return tuple(labels.sum(0, dtype=torch.int64).tolist())
     return tuple(labels.bincount(minlength=classes).tolist())
 
 

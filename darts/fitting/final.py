@@ -22,6 +22,7 @@ from darts.runs.directory import RunDirectory
 from darts.runs.tracking import Tracker
 from darts.system.device import resolve_device
 from darts.training.options import TrainingOptions
+from darts.training.pretrained import with_normalisation
 from darts.training.task import TrainingTask, train_network
 
 EPOCHS = "final epochs"
@@ -94,7 +95,8 @@ class FinalTask(TrainingTask):
     ) -> None:
         device = resolve_device(options.device)
         dataset = open_dataset(options, options.seed, device, run=options.resume, test=False)
-        super().__init__(options, model, dataset)
+        given = options.pretrained, options.resume, options.pretrained_as
+        super().__init__(options, model, with_normalisation(dataset, *given))
         self._time, self._clock = time, clock
         self._planned, self._done = options.epochs, 0
         self._begun: float | None = None

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +33,9 @@ class WrongImage:
 
     Attributes:
         name: Its file, or its number.
-        truth: Its class.
+        truth: Its class, or its labels.
         guess: What the network says.
-        probability: How sure the network is of its guess.
+        probability: How sure the network is of its guess, or of its worst label.
         picture: The image as the network sees it, as a PNG in a data URI.
     """
 
@@ -51,22 +51,30 @@ class TestFigures:
     """The final network on the test images.
 
     Attributes:
+        kind: single-label or multi-label.
+        measure: The main measure in words: accuracy or mean average precision.
         images: Number of test images.
-        accuracy: Share (%) of right answers.
-        low: Lower bound of its 95 % interval.
+        accuracy: The main measure in %.
+        low: Lower bound of its exact 95 % interval; None with several labels.
         high: Upper bound.
-        balanced: Mean (%) of the classes' shares of right answers.
-        recalls: Share (%) of right answers of each class; None for a class without images.
-        confusion: How often an image of class i (row) is called j (column).
+        lines: All measures as text.
+        recalls: Share (%) of the images of each class that are recognised; None for a class
+            without images.
+        counts: Test images of each class.
+        confusion: How often an image of class i (row) is called j (column); empty with several
+            labels.
         worst: The images that it gets most wrong.
     """
 
+    kind: str
+    measure: str
     images: int
     accuracy: float
-    low: float
-    high: float
-    balanced: float
+    low: float | None
+    high: float | None
+    lines: tuple[tuple[str, str], ...]
     recalls: tuple[float | None, ...]
+    counts: tuple[int, ...]
     confusion: tuple[tuple[int, ...], ...]
     worst: tuple[WrongImage, ...]
 
@@ -81,7 +89,9 @@ class TestFigures:
         return cls(
             **{
                 **known,
+                "lines": tuple(map(tuple, known["lines"])),
                 "recalls": tuple(known["recalls"]),
+                "counts": tuple(known["counts"]),
                 "confusion": tuple(map(tuple, known["confusion"])),
                 "worst": tuple(WrongImage(**one) for one in known["worst"]),
             }
@@ -110,14 +120,15 @@ def judge_final(options: TrainingOptions, run: Path) -> TestFigures:
     device = resolve_device(options.device)
     trained = load_trained(run, device)
     dataset = open_dataset(options, options.seed, device)
-    probabilities = _probabilities(trained.network, dataset, device, options.batch_size)
-    return figures_of(probabilities, dataset)
+    mean, std = (tuple(trained.card[name]) for name in ("mean", "std"))
+    dataset = replace(dataset, mean=mean, std=std)
+    return figures_of(_logits(trained.network, dataset, device, options.batch_size), dataset)
 
 
 @torch.no_grad()
-def _probabilities(network: Any, dataset: Dataset, device: Any, batch_size: int) -> Tensor:
+def _logits(network: Any, dataset: Dataset, device: Any, batch_size: int) -> Tensor:
     found = [
-        network(images)[0].float().softmax(1).cpu()
+        network(images)[0].float().cpu()
         for images, _ in evaluation_batches(
             dataset.test, batch_size, device, evaluation_transform(dataset)
         )
@@ -125,40 +136,75 @@ def _probabilities(network: Any, dataset: Dataset, device: Any, batch_size: int)
     return torch.cat(found)
 
 
-def figures_of(probabilities: Tensor, dataset: Dataset) -> TestFigures:
-    """The figures of predicted probabilities `[N, classes]` for all test images."""
-    labels, classes = dataset.test.labels, dataset.num_classes
-    sure, guesses = probabilities.max(1)
-    confusion = torch.zeros(classes, classes, dtype=torch.int64)
-    confusion.index_put_((labels, guesses), torch.ones_like(labels), accumulate=True)
-    sizes, right = confusion.sum(1), confusion.diagonal()
-    recalls = tuple(
-        100 * good / size if size else None
-        for good, size in zip(right.tolist(), sizes.tolist(), strict=True)
+def figures_of(logits: Tensor, dataset: Dataset) -> TestFigures:
+    """The figures of the logits `[N, classes]` of all test images."""
+    labels, target = dataset.test.labels, dataset.target
+    tally = target.tally(dataset.classes)
+    tally.add(logits, labels)
+    scores = tally.scores()
+    probabilities = target.probabilities(logits)
+    single = target.kind == "single-label"
+    share = None
+    if single:
+        right = int((logits.argmax(1) == labels).sum())
+        share = share_interval(right, len(labels))
+    wrong = _wrong_single if single else _wrong_multi
+    return TestFigures(
+        kind=target.kind,
+        measure=target.measure,
+        images=len(labels),
+        accuracy=scores.quality,
+        low=None if share is None else share.low,
+        high=None if share is None else share.high,
+        lines=tuple(scores.lines()),
+        recalls=tuple(one.recall for one in scores.classes),
+        counts=tuple(one.images for one in scores.classes),
+        confusion=_confusion(logits.argmax(1), labels, dataset.num_classes) if single else (),
+        worst=tuple(wrong(probabilities, dataset)),
     )
-    known = [value for value in recalls if value is not None]
-    share = share_interval(int(right.sum()), len(labels))
+
+
+def _confusion(guesses: Tensor, labels: Tensor, classes: int) -> tuple[tuple[int, ...], ...]:
+    found = torch.zeros(classes, classes, dtype=torch.int64)
+    found.index_put_((labels, guesses), torch.ones_like(labels), accumulate=True)
+    return tuple(map(tuple, found.tolist()))
+
+
+def _wrong_single(probabilities: Tensor, dataset: Dataset) -> Iterator[WrongImage]:
+    """The wrong images of whose class the network is surest."""
+    labels = dataset.test.labels
+    sure, guesses = probabilities.max(1)
     wrong = (guesses != labels).nonzero().flatten()
     order = wrong[sure[wrong].argsort(descending=True, stable=True)][:_WORST]
-    return TestFigures(
-        images=len(labels),
-        accuracy=share.middle,
-        low=share.low,
-        high=share.high,
-        balanced=sum(known) / len(known),
-        recalls=recalls,
-        confusion=tuple(map(tuple, confusion.tolist())),
-        worst=tuple(
-            WrongImage(
-                name=_name(dataset, index),
-                truth=dataset.classes[int(labels[index])],
-                guess=dataset.classes[int(guesses[index])],
-                probability=float(sure[index]),
-                picture=_picture(dataset, index),
-            )
-            for index in order.tolist()
-        ),
-    )
+    for index in order.tolist():
+        yield WrongImage(
+            name=_name(dataset, index),
+            truth=dataset.classes[int(labels[index])],
+            guess=dataset.classes[int(guesses[index])],
+            probability=float(sure[index]),
+            picture=_picture(dataset, index),
+        )
+
+
+def _wrong_multi(probabilities: Tensor, dataset: Dataset) -> Iterator[WrongImage]:
+    """The images with a label of which the network is surest that it is another."""
+    labels = dataset.test.labels.float()
+    off = (probabilities - labels).abs().max(1).values
+    wrong = (off > 0.5).nonzero().flatten()
+    order = wrong[off[wrong].argsort(descending=True, stable=True)][:_WORST]
+
+    def named(chosen: Tensor) -> str:
+        names = [dataset.classes[one] for one in chosen.nonzero().flatten().tolist()]
+        return ", ".join(names) or "none"
+
+    for index in order.tolist():
+        yield WrongImage(
+            name=_name(dataset, index),
+            truth=named(labels[index] > 0),
+            guess=named(probabilities[index] > 0.5),
+            probability=float(off[index]),
+            picture=_picture(dataset, index),
+        )
 
 
 def _name(dataset: Dataset, index: int) -> str:

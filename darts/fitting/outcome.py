@@ -56,12 +56,18 @@ class Outcome:
         found = [one for one in self.standings if self.entrant(one.name).kind == kind]
         return found[0] if found and found[0].accuracies else None
 
+    @property
+    def single(self) -> bool:
+        """Whether each image has one label."""
+        return self.test.kind == "single-label"
+
     def interval(self, standing: Standing) -> Interval | None:
         """The accuracy of a network with the exact binomial interval of its set-aside images.
 
-        Several trainings share these images, so they do not make the interval narrower.
+        Several trainings share these images, so they do not make the interval narrower. There is
+        none with several labels for an image, nor for a network that could not be trained.
         """
-        if not standing.accuracies:
+        if not standing.accuracies or not self.single:
             return None
         right = round(standing.mean / 100 * self.aside)
         return share_interval(min(self.aside, max(0, right)), self.aside)
@@ -77,11 +83,13 @@ class Outcome:
     def headline(self) -> str:
         """The outcome in one sentence; it says so if a searched cell lost."""
         winner, test = self.winner, self.test
-        won = f"{winner.name} ({_article(winner.kind)}) won and is delivered"
-        ending = (
-            f"{won}: {test.accuracy:.2f} % of {test.images:,} test images right (95 % interval "
-            f"{test.low:.1f} to {test.high:.1f})."
+        found = (
+            f"{test.accuracy:.2f} % of {test.images:,} test images right (95 % interval "
+            f"{test.low:.1f} to {test.high:.1f})"
+            if self.single
+            else f"{test.measure} {test.accuracy:.2f} % on {test.images:,} test images"
         )
+        ending = f"{winner.name} ({_article(winner.kind)}) won and is delivered: {found}."
         if winner.kind == SEARCHED:
             return f"The searched cell {ending}"
         best = self.best_of(SEARCHED)
@@ -94,10 +102,13 @@ class Outcome:
 
     def sentences(self) -> list[str]:
         """How sure the choice is, the baseline, and what more time would probably buy."""
+        measures = ", ".join(f"{name} {value}" for name, value in self.test.lines)
+        baseline = ""
+        if self.single:
+            baseline = f" Always naming the largest class would get {self.majority:.2f} %."
         return [
             self._certainty(),
-            f"Balanced over the classes: {self.test.balanced:.2f} %. Always naming the largest "
-            f"class would get {self.majority:.2f} %.",
+            f"On the test images: {measures}.{baseline}",
             more_time(self.winner_rungs),
         ]
 

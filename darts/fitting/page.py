@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from darts.advising.looking import DataSummary
 from darts.fitting.files import FitFiles
+from darts.fitting.judged import TestFigures
 from darts.fitting.measuring import search_options
 from darts.fitting.options import FitOptions
 from darts.fitting.outcome import Outcome
@@ -86,8 +87,8 @@ def write_fit_report(
 def _cards(outcome: Outcome) -> list[Card]:
     winner, test = outcome.winner, outcome.test
     return [
-        Card("Test accuracy", percent(test.accuracy), f"95 %: {test.low:.1f} to {test.high:.1f}"),
-        Card("Balanced accuracy", percent(test.balanced), "mean over the classes"),
+        Card(f"Test {test.measure}", percent(test.accuracy), _bounds(test)),
+        *(Card(name, value, "on the test images") for name, value in test.lines[1:]),
         Card("Winner", winner.name, winner.kind),
         Card(
             "Multiply-adds",
@@ -100,11 +101,23 @@ def _cards(outcome: Outcome) -> list[Card]:
     ]
 
 
+def _bounds(test: TestFigures) -> str:
+    if test.low is None or test.high is None:
+        return f"{test.images:,} test images"
+    return f"95 %: {test.low:.1f} to {test.high:.1f}"
+
+
 def _field_rows(outcome: Outcome) -> list[Row]:
     """All networks, the winner first."""
     head = (
         *("", "network", "kind", "rung", "epochs", "trainings"),
-        *("set-aside accuracy", "95 % interval", "multiply-adds", "parameters", "latency"),
+        *(
+            f"set-aside {outcome.test.measure}",
+            "95 % interval",
+            "multiply-adds",
+            "parameters",
+            "latency",
+        ),
     )
     rows: list[Row] = [head]
     for place, one in enumerate(outcome.standings, 1):
@@ -135,9 +148,9 @@ def _field_plot(outcome: Outcome) -> Any:
     axes = figure.add_subplot()
     for place, one in enumerate(known):
         interval = outcome.interval(one)
-        assert interval is not None
         colour = CURVES[(last - one.rung) % len(CURVES)]
-        axes.plot([interval.low, interval.high], [place, place], color=colour, linewidth=1.6)
+        if interval is not None:
+            axes.plot([interval.low, interval.high], [place, place], color=colour, linewidth=1.6)
         axes.plot(one.accuracies, [place] * len(one.accuracies), "o", color=colour, markersize=3.5)
     axes.set_yticks(range(len(known)))
     labels = [plain_text(f"{one.name} (rung {one.rung})") for one in known]
@@ -145,7 +158,7 @@ def _field_plot(outcome: Outcome) -> Any:
     axes.invert_yaxis()
     dress(axes)
     axes.tick_params(axis="y", colors=INK)
-    axes.set_xlabel("accuracy on set-aside images, %", color=MUTED)
+    axes.set_xlabel(f"{outcome.test.measure} on set-aside images, %", color=MUTED)
     return inline_svg(figure, "field")
 
 
@@ -153,8 +166,14 @@ def _curves(files: FitFiles) -> list[tuple[str, Any]]:
     """Loss and accuracy of the final training."""
     record = read_run(files.final)
     found = []
-    for name, title in (("train_loss", "Loss"), ("train_accuracy", "Accuracy (%)")):
+    for name, title in (
+        ("train_loss", "Loss"),
+        ("train_accuracy", "Accuracy (%)"),
+        ("train_f1", "F1 (%)"),
+    ):
         x, y = record.series(name)
+        if not x:
+            continue
         drawn = plot(
             [Curve(x, y, "training images", CURVES[0], marked=len(x) < 12)],
             x_label="epoch",
@@ -194,8 +213,8 @@ def _mistakes(outcome: Outcome, summary: DataSummary) -> list[Row]:
 
 
 def _recalls(outcome: Outcome, summary: DataSummary) -> list[Row]:
-    rows: list[Row] = [("class", "right", "test images", "training images")]
-    sizes = [sum(row) for row in outcome.test.confusion]
+    rows: list[Row] = [("class", "recognised", "test images", "training images")]
+    sizes = outcome.test.counts
     for name, recall, tested, trained in zip(
         summary.classes, outcome.test.recalls, sizes, summary.train_counts, strict=True
     ):

@@ -64,13 +64,22 @@ def plan_reasons(plan: Plan, images: int, aside: int, pretrained: int) -> tuple[
     return tuple(found)
 
 
-def plan_limits(plan: Plan, aside: int) -> tuple[str, ...]:
+def plan_limits(plan: Plan, summary: DataSummary, aside: int) -> tuple[str, ...]:
     """What the fit will not be able to tell, in sentences."""
     half = 100 * 1.96 * math.sqrt(0.25 / max(1, aside))
-    found = [
-        f"With {aside:,} set-aside images, accuracies are known to ± {min(50, half):.1f} "
-        "points at worst: networks that differ by less cannot be told apart."
-    ]
+    known = (
+        f"With {aside:,} set-aside images, accuracies are known to ± {min(50, half):.1f} points at "
+        "worst: networks that differ by less cannot be told apart."
+    )
+    if summary.kind == "multi-label":
+        known = f"With {aside:,} set-aside images, how sure a difference of mAP is stays unknown."
+    found = [known]
+    if summary.smallest < plan.every:
+        name = summary.classes[summary.train_counts.index(summary.smallest)]
+        found.append(
+            f"Class {name} has {summary.smallest} training images, one of which is set aside: what "
+            "networks make of it is not known."
+        )
     first = plan.rungs[0]
     if first.epochs < 5:
         found.append(

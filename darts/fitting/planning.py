@@ -19,7 +19,7 @@ from darts.fitting.plan import EVERY, Field, Machine, Plan, PlannedRung, Planned
 from darts.fitting.plan_words import plan_limits, plan_reasons
 from darts.settings.quantities import format_count
 
-_LEAST_IMAGES = 20
+_LEAST_IMAGES, _LEAST_OF_CLASS = 20, 2
 # Shares of the time after the reserve.
 _SEARCH, _RUNGS = 0.20, 0.35
 # Processor time of both exports and the page, in seconds; the largest share of the budget that is
@@ -44,11 +44,12 @@ def check_data(summary: DataSummary) -> None:
     """
     if len([count for count in summary.train_counts if count]) < 2:
         raise UserError(f"{summary.dataset}: a fit needs images of two classes or more.")
-    if summary.train_images < _LEAST_IMAGES or summary.smallest < EVERY:
+    if summary.train_images < _LEAST_IMAGES or summary.smallest < _LEAST_OF_CLASS:
         name = summary.classes[summary.train_counts.index(summary.smallest)]
         raise UserError(
-            f"{summary.dataset}: a fit needs {_LEAST_IMAGES} training images or more, and {EVERY} "
-            f"of each class; there are {summary.train_images}, and {summary.smallest} of {name}."
+            f"{summary.dataset}: a fit needs {_LEAST_IMAGES} training images or more, and "
+            f"{_LEAST_OF_CLASS} of each class; there are {summary.train_images}, and "
+            f"{summary.smallest} of {name}."
         )
 
 
@@ -143,7 +144,7 @@ class _Draft:
             spent=self.spent,
         )
         reasons = plan_reasons(plan, self.images, self.aside, self.pretrained)
-        return replace(plan, reasons=reasons, limits=plan_limits(plan, self.aside))
+        return replace(plan, reasons=reasons, limits=plan_limits(plan, self.summary, self.aside))
 
     def _reserve(self, budget: float) -> float:
         macs = min(one.macs for one in self.machine.rates.measured)

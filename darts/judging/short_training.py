@@ -16,6 +16,7 @@ from darts.judging.recipe import plain_recipe
 from darts.judging.set_aside import check_set_aside, set_aside
 from darts.models.registry import model_from_description
 from darts.training.options import TrainingOptions
+from darts.training.pretrained import with_normalisation
 from darts.training.trial import train_briefly
 from darts.trials.attempt import ReportEpoch
 
@@ -70,7 +71,9 @@ class ShortTraining:
             UserError: A setting or the data are wrong, or the loss diverged.
         """
         options = replace(self.recipe, seed=settings["seed"])
-        dataset = set_aside(self.recipe, self.every)
+        dataset = with_normalisation(
+            set_aside(self.recipe, self.every), options.pretrained, None, options.pretrained_as
+        )
         model = model_from_description(settings["model"])
         found = train_briefly(options, model, dataset, lambda line: report(_without_tests(line)))
         return {

@@ -100,7 +100,7 @@ def test_too_small_a_budget_says_how_much_is_needed():
     [
         (replace(summary(), train_counts=(100,), classes=("cat",)), "two classes"),
         (replace(summary(), train_counts=(8, 9), classes=("cat", "dog")), "20 training images"),
-        (replace(summary(), train_counts=(90, 4), classes=("cat", "dog")), "4 of dog"),
+        (replace(summary(), train_counts=(90, 1), classes=("cat", "dog")), "1 of dog"),
     ],
 )
 def test_data_that_judge_nothing_are_refused(data, words):

@@ -14,6 +14,8 @@ import torch
 
 import darts
 from darts.data import sources
+from darts.data.dataset import ImageTensor
+from darts.data.source import Source
 from darts.errors import UserError
 from darts.fitting import run
 from darts.fitting.field import PRETRAINED, RANDOM, ZOO
@@ -23,6 +25,7 @@ from darts.fitting.plan import Field, PlannedRung
 from darts.fitting.run import FitInterrupted, carry_out
 from darts.judging import set_aside
 from darts.runs.checkpoints import load_checkpoint_file
+from darts.targets.multi import MULTI
 from tests.darts.fitting.conftest import machine
 
 
@@ -245,3 +248,30 @@ def test_from_python(tmp_path):
     with pytest.raises(UserError, match="the least plan needs"):
         darts.fit("digits", budget=1, out=str(tmp_path / "a"))
     assert machine().delay == 1
+
+
+def test_several_labels_for_an_image(tiny, instruments, monkeypatch):
+    """Left and right halves are dark or bright, each on its own."""
+    generator = torch.Generator().manual_seed(0)
+    halves = torch.arange(100)[:, None] // torch.tensor([1, 2]) % 2
+    pixels = torch.randint(0, 100, (100, 3, 8, 8), generator=generator)
+    pixels += 120 * halves.repeat_interleave(4, 1)[:, None, None]
+    images = ImageTensor(pixels.to(torch.uint8), halves.to(torch.uint8))
+    source = Source(
+        classes=("left", "right"),
+        train=images.subset(torch.arange(72)),
+        test=images.subset(torch.arange(72, 100)),
+        flip=False,
+        size=8,
+        target=MULTI,
+    )
+    monkeypatch.setattr(sources, "_open", lambda _: source)
+    options = tiny()
+    outcome = carry_out(options, instruments)
+    assert outcome.test.kind == "multi-label"
+    assert outcome.test.accuracy == pytest.approx(outcome.final["test_map"])
+    assert "mean average precision" in outcome.headline()
+    assert outcome.test.counts == (14, 14)
+    page = FitFiles(options.directory).report.read_text(encoding="utf-8")
+    assert "Confusion matrix" not in page
+    assert "mAP" in page
