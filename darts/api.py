@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from darts.compare.options import CompareOptions, compare_overlay
 from darts.searching.options import SearchOptions, search_overlay
 from darts.settings.parsing import options_from
+from darts.settings.signatures import takes
 from darts.sweeps.choice_options import ManySearchOptions
 from darts.sweeps.repeat_options import ManyTrainingOptions
 from darts.training.options import training_of, training_overlay
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from darts.training.task import TrainingResult
 
 
+@takes(ManySearchOptions)
 def search(**settings: Any) -> CellSearchResult:
     """Search a cell; settings are those of `python search.py --help`, with underscores.
 
@@ -102,6 +104,7 @@ def run_search(options: SearchOptions) -> CellSearchResult:
     return result
 
 
+@takes(ManyTrainingOptions)
 def evaluate(**settings: Any) -> TrainingResult | RepeatedTraining:
     """Retrain a genotype; settings are those of `python evaluate.py --help`, with underscores.
 
@@ -246,6 +249,7 @@ def train_population(**settings: Any) -> Population:
     return load_population(options.out)
 
 
+@takes(CompareOptions)
 def compare(**settings: Any) -> FinishedComparison:
     """Judge a genotype; settings are those of `python -m darts compare --help`, with underscores.
 

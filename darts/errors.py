@@ -32,5 +32,6 @@ def closest(name: str, choices: Iterable[str]) -> str:
     >>> closest("gdsa", ("pc-darts", "gdas"))
     " Did you mean 'gdas'?"
     """
-    close = difflib.get_close_matches(name, list(choices), n=1)
+    plain = {choice.lower(): choice for choice in choices}
+    close = [plain[one] for one in difflib.get_close_matches(name.lower(), list(plain), n=1)]
     return f" Did you mean {close[0]!r}?" if close else ""

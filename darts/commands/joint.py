@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from darts.commands.shared import FIT_TRAINING, Arguments, print_table
 from darts.errors import UserError
 from darts.settings.parsing import options_from, parse_options
+from darts.settings.quantities import parse_millions
 
 _NONE = ("none", "–", "–", "–")
 """What a row of `joint evolve` says where no candidate is within the limits."""
@@ -78,13 +79,13 @@ def joint_evolve_command(arguments: Sequence[str], prog: str) -> None:
     parser.add_argument("run", type=Path, help="directory of a joint search")
     parser.add_argument(
         "--max-macs",
-        type=float,
         nargs="+",
-        metavar="M",
-        help="ceilings in millions, one result for each; by default that of the search",
+        metavar="N",
+        help="ceilings such as 50M or 0.4G (a plain number: millions), one result for each; by "
+        "default that of the search",
     )
-    parser.add_argument("--max-params", type=float, metavar="M", help="ceiling, in millions")
-    parser.add_argument("--min-macs", type=float, metavar="M", help="floor, in millions")
+    parser.add_argument("--max-params", metavar="N", help="ceiling, such as 5.2M")
+    parser.add_argument("--min-macs", metavar="N", help="floor, such as 20M")
     parser.add_argument("--seed", type=int, default=0, help="seed of the evolution")
     parsed = parser.parse_args(arguments)
     from darts.joint.directory import limits_of, read_search
@@ -111,7 +112,7 @@ def joint_evolve_command(arguments: Sequence[str], prog: str) -> None:
 
 
 def _evolved_row(
-    record: SearchRecord, ceiling: float | None, limits: Limits, seed: int
+    record: SearchRecord, ceiling: str | float | None, limits: Limits, seed: int
 ) -> tuple[str, ...]:
     """Find the best candidate within limits and write its recipe; a row about it."""
     import time
@@ -122,7 +123,7 @@ def _evolved_row(
     begun = time.perf_counter()
     evolved = evolve_record(record, limits, seed)
     seconds = time.perf_counter() - begun
-    name = "unlimited" if ceiling is None else f"macs-{ceiling:g}M"
+    name = "unlimited" if ceiling is None else f"macs-{limits.max_macs / 1e6:g}M"
     path = record.path / "evolved" / f"{name}.yaml"
     candidate = record.problem.candidate(evolved.genes[0])
     accuracy, costs = evolved.scores[0], evolved.costs
@@ -133,8 +134,8 @@ def _evolved_row(
     return (words, f"{accuracy:.2f} %", macs, params, f"{seconds:.1f}", str(path))
 
 
-def _ceiling_words(ceiling: float | None) -> str:
-    return "no ceiling" if ceiling is None else f"{ceiling:g} M"
+def _ceiling_words(ceiling: str | float | None) -> str:
+    return "no ceiling" if ceiling is None else f"{parse_millions(ceiling, '--max-macs'):g} M"
 
 
 def joint_predict_command(arguments: Sequence[str], prog: str) -> None:

@@ -28,7 +28,7 @@ class Arguments(argparse.ArgumentParser):
     """
 
     def __init__(self, *, uses_files: bool = False, **settings: Any) -> None:
-        super().__init__(**settings)
+        super().__init__(**{"allow_abbrev": False, **settings})
         self.uses_files = uses_files
         if uses_files:
             self.add_argument(

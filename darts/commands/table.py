@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from types import MappingProxyType
 
-from darts.errors import UserError
+from darts.errors import UserError, closest
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,8 @@ class Command:
         elif name in ("-h", "--help"):
             print(self.usage(prog))
         else:
+            if hint := closest(name, self.subcommands):
+                raise UserError(f"{prog}: there is no command {name!r}.{hint}")
             raise UserError(f"{prog}: there is no command {name!r}.\n{self.usage(prog)}")
 
     def usage(self, prog: str) -> str:

@@ -38,6 +38,8 @@ def decode(path: Path | str, size: int) -> np.ndarray:
             image.draft(None, (2 * size, 2 * size))
             square = _square(as_rgb(upright(image)), size)
             return np.array(square)  # A copy, because Pillow's memory is read-only.
+    except FileNotFoundError as error:
+        raise UserError(f"There is no image file {path}.") from error
     except Exception as error:  # Each of Pillow's plug-ins raises what it likes.
         reason = f"{error}" or type(error).__name__
         raise UserError(

@@ -26,7 +26,7 @@ from darts.data.streaming import ImageFiles
 from darts.data.subsets import apply_manifest, draw_subset, recorded_halves
 from darts.data.tables.columns import ColumnChoice
 from darts.data.tables.open import TableChoice, open_table
-from darts.errors import UserError
+from darts.errors import UserError, closest
 from darts.run_files import RunFiles
 from darts.system import distributed
 
@@ -235,9 +235,17 @@ def _open(options: DataOptions) -> Source:
     if name in KNOWN:
         return open_named(name, directory, options.download)
     raise UserError(
-        f"there is no data set {name!r}; choose among {', '.join(KNOWN)}, folder:PATH, csv:FILE "
-        "and array:FILE.npz"
+        f"--dataset: there is no data set {name!r}.{_meant(name)} Choose among "
+        f"{', '.join(KNOWN)}, folder:PATH, csv:FILE and array:FILE.npz."
     )
+
+
+def _meant(name: str) -> str:
+    """A hint at the data set that a wrong name probably means: a folder or file, or a known one."""
+    try:
+        return f" Did you mean {dataset_of(name)!r}?"
+    except (UserError, OSError, RuntimeError):
+        return closest(name, KNOWN)
 
 
 def _table_choice(options: DataOptions) -> TableChoice:

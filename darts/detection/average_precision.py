@@ -62,8 +62,8 @@ def check_pycocotools() -> None:
         import pycocotools  # noqa: F401
     except ImportError:
         raise UserError(
-            "Computing AP needs pycocotools: pip install 'darts-nas[detection]', or "
-            "pip install pycocotools."
+            "Computing AP needs pycocotools: pip install pycocotools (or pip install -e "
+            "'.[detection]' in the toolkit's folder)."
         ) from None
 
 

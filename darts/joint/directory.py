@@ -35,6 +35,7 @@ from darts.joint.space import Space
 from darts.joint.space_file import describe_space, load_space
 from darts.models.registry import find_model, save_model
 from darts.run_files import RunFiles
+from darts.settings.quantities import parse_millions
 from darts.trials.schema import TRIALS_FILE
 from darts.trials.store import Trial, TrialStore
 from genotypes import Genotype, save_genotype
@@ -168,14 +169,23 @@ def read_problem(directory: Path) -> Problem:
     return Problem(load_space(directory / "space.yaml"), setting)
 
 
-def limits_of(min_macs: float | None, max_macs: float | None, max_params: float | None) -> Limits:
-    """Convert limits in millions; None means no limit.
+def limits_of(
+    min_macs: str | float | None, max_macs: str | float | None, max_params: str | float | None
+) -> Limits:
+    """Convert limits such as 300M; a plain number is in millions, None means no limit.
 
-    >>> limits_of(None, 300, None).max_macs
-    300000000.0
+    >>> limits_of(None, 300, None).max_macs, limits_of(None, "0.3G", None).max_macs
+    (300000000.0, 300000000.0)
+
+    Raises:
+        UserError: One is no amount.
     """
+
+    def amount(value: str | float | None, flag: str, absent: float) -> float:
+        return absent if value is None else parse_millions(value, flag) * _MILLION
+
     return Limits(
-        min_macs=(min_macs or 0) * _MILLION,
-        max_macs=math.inf if max_macs is None else max_macs * _MILLION,
-        max_params=math.inf if max_params is None else max_params * _MILLION,
+        min_macs=amount(min_macs, "--min-macs", 0),
+        max_macs=amount(max_macs, "--max-macs", math.inf),
+        max_params=amount(max_params, "--max-params", math.inf),
     )

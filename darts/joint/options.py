@@ -25,9 +25,9 @@ class JointOptions(TrainingOptions, ExecutorOptions):
         rounds: Number of rounds.
         candidates: Candidates that are trained in each round.
         pool: Number of candidates to choose from.
-        min_macs: Smallest number of multiply-adds of a candidate, in millions.
-        max_macs: Largest number of multiply-adds of a candidate, in millions.
-        max_params: Largest number of parameters of a candidate, in millions.
+        min_macs: Smallest number of multiply-adds of a candidate, such as 50M; 50 means 50M.
+        max_macs: Largest number of multiply-adds of a candidate, such as 0.4G; 400: 400M.
+        max_params: Largest number of parameters of a candidate, such as 5.2M; 5.2: 5.2M.
         hold_out: Every Nth training image of each class is held out to score candidates; the test
             set is never used.
         rank_correlation: Later rounds stop at the first epoch whose rank correlation with the final
@@ -40,9 +40,9 @@ class JointOptions(TrainingOptions, ExecutorOptions):
     rounds: int = 5
     candidates: int = 48
     pool: int = 20_000
-    min_macs: float = 0.0
-    max_macs: float | None = None
-    max_params: float | None = None
+    min_macs: str | float = 0.0
+    max_macs: str | float | None = None
+    max_params: str | float | None = None
     hold_out: int = 5
     rank_correlation: float = 0.92
     strategy: Literal["predictor", "random"] = "predictor"

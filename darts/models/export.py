@@ -18,7 +18,7 @@ from darts.errors import UserError
 
 Format = Literal["onnx", "torch-export"]
 FORMATS: tuple[Format, ...] = ("onnx", "torch-export")
-INSTALL = "pip install 'darts-nas[export]' (or: pip install onnx onnxruntime onnxscript)"
+INSTALL = "pip install onnx onnxruntime onnxscript (or pip install -e '.[export]' in its folder)"
 # Largest difference of logits, as a share of the largest logit. Rounding alone makes 4e-4 in a
 # network of 20 cells with random weights.
 TOLERANCE = 5e-3

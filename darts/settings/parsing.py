@@ -27,6 +27,7 @@ from darts.settings.options import (
     tagged,
 )
 from darts.settings.origins import Fit, Origins, implied_origins
+from darts.settings.ranges import check_ranges
 from darts.settings.recipes import config_path
 from darts.settings.used_files import (
     check_same_files,
@@ -37,6 +38,7 @@ from darts.settings.used_files import (
 )
 
 Options = TypeVar("Options", bound=PlaceOptions)
+_NUMBER = re.compile(r"-?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?,?")
 Overlay = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 """Takes the settings that are known so far and returns defaults that follow from them."""
 
@@ -63,7 +65,7 @@ def parse_options(
     Raises:
         UserError: An argument is wrong, or the file of `--config` or the run of `--resume`.
     """
-    arguments = _normalised(arguments, {f.name for f in fields(cls) if f.type == "bool"})
+    arguments = _normalised(arguments, cls)
     given = {_name(argument) for argument in arguments if argument.startswith("--")}
     if "resume" in given.intersection(names_of(cls)) and not given & {"help", "print_config"}:
         return _resumed(cls, arguments, given, prog)
@@ -102,7 +104,7 @@ def given_settings(
     Raises:
         UserError: An argument is wrong, or the file of `--config`.
     """
-    arguments = _normalised(arguments, {f.name for f in fields(cls) if f.type == "bool"})
+    arguments = _normalised(arguments, cls)
     use_files(next((a.partition("=")[2] for a in arguments if _name(a) == "use"), None))
     values = _parser(cls, prog).parse_args(arguments, defaults=False).as_dict()
     return {name: value for name, value in values.items() if name in names_of(cls)}
@@ -176,7 +178,9 @@ def _hints(unknown: Sequence[str], names: Sequence[str]) -> str:
 def build(cls: type[Options], values: Mapping[str, Any]) -> Options:
     """An instance from plain values; what is no field of it (such as `config`) is left out."""
     names = names_of(cls)
-    return cls(**{name: value for name, value in values.items() if name in names})
+    known = {name: value for name, value in values.items() if name in names}
+    check_ranges(known)
+    return cls(**known)
 
 
 def _parser(cls: type[PlaceOptions], prog: str) -> Any:
@@ -191,7 +195,7 @@ def _parser(cls: type[PlaceOptions], prog: str) -> Any:
         def error(self, message: str, ex: Exception | None = None) -> NoReturn:
             raise UserError(_explained(message, names_of(cls)))
 
-    parser = Parser(prog=prog)
+    parser = Parser(prog=prog, allow_abbrev=False)
     parser.add_argument("--config", action="config", help="Recipe: a YAML file or a shipped name.")
     # The groups of a command name types in their own modules; the parser would look in one only.
     cls.__init__.__annotations__.update(get_type_hints(cls))
@@ -211,6 +215,9 @@ def _explained(message: str, names: Sequence[str]) -> str:
     text = text.replace("Expected a <class 'float'>", "expected a number")
     text = text.replace("Expected a", "expected").replace(". Got value:", ", not")
     text = re.sub(r"Option '(\w+)' is not accepted", r"unknown setting '\1'", text)
+    wrong = re.search(r"one of (.*), not (\S+)$", text.strip())
+    if wrong and (hint := closest(wrong[2], re.findall(r"[\w.-]+", wrong[1]))):
+        text = f"{text.strip()}.{hint}"
     unknown = re.search(r"(?:unrecognized arguments: --|unknown setting ')(\w+)", text)
     if unknown and (close := difflib.get_close_matches(unknown.group(1), names, n=1)):
         text += f" (did you mean --{close[0]}?)"
@@ -221,13 +228,15 @@ def _name(argument: str) -> str:
     return argument[2:].split("=")[0] if argument.startswith("--") else ""
 
 
-def _normalised(arguments: Sequence[str], switches: set[str]) -> list[str]:
+def _normalised(arguments: Sequence[str], cls: type) -> list[str]:
     """Flags as the parser knows them.
 
     Underscores for dashes; `--config` first, so that other flags win, and its file found; a value
-    for each of the `switches` that stands alone (`--test-only`) or in the negative
-    (`--no-auxiliary`). The values of all `--use` become one.
+    for each switch that stands alone (`--test-only`) or in the negative (`--no-auxiliary`). The
+    values of all `--use` become one; those of a pair of numbers (`--arch-betas 0.5 0.999`) a list.
     """
+    switches = {f.name for f in fields(cls) if f.type == "bool"}
+    pairs = {f.name for f in fields(cls) if str(f.type).startswith("tuple[float")}
     configs: list[str] = []
     others: list[str] = []
     used: list[str] = []
@@ -246,6 +255,14 @@ def _normalised(arguments: Sequence[str], switches: set[str]) -> list[str]:
             used.append(value if equals else (rest.pop(0) if rest else ""))
         elif name in switches and not equals and not (follows and rest[0] in ("true", "false")):
             others.append(f"--{name}=true")
+        elif name in pairs:
+            numbers = [value] if equals else []
+            while rest and (not numbers or _NUMBER.fullmatch(rest[0])):
+                numbers.append(rest.pop(0))
+            text = ", ".join(one.strip("[(,)] ") for one in numbers)
+            others.append(f"--{name}=[{text}]")
+        elif not equals and rest and _NUMBER.fullmatch(rest[0]):
+            others.append(f"--{name}={rest.pop(0)}")  # Also -1e-3, which looks like a flag.
         elif name.startswith("no_") and name[3:] in switches and not equals:
             others.append(f"--{name[3:]}=false")
         else:

@@ -11,6 +11,7 @@ _COUNTS = {"": 1, "k": 10**3, "K": 10**3, "M": 10**6, "G": 10**9, "B": 10**9}
 _DURATION = re.compile(
     r"(?:([0-9]*\.?[0-9]+)h)?(?:([0-9]*\.?[0-9]+)m(?:in)?)?(?:([0-9]*\.?[0-9]+)s)?"
 )
+_PLAIN_MILLIONS = 100_000
 _TIMES = {"us": Decimal("1e-6"), "ms": Decimal("1e-3"), "s": Decimal(1)}
 
 
@@ -27,6 +28,27 @@ def parse_count(text: str | float, what: str) -> int:
     if number is None or unit not in _COUNTS or int(number * _COUNTS[unit]) < 1:
         raise UserError(f"{what}: a number such as 600M, 1.2G or 5300000 is needed, not {text!r}.")
     return int(number * _COUNTS[unit])
+
+
+def parse_millions(text: str | float, what: str) -> float:
+    """A number of things in millions: 50M, 0.4G or 400000000, and 50, which means 50 millions.
+
+    Joint searches have always counted in millions, so there a plain number below 100,000 does; a
+    larger one, which would mean more than any network has, is the number of things itself.
+
+    >>> [parse_millions(one, "--max-macs") for one in ("50M", "0.4G", 50, "400000000")]
+    [50.0, 400.0, 50.0, 400.0]
+
+    Raises:
+        UserError: It is nothing of the kind.
+    """
+    number, unit = _split(text)
+    if number is None or unit not in _COUNTS or number < 0:
+        raise UserError(
+            f"{what}: a number such as 50M, 0.4G or 50 (millions) is needed, not {text!r}."
+        )
+    plain = not unit and number < _PLAIN_MILLIONS
+    return float(number if plain else number * _COUNTS[unit] / 10**6)
 
 
 def parse_seconds(text: str | float, what: str) -> float:

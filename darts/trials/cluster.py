@@ -103,7 +103,5 @@ def import_ray() -> Any:
     try:
         import ray
     except ImportError:
-        raise UserError(
-            "The executor ray needs Ray: pip install 'darts-nas[cluster]' (or: pip install ray)."
-        ) from None
+        raise UserError("The executor ray needs Ray: pip install ray.") from None
     return ray

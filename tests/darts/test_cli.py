@@ -118,7 +118,10 @@ def test_no_command_shows_them_all(capsys: pytest.CaptureFixture[str]) -> None:
         (["evaluate"], ["--genotype", "python -m darts genotypes"]),
         (["evaluate", "--genotype", "pcdart_cifar10"], ["pcdarts_cifar10"]),
         (["evaluate", "--test-only", "--genotype", "darts_v1"], ["--checkpoint"]),
-        (["evaluate", "--genotype", "darts_v1", "--dataset", "digits"], ["uxiliary"]),
+        (
+            ["evaluate", "--genotype", "darts_v1", "--dataset", "digits", "--auxiliary"],
+            ["--auxiliary", "--image-size 32"],
+        ),
         (["cost", "resnet5"], ["resnet5"]),
         (["cost"], ["model"]),
         (["draw", "nothing"], ["nothing", "nasnet"]),

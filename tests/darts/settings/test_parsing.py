@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 
 import pytest
@@ -72,11 +73,14 @@ def test_the_api_is_what_the_package_promises() -> None:
         "create_network",
         "detect",
         "evaluate",
+        "fit",
         "load_genotype",
         "load_pretrained",
         "search",
     }
-    assert promised == set(darts.__all__)
+    assert promised == set(darts.__all__) == set(dir(darts))
+    assert inspect.signature(darts.search).parameters["batch_size"].default == 256
+    assert inspect.signature(darts.evaluate).parameters["batch_size"].default == 96
     assert darts.load_genotype("darts_v1").name == "darts_v1"
     assert callable(darts.evaluate)
     with pytest.raises(AttributeError, match="no attribute 'serach'"):

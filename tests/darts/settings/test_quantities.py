@@ -5,7 +5,13 @@ from __future__ import annotations
 import pytest
 
 from darts.errors import UserError
-from darts.settings.quantities import format_count, format_seconds, parse_count, parse_seconds
+from darts.settings.quantities import (
+    format_count,
+    format_seconds,
+    parse_count,
+    parse_millions,
+    parse_seconds,
+)
 
 
 @pytest.mark.parametrize(
@@ -53,3 +59,16 @@ def test_amounts_in_words() -> None:
         "1.2G",
     ]
     assert [format_seconds(s) for s in (0.02, 5.123e-4, 1.5)] == ["20ms", "512.3us", "1.5s"]
+
+
+@pytest.mark.parametrize(
+    ("text", "millions"),
+    [("50M", 50), ("0.4G", 400), (50, 50), ("50", 50), (99_999, 99_999), ("5e8", 500), (0, 0)],
+)
+def test_plain_numbers_of_a_joint_search_are_millions(text: str | float, millions: float) -> None:
+    assert parse_millions(text, "--max-macs") == millions
+
+
+def test_what_is_no_number_of_millions() -> None:
+    with pytest.raises(UserError, match=r"--max-macs: a number such as 50M, 0\.4G or 50"):
+        parse_millions("fifty", "--max-macs")
