@@ -25,8 +25,17 @@ from ops.backends import BACKENDS, VARIABLE, BackendError
 from ops.native import build
 from ops.native.chain import ChainStage, load, run_chain
 from ops.native.kernels import REALS
+from ops.native.pool import run_pool
 
-__all__ = ["ChainStage", "Chained", "prepare_chains", "run_chain", "takes_chain"]
+__all__ = [
+    "ChainStage",
+    "Chained",
+    "prepare_chains",
+    "run_chain",
+    "run_pool",
+    "takes_chain",
+    "takes_pool",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -79,12 +88,7 @@ def takes_chain(stages: Sequence[ChainStage], x: Tensor) -> bool:
     """
     return (
         len(stages) > 0
-        and x.is_cpu
-        and x.dim() == 4
-        and torch.is_grad_enabled()
-        and not torch.jit.is_tracing()
-        and x.is_contiguous(memory_format=torch.channels_last)
-        and type(x) in (Tensor, nn.Parameter)
+        and _trains_here(x)
         and len(x) > 1
         and all(
             _takes_norm(stage.norm, x.dtype)
@@ -93,11 +97,37 @@ def takes_chain(stages: Sequence[ChainStage], x: Tensor) -> bool:
             for stage in stages
         )
         and not (stages[0].halves and (x.shape[2] % 2 or x.shape[3] % 2))
-        and not torch.is_autocast_enabled("cpu")
+        and _is_eager()
+        and prepare_chains(x.dtype)
+    )
+
+
+def takes_pool(layer: nn.Module, x: Tensor) -> bool:
+    """Whether `run_pool` can compute this 3x3 pooling of `x` `[B, C, H, W]` now.
+
+    >>> takes_pool(nn.MaxPool2d(3), torch.ones(2, 4, 8, 8))  # not channels_last
+    False
+    """
+    return _trains_here(x) and not _is_watched(layer) and _is_eager() and prepare_chains(x.dtype)
+
+
+def _trains_here(x: Tensor) -> bool:
+    return (
+        x.is_cpu
+        and x.dim() == 4
+        and torch.is_grad_enabled()
+        and not torch.jit.is_tracing()
+        and x.is_contiguous(memory_format=torch.channels_last)
+        and type(x) in (Tensor, nn.Parameter)
+    )
+
+
+def _is_eager() -> bool:
+    return (
+        not torch.is_autocast_enabled("cpu")
         and not torch.compiler.is_compiling()
         and not torch._C._are_functorch_transforms_active()
         and not modules._has_any_global_hook()
-        and prepare_chains(x.dtype)
     )
 
 
@@ -161,8 +191,14 @@ def _plain(layer: nn.Module, dtype: torch.dtype) -> bool:
         type(weight) is nn.Parameter
         and weight.dtype == dtype
         and weight.is_cpu
-        and not layer._forward_hooks
-        and not layer._forward_pre_hooks
-        and not layer._backward_hooks
-        and not layer._backward_pre_hooks
+        and not _is_watched(layer)
+    )
+
+
+def _is_watched(layer: nn.Module) -> bool:
+    return bool(
+        layer._forward_hooks
+        or layer._forward_pre_hooks
+        or layer._backward_hooks
+        or layer._backward_pre_hooks
     )

@@ -17,7 +17,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from ops.chains import Chained, ChainStage
+from ops.chains import Chained, ChainStage, run_pool, takes_pool
 from ops.partial import ChannelError
 from ops.regularize import RandomModule, draw_normal
 
@@ -68,7 +68,7 @@ class RandomNoise(RandomModule):
         return draw_normal(shape, self.generator).to(x.device, x.dtype, non_blocking=True)
 
 
-class Pool(nn.Module):
+class Pool(Chained):
     """`max_pool_3x3` and `avg_pool_3x3`; the average excludes padding.
 
     >>> Pool("avg", 4, 2, normalised=False)(torch.ones(1, 4, 8, 8)).shape
@@ -80,6 +80,7 @@ class Pool(nn.Module):
 
     def __init__(self, kind: PoolKind, channels: int, stride: int, normalised: bool) -> None:
         super().__init__()
+        self.stride = stride
         self.pool = (
             nn.MaxPool2d(3, stride, padding=1)
             if kind == "max"
@@ -87,8 +88,15 @@ class Pool(nn.Module):
         )
         self.norm = nn.BatchNorm2d(channels, affine=False) if normalised else nn.Identity()
 
-    def forward(self, x: Tensor) -> Tensor:
+    def layered(self, x: Tensor) -> Tensor:
         return self.norm(self.pool(x))
+
+    def forward(self, x: Tensor, mask: Tensor | None = None, add: Tensor | None = None) -> Tensor:
+        """mask · pool(x) + add; see `Chained`."""
+        if isinstance(self.norm, nn.Identity) and takes_pool(self.pool, x):
+            maximum = isinstance(self.pool, nn.MaxPool2d)
+            return run_pool(x, stride=self.stride, maximum=maximum, mask=mask, add=add)
+        return super().forward(x, mask, add)
 
 
 class ReluConvBn(Chained):

@@ -8,6 +8,7 @@
 // those of tiles and of fixed chunks of tiles, added in their order, so that results are the same
 // bits for any number of threads.
 
+#include "pool_call.h"
 #include "stage.h"
 
 extern "C" {
@@ -18,7 +19,8 @@ struct ChainCall {
     const Real* mask;  // [batch]: factors of whole images, null for ones
     const Real* add;   // like y, null for zeros
     Real* y;           // [batch, output height, output width, outputs]
-    const Real* dy;
+    const Real* dy;  // like y, but pixels lie `pitch` numbers apart
+    Size pitch;
     Real* d_sum;  // the gradient of the sum, if it is not that of y
     Real* dx;  // null if not needed
     const StageCall* stage;
@@ -53,10 +55,10 @@ class Chain {
                 nullptr, bool(stage.call.relu)};
     }
 
-    Table output(const Real* at) const {
+    Table output(const Real* at, Size pitch = 0) const {
         const Stage& stage = stages.back();
         const Size outputs = stage.call.outputs;
-        return {const_cast<Real*>(at), outputs, outputs, stage.batch * stage.out_pixels};
+        return {const_cast<Real*>(at), outputs, pitch ? pitch : outputs, stage.batch * stage.out_pixels};
     }
 
     // y from the last z.
@@ -114,14 +116,15 @@ class Chain {
         for (Size s = 0; s < call.stages; ++s) stages[s].saved_affine(factor[s], term[s]);
         Stage& last = stages.back();
         const bool relu = call.relu;
-        Arriving arriving{output(call.finally ? call.d_sum : call.dy), call.mask, relu ? factor.back().data() : nullptr,
+        const Table dy = output(call.dy, call.pitch);
+        Arriving arriving{call.finally ? output(call.d_sum) : dy, call.mask, relu ? factor.back().data() : nullptr,
                           relu ? term.back().data() : nullptr};
         Numbers sums(2 * last.tiles() * last.columns);
         Room gradient;
         Size tiles = last.tiles();
 #pragma omp parallel for num_threads(call.threads) schedule(dynamic)
         for (Size tile = 0; tile < tiles; ++tile) {
-            if (call.finally) last.rectify(output(call.dy), output(call.y), arriving.dy, tile);
+            if (call.finally) last.rectify(dy, output(call.y), arriving.dy, tile);
             last.reduce(arriving, tile, sums.data() + 2 * tile * last.columns);
         }
         for (Size s = call.stages - 1; s >= 0; --s) {
@@ -152,4 +155,6 @@ class Chain {
 
 extern "C" void chain_forward(const ChainCall* call) { Chain(*call).forward(); }
 extern "C" void chain_backward(const ChainCall* call) { Chain(*call).backward(); }
+extern "C" void pool_forward(const PoolCall* call) { PooledImages(*call).forward(); }
+extern "C" void pool_backward(const PoolCall* call) { PooledImages(*call).backward(); }
 extern "C" Size chain_vector() { return W; }

@@ -142,6 +142,22 @@ def run_chain(
     return _Chain.apply(tuple(stages), (relu, finally_relu), mask, add, x, *parameters)
 
 
+def in_rows(gradient: Tensor) -> tuple[Tensor, int]:
+    """A gradient `[B, C, H, W]` whose pixels are rows of channels, and the distance of the rows.
+
+    Slices of the channels of a tensor in channels_last are taken as they are.
+
+    >>> rows, distance = in_rows(torch.ones(2, 4, 4, 6).permute(0, 3, 1, 2)[:, 2:4])
+    >>> rows.shape, distance
+    (torch.Size([2, 2, 4, 4]), 6)
+    """
+    _, channels, height, width = gradient.shape
+    pitch = gradient.stride(3)
+    if pitch >= channels and gradient.stride() == (height * width * pitch, 1, width * pitch, pitch):
+        return gradient, pitch
+    return gradient.contiguous(memory_format=torch.channels_last), channels
+
+
 def _out(size: int, stride: int) -> int:
     return (size - 1) // stride + 1
 
@@ -168,7 +184,7 @@ def _addresses(stage: ChainStage, tensors: Sequence[Tensor]) -> list[int]:
     return found
 
 
-def _address(tensor: Tensor | None) -> int:
+def address(tensor: Tensor | None) -> int:
     return 0 if tensor is None else tensor.data_ptr()
 
 
@@ -213,7 +229,7 @@ class _Chain(torch.autograd.Function):
             (batch, fixed[-1].outputs, *size), dtype=x.dtype, memory_format=torch.channels_last
         )
         chain = (batch, height, width, len(stages), torch.get_num_threads(), *relus)
-        tensors = (x.data_ptr(), _address(mask), _address(add), y.data_ptr(), 0, 0, 0)
+        tensors = (x.data_ptr(), address(mask), address(add), y.data_ptr(), 0, 0, 0, 0)
         _run(library.chain_forward, (*chain, *tensors), words)
         ctx.save_for_backward(x, mask, y if relus[1] else None, *parameters, *kept)
         ctx.stages, ctx.fixed, ctx.relus = stages, fixed, relus
@@ -235,13 +251,13 @@ class _Chain(torch.autograd.Function):
             at = own.stop
         wanted = ctx.needs_input_grad
         dx = torch.empty_like(x) if wanted[4] else None
-        given = dy.contiguous(memory_format=torch.channels_last)
+        given, pitch = in_rows(dy)
         batch, _, height, width = x.shape
-        d_sum = dy if y is None else torch.empty_like(given)
+        d_sum = dy if y is None else torch.empty_like(y)
         chain = (batch, height, width, len(stages), torch.get_num_threads(), *ctx.relus)
         of_sum = 0 if y is None else d_sum.data_ptr()
-        tensors = (x.data_ptr(), _address(mask), 0, _address(y), given.data_ptr(), of_sum)
-        _run(load(x.dtype).chain_backward, (*chain, *tensors, _address(dx)), words)
+        tensors = (x.data_ptr(), address(mask), 0, address(y), given.data_ptr(), pitch, of_sum)
+        _run(load(x.dtype).chain_backward, (*chain, *tensors, address(dx)), words)
         learned = [
             gradient if needed else None
             for gradient, needed in zip(gradients, wanted[5:], strict=True)

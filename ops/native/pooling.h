@@ -57,7 +57,7 @@ struct Pooling {
                 const Real* __restrict in = x + from;
                 Real* __restrict out = z + to;
                 if (max)
-                    for (Size i = 0; i < count; ++i) out[i] = in[i] > out[i] ? in[i] : out[i];
+                    for (Size i = 0; i < count; ++i) out[i] = in[i] <= out[i] ? out[i] : in[i];  // also NaN
                 else
                     for (Size i = 0; i < count; ++i) out[i] += in[i];
             });

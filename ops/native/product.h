@@ -100,6 +100,25 @@ inline void multiply(const Real* from, const Size* at, Size pixels, Places rows,
     });
 }
 
+// panel[r, i] += sum over pixels p of from[p, r] · out[p, i], for R rows and N vectors. Not inlined: all
+// registers are needed.
+template <int R, int N>
+[[gnu::noinline]] inline void outer_product(const Real* from, const Size* at, Size pixels,
+                                            const Real* out, Size stride, Real* panel) {
+    Row total[R][N];
+    for (int r = 0; r < R; ++r)
+        for (int i = 0; i < N; ++i) total[r][i] = get(panel + (r * N + i) * W);
+    for (const Size* const end = at + pixels; at < end; ++at, out += stride) {
+        const Real* row = from + *at;
+        Row factor[N];
+        for (int i = 0; i < N; ++i) factor[i] = get(out + i * W), hold(factor[i]);
+        for (int r = 0; r < R; ++r)
+            for (int i = 0; i < N; ++i) total[r][i] += row[r] * factor[i];
+    }
+    for (int r = 0; r < R; ++r)
+        for (int i = 0; i < N; ++i) put(panel + (r * N + i) * W, total[r][i]);
+}
+
 // matrix[first + c, j] += sum over pixels p of from[p, c] · out[p, j], for c < depth, rounded up to
 // a multiple of 8. The matrix [rows, columns] is packed in panels.
 inline void multiply_gradient(const Real* from, const Size* at, Size pixels, Size depth,
@@ -107,21 +126,8 @@ inline void multiply_gradient(const Real* from, const Size* at, Size pixels, Siz
                               Size first) {
     panels(columns, [&](auto n, Size j) {
         constexpr int R = n == 1 ? 8 : 4;
-        for (Size c = 0; c < depth; c += R) {
-            Real* panel = matrix + rows * j + (first + c) * n * W;
-            Row total[R][n];
-            for (int r = 0; r < R; ++r)
-                for (int i = 0; i < n; ++i) total[r][i] = get(panel + (r * n + i) * W);
-            for (Size p = 0; p < pixels; ++p) {
-                const Real* row = from + at[p] + c;
-                Row factor[n];
-                for (int i = 0; i < n; ++i)
-                    factor[i] = get(out + p * stride + j + i * W), hold(factor[i]);
-                for (int r = 0; r < R; ++r)
-                    for (int i = 0; i < n; ++i) total[r][i] += row[r] * factor[i];
-            }
-            for (int r = 0; r < R; ++r)
-                for (int i = 0; i < n; ++i) put(panel + (r * n + i) * W, total[r][i]);
-        }
+        for (Size c = 0; c < depth; c += R)
+            outer_product<R, n>(from + c, at, pixels, out + j, stride,
+                                matrix + rows * j + (first + c) * n * W);
     });
 }

@@ -46,7 +46,7 @@ struct Table {
         const Real* from = at + row * stride + c;
         if constexpr (!REST) return get(from);
         const Size left = channels - c;
-        if (from + W > at + rows * stride) return load_some(from, left);
+        if (from + W > at + (rows - 1) * stride + channels) return load_some(from, left);
         typename VectorOf<W>::Mask lane;
         for (int i = 0; i < W; ++i) lane[i] = i;
         return lane < typename VectorOf<W>::Integer(left) ? get(from) : Row{};

@@ -17,6 +17,7 @@ from ops import chains
 from ops.backends import VARIABLE, BackendError
 from ops.chains import prepare_chains, run_chain
 from ops.native import build
+from ops.native.pool import run_pool
 from ops.primitives import DilatedConv, FactorizedReduce, ReluConvBn
 from ops.sync_norm import synchronise_norms
 
@@ -53,6 +54,29 @@ def test_training_in_channels_last_takes_the_kernels(taken: list[int]) -> None:
     ReluConvBn(4, 6, affine=True)(images())
     ops.primitives.SeparableConv(4, 3, 1, affine=True)(images())
     assert taken == [1, 2]
+
+
+def test_pooling_takes_the_kernels_in_a_derived_network_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    x = images()
+    sums: list[Tensor] = []
+
+    def run(x: Tensor, **options) -> Tensor:
+        sums.append(x)
+        return run_pool(x, **options)
+
+    monkeypatch.setattr(ops.primitives, "run_pool", run)
+    pool = ops.primitives.Pool("avg", 4, 1, normalised=False)
+    pool(x)
+    assert len(sums) == 1
+    ops.primitives.Pool("max", 4, 2, normalised=True)(x)
+    pool(x.contiguous())
+    with torch.no_grad():
+        pool(x)
+    pool.pool.register_forward_hook(lambda *_: None)
+    pool(x)
+    assert len(sums) == 1
 
 
 def _eval(module: nn.Module, x: Tensor) -> None:

@@ -171,6 +171,18 @@ def test_what_needs_no_gradient_gets_none() -> None:
     assert stages[0].convolutions[0].weight.grad is not None
 
 
+def test_a_gradient_may_be_a_slice_of_channels() -> None:
+    stages, x, _ = drawn(CASES["depthwise 3"], DOUBLE)
+    y = run_chain(stages, x)
+    wide = torch.randn(len(y), 12, *y.shape[2:], dtype=DOUBLE).contiguous(
+        memory_format=torch.channels_last
+    )
+    part = wide[:, 5:]
+    (ours,) = torch.autograd.grad(y, x, part, retain_graph=True)
+    (copied,) = torch.autograd.grad(y, x, part.contiguous())
+    assert torch.equal(ours, copied)
+
+
 def test_a_second_derivative_is_an_error() -> None:
     stages, x, _ = drawn(CASES["pointwise"], torch.float32)
     (gradient,) = torch.autograd.grad(run_chain(stages, x).square().sum(), x, create_graph=True)
