@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from darts.sweeps.repeats import RepeatedTraining
     from darts.sweeps.sweep_outcome import SweepOutcome
     from darts.training.choice import TrainingPlan
+    from darts.training.predict_files import Predictions
     from darts.training.task import TrainingResult
 
 
@@ -225,6 +226,34 @@ def plan_fit(options: FitOptions, begun: float | None = None) -> tuple[Plan, str
     from darts.fitting.run import Instruments, plan_only
 
     return plan_only(options, Instruments(begun=begun))
+
+
+def classify_images(
+    images: Sequence[Path | str], checkpoint: Path | str, *, top_k: int = 5, device: str = "auto"
+) -> Predictions:
+    """Classify image files with a trained run or an exported ONNX file.
+
+    >>> found = classify_images(["photos"], "RUN_DIR")  # doctest: +SKIP
+    >>> found.images[0].best[0]  # doctest: +SKIP
+    ('cat', 0.93)
+
+    Args:
+        images: Files, folders (with all below) and patterns.
+        checkpoint: A run directory, a checkpoint, or a file of `python -m darts export`.
+        top_k: Number of classes for each image.
+        device: Device of a run's network; ONNX files run on the CPU.
+
+    Returns:
+        The most probable classes of each file. Files that cannot be read have a `problem` instead.
+
+    Raises:
+        UserError: A path names nothing, or the network cannot be loaded.
+    """
+    from darts.training.predict_files import find_images, open_labeller, predict_files
+
+    paths, _ = find_images([str(image) for image in images])
+    labeller = open_labeller(checkpoint, device)
+    return predict_files(labeller, paths, source=str(checkpoint), best=top_k)
 
 
 def train_population(**settings: Any) -> Population:

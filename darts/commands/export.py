@@ -73,6 +73,8 @@ def export_command(arguments: Sequence[str], prog: str) -> None:
     if parsed.checkpoint is None:
         settle_norms(network, size)
     print(f"writing and checking {parsed.format}, which can take a minute", flush=True)
+    if notes:
+        notes |= _sizes(notes, size)
     done = export_network(network, parsed.output, parsed.format, size, notes)
     print(f"wrote  {done.path} ({done.path.stat().st_size / 1e6:.1f} MB)")
     probable = f"; probabilities: {notes['activation']}" if "activation" in notes else ""
@@ -84,6 +86,16 @@ def export_command(arguments: Sequence[str], prog: str) -> None:
         f"check  largest difference of logits {done.difference:.2g}, of logits up to "
         f"{done.largest:.3g}; computed with {done.checked_by}"
     )
+
+
+def _sizes(card: dict[str, Any], size: int) -> dict[str, int]:
+    """The sizes of images for a file that takes another size than the training.
+
+    >>> _sizes({"image_size": 224, "stored_size": 256}, 112)
+    {'image_size': 112, 'stored_size': 128}
+    """
+    stored = round(card["stored_size"] * size / card["image_size"])
+    return {"image_size": size, "stored_size": max(size, stored)}
 
 
 def _trained(checkpoint: Path, model: str | None) -> tuple[Any, dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Commands that create or read a run: `search`, `evaluate`, `predict` and `report`."""
+"""Commands that create or read a run: `search`, `evaluate` and `report`."""
 
 from __future__ import annotations
 
@@ -177,29 +177,6 @@ def _print_classes(scores: Scores) -> None:
     print(f"\n{table_title(rows)}:")
     print_table(class_table(rows))
     print()
-
-
-def predict_command(arguments: Sequence[str], prog: str) -> None:
-    """Print the most probable classes of each image."""
-    parser = Arguments(uses_files=True, prog=prog, description="Classify image files.")
-    parser.add_argument("image", type=Path, nargs="+", help="image file")
-    parser.add_argument(
-        "--checkpoint", type=Path, required=True, help="checkpoint.pt or run directory"
-    )
-    parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:1 …")
-    parser.add_argument("--best", type=int, default=5, help="number of classes to print")
-    parsed = parser.parse_args(arguments)
-    from darts.system.device import resolve_device
-    from darts.training import predict as prediction
-
-    trained = prediction.load_trained(parsed.checkpoint, resolve_device(parsed.device))
-    for image in parsed.image:
-        print(image)
-        found = prediction.predict(trained, image, parsed.best)
-        for name, probability in found:
-            print(f"  {100 * probability:6.2f} %  {name}")
-        if not found:
-            print("  no label is above 50 %")
 
 
 def report_command(arguments: Sequence[str], prog: str) -> None:

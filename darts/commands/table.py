@@ -148,7 +148,9 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "detect": Command(
             "train and test a detector on data in COCO's format", "detect:detect_command"
         ),
-        "predict": Command("classify images with a trained checkpoint", "runs:predict_command"),
+        "predict": Command(
+            "classify images with a trained run or an exported file", "predict:predict_command"
+        ),
         "export": Command(
             "write a network as ONNX or torch.export, and check it", "export:export_command"
         ),

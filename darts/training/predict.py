@@ -1,14 +1,14 @@
-"""A trained network from its checkpoint, and its prediction for an image file."""
+"""A trained network from its checkpoint or an ONNX file, and its prediction for images."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from darts.data.transforms import load_image
 from darts.errors import UserError
@@ -18,16 +18,31 @@ from darts.targets.target import LearningTask
 from darts.training.pretrained import trained_state
 
 
-@dataclass(frozen=True)
-class Trained:
-    """A trained network.
+class Labeller(Protocol):
+    """What classifies images, with the description of the data that it was trained on.
 
     Attributes:
-        network: The network, in evaluation mode.
-        card: Description of the data set that it was trained on, see `Dataset.card`.
+        card: Description of the data set, see `Dataset.card`.
+        classes: Names of the classes, in the order of the logits.
+        target: What the network has learnt: one class for each image, or several.
     """
 
-    network: nn.Module
+    @property
+    def card(self) -> Mapping[str, Any]: ...
+
+    @property
+    def classes(self) -> tuple[str, ...]: ...
+
+    @property
+    def target(self) -> LearningTask: ...
+
+    def logits(self, images: Tensor) -> Tensor:
+        """Logits `[B, classes]` of normalised images `[B, 3, S, S]`, on the CPU."""
+
+
+class OfCard:
+    """The names and the task in a `card`, for the kinds of `Labeller`."""
+
     card: Mapping[str, Any]
 
     @property
@@ -39,6 +54,26 @@ class Trained:
     def target(self) -> LearningTask:
         """What the network has learnt: one class for each image, or several."""
         return target_of_kind(self.card.get("task"))
+
+
+@dataclass(frozen=True)
+class Trained(OfCard):
+    """A trained network.
+
+    Attributes:
+        network: The network, in evaluation mode.
+        card: Description of the data set that it was trained on, see `Dataset.card`.
+    """
+
+    network: nn.Module
+    card: Mapping[str, Any]
+
+    @torch.no_grad()
+    def logits(self, images: Tensor) -> Tensor:
+        """Logits `[B, classes]` of normalised images `[B, 3, S, S]`, on the CPU."""
+        device = next(self.network.parameters()).device
+        logits, _ = self.network(images.to(device))
+        return logits.float().cpu()
 
 
 def load_trained(
@@ -63,8 +98,7 @@ def load_trained(
     return Trained(network.to(device).eval(), state["data"])
 
 
-@torch.no_grad()
-def predict(trained: Trained, image: Path | str, best: int = 5) -> list[tuple[str, float]]:
+def predict(trained: Labeller, image: Path | str, best: int = 5) -> list[tuple[str, float]]:
     """The `best` most probable classes of an image file with their probabilities, best first.
 
     If images may have several labels, these are all labels with a probability above 0.5, which may
@@ -73,8 +107,12 @@ def predict(trained: Trained, image: Path | str, best: int = 5) -> list[tuple[st
     Raises:
         UserError: The file cannot be read as an image.
     """
-    device = next(trained.network.parameters()).device
-    logits, _ = trained.network(load_image(image, trained.card).to(device))
-    probabilities = trained.target.probabilities(logits)[0]
-    named = trained.target.named(probabilities, best)
-    return [(trained.classes[label], float(probabilities[label])) for label in named]
+    return best_classes(trained, load_image(image, trained.card), best)[0]
+
+
+def best_classes(labeller: Labeller, images: Tensor, best: int) -> list[list[tuple[str, float]]]:
+    """What `predict` returns, for each of some images `[B, 3, S, S]`."""
+    return [
+        [(labeller.classes[label], float(row[label])) for label in labeller.target.named(row, best)]
+        for row in labeller.target.probabilities(labeller.logits(images))
+    ]
