@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -101,6 +102,7 @@ def run_search(options: SearchOptions) -> CellSearchResult:
     with joined():
         result = search_cells(options, on_epoch=draw_epoch)
         if is_main():
+            print("writing the report …", file=sys.stderr)
             write_report(result.run_dir)
     return result
 

@@ -54,6 +54,12 @@ def search_command(arguments: Sequence[str], prog: str) -> None:
     print(f"{name:20} {result.validation_accuracy:.2f} % (supernet, last epoch)")
     print(f"time                 {result.seconds:.0f} s")
     print(f"run directory        {result.run_dir}")
+    run = RunFiles(result.run_dir)
+    print(f"report               {run.report}")
+    retrain = f"evaluate.py --genotype {run.genotype}"
+    if options.search.preset in ("quick", "smoke"):
+        retrain += f" --preset {options.search.preset}"
+    print(f"next                 {retrain}  (trains the cell's network from scratch)")
     if options.search.preset == "quick":
         print(f"\n{_SHORT_SEARCH.format(RunFiles(result.run_dir).genotype)}")
 
@@ -138,6 +144,8 @@ def evaluate_command(arguments: Sequence[str], prog: str) -> None:
     _print_classes(result.scores)
     print(f"time           {result.seconds:.0f} s")
     print(f"run directory  {result.run_dir}")
+    print(f"report         {RunFiles(result.run_dir).report}")
+    print(f"next           python -m darts predict --checkpoint {result.run_dir} IMAGE")
 
 
 def _train_many(options: ManyTrainingOptions) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 
 import torch
@@ -93,6 +94,17 @@ class SearchImages:
             evaluation_transform(self.dataset),
             indices=self.weight_indices[chosen],
             dtype=dtype_of(self.options.precision),
+        )
+
+    def announce(self, *, silent: bool) -> None:
+        """Say on standard error which images do what."""
+        if silent or not distributed.is_main():
+            return
+        data, ours, theirs = self.dataset, len(self.weight_indices), len(self.validation_indices)
+        print(
+            f"data: {data.name}, {data.num_classes} classes, {data.image_size}x{data.image_size} "
+            f"pixels; {ours:,} images train the weights, {theirs:,} the architecture.",
+            file=sys.stderr,
         )
 
     def class_weights(self) -> Tensor | None:

@@ -377,6 +377,7 @@ def _searched(
     # Before anything is written: wrong settings or data leave no run directory behind.
     task = SearchTask(options, on_epoch, space=space, method=method)
     task.diagnostics.silent = report is not None
+    task.images.announce(silent=report is not None)
     task.known.announce(silent=report is not None)
     task.settled.announce(silent=report is not None)
     run, loop = run_task(task, "search", task.options, prepare=task.record, report=report)

@@ -27,6 +27,7 @@ from darts.settings.options import (
     tagged,
 )
 from darts.settings.origins import Fit, Origins, implied_origins
+from darts.settings.paths import with_absolute_paths
 from darts.settings.ranges import check_ranges
 from darts.settings.recipes import config_path
 from darts.settings.used_files import (
@@ -87,7 +88,9 @@ def parse_options(
     if fit is None:
         return options
     users = _users(cls, first, plain)
-    return fit(options, Origins(users, _implied(implied, known, users, overlay)))
+    return fit(
+        with_absolute_paths(options), Origins(users, _implied(implied, known, users, overlay))
+    )
 
 
 def given_settings(
@@ -168,7 +171,9 @@ def options_from(
     if fit is None:
         return options
     users = dict.fromkeys(settings, "by the caller")
-    return fit(options, Origins(users, _implied(implied, known, users, overlay)))
+    return fit(
+        with_absolute_paths(options), Origins(users, _implied(implied, known, users, overlay))
+    )
 
 
 def _hints(unknown: Sequence[str], names: Sequence[str]) -> str:

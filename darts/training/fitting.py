@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
+import yaml
 
 from darts.data.facts import announce, data_facts
+from darts.data.options import DataOptions
 from darts.models.registry import Model, create_network
 from darts.models.stems import choose_stem
+from darts.run_files import RunFiles
 from darts.settings.adapting import (
     DataFacts,
     Fitting,
@@ -19,8 +23,9 @@ from darts.settings.adapting import (
     fit_warm_up,
     images_used,
 )
-from darts.settings.options import PHOTOGRAPH_SIZE, PlaceOptions
+from darts.settings.options import PHOTOGRAPH_SIZE, PlaceOptions, SeedOptions, names_of
 from darts.settings.origins import Origins
+from darts.settings.ranges import check_ranges
 from darts.system import distributed
 from darts.training.choice import plan_training
 from darts.training.options import TrainingOptions, training_of
@@ -42,12 +47,35 @@ def fit_training(options: Options, origins: Origins) -> Options:
         UserError: What the user set does not fit; or the data or the network are wrong.
     """
     training = training_of(options)
-    if training.test_only or not _is_complete(training):
+    if training.test_only:
+        return _as_trained(options, training, origins)
+    if not _is_complete(training):
         return options
     model = None if _names_no_model(training) else plan_training(training).model
     fitting = fitted_training(options, origins, model)
     announce(fitting)
     return fitting.options
+
+
+def _as_trained(options: Options, training: TrainingOptions, origins: Origins) -> Options:
+    """Test on the data of the run in --checkpoint, unless the user names a data set."""
+    if training.checkpoint is None or origins.is_users("dataset"):
+        return options
+    given = Path(training.checkpoint).expanduser()
+    run = RunFiles(given if given.is_dir() else given.parent)
+    try:
+        saved = run.read_config()
+    except (OSError, ValueError, yaml.YAMLError):
+        saved = None
+    if not isinstance(saved, dict) or not isinstance(saved.get("dataset"), str):
+        return options
+    names = set(names_of(DataOptions, SeedOptions)) & set(names_of(type(options)))
+    names -= {"workers", "memory", "download"}
+    kept = {name: saved[name] for name in names if name in saved and not origins.is_users(name)}
+    if run.images.is_file():
+        kept["subset"] = str(run.path)
+    check_ranges(kept)
+    return replace(options, **kept)
 
 
 def fitted_training(options: Options, origins: Origins, model: Model | None) -> Fitting[Options]:

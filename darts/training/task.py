@@ -355,6 +355,13 @@ def train_network(
 def _trained(
     options: TrainingOptions, model: Model, report: EpochReport | None, task: TrainingTask
 ) -> TrainingResult:
+    if report is None and distributed.is_main():
+        data, tests = task.dataset, len(task.dataset.test)
+        print(
+            f"data: {data.name}, {data.num_classes} classes, {data.image_size}x{data.image_size} "
+            f"pixels; {len(data.train):,} training images, {tests:,} test images.",
+            file=sys.stderr,
+        )
     run, loop = run_task(
         task,
         "evaluate",
