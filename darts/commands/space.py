@@ -15,6 +15,16 @@ if TYPE_CHECKING:
     from darts.trials.store import Trial
 
 
+_RANGES = {
+    "depth": "blocks of a RegNet or of a stage: 20, or 16,20, or 12-28",
+    "bottleneck": "bottleneck ratios b: 1, or 1,2,4; 0.25 is an inverted bottleneck",
+    "group-width": "group widths g",
+    "w0": "initial widths of RegNets",
+    "wa": "slopes of RegNets",
+    "wm": "width ratios of RegNets: 2, or 2-3",
+}
+
+
 def space_sample_command(arguments: Sequence[str], prog: str) -> None:
     """Sample networks of a space, print their costs and write their files."""
     parser = Arguments(
@@ -34,6 +44,12 @@ def space_sample_command(arguments: Sequence[str], prog: str) -> None:
     parser.add_argument("--max-activations", help="largest number of activations: 10M")
     parser.add_argument("--stages", type=int, default=4, help="number of stages")
     parser.add_argument("--stem-width", type=int, default=32, help="channels of the stem")
+    parser.add_argument(
+        "--constrained", action="store_true", help="RegNets with b = 1, d <= 40, w_m >= 2 (§4)"
+    )
+    for name, what in _RANGES.items():
+        parser.add_argument(f"--{name}", metavar="RANGE", help=what)
+    parser.add_argument("--tie-wa", action="store_true", help="RegNets with w_a = w_0 (Fig. 9)")
     parser.add_argument("--resolution", type=int, default=224, help="side of the images in pixels")
     parser.add_argument(
         "--stem", choices=("auto", "cifar", "imagenet"), default="auto", help="by image size"
@@ -54,7 +70,24 @@ def space_sample_command(arguments: Sequence[str], prog: str) -> None:
     images = ImageSpec.of(parsed.resolution, parsed.classes or 0, parsed.stem)
     if parsed.classes is None:
         images = ImageSpec.of(parsed.resolution, SETTINGS[images.stem].num_classes, images.stem)
-    names = ("space", "n", "macs", "like", "max_params", "max_activations", "stages", "stem_width")
+    names = (
+        "space",
+        "n",
+        "macs",
+        "like",
+        "max_params",
+        "max_activations",
+        "stages",
+        "stem_width",
+        "constrained",
+        "tie_wa",
+        "depth",
+        "bottleneck",
+        "group_width",
+        "w0",
+        "wa",
+        "wm",
+    )
     options = SpaceOptions(**{name: getattr(parsed, name) for name in names})
     drawn = sample_population(
         options, images, parsed.seed, channels=parsed.channels, layers=parsed.layers

@@ -80,11 +80,23 @@ _SCALE = {
     ),
 }
 _SPACE = {
+    "list": Command(
+        "list the design spaces with their sizes (RegNet, Table 1)",
+        "space_studies:space_list_command",
+    ),
     "sample": Command("sample networks of a space, with their costs", "space:space_sample_command"),
     "train": Command("train a population, or continue it", "space:space_train_command"),
     "show": Command("list a population's trials, or show one", "space:space_show_command"),
     "analyse": Command(
         "plots and statistics of one or more populations", "space:space_analyse_command"
+    ),
+    "rank": Command(
+        "tell whether short trainings rank networks as long ones do",
+        "space_studies:space_rank_command",
+    ),
+    "latency": Command(
+        "time a population's networks, against multiply-adds and activations",
+        "space_studies:space_latency_command",
     ),
 }
 _JOINT = {

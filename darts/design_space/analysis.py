@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from darts.design_space.population import Population
+from darts.design_space.search_efficiency import best_of_curve
 from darts.design_space.statistics import (
     SMALLEST,
     Difference,
@@ -61,6 +62,7 @@ class Summary:
             "median": float(np.median(errors)),
             "standard_deviation": float(errors.std(ddof=1)),
             "best": population.label(self.best),
+            "best_of": [one.as_dict() for one in best_of_curve(errors)],
             "best_values": {name: found.as_dict() for name, found in self.best_values.items()},
             "mean_fit_error": _mean(population.properties.get("fit_error")),
             "trends": {

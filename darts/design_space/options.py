@@ -22,6 +22,7 @@ from darts.training.options import RecipeOptions, SizeOptions
 from darts.trials.options import TrialOptions
 
 Amount = str | float | None
+_SWITCHES = ("constrained", "tie_wa")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +40,16 @@ class SpaceOptions:
         max_activations: Maximum number of activations (outputs of convolutions) of each network.
         stages: Number of stages of each network.
         stem_width: Channels of the stem.
+        constrained: RegNets with b = 1, d up to 40 and w_m from 2 (§4); the paper's caps also limit
+            parameters and activations, see --max-params and --max-activations.
+        depth: Instead of the space's own range of d, the blocks of a RegNet or of a stage: a value
+            (20), several (16,20) or bounds (12-28).
+        bottleneck: Bottleneck ratios b likewise: 1, or 1,2,4; 0.25 is an inverted bottleneck.
+        group_width: Group widths g likewise.
+        w0: Initial widths of RegNets likewise.
+        wa: Slopes of RegNets likewise.
+        wm: Width ratios of RegNets likewise.
+        tie_wa: RegNets with w_a = w_0 (Fig. 9).
     """
 
     space: str = "regnetx"
@@ -50,6 +61,14 @@ class SpaceOptions:
     max_activations: Amount = None
     stages: int = 4
     stem_width: int = 32
+    constrained: bool = False
+    depth: Amount = option(None, later=True)
+    bottleneck: Amount = option(None, later=True)
+    group_width: Amount = option(None, later=True)
+    w0: Amount = option(None, later=True)
+    wa: Amount = option(None, later=True)
+    wm: Amount = option(None, later=True)
+    tie_wa: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,6 +125,8 @@ def recipe_of(options: PopulationOptions) -> dict[str, Any]:
     changeable = tagged(PopulationOptions, "where")
     names = (name for name in names_of(PopulationOptions) if name not in changeable)
     values = {name: getattr(options, name) for name in names}
+    # Populations of earlier versions do not know these switches.
+    values = {name: one for name, one in values.items() if one or name not in _SWITCHES}
     return without_later(values, PopulationOptions)
 
 

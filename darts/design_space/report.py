@@ -20,6 +20,12 @@ from darts.design_space.network_plots import (
 )
 from darts.design_space.plots import plot_distributions, plot_properties, plot_trends
 from darts.design_space.population import Population
+from darts.design_space.search_efficiency import (
+    BestOf,
+    best_of_curve,
+    best_of_rows,
+    plot_best_of,
+)
 from darts.design_space.statistics import Difference
 from darts.design_space.trends import by_trend
 from darts.files import atomic_write
@@ -71,6 +77,8 @@ def analysis_text(analysis: Analysis) -> str:
 def analysis_tables(analysis: Analysis) -> list[tuple[str, list[Row]]]:
     """Titles and rows of all tables; the first row is the head."""
     found = [("Test error (%)", _error_rows(analysis))]
+    rows = best_of_rows(_best_of_curves(analysis))
+    found.append(("Error (%) of the best of m networks: mean, and 95 % of the samples", rows))
     if analysis.differences:
         found.append(("Pairs", _pair_rows(analysis.differences)))
     if any(summary.best_values for summary in analysis.summaries):
@@ -178,6 +186,10 @@ def _number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
+def _best_of_curves(analysis: Analysis) -> list[tuple[str, tuple[BestOf, ...]]]:
+    return [(one.name, best_of_curve(one.errors)) for one in analysis.populations]
+
+
 def _comparing_plots(analysis: Analysis) -> Iterator[Plot]:
     populations = analysis.populations
     yield Plot(
@@ -186,6 +198,13 @@ def _comparing_plots(analysis: Analysis) -> Iterator[Plot]:
         "Curves further left and up are better. In brackets: smallest | mean error. Bands: "
         "pointwise 95 % bootstrap intervals.",
         plot_distributions(populations),
+    )
+    yield Plot(
+        "best-of",
+        "Efficiency of random search: the best of m networks",
+        "Mean over all choices of m networks of the population; bands hold 95 % of them. The best "
+        "is chosen on the test images, so its error is optimistic.",
+        plot_best_of(_best_of_curves(analysis)),
     )
     costs = mean_costs(populations)
     known = [summary.best_values for summary in analysis.summaries]

@@ -15,7 +15,8 @@ import numpy as np
 from darts.design_space.budget import Budget, budget_of
 from darts.design_space.distributions import Generator
 from darts.design_space.options import SpaceOptions
-from darts.design_space.spaces import DesignSpace, create_space
+from darts.design_space.ranges import space_of
+from darts.design_space.spaces import DesignSpace
 from darts.errors import UserError
 from darts.models.anynet.config import AnyNetConfig, AnyNetStem
 from darts.models.anynet.cost import AnyNetCost, anynet_costs
@@ -26,6 +27,8 @@ from darts.system.randomness import RandomStreams
 # Networks sampled at a time. It does not depend on the number of networks requested, so that with
 # the same seed, more networks begin with the same ones.
 BATCH = 4096
+# Batches without any network after which there is none.
+_HOPELESS = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +71,7 @@ def sample(
         UserError: Too few of `max_draws` networks are within the budget, or the networks do not
             accept such images.
 
+    >>> from darts.design_space.spaces import create_space
     >>> (network,) = sample(create_space("regnetx"), 1, np.random.default_rng(0),
     ...                     budget=Budget.around(400e6))
     >>> 380e6 <= network.cost.macs <= 420e6
@@ -75,8 +79,12 @@ def sample(
     """
     budget = budget or Budget()
     samples: list[Sample] = []
-    for _ in range(math.ceil(max_draws / BATCH)):
+    seen = 0
+    for attempt in range(math.ceil(max_draws / BATCH)):
         draws = space.draw(generator, BATCH)
+        seen += len(draws.table)
+        if not seen and attempt == _HOPELESS:
+            break
         costs = anynet_costs(draws.table, resolution=resolution, num_classes=num_classes)
         for index in np.flatnonzero(budget.admits(costs))[: count - len(samples)]:
             config = draws.table.config(index)
@@ -85,6 +93,11 @@ def sample(
             samples.append(Sample(config=config, cost=cost, regnet=draws.regnet(index)))
         if len(samples) == count:
             return tuple(samples)
+    if not seen:
+        raise UserError(
+            f"No network with these parameters has {space.macro.stages} stages. Widen the ranges; "
+            "with w_m = 2 and w_a = w_0, four stages have at most 11 blocks."
+        )
     raise UserError(
         f"Of {max_draws:,} sampled networks, {len(samples)} are within the budget, not {count}: "
         f"{budget.min_macs:,.0f} to {budget.max_macs:,.0f} multiply-adds, at most "
@@ -118,11 +131,8 @@ def sample_population(
         GenotypeError: There is no genotype `options.like`.
     """
     stem: AnyNetStem = "cifar" if images.stem == "cifar" else "simple"
-    space = create_space(
-        options.space, stages=options.stages, stem=stem, stem_width=options.stem_width
-    )
     return sample(
-        space,
+        space_of(options, stem),
         options.n,
         RandomStreams(seed, ["networks"])["networks"],
         budget=budget_of(options, images, channels=channels, layers=layers),

@@ -33,6 +33,8 @@ KNOWN = json.loads(Path(__file__).with_name("flags.json").read_text(encoding="ut
 
 DATA = {"half", "test_part", "task", "path_column", "label_columns", "part_column"}
 
+RANGES = {"constrained", "tie_wa", "depth", "bottleneck", "group_width", "w0", "wa", "wm"}
+
 ADDED = {
     # Executor options are the same wherever trials run.
     "joint search": {"cpus_per_trial", "use", "pretrained_as", *DATA, *names_of(BalanceOptions)},
@@ -44,7 +46,7 @@ ADDED = {
     },
     "compare": {"use", *DATA, *names_of(BalanceOptions)},
     "detect": {"use"},
-    "space train": {"use", *DATA},
+    "space train": {*RANGES, "use", *DATA},
     "search": {
         *PARTS,
         *names_of(ChoiceOptions, ExecutorOptions),
