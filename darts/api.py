@@ -5,16 +5,19 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from darts.compare.options import CompareOptions, compare_overlay
 from darts.searching.options import SearchOptions, search_overlay
+from darts.settings.options import names_of, shared_values
 from darts.settings.parsing import options_from
 from darts.settings.signatures import takes
 from darts.sweeps.choice_options import ManySearchOptions
 from darts.sweeps.repeat_options import ManyTrainingOptions
 from darts.training.options import training_of, training_overlay
+from darts.trials.options import ExecutorOptions
 from genotypes import Genotype
 
 if TYPE_CHECKING:
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from darts.compare.run import FinishedComparison
     from darts.correlation.options import CorrelationOptions
     from darts.correlation.study import FinishedCorrelation
+    from darts.design_space.options import PopulationOptions
     from darts.design_space.population import Population
     from darts.detection.average_precision import Precision
     from darts.detection.options import DetectionOptions
@@ -174,7 +178,6 @@ def fit(data: str, budget: str | float = "1h", **settings: Any) -> Outcome:
         Interrupted: SIGINT or SIGTERM came; the same call continues.
     """
     from darts.fitting.options import FitOptions
-    from darts.settings.options import names_of
     from darts.settings.quantities import parse_duration
 
     seconds = parse_duration(budget, "budget") if isinstance(budget, str) else float(budget)
@@ -271,13 +274,57 @@ def train_population(**settings: Any) -> Population:
     """
     from darts.design_space.options import PopulationOptions, no_overlay
     from darts.design_space.stored_population import load_population
-    from darts.design_space.train import train_missing
     from darts.training.fitting import fit_training
 
     options = options_from(PopulationOptions, settings, no_overlay, fit_training)
-    train_missing(options)
+    run_population(options)
     assert options.out is not None
     return load_population(options.out)
+
+
+def run_population(options: PopulationOptions) -> RepeatedTraining | None:
+    """Train what a population lacks; with `best_of`, then its best network with several seeds.
+
+    Returns:
+        The final trainings of the best network, in `best/` below the population; or None.
+    """
+    from darts.design_space.train import train_missing
+
+    if options.best_of is None:
+        train_missing(options)
+        return None
+    options = replace(options, n=options.best_of)
+    train_missing(options)
+    return _train_best(options)
+
+
+def _train_best(options: PopulationOptions) -> RepeatedTraining:
+    from darts.design_space.stored_population import load_population
+    from darts.models.registry import save_model
+    from darts.run_files import RunFiles
+
+    assert options.out is not None
+    folder = Path(options.out)
+    run, model = folder / "best", folder / "best.yaml"
+    shared = shared_values(options, ManyTrainingOptions)
+    if RunFiles(run).config.is_file():
+        changeable = (*names_of(ExecutorOptions), "device", "threads", "use")
+        settings = {name: shared[name] for name in changeable}
+        return run_repeats(
+            options_from(ManyTrainingOptions, {"resume": str(run), **settings}, training_overlay)
+        )
+    population = load_population(folder)
+    save_model(population.configs[int(population.errors.argmin())], model)
+    changes = {
+        "model": str(model),
+        "run_dir": str(run),
+        "hold_out": 0,
+        "channels": None,
+        "layers": None,
+        "epochs": options.final_epochs,
+        "seeds": options.final_seeds,
+    }
+    return run_repeats(ManyTrainingOptions(**{**shared, **changes, "preset": "paper"}))
 
 
 @takes(CompareOptions)
@@ -393,7 +440,6 @@ def sweep(
         UserError: A setting or the data are wrong, or the directory holds something else.
         TrialsInterrupted: SIGINT or SIGTERM came; the same call continues.
     """
-    from darts.settings.options import names_of
     from darts.sweeps.options import SweepOptions
 
     named = set(names_of(SweepOptions))

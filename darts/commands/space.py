@@ -138,11 +138,16 @@ def space_train_command(arguments: Sequence[str], prog: str) -> None:
     options = parse_options(
         PopulationOptions, arguments, prog=prog, overlay=no_overlay, fit=FIT_TRAINING
     )
-    from darts.design_space.train import train_missing
+    from darts import api
 
-    train_missing(options)
+    final = api.run_population(options)
     assert options.out is not None
     _print_summary(Path(options.out))
+    if final is not None:
+        where = "on held-out images" if options.hold_out else "on the test images (see --hold-out)"
+        print(f"\nbest of {options.best_of}, chosen {where}, after {options.final_epochs} epochs:")
+        print(final.sentence())
+        print(f"run directory  {final.run_dir}")
 
 
 def space_show_command(arguments: Sequence[str], prog: str) -> None:

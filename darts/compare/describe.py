@@ -106,10 +106,11 @@ def setting_notes(
                 f"{population.name}: {len(population)} networks give wide intervals; about 32 "
                 "random RegNets are needed to find a good one (arXiv 2003.13678, Fig. 9)."
             )
-    notes.append(
-        "The best network of a population was selected among many on the same test images, so "
-        "that its error is optimistic."
-    )
+    if populations:
+        notes.append(
+            "The best network of a population was selected among many on the same test images, so "
+            "that its error is optimistic."
+        )
     return notes
 
 

@@ -94,6 +94,11 @@ class PopulationOptions(
         layers: With --like: number of the genotype's cells.
         stem: cifar keeps the resolution, imagenet halves it, auto decides by the image size.
         seed: Seed of the sampled networks and of their trainings.
+        best_of: Train this many networks, as --n, then the best of them from scratch with
+            --final-epochs and --final-seeds, by the same recipe (§4: the best of 25). It is chosen
+            on held-out images with --hold-out 5, else on the test images.
+        final_epochs: Epochs of these trainings.
+        final_seeds: Number of these trainings, at least 2.
     """
 
     out: str | None = option(None, where=True)
@@ -107,13 +112,19 @@ class PopulationOptions(
     drop_path: float = 0.0
     cutout: int = 0
     test_every: int = 1
+    best_of: int | None = option(None, where=True)
+    final_epochs: int = option(100, where=True)
+    final_seeds: int = option(5, where=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.n < 1:
             raise UserError(f"--n must be at least 1, not {self.n}.")
-        if self.epochs < 1:
-            raise UserError(f"--epochs must be at least 1, not {self.epochs}.")
+        for name, least in (("epochs", 1), ("final_epochs", 1), ("final_seeds", 2), ("best_of", 1)):
+            value = getattr(self, name)
+            if value is not None and value < least:
+                flag = name.replace("_", "-")
+                raise UserError(f"--{flag} must be at least {least}, not {value}.")
 
 
 def recipe_of(options: PopulationOptions) -> dict[str, Any]:

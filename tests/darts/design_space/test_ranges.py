@@ -80,19 +80,8 @@ def test_what_is_refused(options: dict[str, Any], message: str) -> None:
 
 
 def test_flags(capsys: pytest.CaptureFixture[str]) -> None:
-    flags = [
-        "--n",
-        "2",
-        "--wm",
-        "2",
-        "--tie-wa",
-        "--bottleneck",
-        "0.25",
-        "--depth",
-        "12-28",
-        "--json",
-    ]
-    assert main(["space", "sample", *flags]) == 0
+    flags = ["--wm=2", "--tie-wa", "--bottleneck=0.25", "--depth=8-28"]
+    assert main(["space", "sample", "--n=2", *flags, "--json"]) == 0
     found = [json.loads(line)["regnet"] for line in capsys.readouterr().out.splitlines()]
     assert [(one["wm"], one["bottleneck"]) for one in found] == [(2.0, 0.25)] * 2
 

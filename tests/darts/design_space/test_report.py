@@ -48,7 +48,7 @@ def test_json_and_text_agree(directory: Path) -> None:
 
 def test_page(directory: Path) -> None:
     page = (directory / "analysis.html").read_text()
-    assert page.count("<svg") == 1 + 5 + page.count('aria-label="Errors by trend')
+    assert page.count("<svg") == 2 + 5 + page.count('aria-label="Errors by trend')
     assert "&lt;b&gt;A &amp; B&lt;/b&gt;" in page
     assert "<b>A" not in page
     # Nothing is fetched from elsewhere.
@@ -123,8 +123,8 @@ def test_growth_is_shown_between_different_costs_only() -> None:
         made = [make_population("regnetx", 14, macs=one, seed=i) for i, one in enumerate(macs)]
         return [plot.name for plot in _comparing_plots(analyse(made))]
 
-    assert names(20e6, 40e6) == ["distributions", "growth"]
-    assert names(20e6, 40e6, 41e6) == ["distributions"]
+    assert names(20e6, 40e6) == ["distributions", "best-of", "growth"]
+    assert names(20e6, 40e6, 41e6) == ["distributions", "best-of"]
 
 
 def test_sentences() -> None:

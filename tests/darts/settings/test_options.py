@@ -46,7 +46,7 @@ ADDED = {
     },
     "compare": {"use", *DATA, *names_of(BalanceOptions)},
     "detect": {"use"},
-    "space train": {*RANGES, "use", *DATA},
+    "space train": {*RANGES, "best_of", "final_epochs", "final_seeds", "use", *DATA},
     "search": {
         *PARTS,
         *names_of(ChoiceOptions, ExecutorOptions),
