@@ -83,7 +83,8 @@ def space_latency_command(arguments: Sequence[str], prog: str) -> None:
         raise UserError(f"--batch: 1 image or more is needed, not {parsed.batch}.")
     from darts.design_space.latency_study import study_latency, write_latency
     from darts.design_space.stored_population import load_population
-    from darts.system.device import resolve_device, set_threads
+    from darts.system.device import resolve_device
+    from darts.system.threads import set_threads
 
     set_threads(parsed.threads)
     study = study_latency(

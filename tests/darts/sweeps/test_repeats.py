@@ -156,6 +156,6 @@ def test_what_is_refused(settings: dict[str, Any], message: str) -> None:
 
 
 def test_an_error_in_the_data_is_told_before_anything_is_written(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="test_images 9000"):
+    with pytest.raises(UserError, match="test-images 9000"):
         train(tmp_path / "run", test_images=9000)
     assert not (tmp_path / "run").exists()
