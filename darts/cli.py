@@ -6,6 +6,7 @@ other failure.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -33,6 +34,7 @@ def entry(command: str, prog: str) -> int:
 
 def _exit_code(command: Command, arguments: Sequence[str], prog: str) -> int:
     wait_without_spinning()
+    _print_any_name()
     try:
         command.run(arguments, prog)
         sys.stdout.flush()
@@ -49,6 +51,13 @@ def _exit_code(command: Command, arguments: Sequence[str], prog: str) -> int:
     except Exception as error:
         return _known_failure(error)
     return 0
+
+
+def _print_any_name() -> None:
+    """Print what the terminal cannot show, such as names of files that are no UTF-8, as escapes."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _known_failure(error: Exception) -> int:

@@ -7,7 +7,7 @@ implement `ImageSet`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -203,6 +203,35 @@ class Dataset:
     def counts(self) -> dict[str, int]:
         """Entries of a run's result about image files: how many were unreadable and left out."""
         return {"skipped_images": len(self.files.skipped)} if self.files is not None else {}
+
+    def check_same(self, card: Mapping[str, Any]) -> None:
+        """Check that a resumed run has the classes and the task that it began with.
+
+        Args:
+            card: From `card`, as the run has stored it.
+
+        Raises:
+            UserError: They differ; the message names a class.
+        """
+        before, kind = tuple(card["classes"]), card.get("task", self.target.kind)
+        if before != self.classes:
+            changed = [name for name in self.classes if name not in before]
+            gone = [name for name in before if name not in self.classes]
+            what = "; ".join(
+                f"{word} {', '.join(names[:3])}"
+                for word, names in (("new", changed), ("gone", gone))
+                if names
+            )
+            raise UserError(
+                f"--resume: {self.name} has {len(self.classes)} classes, but had {len(before)} "
+                f"when the run began ({what or 'in another order'}). Restore them, or start a new "
+                "run."
+            )
+        if kind != self.target.kind:
+            raise UserError(
+                f"--resume: the run began as {kind}, but {self.name} is {self.target.kind} now. "
+                "Restore the labels, or start a new run."
+            )
 
     def card(self) -> dict[str, Any]:
         """Plain values for the checkpoint; `predict` prepares images with them."""

@@ -54,7 +54,7 @@ def _from_devkit(data: Path, folder: Path) -> dict[str, str]:
     except MatReadError as error:
         raise ValueError(f"meta.mat: {error}") from error
     wnids = {int(row["ILSVRC2012_ID"]): str(row["WNID"]) for row in synsets}
-    truth = (data / "ILSVRC2012_validation_ground_truth.txt").read_text().split()
+    truth = (data / "ILSVRC2012_validation_ground_truth.txt").read_text(encoding="utf-8").split()
     classes = {}
     for path in folder.iterdir():
         if number := re.search(r"_(\d+)$", path.stem):

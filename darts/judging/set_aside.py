@@ -8,9 +8,10 @@ from functools import lru_cache
 from darts.data.dataset import Dataset
 from darts.data.options import DataOptions
 from darts.data.sources import open_dataset
-from darts.data.splits import hold_out
+from darts.data.splits import class_counts, hold_out
 from darts.data.statistics import with_statistics
 from darts.data.transforms import training_transform
+from darts.errors import UserError
 from darts.settings.options import shared_values
 from darts.system.device import resolve_device
 from darts.training.options import TrainingOptions
@@ -31,7 +32,7 @@ def set_aside(options: TrainingOptions, every: int) -> Dataset:
     It is opened once per process; the seed of `options` chooses subsets of images.
 
     Raises:
-        UserError: Each class has only one image; or see `open_dataset`.
+        UserError: No class has `every` images; or see `open_dataset`.
     """
     plain = DataOptions(**{**shared_values(options, DataOptions), "test_images": None})
     return _opened(plain, every, options.seed, str(resolve_device(options.device)))
@@ -49,8 +50,15 @@ def without_tests(dataset: Dataset, every: int) -> Dataset:
     Mean and standard deviation, where they are not published, are those of the remaining images.
 
     Raises:
-        UserError: Each class has only one image.
+        UserError: No class has `every` images.
     """
+    counts = class_counts(dataset.train.labels, dataset.num_classes)
+    largest = int(counts.argmax())
+    if counts[largest] < every:
+        raise UserError(
+            f"the largest class, {dataset.classes[largest]}, has {int(counts[largest])} images; "
+            f"{every} are needed to set aside every {every}th training image"
+        )
     ours, theirs = hold_out(dataset.train.labels, every)
     divided = with_statistics(dataset, ours)
     train, test = dataset.train.subset(ours), dataset.train.subset(theirs)

@@ -306,11 +306,14 @@ class SearchTask:
             "stopping": self.stopping and self.stopping.state_dict(),
             "turns": self.turns.state_dict(),
             "freezer": None if freezer is None else freezer.state_dict(),
+            "data": self.dataset.card(),
             "stage": {"index": self.stage, "restricted": restricted},
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        # Version 0.1.0 had neither stages nor turns, freezing or diagnostics.
+        # Version 0.1.0 had neither stages nor turns, freezing or diagnostics, nor the classes.
+        if "data" in state:
+            self.dataset.check_same(state["data"])
         self.stage = state.get("stage", {"index": 0})["index"]
         if self.stage:
             restricted = restricted_by(state["stage"]["restricted"])

@@ -165,7 +165,7 @@ def device_name(device: torch.device) -> str:
 
 def _proc_values(file: str, key: str) -> list[str]:
     try:
-        lines = Path(file).read_text().splitlines()
+        lines = Path(file).read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return []
     return [line.partition(":")[2].strip() for line in lines if line.startswith(key)]

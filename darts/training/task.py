@@ -300,6 +300,7 @@ class TrainingTask:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self.dataset.check_same(state["data"])
         if self.average is not None:
             self.average.module.load_state_dict(state["average"])
         if self.teacher is not None:

@@ -392,7 +392,9 @@ def _now() -> int:
 
 def _json(value: Any) -> str:
     """JSON text, the same for equal values; numbers that are not finite become null."""
-    return json.dumps(finite(value), sort_keys=True, allow_nan=False, ensure_ascii=False)
+    text = json.dumps(finite(value), sort_keys=True, allow_nan=False, ensure_ascii=False)
+    # Names of files that are no UTF-8 become escapes.
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _parsed(text: str | None) -> Any:

@@ -134,11 +134,13 @@ def _openmp() -> tuple[str, ...]:
 @functools.cache
 def _surroundings() -> str:
     """Everything that a compiled library depends on: sources, flags, compiler and processor."""
-    texts = [path.read_text() for path in sorted(SOURCES.glob("*.[ch]*"))]
+    texts = [path.read_text(encoding="utf-8") for path in sorted(SOURCES.glob("*.[ch]*"))]
     try:
         processor = [
             line
-            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            for line in Path("/proc/cpuinfo")
+            .read_text(encoding="utf-8", errors="replace")
+            .splitlines()
             if line.startswith(("flags", "Features", "model name"))
         ][:2]
     except OSError:

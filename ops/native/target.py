@@ -105,7 +105,7 @@ def _own_target() -> NativeTarget:
 def _features() -> frozenset[str]:
     """What the processor can do, in the words of /proc/cpuinfo; empty if nothing is known."""
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         lines = []
     for line in lines:
