@@ -45,11 +45,11 @@ def main() -> None:
                     command,
                     env={**os.environ, "PYTHONPATH": str(ROOT)},
                     stdout=subprocess.PIPE,
-                    stderr=subprocess.DEVNULL,
+                    stderr=subprocess.PIPE,
                     text=True,
                 )
                 try:
-                    text, _ = process.communicate(timeout=limit)
+                    text, said = process.communicate(timeout=limit)
                 except subprocess.TimeoutExpired:
                     process.kill()
                     process.communicate()
@@ -57,6 +57,8 @@ def main() -> None:
                 spent.append(time.monotonic() - begun)
                 if text:
                     break
+            if not text:
+                sys.exit(said)
             total = sum(spent)
             outcome = json.loads(text)
             print(

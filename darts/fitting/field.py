@@ -37,7 +37,7 @@ _NODES = 4
 # A share of the ceiling of multiply-adds: tried in turn until the latency is below its ceiling.
 _SLOWER = (1.0, 0.5, 0.25, 0.12, 0.06)
 _STEM_WIDTHS = (32, 16, 8)
-_DRAWS = 200_000
+_DRAWS = 40_000
 
 Latency = Callable[[Scaled, ImageSpec], float]
 """Seconds that a network takes for one image."""

@@ -7,7 +7,6 @@ photographs is chosen first, by the speed of one network on random images.
 from __future__ import annotations
 
 import sys
-import time
 from contextlib import suppress
 from dataclasses import replace
 
@@ -16,6 +15,7 @@ from darts.advising.machine import (
     Rates,
     SearchRate,
     TrainingRate,
+    busy_delay,
     measure_search,
     measure_training,
 )
@@ -49,7 +49,6 @@ def measure_machine(options: FitOptions, summary: DataSummary) -> Machine:
     """
     check_data(summary)
     print("measuring this machine, at most a minute", file=sys.stderr, flush=True)
-    begun = time.perf_counter(), time.process_time()
     seconds = min(1.5, options.budget / 200)
     size = options.image_size or _image_size(options, summary, seconds)
     training = summary.train_images - summary.train_images // EVERY
@@ -78,10 +77,7 @@ def measure_machine(options: FitOptions, summary: DataSummary) -> Machine:
     if not rates:
         raise UserError(f"No network can take images of {size} pixels: give another --image-size.")
     search = _search(options, summary, size, training, seconds)
-    passed, worked = time.perf_counter() - begun[0], time.process_time() - begun[1]
-    return Machine(
-        image_size=size, rates=Rates(rates), search=search, delay=max(1.0, passed / worked)
-    )
+    return Machine(image_size=size, rates=Rates(rates), search=search, delay=busy_delay())
 
 
 def _image_size(options: FitOptions, summary: DataSummary, seconds: float) -> int:

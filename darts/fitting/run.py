@@ -5,12 +5,14 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
 import yaml
 
 from darts.advising.looking import DataSummary, look
+from darts.advising.machine import busy_delay
 from darts.errors import UserError
 from darts.files import atomic_write, locked
 from darts.fitting.decisions import Decisions
@@ -61,7 +63,7 @@ class Instruments:
         measure: Measures the machine.
         latency: Measures networks; None: on the device of the fit.
         export: Exports the final network.
-        processor: Returns seconds of processor time of this process.
+        delay: Says how busy the machine is; see `darts.advising.machine.busy_delay`.
         begun: When this process began, by the clock; None: now.
     """
 
@@ -69,7 +71,7 @@ class Instruments:
     measure: Callable[[FitOptions, DataSummary], Machine] = measure_machine
     latency: Latency | None = None
     export: Callable[[FitFiles], dict[str, Any]] = export_final
-    processor: Callable[[], float] = time.process_time
+    delay: Callable[[], float] = busy_delay
     begun: float | None = None
 
 
@@ -113,11 +115,15 @@ def carry_out(options: FitOptions, instruments: Instruments | None = None) -> Ou
     with locked(files.path / ".lock", message):
         if files.outcome.is_file():
             return _Fit(options, files, summary, tools, None).finished()
-        with Spending(files.spent, options.budget, tools.clock, tools.begun) as spending:
-            try:
+        try:
+            with Spending(files.spent, options.budget, tools.clock, tools.begun) as spending:
                 return _Fit(options, files, summary, tools, spending).run()
-            except (TrialsInterrupted, Interrupted, KeyboardInterrupt):
-                raise FitInterrupted(str(files.path)) from None
+        except (TrialsInterrupted, Interrupted, KeyboardInterrupt):
+            raise FitInterrupted(str(files.path)) from None
+        except UserError:
+            if not files.plan.is_file():
+                _remove_refused(files)
+            raise
 
 
 def _looked_at(options: FitOptions, files: FitFiles) -> DataSummary:
@@ -143,6 +149,14 @@ def _check_directory(options: FitOptions, files: FitFiles) -> None:
             yaml.safe_dump(options.asked, stream, sort_keys=False, allow_unicode=True)
     except OSError as error:
         raise UserError(f"{files.path} cannot be created: {error.strerror}.") from None
+
+
+def _remove_refused(files: FitFiles) -> None:
+    """Remove what was written for a fit that was refused before it had a plan."""
+    for file in (files.asked, files.data, files.machine, files.spent, files.path / ".lock"):
+        file.unlink(missing_ok=True)
+    with suppress(OSError):
+        files.path.rmdir()
 
 
 @dataclass(frozen=True)
@@ -301,7 +315,7 @@ class _Fit:
         """The final training: decide its epochs, then run it."""
         images = self.summary.train_images
         epoch = standing.epoch_seconds * images / max(1, images - images // plan.every)
-        reserve = self._reserve(plan, spending)
+        reserve = self._reserve(plan)
 
         def decide() -> int:
             fitting = int((_MARGIN * spending.left - reserve) / max(epoch, 1e-6))
@@ -324,11 +338,13 @@ class _Fit:
         )
         train_final(options, model, self.files.final, time_left, self.tools.clock)
 
-    def _reserve(self, plan: Plan, spending: Spending) -> float:
+    def _reserve(self, plan: Plan) -> float:
         """The reserve of the plan, or more of it where the machine is busier than it was."""
         planned = Machine.from_dict(read_values(self.files.machine)).delay
-        now = spending.own / max(1e-3, self.tools.processor())
-        return min(max(1.0, now / planned) * plan.reserve, max(plan.reserve, 0.35 * plan.budget))
+        return min(
+            max(1.0, self.tools.delay() / planned) * plan.reserve,
+            max(plan.reserve, 0.35 * plan.budget),
+        )
 
     def _outcome(
         self, plan: Plan, field: list[Entrant], standings: list[Standing], spent: float

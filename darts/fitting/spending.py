@@ -49,12 +49,7 @@ class Spending:
     @property
     def seconds(self) -> float:
         """Seconds so far."""
-        return self._earlier + self.own
-
-    @property
-    def own(self) -> float:
-        """Seconds of this process."""
-        return self._clock() - self._begun
+        return self._earlier + self._clock() - self._begun
 
     @property
     def left(self) -> float:

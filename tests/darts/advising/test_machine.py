@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 import torch
 
-from darts.advising.machine import Rates, TrainingRate, _timed, measure_search, measure_training
+from darts.advising.machine import (
+    Rates,
+    TrainingRate,
+    _timed,
+    busy_delay,
+    measure_search,
+    measure_training,
+)
 from darts.judging.set_aside import set_aside
 from darts.models.registry import find_model
 from darts.searching.options import SearchOptions
@@ -23,6 +30,18 @@ def test_the_median_step_counts_and_the_first_does_not():
         now[0] += next(steps)
 
     assert _timed(step, torch.device("cpu"), 13.5, lambda: now[0]) == 2.0
+
+
+def test_the_delay_is_the_share_of_time_that_others_take():
+    """Each reading takes 0.1 s of the processor, and 0.3 s pass."""
+    now = [0.0]
+
+    def processor() -> float:
+        now[0] += 0.1
+        return now[0]
+
+    assert busy_delay(0.5, lambda: 3 * now[0], processor) == pytest.approx(3, rel=0.3)
+    assert busy_delay(0.5, lambda: 0.0, processor) == 1
 
 
 def test_times_between_two_sizes_lie_on_a_line_of_logarithms():

@@ -52,17 +52,28 @@ def summary(images: int = 1442, classes: int = 10) -> DataSummary:
 
 @pytest.fixture
 def instruments() -> Instruments:
+    """A fit that measures nothing; see `still_instruments`."""
+    return still_instruments()
+
+
+def still_instruments() -> Instruments:
     """A still clock, a given machine, and latencies in proportion to the multiply-adds."""
     return Instruments(
         clock=Clock(),
         measure=lambda options, summary: machine(),
         latency=lambda network, images: network.macs / 1e9,
         export=lambda files: {},
+        delay=lambda: 1.0,
     )
 
 
 @pytest.fixture
 def tiny(tmp_path: Path) -> Callable[..., FitOptions]:
+    """Options of a fit on tiny images; see `tiny_options`."""
+    return tiny_options(tmp_path)
+
+
+def tiny_options(tmp_path: Path) -> Callable[..., FitOptions]:
     """Options of a fit on 120 images of two classes, which differ in brightness."""
     generator = np.random.default_rng(0)
 

@@ -46,8 +46,10 @@ def test_the_plan_is_printed_and_nothing_is_written(measured, tiny, tmp_path, ca
         (["--image-size", "2"], "8 pixels or more"),
     ],
 )
-def test_mistakes_are_one_sentence(measured, tiny, flags, words, capsys):
-    assert main(["fit", tiny().data, *flags]) == 2
+def test_mistakes_are_one_sentence(measured, tiny, tmp_path, flags, words, capsys):
+    place = tmp_path / "refused"
+    assert main(["fit", tiny().data, "--out", str(place), *flags]) == 2
+    assert not place.exists()
     error = capsys.readouterr().err
     assert words in error
     assert "Traceback" not in error
