@@ -29,7 +29,8 @@ class DetectionOptions(
         genotype: Backbone of cells: a name in the zoo or a YAML file.
         model: Any other backbone: regnetx_400mf, resnet50 … or a YAML file.
         pretrained: Start from the weights of a run of evaluate.py: its run directory or checkpoint.
-            Without --genotype and --model, the network of that run is the backbone.
+            Without --genotype and --model, the network of that run is the backbone. Or a .pth, .pt
+            or .safetensors file of timm, torchvision or the authors of DARTS and PC-DARTS.
         channels: Channels of the first cell of a genotype; by default 48.
         layers: Number of cells of a genotype; by default 14.
         stem: imagenet divides the resolution by 8, cifar keeps it; auto depends on the image size.

@@ -222,7 +222,7 @@ class ForeignWeights:
                 else _TORCH  # fmt: skip
             return replace(config, **own)
         found = _TIMM_EFFICIENTNET.search(self.name)
-        if found is None:
+        if found is None or found[0].removeprefix("tf_") != name:
             raise UserError(
                 f"{self.file.path}: timm's {name} and tf_{name} have the same tensors, but other "
                 "padding and another epsilon of batch norms, and neither the file's name nor a "

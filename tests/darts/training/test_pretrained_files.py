@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 import torch
 
+from darts.detection.backbone import create_backbone
+from darts.detection.options import DetectionOptions
 from darts.errors import UserError
 from darts.models.weights.foreign import IMAGENET_MEAN
 from darts.runs.checkpoints import load_checkpoint
@@ -113,3 +115,11 @@ def test_what_cannot_be_tested_or_trained_is_one_sentence(folder: Path, tmp_path
         plan_training(options(folder, tmp_path, "regnet.pth", genotype="darts_v2"))
     with pytest.raises(UserError, match=r"another network: .*Leave the model out"):
         plan_training(options(folder, tmp_path, "regnet.pth", model="regnetx_200mf"))
+
+
+def test_the_backbone_of_a_detector(folder: Path) -> None:
+    chosen = DetectionOptions(dataset="shapes", pretrained=str(folder / "regnet.pth"))
+    backbone = create_backbone(chosen)
+    theirs = torch.load(folder / "regnet.pth", weights_only=True)
+    assert backbone.mean == IMAGENET_MEAN
+    assert backbone.maps.network.state_dict()["stem.conv.weight"].equal(theirs["stem.0.weight"])

@@ -104,8 +104,9 @@ def test_epsilon_and_padding_follow_the_program(tmp_path: Path) -> None:
     assert settings("efficientnet_b0_ra-3dd342df.pth") == (1e-5, "symmetric")
     assert settings("tf_efficientnet_b0_ns.pth") == (1e-3, "same")
     assert settings("model.pth", "tf_efficientnet_b0") == (1e-3, "same")
-    with pytest.raises(UserError, match=r"--pretrained-as tf_efficientnet_b0, or"):
-        settings("model.pth")
+    for name in (None, "tf_efficientnet_b3"):
+        with pytest.raises(UserError, match=r"--pretrained-as tf_efficientnet_b0, or"):
+            settings("model.pth", name)
     config = {"architecture": "tf_efficientnet_b0", "pretrained_cfg": {"mean": [0.5] * 3}}
     (tmp_path / "config.json").write_text(json.dumps(config))
     assert settings("model.pth") == (1e-3, "same")
@@ -140,6 +141,17 @@ def test_wrappers_prefixes_and_other_classes(tmp_path: Path) -> None:
     assert ours.state_dict()["stem.conv.weight"].equal(plain["stem.0.weight"] + 1)
     maps = create_network(foreign.config(), features_only=True)
     assert load_pretrained(maps, file) == ()
+
+
+def test_a_safetensors_file_equals_the_file_of_torch(tmp_path: Path) -> None:
+    library = pytest.importorskip("safetensors.torch", reason="needs safetensors to write a file")
+    state = tv_regnet(group_width=8).state_dict()
+    torch.save(state, tmp_path / "regnet.pth")
+    library.save_file(state, tmp_path / "regnet.safetensors")
+    one, other = (read_foreign(tmp_path / f"regnet.{end}") for end in ("pth", "safetensors"))
+    assert one.config() == other.config()
+    assert one.weights.tensors.keys() == other.weights.tensors.keys()
+    assert all(other.weights.tensors[n].equal(value) for n, value in one.weights.tensors.items())
 
 
 def test_what_is_another_network_is_named(tmp_path: Path) -> None:
