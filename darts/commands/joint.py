@@ -22,11 +22,18 @@ if TYPE_CHECKING:
 
 def joint_search_command(arguments: Sequence[str], prog: str) -> None:
     """Run a joint search, write its report and print the best candidates."""
+    from darts.data.options import DataOptions
     from darts.joint.options import JOINT_PRESETS, JointOptions
-    from darts.training.options import training_overlay
+    from darts.settings.options import names_of
+    from darts.settings.recipes import read_recipe
+    from darts.training.options import RecipeOptions, training_overlay
 
     def overlay(settings: Mapping[str, Any]) -> dict[str, Any]:
         implied = training_overlay(settings)
+        if implied["dataset"] == "imagenet":
+            shared = read_recipe("joint_fbnetv3")
+            names = set(names_of(RecipeOptions, DataOptions)) - {"dataset", "classes"}
+            implied |= {name: value for name, value in shared.items() if name in names}
         own = {name: value for name, value in implied.items() if name not in ("epochs",)}
         return {**own, "test_every": 1, **JOINT_PRESETS[settings["preset"]]}
 

@@ -31,7 +31,7 @@ def add_base_arguments(parser: Arguments) -> None:
     parser.add_argument(
         "--resolution-multiple",
         type=int,
-        help="image sizes are multiples of this; by default what the strides need",
+        help="image sizes are multiples of this; by default of 4, or of what a cell's strides need",
     )
 
 

@@ -68,6 +68,10 @@ class Rung:
         return self.price()
 
 
+_FINEST = 4
+"""Image sizes of published EfficientNets are multiples of this."""
+
+
 class Base(Protocol):
     """A network that can be scaled.
 
@@ -227,6 +231,9 @@ class NetworkBase:
     The resolution is rounded to the nearest multiple of `resolution_multiple`.
 
     >>> from darts.models.registry import find_model
+    >>> b0 = create_base(find_model("efficientnet_b0"))
+    >>> [b0.rung(Factors(1, 1, size / 224)).resolution for size in (240, 260)]
+    [240, 260]
     >>> rung = create_base(find_model("resnet50")).rung(Factors(1, 1, 2))
     >>> rung.resolution, round(rung.cost.macs / 1e9, 1)
     (448, 16.4)
@@ -235,8 +242,8 @@ class NetworkBase:
         config: The network.
         resolution: Side of the images, in pixels.
         num_classes: Number of classes.
-        resolution_multiple: The resolution is a multiple of this; None: of the greatest common
-            divisor of the base's resolution and its total stride.
+        resolution_multiple: The resolution is a multiple of this; None: of 4, as in all published
+            EfficientNets, or less if the base's is not. Strides round up, so that any size will do.
 
     Raises:
         UserError: The images are too small for the strides, or their side is not a multiple of
@@ -260,7 +267,7 @@ class NetworkBase:
     def _pixels(self) -> int:
         if self.resolution_multiple is not None:
             return self.resolution_multiple
-        return math.gcd(self.resolution, self.config.total_stride)
+        return math.gcd(self.resolution, _FINEST)
 
     @property
     def depth(self) -> int:

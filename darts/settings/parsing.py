@@ -29,7 +29,7 @@ from darts.settings.options import (
 from darts.settings.origins import Fit, Origins, implied_origins
 from darts.settings.paths import with_absolute_paths
 from darts.settings.ranges import check_ranges
-from darts.settings.recipes import config_path
+from darts.settings.recipes import config_path, list_configs
 from darts.settings.used_files import (
     check_same_files,
     joined_names,
@@ -114,15 +114,19 @@ def given_settings(
 
 
 def _users(cls: type[PlaceOptions], parser: Any, arguments: Sequence[str]) -> dict[str, str]:
-    """Where the user set each value that the arguments or their recipe name."""
+    """Where the user set each value that the arguments or their recipe name.
+
+    A shipped recipe is not the user's own: it may be fitted to the data.
+    """
     flags = {_name(one) for one in arguments if one.startswith("--")}
     files = [value for flag, value in pairwise(arguments) if flag == "--config"]
     named = parser.parse_args(list(arguments), defaults=False).as_dict()
+    shipped = bool(files) and Path(files[-1]).stem in list_configs()
     place = f"in {files[-1]}" if files else "by the caller"
     return {
         name: "on the command line" if name in flags else place
         for name in names_of(cls)
-        if name in named
+        if name in named and (name in flags or not shipped)
     }
 
 

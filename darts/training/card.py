@@ -10,8 +10,9 @@ from darts.costs.count import count
 from darts.data.sources import classes_and_size
 from darts.models.registry import Model
 from darts.report.style import cell_title
+from darts.settings.options import PHOTOGRAPH_SIZE
 from darts.training.network import create_trainee
-from darts.training.options import TrainingOptions
+from darts.training.options import TrainingOptions, imagenet_recipe
 from darts.training.pretrained import described_origin
 from genotypes import Genotype
 
@@ -44,7 +45,13 @@ def network_card(options: TrainingOptions, model: Model) -> str:
     if options.pretrained is not None and options.resume is None:
         origin = described_origin(options.pretrained, options.pretrained_as)
         rows.append(("weights", f"{origin.file}: {origin.of}, SHA-256 {origin.sha256}"))
-    rows.append(("for", f"images of {size}x{size} pixels, {classes:,} classes"))
+    why = ""
+    if not isinstance(model, Genotype) and size >= PHOTOGRAPH_SIZE and size == model.resolution:
+        why = ", the size it was published for"
+    rows.append(("for", f"images of {size}x{size} pixels{why}, {classes:,} classes"))
+    if options.dataset == "imagenet":
+        recipe = imagenet_recipe(options.model)
+        rows.append(("recipe", f"{recipe}, where no preset, flag or file says otherwise"))
     lines = [f"{name:15} {value}" for name, value in rows]
     if isinstance(model, Genotype):
         drawn = f"python -m darts draw {shlex.quote(options.genotype or model.name)} -o DIR"

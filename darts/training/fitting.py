@@ -10,6 +10,7 @@ import torch
 import yaml
 
 from darts.data.facts import announce, data_facts
+from darts.data.folders import LARGE
 from darts.data.options import DataOptions
 from darts.models.registry import Model, create_network
 from darts.models.stems import choose_stem
@@ -84,6 +85,7 @@ def fitted_training(options: Options, origins: Origins, model: Model | None) -> 
     training = training_of(options)
     facts = data_facts(training, training.seed)
     facts = _fit_image_size(fitting, model, facts)
+    _fit_drop_connect(fitting, training)
     fit_numbers_of_images(fitting, facts)
     parts = distributed.world() * training.accumulate
     fit_batch(fitting, images_used(fitting, facts), "the training part", max(parts, 1))
@@ -112,7 +114,7 @@ def _fit_image_size(fitting: Fitting[Any], model: Model | None, facts: DataFacts
         return facts
     size, because = facts.size, ""
     photographs = size >= PHOTOGRAPH_SIZE and size != model.resolution
-    if photographs and fitting.value("image_size") in (None, 224) and facts.size == 224:
+    if photographs and facts.size == LARGE:
         size = model.resolution
         because = f"the network was published for images of {size} pixels"
     smallest = model.smallest_image
@@ -124,6 +126,15 @@ def _fit_image_size(fitting: Fitting[Any], model: Model | None, facts: DataFacts
     if because:
         fitting.require("image_size", size, because, "")
     return replace(facts, size=size)
+
+
+def _fit_drop_connect(fitting: Fitting[Any], training: TrainingOptions) -> None:
+    """FBNetV3-F and -G take E's recipe with more stochastic depth (arXiv 2006.02049, A.5)."""
+    name = (training.model or "").lower().replace("-", "_")
+    if training.dataset != "imagenet" or fitting.origins.is_users("drop_path"):
+        return
+    if name in ("fbnetv3_f", "fbnetv3_g") and training.drop_path == 0.1:
+        fitting.require("drop_path", 0.2, f"the paper raises it for {training.model}", "")
 
 
 def _fit_auxiliary(fitting: Fitting[Any], model: Genotype, size: int) -> None:

@@ -265,6 +265,29 @@ TRAINING_PRESETS: Mapping[str, Mapping[str, Any]] = {
 }
 
 
+_FAMILY_RECIPES: Mapping[str, str] = {
+    "regnet": "evaluate_regnet",
+    "resnet": "evaluate_regnet",
+    "resnext": "evaluate_regnet",
+    "efficientnet": "evaluate_efficientnet",
+    "fbnetv3": "evaluate_fbnetv3",
+}
+
+
+def imagenet_recipe(model: str | None) -> str:
+    """The shipped recipe of a network's training on ImageNet: that of its paper.
+
+    >>> imagenet_recipe("regnetx_400mf"), imagenet_recipe("FBNetV3-G"), imagenet_recipe(None)
+    ('evaluate_regnet', 'evaluate_fbnetv3', 'evaluate_imagenet')
+
+    Args:
+        model: The option `model`; None for a genotype.
+    """
+    name = "" if model is None else model.lower()
+    found = (recipe for family, recipe in _FAMILY_RECIPES.items() if name.startswith(family))
+    return next(found, "evaluate_imagenet")
+
+
 def training_overlay(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Defaults that follow from a retraining's genotype and preset: its data set and the recipe."""
     dataset = settings["dataset"]
@@ -272,7 +295,10 @@ def training_overlay(settings: Mapping[str, Any]) -> dict[str, Any]:
     if dataset is None and genotype is not None:
         dataset = genotype.provenance.get("searched_on")
     dataset, preset = dataset or "cifar10", TRAINING_PRESETS[settings["preset"]]
-    recipe = read_recipe("evaluate_imagenet") if dataset == "imagenet" else {}
+    recipe = {}
+    if dataset == "imagenet":
+        recipe = read_recipe(imagenet_recipe(settings["model"]))
+        recipe = {name: value for name, value in recipe.items() if name != "model"}
     if genotype is not None and genotype.rules.stack == "stages":
         recipe = read_recipe("evaluate_nasbench201")
         preset = {**preset, "layers": 3, "drop_path": 0.0} if preset else preset

@@ -125,7 +125,7 @@ def test_no_command_shows_them_all(capsys: pytest.CaptureFixture[str]) -> None:
         (["cost", "resnet5"], ["resnet5"]),
         (["cost"], ["model"]),
         (["draw", "nothing"], ["nothing", "nasnet"]),
-        (["predict", "a.png", "--checkpoint", "nowhere.pt"], ["nowhere.pt"]),
+        (["predict", "a.png", "--checkpoint", "nowhere.pt"], ["a.png", "no such file"]),
         (["report", "nowhere"], ["nowhere"]),
     ],
     ids=lambda value: " ".join(value),

@@ -108,7 +108,7 @@ def test_another_recipe_in_the_same_directory(
         (("--baseline",), "--baseline names no population"),
         (("--baseline", "regnetx", "--population", "1"), "at least 2"),
         (("--population", "2", "--cutout", "16"), "cutout 16"),
-        (("--baseline", "resnet"), "no design space 'resnet'"),
+        (("--baseline", "resnet"), "neither a population"),
         (("--baseline", "regnetx", "--test-only"), "--test-only"),
     ],
 )

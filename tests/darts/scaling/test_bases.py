@@ -92,16 +92,18 @@ def test_groups_of_anynets() -> None:
     assert [stage.width for stage in resnet.stages] == [384, 768, 1536, 3072]
 
 
-def test_resolution_keeps_what_strides_divide() -> None:
+def test_resolutions_are_as_fine_as_published_ones() -> None:
     base = create_base(find_model("efficientnet_b1"))
-    # The greatest common divisor of 240 and 32 is 16; 240 · 1.1 = 264 lies between 256 and 272.
-    assert base.rung(Factors(1, 1, 1.1)).resolution == 272
-    assert base.rung(Factors(1, 1, 1.09)).resolution == 256
+    assert base.rung(Factors(1, 1, 1.1)).resolution == 264
+    assert base.rung(Factors(1, 1, 1.09)).resolution == 260  # 261.6, in multiples of 4.
+    small = create_base(find_model("efficientnet_b0"))
+    sizes = [resolution for _, _, resolution, _ in EFFICIENTNETS.values()]
+    assert [small.rung(Factors(1, 1, size / 224)).resolution for size in sizes] == sizes
     assert base.rung(Factors(1, 1, 0.001)).resolution == 32
     assert isinstance(base, NetworkBase)
-    # FBNetV3-B pads some strides less and needs 49 pixels: the next multiple of 8 is 56.
+    # FBNetV3-B pads some strides less and needs 49 pixels: the next multiple of 4 is 52.
     odd = create_base(find_model("fbnetv3_b")).rung(Factors(1, 1, 0.001))
-    assert odd.resolution == 56
+    assert odd.resolution == 52
     assert odd.cost.macs > 0
 
 

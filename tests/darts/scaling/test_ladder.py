@@ -53,7 +53,7 @@ def test_a_networks_recipe_brings_the_network(tmp_path: Path) -> None:
         # The trainer builds the same network from the recipe.
         network = create_network(model, num_classes=10, stem=options.stem)
         assert network.config == model
-    assert fits["phi1"].rung.resolution == 40
+    assert fits["phi1"].rung.resolution == 36  # 32 · 1.15 = 36.8, in multiples of 4.
 
 
 def test_a_recipe_finds_its_genotype_from_anywhere(
