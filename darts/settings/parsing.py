@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import fields, replace
 from functools import cache
 from itertools import pairwise
@@ -81,10 +82,9 @@ def parse_options(
             f"--config: the recipe mentions use: {known['use']}. Code of your own runs only if you "
             f"name it: add --use {known['use']}."
         )
-    parser = _parser(cls, prog)
     implied = dict(overlay(known))
-    parser.set_defaults(implied)
-    options = build(cls, parser.parse_args(arguments).as_dict())
+    with _defaults(first, implied):
+        options = build(cls, first.parse_args(arguments).as_dict())
     if fit is None:
         return options
     users = _users(cls, first, plain)
@@ -169,7 +169,7 @@ def options_from(
     use_files(settings.get("use"))
     # Checked before the overlay looks at them, and with it afterwards.
     _checked(cls, settings, "settings")
-    known = {**_checker(cls).get_defaults().as_dict(), **settings}  # type: ignore[arg-type]
+    known = {**_parser(cls, "settings").get_defaults().as_dict(), **settings}
     implied = overlay(known)
     options = _checked(cls, {**implied, **settings}, "settings")
     if fit is None:
@@ -192,7 +192,27 @@ def build(cls: type[Options], values: Mapping[str, Any]) -> Options:
     return cls(**known)
 
 
+@contextmanager
+def _defaults(parser: Any, implied: Mapping[str, Any]) -> Iterator[None]:
+    """Within it, these values take the places of a parser's defaults."""
+    before = parser.get_defaults().as_dict()
+    parser.set_defaults(dict(implied))
+    try:
+        yield
+    finally:
+        parser.set_defaults({name: before[name] for name in implied})
+
+
 def _parser(cls: type[PlaceOptions], prog: str) -> Any:
+    """The parser of a command's flags."""
+    parser = _created_parser(cls)  # type: ignore[arg-type]
+    parser.prog = prog
+    return parser
+
+
+@cache
+def _created_parser(cls: type[PlaceOptions]) -> Any:
+    """Made once in a process, because a command parses several times and this takes longest."""
     from jsonargparse import ArgumentParser
 
     class Parser(ArgumentParser):
@@ -204,7 +224,7 @@ def _parser(cls: type[PlaceOptions], prog: str) -> Any:
         def error(self, message: str, ex: Exception | None = None) -> NoReturn:
             raise UserError(_explained(message, names_of(cls)))
 
-    parser = Parser(prog=prog, allow_abbrev=False)
+    parser = Parser(allow_abbrev=False)
     parser.add_argument("--config", action="config", help="Recipe: a YAML file or a shipped name.")
     # The groups of a command name types in their own modules; the parser would look in one only.
     cls.__init__.__annotations__.update(get_type_hints(cls))
@@ -324,18 +344,12 @@ def _continued(cls: type[Options], settings: Mapping[str, Any]) -> Options:
     return replace(options, **settings)
 
 
-@cache
-def _checker(cls: type[PlaceOptions]) -> Any:
-    """A parser whose defaults nobody changes: building one takes a tenth of a second."""
-    return _parser(cls, "settings")
-
-
 def _checked(cls: type[Options], values: Any, where: str) -> Options:
     """Values with their types checked by the same rules as flags."""
     if not isinstance(values, dict):
         raise UserError(f"{where}: a mapping of settings is needed.")
     try:
-        parser = _checker(cls)  # type: ignore[arg-type]
+        parser = _parser(cls, "settings")
         return build(cls, parser.parse_object(values).as_dict())
     except UserError as error:
         raise UserError(f"{where}: {error}") from None

@@ -17,8 +17,9 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -158,17 +159,36 @@ def _path(source: str, macros: Mapping[str, str]) -> Path:
 def _compile(library: Path, source: str, macros: Mapping[str, str]) -> None:
     try:
         library.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with tempfile.TemporaryDirectory(dir=library.parent) as scratch:
+        with _turn(library), tempfile.TemporaryDirectory(dir=library.parent) as scratch:
+            if library.exists():
+                return  # Another process has just built it.
             code, made = Path(scratch) / "code.o", Path(scratch) / "library.so"
             flags = (*FLAGS, *chosen_target().flags)
             defined = [f"-D{name}={value}" for name, value in macros.items()]
             _run(_compiler(), *flags, *defined, "-c", str(SOURCES / source), "-o", str(code))
             openmp = _openmp() or ("-fopenmp",)
             _run(_compiler(), "-shared", str(code), *openmp, "-o", str(made))
-            # Several processes may build the same library; the results are equal, the last wins.
             made.replace(library)
     except OSError as error:
         raise BuildError(f"{library.parent} cannot be written: {error}.") from error
+
+
+@contextmanager
+def _turn(library: Path) -> Iterator[None]:
+    """Wait while another process builds the same library, where files can be locked."""
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    lock = library.with_suffix(".lock")
+    with lock.open("w") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            # Who waits holds this file and looks for the library first.
+            lock.unlink(missing_ok=True)
 
 
 def _run(*command: str) -> None:

@@ -13,7 +13,7 @@ from darts.design_space.options import PopulationOptions
 from darts.errors import UserError
 from darts.joint.options import JointOptions
 from darts.searching.options import SearchOptions, search_overlay
-from darts.settings.parsing import options_from
+from darts.settings.parsing import options_from, parse_options
 from darts.training.options import TrainingOptions, training_overlay
 
 
@@ -23,6 +23,20 @@ def test_settings_win_over_the_preset_and_the_preset_over_defaults() -> None:
     )
     assert (options.epochs, options.layers, options.k) == (5, 3, 4)
     assert options.arch_betas == (0.5, 0.999)
+
+
+@pytest.mark.parametrize("wrong", [[], ["--epochs", "many"]])
+def test_the_settings_of_one_command_leave_the_next_alone(wrong: list[str]) -> None:
+    def parse(*arguments: str) -> SearchOptions:
+        given = ["--dataset", "digits", *arguments]
+        return parse_options(SearchOptions, given, prog="search", overlay=search_overlay)
+
+    plain = parse()
+    assert parse("--preset", "smoke").epochs != plain.epochs
+    if wrong:
+        with pytest.raises(UserError, match="--epochs"):
+            parse("--preset", "smoke", *wrong)
+    assert parse() == plain
 
 
 def test_a_genotype_brings_its_data_set() -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import copy
 import logging
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 import torch
@@ -360,3 +363,21 @@ def test_layouts_of_lanes(channels: int, edges: int, vector: int, group: int, to
 def test_clang_brings_its_own_openmp(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(build, "_version", lambda: "Debian clang version 16.0.6")
     assert build._openmp.__wrapped__() == ()
+
+
+def test_a_library_is_built_once_by_all_who_want_it_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outputs: list[str] = []
+
+    def compiled(*command: str) -> None:
+        outputs.append(Path(command[-1]).name)
+        time.sleep(0.05)
+        Path(command[-1]).touch()
+
+    monkeypatch.setattr(build, "_run", compiled)
+    library = tmp_path / "fan_out.so"
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(lambda _: build._compile(library, "fan_out.cpp", {}), range(3)))
+    assert outputs == ["code.o", "library.so"]
+    assert list(tmp_path.iterdir()) == [library]
