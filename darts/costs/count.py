@@ -11,6 +11,8 @@ and the auxiliary head, which does not run in evaluation mode.
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from functools import cache
 from typing import Any
@@ -113,18 +115,46 @@ def operation_cost(
 
 def _count(module: nn.Module, shape: tuple[int, ...]) -> Cost:
     """The cost for an input of this shape, including all parameters."""
-    ghost = _on_meta(module).eval()
     counted = [Cost(params=_parameters(module))]
 
     def record(layer: nn.Module, _: tuple[Tensor, ...], output: Tensor) -> None:
         counted.append(_layer_cost(layer, output.numel()))
 
-    for layer in ghost.modules():
-        if isinstance(layer, (nn.Conv2d, nn.Linear, nn.BatchNorm2d, nn.ReLU)):
-            layer.register_forward_hook(record)
-    with ShapesOnly():
+    with _ghost(module) as ghost, _called_after(ghost, record), ShapesOnly(), torch.no_grad():
         ghost(torch.empty(shape, device="meta"))
     return sum(counted, Cost())
+
+
+@contextmanager
+def _ghost(module: nn.Module) -> Iterator[nn.Module]:
+    """The module in evaluation mode without data: itself if it has none, else a copy."""
+    tensors = (*module.parameters(), *module.buffers())
+    if not all(tensor.is_meta for tensor in tensors):
+        yield _on_meta(module).eval()
+        return
+    # A copy takes longer than the count.
+    before = [(layer, layer.training) for layer in module.modules()]
+    try:
+        yield module.eval()
+    finally:
+        for layer, training in before:
+            layer.training = training
+
+
+@contextmanager
+def _called_after(module: nn.Module, record: Callable[..., None]) -> Iterator[None]:
+    """Within it, `record` is called after each counted layer."""
+    layers = (nn.Conv2d, nn.Linear, nn.BatchNorm2d, nn.ReLU)
+    handles = [
+        layer.register_forward_hook(record)
+        for layer in module.modules()
+        if isinstance(layer, layers)
+    ]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
 
 
 def _layer_cost(layer: nn.Module, elements: int) -> Cost:

@@ -199,3 +199,21 @@ def test_the_module_stays_as_it_was() -> None:
 def test_an_image_size_that_does_not_fit() -> None:
     with pytest.raises(UserError, match="multiples of 4"):
         count(create_network("darts_v1", channels=4, layers=3), 10)
+
+
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+def test_a_counted_module_stays_as_it_was(device: str) -> None:
+    module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU()).to(device)
+    module[1].eval()
+    first = count(module, 8)
+    assert [part.training for part in module.modules()] == [True, True, False, True]
+    assert not any(part._forward_hooks for part in module.modules())
+    assert all(parameter.device.type == device for parameter in module.parameters())
+    with pytest.raises(RuntimeError):
+        count(module, 8, channels=5)
+    assert [part.training for part in module.modules()] == [True, True, False, True]
+    assert (
+        count(module, 8)
+        == first
+        == Cost(params=120, conv_macs=3888, activations=144, norm_elements=144, relu_elements=144)
+    )
