@@ -7,6 +7,7 @@ as straight as possible.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -48,7 +49,7 @@ class Layout:
         return replace(self, centres=centres, routes=[turn(route) for route in self.routes])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # Each is made once; equality would cost half of the time.
 class _Waypoint:
     edge: int
     column: int
@@ -128,7 +129,8 @@ def _untangle(
     stacks: Columns, links: Sequence[tuple[Key, Key]], neighbours: Mapping[Key, Sequence[Key]]
 ) -> Columns:
     """Reorder columns by barycentres, back and forth; keep the order with the fewest crossings."""
-    best, fewest = [list(stack) for stack in stacks], _crossings(stacks, links)
+    gaps = _gaps(stacks, links)
+    best, fewest = [list(stack) for stack in stacks], _crossings(stacks, gaps)
     for sweep in range(24):
         order = range(len(stacks)) if sweep % 2 == 0 else range(len(stacks) - 1, -1, -1)
         for column in order:
@@ -145,7 +147,7 @@ def _untangle(
             # Ties keep their order in one sweep and reverse it in another: else they get stuck.
             stack = stacks[column] if sweep % 4 < 2 else stacks[column][::-1]
             stacks[column] = sorted(stack, key=barycentre)
-        crossings = _crossings(stacks, links)
+        crossings = _crossings(stacks, gaps)
         if crossings < fewest:
             best, fewest = [list(stack) for stack in stacks], crossings
     return _sift(best, links)
@@ -153,32 +155,66 @@ def _untangle(
 
 def _sift(stacks: Columns, links: Sequence[tuple[Key, Key]]) -> Columns:
     """Move single entries within their column while that removes crossings."""
-    fewest, improved = _crossings(stacks, links), True
+    gaps, improved = _gaps(stacks, links), True
     while improved:
         improved = False
         for column, stack in enumerate(stacks):
+            # Only the gaps on both sides of a column see the order of its entries.
+            before = gaps[column - 1] if column else []
+            behind = gaps[column] if column < len(gaps) else []
+            left = _places(stacks[column - 1]) if column else {}
+            right = _places(stacks[column + 1]) if behind else {}
+
+            def around(
+                trial: list[Key],
+                before: list = before,
+                behind: list = behind,
+                left: dict = left,
+                right: dict = right,
+            ) -> int:
+                here = _places(trial)
+                return _inversions(before, left, here) + _inversions(behind, here, right)
+
+            fewest = around(stacks[column])
             for key in list(stack):
                 others = [other for other in stacks[column] if other != key]
                 for place in range(len(stack)):
                     trial = [*others[:place], key, *others[place:]]
-                    crossings = _crossings([*stacks[:column], trial, *stacks[column + 1 :]], links)
+                    crossings = around(trial)
                     if crossings < fewest:
                         stacks[column], fewest, improved = trial, crossings, True
     return stacks
 
 
-def _crossings(stacks: Columns, links: Sequence[tuple[Key, Key]]) -> int:
-    place = {
-        key: (column, index)
-        for column, stack in enumerate(stacks)
-        for index, key in enumerate(stack)
-    }
-    ends = [(*place[source], place[target][1]) for source, target in links]
-    return sum(
-        a[0] == b[0] and (a[1] - b[1]) * (a[2] - b[2]) < 0
-        for index, a in enumerate(ends)
-        for b in ends[:index]
-    )
+def _gaps(stacks: Columns, links: Sequence[tuple[Key, Key]]) -> list[list[tuple[Key, Key]]]:
+    """The links behind each column; a link leads to the next column."""
+    column = {key: index for index, stack in enumerate(stacks) for key in stack}
+    gaps: list[list[tuple[Key, Key]]] = [[] for _ in range(len(stacks) - 1)]
+    for source, target in links:
+        gaps[column[source]].append((source, target))
+    return gaps
+
+
+def _places(stack: Sequence[Key]) -> dict[Key, int]:
+    return {key: index for index, key in enumerate(stack)}
+
+
+def _crossings(stacks: Columns, gaps: Sequence[Sequence[tuple[Key, Key]]]) -> int:
+    places = [_places(stack) for stack in stacks]
+    return sum(_inversions(gap, places[i], places[i + 1]) for i, gap in enumerate(gaps))
+
+
+def _inversions(
+    gap: Sequence[tuple[Key, Key]], left: Mapping[Key, int], right: Mapping[Key, int]
+) -> int:
+    """The number of pairs of links that cross, given the places of their ends."""
+    seen: list[int] = []
+    total = 0
+    for _, end in sorted((left[source], right[target]) for source, target in gap):
+        place = bisect_right(seen, end)
+        total += len(seen) - place
+        seen.insert(place, end)
+    return total
 
 
 def _heights(
@@ -192,23 +228,30 @@ def _heights(
     for stack in stacks:
         for index, key in enumerate(stack):
             y[key] = (index - (len(stack) - 1) / 2) * gap * 2
+    # Bends within a long edge look worse than bends at a box: weight them more.
+    pulls = {
+        key: [
+            (other, 4 if isinstance(key, _Waypoint) and isinstance(other, _Waypoint) else 1)
+            for other in neighbours.get(key, ())
+        ]
+        for key in y
+    }
+    weights = {key: sum(weight for _, weight in pull) for key, pull in pulls.items()}
+    spaces = [
+        [(sizes.get(a, 0) + sizes.get(b, 0)) / 2 + gap for a, b in pairwise(stack)]
+        for stack in stacks
+    ]
+    columns = list(zip(stacks, spaces, strict=True))
     for sweep in range(60):
-        for stack in stacks if sweep % 2 == 0 else reversed(stacks):
-            wanted = []
-            for key in stack:
-                others = neighbours.get(key, ())
-                if not others:  # An input that no operation reads.
-                    wanted.append(y[key])
-                    continue
-                # Bends within a long edge look worse than bends at a box: weight them more.
-                weights = [
-                    4 if isinstance(key, _Waypoint) and isinstance(other, _Waypoint) else 1
-                    for other in others
-                ]
-                total = sum(w * y[o] for w, o in zip(weights, others, strict=True))
-                wanted.append(total / sum(weights))
-            spaces = [(sizes.get(a, 0) + sizes.get(b, 0)) / 2 + gap for a, b in pairwise(stack)]
-            y.update(zip(stack, separate(wanted, spaces), strict=True))
+        for stack, between in columns if sweep % 2 == 0 else reversed(columns):
+            # An input that no operation reads stays.
+            wanted = [
+                sum(weight * y[other] for other, weight in pulls[key]) / weights[key]
+                if pulls[key]
+                else y[key]
+                for key in stack
+            ]
+            y.update(zip(stack, separate(wanted, between), strict=True))
     return y
 
 

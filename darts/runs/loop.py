@@ -14,14 +14,17 @@ import io
 import multiprocessing
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, wait
 from contextlib import nullcontext
 from dataclasses import asdict
+from functools import partial
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from darts.errors import UserError
+from darts.runs.background import Job, snapshot
 from darts.runs.checkpoints import load_checkpoint, save_checkpoint
 from darts.runs.directory import RunDirectory
 from darts.runs.interrupt import Interrupted, InterruptGuard
@@ -155,6 +158,7 @@ class Loop:
         self.step = 0
         self.seconds = 0.0
         self.stored: int | None = None
+        self._writing: Future[None] | None = None
         if checkpoint is not None:
             task.load_state_dict(checkpoint["task"])
             self.means.load_state_dict(checkpoint["means"], task.device)
@@ -229,7 +233,9 @@ class Loop:
                 if ends:
                     progress.epoch_ended()
                 if stop and self.step < task.epochs * per_epoch:
+                    self.tracker.flush()
                     raise Interrupted(self.run.path)
+            self.tracker.flush()
 
     def _work(self) -> Mapping[str, Tensor]:
         try:
@@ -274,6 +280,7 @@ class Loop:
             self._diverged("the loss")
 
     def _diverged(self, what: str) -> None:
+        self.tracker.flush()
         last = (
             f"The last good checkpoint is {self.run.checkpoint} (step {self.stored})."
             if self.stored is not None
@@ -299,16 +306,30 @@ class Loop:
         distributed.check_equal(modules, f"after step {self.step}")
         distributed.average_statistics(modules)
         if distributed.is_main():
-            self.tracker.flush()
             state = {
                 "step": self.step,
                 "task": self.task.state_dict(),
                 "means": self.means.state_dict(),
                 "seconds": self._elapsed(),
             }
-            save_checkpoint(state, self.run.path)
-        self.stored = self.step
+            # A copy, which is written while the next steps are computed, after all that belongs to
+            # these: pictures and events are in the files before the checkpoint is.
+            self._write(partial(save_checkpoint, snapshot(state), self.run.path))
+        first, self.stored = self.stored is None, self.step
+        if first or distributed.world() > 1:
+            self.tracker.flush()
         distributed.barrier()  # No process may end, and so end the job, during the write.
+
+    def _write(self, save: Job) -> None:
+        """Write a checkpoint in the background, at most one at a time."""
+        if self._writing is not None:
+            wait([self._writing])
+
+        def job() -> None:
+            self.tracker.flush_events()
+            save()
+
+        self._writing = self.tracker.later(job)
 
 
 def _shown(means: Mapping[str, float]) -> dict[str, Any]:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping
+from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+
+from darts.runs.background import Background, Job
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -17,7 +22,9 @@ if TYPE_CHECKING:
 class Tracker:
     """Writes scalars, histograms and pictures to `directory`; with None it writes nothing.
 
-    Call `flush` before each checkpoint, so that a killed run keeps everything up to it.
+    A thread of its own writes them (`darts.runs.background`), in the order of the calls. Whatever
+    else a run writes beside its steps can be given to it, too (`later`). Call `flush` to have all
+    of it in the files; an error in writing is raised by one of the next calls.
 
     Args:
         directory: Usually `RunDirectory.tensorboard`.
@@ -27,50 +34,107 @@ class Tracker:
 
     def __init__(self, directory: Path | str | None, resumed_from: int | None = None) -> None:
         self._writer: SummaryWriter | None = None
+        self._background: Background | None = None
         if directory is not None:
             from torch.utils.tensorboard import SummaryWriter
 
             purge_step = None if resumed_from is None else resumed_from + 1
             self._writer = SummaryWriter(str(directory), purge_step=purge_step)
+            self._background = Background()
 
     def __enter__(self) -> Tracker:
         return self
 
-    def __exit__(self, *exception: object) -> None:
-        self.close()
+    def __exit__(self, kind: object, *exception: object) -> None:
+        try:
+            self.close()
+        except Exception:
+            if kind is None:  # Else the first error is the one to see.
+                raise
+
+    def later(self, job: Job) -> Future[None] | None:
+        """Do a job of writing after all that was given before; at once if nothing is tracked.
+
+        Returns:
+            What tells when the job is done; None if it is done already.
+        """
+        if self._background is not None:
+            return self._background.later(job)
+        job()
+        return None
 
     def scalars(self, values: Mapping[str, float | None], step: int) -> None:
         """One point per name; values that are None are left out."""
-        if self._writer is not None:
-            for name, value in values.items():
-                if value is not None:
-                    self._writer.add_scalar(name, value, step)
+        known = {name: value for name, value in values.items() if value is not None}
+        if self._writer is not None and known:
+            add = self._writer.add_scalar
+            self.later(lambda: [add(name, value, step) for name, value in known.items()])
 
     def histograms(self, tensors: Mapping[str, torch.Tensor], step: int) -> None:
         """The distribution of the finite elements of each tensor; any shape and device."""
-        if self._writer is not None:
-            for name, tensor in tensors.items():
-                # NumPy has no bfloat16, and histograms have no place for NaN.
-                values = tensor.detach().to("cpu", torch.float64)
-                values = values[values.isfinite()]
-                if values.numel():
-                    self._writer.add_histogram(name, values.numpy(), step)
+        if self._writer is None:
+            return
+        add = self._writer.add_histogram
+        for name, tensor in tensors.items():
+            # NumPy has no bfloat16, and histograms have no place for NaN.
+            values = tensor.detach().to("cpu", torch.float64, copy=True)
+            values = values[values.isfinite()]
+            if values.numel():
+                self.later(partial(add, name, values.numpy(), step))
 
     def image(self, name: str, picture: Figure | np.ndarray | Path | str, step: int) -> None:
         """A picture: a matplotlib figure, a PNG file, or an array as for `picture_array`."""
-        if self._writer is not None:
-            self._writer.add_image(name, picture_array(picture), step, dataformats="HWC")
+        if self._writer is None:
+            return
+        if isinstance(picture, (str, Path)):
+            self.later(partial(self.image_now, name, Path(picture), step))
+        else:
+            array = picture_array(picture)
+            self.later(partial(self._writer.add_image, name, array, step, dataformats="HWC"))
 
-    def flush(self) -> None:
-        """Write everything logged so far to the event file."""
+    def image_now(self, name: str, path: Path, step: int) -> None:
+        """Add a PNG file within a job of `later`."""
+        if self._writer is not None:
+            _add_file(self._writer, name, path, step)
+
+    def flush_events(self) -> None:
+        """Write what the event file has been given; a job for `later`."""
         if self._writer is not None:
             self._writer.flush()
 
+    def flush(self) -> None:
+        """Wait until everything given so far is in the files."""
+        if self._background is not None:
+            self._background.later(self.flush_events)
+            self._background.finish()
+
     def close(self) -> None:
         """Write everything and stop; later calls are ignored."""
-        if self._writer is not None:
-            self._writer.close()
+        try:
+            if self._background is not None:
+                self._background.close()
+        finally:
+            self._background = None
+            if self._writer is not None:
+                self._writer.close()
             self._writer = None
+
+
+def _add_file(writer: SummaryWriter, name: str, path: Path, step: int) -> None:
+    """Add a PNG file; one in plain RGB is taken as it is, without decoding it."""
+    content = path.read_bytes()
+    width, height, depth, colours = struct.unpack(">IIBB", content[16:26])
+    if (depth, colours) != (8, 2):
+        writer.add_image(name, picture_array(path), step, dataformats="HWC")
+        return
+    from tensorboard.compat.proto.summary_pb2 import (  # type: ignore[import-untyped]
+        Summary,
+    )
+
+    picture = Summary.Image(height=height, width=width, colorspace=3, encoded_image_string=content)
+    summary = Summary(value=[Summary.Value(tag=name, image=picture)])
+    files: Any = writer.file_writer
+    files.add_summary(summary, step)
 
 
 def picture_array(picture: Figure | np.ndarray | Path | str) -> np.ndarray:

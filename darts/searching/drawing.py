@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from darts.files import atomic_write
@@ -19,6 +20,10 @@ def draw_epoch(
     A cell that is the same as after the last epoch is not drawn again. Each epoch's file decides
     this for the next epoch, so a resumed run draws what an uninterrupted one draws.
     """
+    tracker.later(partial(_draw, run, tracker, epoch, step, genotype))
+
+
+def _draw(run: RunDirectory, tracker: Tracker, epoch: int, step: int, genotype: Genotype) -> None:
     changed = []
     for kind in genotype.kinds:
         svg = render_cell(genotype, kind, "svg")
@@ -29,7 +34,7 @@ def draw_epoch(
             changed.append(kind)
     draw_genotype(genotype, run.cells, formats=("svg", "png"), kinds=changed)
     for kind in changed:
-        tracker.image(f"cells/{kind}", run.cells / f"{kind}.png", step)
+        tracker.image_now(f"cells/{kind}", run.cells / f"{kind}.png", step)
 
 
 def _content(path: Path) -> bytes | None:
