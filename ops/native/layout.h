@@ -156,7 +156,7 @@ class Layout {
     Layout(const StageCall& call, Size batch, Size height, Size width)
         : call(call), batch(batch), height(height), width(width), out_height(out(height, call)),
           out_width(out(width, call)), pixels(height * width), out_pixels(out_height * out_width),
-          tile_images(std::max<Size>(1, std::min((BAND + out_pixels - 1) / out_pixels, batch / 16))),
+          tile_images(std::max<Size>(1, std::min((BAND + out_pixels - 1) / out_pixels, batch / 8))),
           // A group's columns are rounded up to whole vectors, also those of the last group.
           lanes(rounded(call.inputs - call.inputs / call.groups + whole(call.inputs / call.groups), W)),
           columns(call.columns), border(call.halves ? 0 : call.dilation * (call.kernel - 1) / 2),

@@ -11,11 +11,13 @@
 
 #include "layout.h"
 
-constexpr Size MOST_CHUNKS = 16;  // of tiles, whose gradients are added up separately
+// Gradients of kernels are added up separately for so many chunks of tiles at most, and for no fewer
+// pixels than these if there are two chunks: each chunk has its own copy, which takes time as well.
+constexpr Size MOST_CHUNKS = 16, FEWEST_PIXELS = 256;
 
 class Stage : public Layout {
     Numbers coefficient[3];          // dz = c0 · dy + c1 · z + c2
-    std::vector<Numbers> gradients;  // per chunk: the window, then the parts' matrices
+    Room gradients;                  // per chunk: the window, then the parts' matrices
 
    public:
     using Layout::Layout;
@@ -137,9 +139,12 @@ class Stage : public Layout {
         make_transposed();
     }
 
-    Size chunks() const { return std::min(tiles(), MOST_CHUNKS); }
+    Size chunks() const {
+        const Size most = std::clamp<Size>(batch * out_pixels / FEWEST_PIXELS, 2, MOST_CHUNKS);
+        return std::min(tiles(), most);
+    }
 
-    void begin_gradients() { gradients.resize(chunks()); }
+    void begin_gradients() { gradients = room(chunks() * gradient_size()); }
 
     // Gradients of the kernels and of the input, for a tile.
     void backward(Scratch& scratch, const Reading& x, const Arriving& arriving,
@@ -147,8 +152,8 @@ class Stage : public Layout {
         const Size first = tile * tile_images, images = std::min(tile_images, batch - first);
         const Size end = (first + images) * pixels;  // of the tile's rows
         Real* const planes = scratch.plane.data();
-        Numbers& gradient = gradients[chunk];
-        if (gradient.empty()) gradient.resize(gradient_size());
+        Real* const gradient = gradients.get() + chunk * gradient_size();
+        if (tile == chunk * tiles() / chunks()) std::fill_n(gradient, gradient_size(), Real(0));
         if (!direct()) fill(scratch, x, first, images);
         if (!direct() && !transposable() && !gathered())
             std::fill(scratch.d_plane.begin(), scratch.d_plane.end(), 0);
@@ -158,9 +163,9 @@ class Stage : public Layout {
             make_dz(scratch, arriving, row, count, all);
             if (gathered() && leaving.dx.at) spread_dz(scratch, p, all);
             if (call.window)
-                window_band(scratch, p, all, gradient.data());
+                window_band(scratch, p, all, gradient);
             else
-                parts_band(scratch, p, all, leaving.dx.at, gradient.data());
+                parts_band(scratch, p, all, leaving.dx.at, gradient);
             if (direct() && leaving.dx.at)
                 leave(planes, at_middle.data(), scratch.dx.data(), at_middle.data(), x.relu, leaving,
                       row, count, end, tile);
@@ -184,8 +189,10 @@ class Stage : public Layout {
         for (Size from = 0; from < size; from += block) {
             double sums[block] = {};
             const Size count = std::min(block, size - from);
-            for (const Numbers& gradient : gradients)
-                for (Size i = 0; i < count; ++i) sums[i] += gradient[from + i];
+            for (Size chunk = 0; chunk < chunks(); ++chunk) {
+                const Real* gradient = gradients.get() + chunk * size + from;
+                for (Size i = 0; i < count; ++i) sums[i] += gradient[i];
+            }
             for (Size i = 0; i < count; ++i) total[from + i] = sums[i];
         }
         const Real* from = total.data();
