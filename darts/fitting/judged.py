@@ -47,7 +47,7 @@ class WrongImage:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TestFigures:
+class FinalFigures:
     """The final network on the test images.
 
     Attributes:
@@ -83,7 +83,7 @@ class TestFigures:
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> TestFigures:
+    def from_dict(cls, values: Mapping[str, Any]) -> FinalFigures:
         """The inverse of `as_dict`, also after a way through JSON."""
         known = {one.name: values[one.name] for one in fields(cls)}
         return cls(
@@ -111,7 +111,7 @@ def share_interval(right: int, total: int, confidence: float = CONFIDENCE) -> In
     return Interval(100 * low, 100 * right / total, 100 * high)
 
 
-def judge_final(options: TrainingOptions, run: Path) -> TestFigures:
+def judge_final(options: TrainingOptions, run: Path) -> FinalFigures:
     """Test the network of a finished run on the test images of its data set.
 
     Raises:
@@ -136,7 +136,7 @@ def _logits(network: Any, dataset: Dataset, device: Any, batch_size: int) -> Ten
     return torch.cat(found)
 
 
-def figures_of(logits: Tensor, dataset: Dataset) -> TestFigures:
+def figures_of(logits: Tensor, dataset: Dataset) -> FinalFigures:
     """The figures of the logits `[N, classes]` of all test images."""
     labels, target = dataset.test.labels, dataset.target
     tally = target.tally(dataset.classes)
@@ -149,7 +149,7 @@ def figures_of(logits: Tensor, dataset: Dataset) -> TestFigures:
         right = int((logits.argmax(1) == labels).sum())
         share = share_interval(right, len(labels))
     wrong = _wrong_single if single else _wrong_multi
-    return TestFigures(
+    return FinalFigures(
         kind=target.kind,
         measure=target.measure,
         images=len(labels),

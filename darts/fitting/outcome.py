@@ -8,7 +8,7 @@ from typing import Any
 
 from darts.fitting.field import SEARCHED, Entrant
 from darts.fitting.halving import Standing
-from darts.fitting.judged import TestFigures, share_interval
+from darts.fitting.judged import FinalFigures, share_interval
 from darts.fitting.plan import Plan
 from darts.statistics.components import pooled_difference
 from darts.statistics.interval import Interval
@@ -36,7 +36,7 @@ class Outcome:
     standings: tuple[Standing, ...]
     aside: int
     final: Mapping[str, Any]
-    test: TestFigures
+    test: FinalFigures
     exports: Mapping[str, Any]
     majority: float
     spent: float
@@ -91,7 +91,7 @@ class Outcome:
         )
         ending = f"{winner.name} ({_article(winner.kind)}) won and is delivered: {found}."
         if winner.kind == SEARCHED:
-            return f"The searched cell {ending}"
+            return f"The searched cell won: {winner.name} is delivered: {found}."
         best = self.best_of(SEARCHED)
         if best is not None:
             return (
@@ -109,7 +109,18 @@ class Outcome:
         return [
             self._certainty(),
             f"On the test images: {measures}.{baseline}",
+            *self._busy(),
             more_time(self.winner_rungs),
+        ]
+
+    def _busy(self) -> list[str]:
+        """A sentence if the final training was much shorter than planned."""
+        epochs, planned = self.final.get("epoch") or 0, self.plan.final_epochs
+        if epochs >= 0.7 * planned:
+            return []
+        return [
+            f"The final training had {epochs} epochs, not the {planned} or so that were planned, "
+            "because everything before it took longer or this machine became slower."
         ]
 
     def _certainty(self) -> str:

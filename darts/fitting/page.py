@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from darts.advising.looking import DataSummary
 from darts.fitting.files import FitFiles
-from darts.fitting.judged import TestFigures
+from darts.fitting.judged import FinalFigures
 from darts.fitting.measuring import search_options
 from darts.fitting.options import FitOptions
 from darts.fitting.outcome import Outcome
@@ -101,7 +101,7 @@ def _cards(outcome: Outcome) -> list[Card]:
     ]
 
 
-def _bounds(test: TestFigures) -> str:
+def _bounds(test: FinalFigures) -> str:
     if test.low is None or test.high is None:
         return f"{test.images:,} test images"
     return f"95 %: {test.low:.1f} to {test.high:.1f}"

@@ -28,7 +28,7 @@ from darts.fitting.field import (
 from darts.fitting.files import FitFiles, kept, read_values, write_values
 from darts.fitting.final import EPOCHS, TimeLeft, train_final
 from darts.fitting.halving import FieldTraining, Race, Standing
-from darts.fitting.judged import TestFigures, judge_final
+from darts.fitting.judged import FinalFigures, judge_final
 from darts.fitting.measuring import measure_machine, search_options
 from darts.fitting.options import FitOptions
 from darts.fitting.outcome import Outcome
@@ -368,7 +368,7 @@ class _Fit:
             standings=tuple(standings),
             aside=aside,
             final=RunFiles(self.files.final).read_result(),
-            test=TestFigures.from_dict(read_values(self.files.test)),
+            test=FinalFigures.from_dict(read_values(self.files.test)),
             exports=read_values(self.files.exports),
             majority=self.summary.majority,
             spent=spent,

@@ -18,10 +18,10 @@ from darts.data.dataset import ImageTensor
 from darts.data.source import Source
 from darts.errors import UserError
 from darts.fitting import run
-from darts.fitting.field import PRETRAINED, RANDOM, ZOO
+from darts.fitting.field import PRETRAINED, RANDOM, SEARCHED, ZOO
 from darts.fitting.files import FitFiles
 from darts.fitting.page import _steps
-from darts.fitting.plan import Field, PlannedRung
+from darts.fitting.plan import Field, PlannedRung, PlannedSearches
 from darts.fitting.run import FitInterrupted, carry_out
 from darts.judging import set_aside
 from darts.runs.checkpoints import load_checkpoint_file
@@ -222,6 +222,25 @@ def test_a_trained_network_joins_the_field(finished, instruments, tmp_path):
     missing = replace(again, pretrained=("nothing",), out=str(tmp_path / "missing"))
     with pytest.raises(UserError, match="nothing"):
         carry_out(missing, instruments)
+
+
+def test_a_searched_cell_competes(tiny, instruments, monkeypatch):
+    made = run.make_plan
+    settings = {"channels": 4, "layers": 3, "k": 2, "batch_size": 16, "backend": "torch"}
+    searches = PlannedSearches(
+        seeds=1, settings={**settings, "epochs": 1, "arch_warmup_epochs": 0}, seconds=1.0
+    )
+    monkeypatch.setattr(run, "make_plan", lambda *a: replace(made(*a), searches=searches))
+    options = tiny()
+    outcome = carry_out(options, instruments)
+    assert outcome.field[0].kind == SEARCHED
+    assert any(one.name == "searched-0" and one.accuracies for one in outcome.standings)
+    assert "searched cell" in outcome.headline()
+    page = FitFiles(options.directory).report.read_text(encoding="utf-8")
+    (command,) = [line for line in page.splitlines() if "python search.py" in line]
+    assert "--hold-out 5" in command  # It never saw the images that compare networks.
+    config = (options.directory / "searches/seed-0/config.yaml").read_text()
+    assert "hold_out: 5" in config
 
 
 def test_a_directory_of_something_else_is_left_alone(tiny, tmp_path):
