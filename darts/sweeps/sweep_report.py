@@ -15,6 +15,7 @@ from darts.run_files import RunFiles
 from darts.runs.directory import finite
 from darts.sweeps.directory import OUTCOME_FILE
 from darts.sweeps.plots import plot_accuracies, plot_ranks
+from darts.sweeps.retraining_noise import noise_lines, noise_values
 from darts.sweeps.sweep_outcome import SweepOutcome, outcome_values
 from darts.sweeps.tables import (
     agreement_lines,
@@ -30,7 +31,8 @@ from darts.sweeps.tables import (
 
 def outcome_json(outcome: SweepOutcome) -> str:
     """The outcome as JSON text."""
-    return json.dumps(finite(outcome_values(outcome)), indent=2, ensure_ascii=False)
+    values = {**outcome_values(outcome), **noise_values(outcome)}
+    return json.dumps(finite(values), indent=2, ensure_ascii=False)
 
 
 def outcome_text(outcome: SweepOutcome) -> str:
@@ -40,6 +42,7 @@ def outcome_text(outcome: SweepOutcome) -> str:
         blocks.append(aligned(rows))
     blocks.append(aligned(search_table(outcome)))
     blocks.append(agreement_lines(outcome))
+    blocks.append(noise_lines(outcome))
     blocks.append(list(notes_of_sweep(outcome)))
     return "\n\n".join("\n".join(lines) for lines in blocks if lines)
 
@@ -69,7 +72,7 @@ def write_sweep_report(outcome: SweepOutcome) -> Path:
         "plots": write_plots(_plots(outcome), folder / "plots"),
         "notes": list(notes_of_sweep(outcome)),
         "cells": cell_table(outcome),
-        "agreement": agreement_lines(outcome),
+        "agreement": [*agreement_lines(outcome), *noise_lines(outcome)],
         "edges": edge_table(outcome),
         "searches": search_table(outcome),
         "settings": flat(settings),
