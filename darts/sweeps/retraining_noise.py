@@ -18,7 +18,8 @@ from darts.sweeps.measure import SweptCell
 from darts.sweeps.options import CONTROL
 from darts.sweeps.sweep_outcome import SweepOutcome
 
-_FEWEST = 3
+# With fewer searches, the bootstrap interval of a rank correlation says nothing.
+_FEWEST = 5
 ALL = "all searches"
 
 
@@ -35,7 +36,7 @@ def components_of_sweep(outcome: SweepOutcome) -> dict[str, Components]:
 def supernet_ranks(outcome: SweepOutcome) -> dict[str, RankCorrelation]:
     """Rank correlation of supernet and retrained accuracy, by configuration and for all searches.
 
-    Only sets of three or more searches have one. Supernets of different configurations, such as
+    Only sets of five or more searches have one. Supernets of different configurations, such as
     K = 1 and 4, may differ in accuracy for other reasons than their cells.
     """
     if outcome.judge != "retrain":
