@@ -70,7 +70,7 @@ def judge_named(judged: Contender, networks: Sequence[Contender]) -> tuple[Named
     )
 
 
-def bounds(one: Contender) -> tuple[float, float]:
+def error_bounds(one: Contender) -> tuple[float, float]:
     """95 % interval of the mean error: Student's over seeds, else of the choice of test images."""
     interval = estimate(one.errors.tolist()).interval
     if interval is not None:
@@ -82,7 +82,7 @@ def points_of(networks: Sequence[Contender]) -> list[FrontPoint]:
     """The networks as points of a plot."""
     found = []
     for one in networks:
-        low, high = bounds(one)
+        low, high = error_bounds(one)
         costs = dict(one.properties)
         found.append(FrontPoint(label=one.name, value=one.error, low=low, high=high, costs=costs))
     return found
@@ -97,7 +97,7 @@ def named_rows(judged: Contender, found: Sequence[NamedJudgement]) -> list[Row]:
         )
     ]
     for one, gap in [(judged, None), *((item.network, item.gap) for item in found)]:
-        low, high = bounds(one)
+        low, high = error_bounds(one)
         costs = one.properties
         rows.append(
             (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from darts.compare.named import bounds, judge_named, named_rows, points_of
+from darts.compare.named import error_bounds, judge_named, named_rows, points_of
 from darts.compare.outcome import Comparison, Judgement, Rank, sentence
 from darts.design_space.plots import Mark, plot_costs, plot_distributions
 from darts.design_space.published import published_models
@@ -35,7 +35,7 @@ def write_comparison_report(comparison: Comparison, directory: Path) -> Path:
     spread = 1.96 * contender.deviation / len(contender.errors) ** 0.5
     error = contender.error
     mark = Mark(contender.name, error, error - spread, error + spread)
-    marks = [mark, *(Mark(one.name, one.error, *bounds(one)) for one in comparison.named)]
+    marks = [mark, *(Mark(one.name, one.error, *error_bounds(one)) for one in comparison.named)]
     plots = []
     if populations:
         lines = "Vertical lines: single networks" if comparison.named else "Dashed line"

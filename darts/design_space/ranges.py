@@ -16,10 +16,10 @@ _STEPS = {"depth": 1.0, "w0": 8.0, "wa": 0.1, "wm": 0.001, "bottleneck": 0.0, "g
 _OF_REGNETS = ("w0", "wa", "wm")
 
 
-def space_of(options: SpaceOptions, stem: AnyNetStem) -> AnyNetSpace | RegNetSpace:
+def space_with_ranges(options: SpaceOptions, stem: AnyNetStem) -> AnyNetSpace | RegNetSpace:
     """The space that the options describe, with their ranges.
 
-    >>> space = space_of(SpaceOptions(wm="2", tie_wa=True, depth="12-28"), "simple")
+    >>> space = space_with_ranges(SpaceOptions(wm="2", tie_wa=True, depth="12-28"), "simple")
     >>> space.wm, space.wa, space.depth.low, space.dimensions
     (Choice(values=(2.0,)), None, 12.0, 4)
 

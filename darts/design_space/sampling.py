@@ -15,7 +15,7 @@ import numpy as np
 from darts.design_space.budget import Budget, budget_of
 from darts.design_space.distributions import Generator
 from darts.design_space.options import SpaceOptions
-from darts.design_space.ranges import space_of
+from darts.design_space.ranges import space_with_ranges
 from darts.design_space.spaces import DesignSpace
 from darts.errors import UserError
 from darts.models.anynet.config import AnyNetConfig, AnyNetStem
@@ -132,7 +132,7 @@ def sample_population(
     """
     stem: AnyNetStem = "cifar" if images.stem == "cifar" else "simple"
     return sample(
-        space_of(options, stem),
+        space_with_ranges(options, stem),
         options.n,
         RandomStreams(seed, ["networks"])["networks"],
         budget=budget_of(options, images, channels=channels, layers=layers),

@@ -21,7 +21,7 @@ from darts.targets.single import SINGLE
 from darts.targets.target import LearningTask
 from genotypes import Genotype, GenotypeError, load_genotype, parse_genotype
 
-REPEATS = "repeats"
+REPEATS_ENTRY = "repeats"
 """The entry of `result.json` that only runs of several trainings have."""
 
 LogLine = Mapping[str, Any]
@@ -85,7 +85,7 @@ class RunRecord:
     @property
     def accuracy_interval(self) -> tuple[float, float] | None:
         """The 95 % interval (%) of a mean over seeds; None for a single run."""
-        repeats = _mapping((self.result or {}).get(REPEATS))
+        repeats = _mapping((self.result or {}).get(REPEATS_ENTRY))
         found = _mapping(_mapping(_mapping(repeats.get("measures")).get(self.accuracy_name)))
         interval = _mapping(found.get("interval"))
         low, high = _number(interval.get("low")), _number(interval.get("high"))

@@ -16,7 +16,7 @@ from darts.data.transforms import training_transform
 from darts.errors import UserError
 from darts.report.draw import draw_genotype
 from darts.report.page import write_report
-from darts.report.record import REPEATS
+from darts.report.record import REPEATS_ENTRY
 from darts.report.tables import Row
 from darts.run_files import RunFiles
 from darts.runs.directory import RunDirectory
@@ -231,7 +231,7 @@ def _plain(found: RepeatedTraining) -> dict[str, Any]:
         **{name: one.mean for name, one in measures.items()},
         "seconds": found.seconds,
         "peak_memory": max(one["peak_memory"] for one in found.results.values()),
-        REPEATS: {
+        REPEATS_ENTRY: {
             "name": found.name,
             "sentence": found.sentence(),
             "rows": [list(row) for row in found.rows()],

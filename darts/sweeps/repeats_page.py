@@ -8,7 +8,7 @@ from typing import Any
 
 from darts.report.formatting import Card, duration, flat, percent
 from darts.report.page import training_plots
-from darts.report.record import REPEATS, read_run
+from darts.report.record import REPEATS_ENTRY, read_run
 from darts.report.render import render_page
 from darts.report.tables import Row
 from darts.run_files import RunFiles
@@ -21,7 +21,7 @@ def has_repeats(directory: Path | str) -> bool:
         result = RunFiles(Path(directory)).read_result()
     except (OSError, ValueError):
         return False
-    return isinstance(result, Mapping) and REPEATS in result
+    return isinstance(result, Mapping) and REPEATS_ENTRY in result
 
 
 def write_repeats_report(directory: Path | str) -> Path:
@@ -32,7 +32,7 @@ def write_repeats_report(directory: Path | str) -> Path:
     """
     record = read_run(directory)
     result = record.result or {}
-    found = result[REPEATS]
+    found = result[REPEATS_ENTRY]
     runs = [one["run"] for one in found["runs"]]
     records = [read_run(record.files.path / run) for run in runs]
     return render_page(
@@ -58,7 +58,7 @@ def write_repeats_report(directory: Path | str) -> Path:
 
 def _cards(result: Mapping[str, Any]) -> list[Card]:
     target = target_of_scores(result, "test")
-    one = result[REPEATS]["measures"][f"test_{target.key}"]
+    one = result[REPEATS_ENTRY]["measures"][f"test_{target.key}"]
     many = f"mean of {one['n']} training{'s' * (one['n'] != 1)}, last epoch"
     cards = [Card(f"Test {target.measure}", percent(one["mean"]), many)]
     if one["deviation"] is not None:

@@ -22,7 +22,7 @@ from darts.settings.options import IntervalOptions, LoopOptions, RunOptions, nam
 from darts.settings.used_files import check_same_files, files_in_use
 from darts.trials.attempt import ReportEpoch
 
-Run = TypeVar("Run", bound=LoopOptions)
+_Run = TypeVar("_Run", bound=LoopOptions)
 
 # Of the line of an epoch, what its display does without.
 _NOT_SHOWN = ("kind", "step", "learning_rate")
@@ -55,8 +55,8 @@ def place_of_runs(options: LoopOptions, device: str) -> dict[str, Any]:
 
 
 def options_of_run(
-    cls: type[Run], plain: Mapping[str, Any], place: Mapping[str, Any], seed: int, path: Path
-) -> Run:
+    cls: type[_Run], plain: Mapping[str, Any], place: Mapping[str, Any], seed: int, path: Path
+) -> _Run:
     """The options of a new run in `path`, the inverse of the two functions above."""
     values: dict[str, Any] = {**plain, **place, "seed": seed, "run_dir": str(path)}
     for name, value in values.items():
@@ -65,7 +65,7 @@ def options_of_run(
     return cls(**values)
 
 
-def continued(options: Run, files: RunFiles) -> Run:
+def continued(options: _Run, files: RunFiles) -> _Run:
     """The options with which a run begins or continues; one without checkpoint is removed.
 
     Raises:

@@ -8,7 +8,7 @@ import pytest
 
 from darts.cli import main
 from darts.design_space.options import PopulationOptions, SpaceOptions, recipe_of
-from darts.design_space.ranges import space_of
+from darts.design_space.ranges import space_with_ranges
 from darts.design_space.sampling import sample_population
 from darts.errors import UserError
 from darts.models.image_spec import ImageSpec
@@ -42,7 +42,7 @@ def test_every_network_lies_within_the_ranges() -> None:
 
 
 def test_the_constrained_space() -> None:
-    space = space_of(SpaceOptions(constrained=True), "simple")
+    space = space_with_ranges(SpaceOptions(constrained=True), "simple")
     drawn = space.draw(np.random.default_rng(0), 500)
     assert drawn.parameters is not None
     assert drawn.parameters["depth"].max() <= 40
@@ -76,7 +76,7 @@ def test_without_ranges_the_space_and_the_recipe_are_as_before() -> None:
 )
 def test_what_is_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message):
-        space_of(SpaceOptions(**options), "simple")
+        space_with_ranges(SpaceOptions(**options), "simple")
 
 
 def test_flags(capsys: pytest.CaptureFixture[str]) -> None:
