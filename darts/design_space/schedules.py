@@ -26,7 +26,7 @@ from darts.statistics.interval import Interval
 from darts.statistics.ranks import RankCorrelation, correlate_ranks
 
 _FEWEST = 3
-PLOT = "ranks"
+_PLOT = "ranks"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,10 +155,10 @@ def study_schedules(
 def write_schedules(study: ScheduleStudy, directory: Path) -> Path:
     """Write `ranks.json`, `ranks.svg` and `ranks.png`; return the picture."""
     directory.mkdir(parents=True, exist_ok=True)
-    with atomic_write(directory / f"{PLOT}.json") as stream:
+    with atomic_write(directory / f"{_PLOT}.json") as stream:
         json.dump(study.as_dict(), stream, indent=2)
-    write_figure(plot_schedules(study), directory / PLOT)
-    return directory / f"{PLOT}.svg"
+    write_figure(plot_schedules(study), directory / _PLOT)
+    return directory / f"{_PLOT}.svg"
 
 
 def plot_schedules(study: ScheduleStudy) -> Figure:

@@ -50,7 +50,8 @@ def supernet_ranks(outcome: SweepOutcome) -> dict[str, RankCorrelation]:
     for label, cells in groups.items():
         known = _known(cells)
         if len(known) >= _FEWEST:
-            found[label] = correlate_ranks(*zip(*known, strict=True), generator)  # type: ignore[misc]
+            supernets, retrained = zip(*known, strict=True)
+            found[label] = correlate_ranks(supernets, retrained, generator)
     return found
 
 
