@@ -6,6 +6,7 @@ other failure.
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
@@ -48,6 +49,11 @@ def _exit_code(command: Command, arguments: Sequence[str], prog: str) -> int:
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)
         return 130
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            print(f"error: {str(error.filename)[:60]}…: the name is too long.", file=sys.stderr)
+            return 2
+        return _known_failure(error)
     except Exception as error:
         return _known_failure(error)
     return 0

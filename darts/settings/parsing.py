@@ -30,6 +30,7 @@ from darts.settings.options import (
 from darts.settings.origins import Fit, Origins, implied_origins
 from darts.settings.paths import with_absolute_paths
 from darts.settings.ranges import check_ranges
+from darts.settings.recipe_files import check_recipe_file
 from darts.settings.recipes import config_path, list_configs
 from darts.settings.used_files import (
     check_same_files,
@@ -279,7 +280,9 @@ def _normalised(arguments: Sequence[str], cls: type) -> list[str]:
         follows = rest and not rest[0].startswith("--")
         if name == "config":
             value = value if equals else (rest.pop(0) if rest else "")
-            configs += ["--config", str(config_path(value))]
+            recipe = config_path(value)
+            check_recipe_file(recipe, cls)
+            configs += ["--config", str(recipe)]
         elif name == "use":
             used.append(value if equals else (rest.pop(0) if rest else ""))
         elif name in switches and not equals and not (follows and rest[0] in ("true", "false")):

@@ -25,7 +25,7 @@ def config_path(name_or_path: str | Path) -> Path:
         UserError: Neither exists; the message lists the shipped names.
     """
     path = Path(name_or_path)
-    if path.is_file():
+    if _is_file(path):
         return path
     for shipped in _shipped():
         if str(name_or_path) in (shipped.stem, shipped.name):
@@ -34,6 +34,13 @@ def config_path(name_or_path: str | Path) -> Path:
         f"No recipe {str(name_or_path)!r}: it is neither a file nor one of "
         f"{', '.join(list_configs()) or '(none)'}. Give a path or one of these names."
     )
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # Longer than a name may be, for example.
+        return False
 
 
 def read_recipe(name_or_path: str | Path) -> dict[str, Any]:

@@ -1,0 +1,84 @@
+"""Recipes of the user's own: read strictly before anything looks at their values. Torch-free.
+
+What YAML allows and nobody means is refused in one sentence: a setting twice, anchors (a few lines
+can stand for gigabytes), tags, other encodings, none where a setting cannot be none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from darts.errors import UserError, closest
+from darts.settings.options import names_of
+
+_LARGEST = 1 << 20
+_INPUTS = ("resume",)
+
+
+class _Loader(yaml.SafeLoader):
+    """A safe loader without aliases and without repeated keys."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            raise UserError("anchors and aliases (&name, *name) are not allowed.")
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        names = [key.value for key, _ in node.value]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise UserError(f"{twice} is given twice.")
+        return super().construct_mapping(node, deep)
+
+
+def check_recipe_file(path: Path, cls: type) -> None:
+    """Check a recipe for the options `cls`: encoding, form, names, and where there is no value.
+
+    Raises:
+        UserError: Something is wrong; the message names the file.
+    """
+    try:
+        _check(_content(path), cls)
+    except UserError as error:
+        raise UserError(f"--config {path}: {error}") from None
+
+
+def _content(path: Path) -> Any:
+    try:
+        data = path.read_bytes()
+        if len(data) > _LARGEST:
+            raise UserError("a recipe has at most a megabyte.")
+        text = data.decode("utf-8")
+    except OSError as error:
+        raise UserError(f"the file cannot be read: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        raise UserError("the file is not in UTF-8; save it in that encoding.") from None
+    try:
+        return yaml.load(text, _Loader)
+    except UserError:
+        raise
+    except yaml.YAMLError as error:
+        raise UserError(
+            f"this is no YAML of plain values: {' '.join(str(error).split())}"
+        ) from None
+    except Exception as error:  # Constructors of odd values raise what they like.
+        kind = type(error).__name__
+        raise UserError(f"a value cannot be read ({kind}); write plain ones.") from None
+
+
+def _check(values: Any, cls: type) -> None:
+    if not isinstance(values, dict) or not all(isinstance(name, str) for name in values):
+        raise UserError("a recipe consists of lines such as 'epochs: 50'.")
+    known = {one.name: one for one in fields(cls)}
+    for name, value in values.items():
+        plain = name.replace("-", "_")
+        if name not in known:
+            hint = f" Write {plain}." if plain in known else closest(plain, names_of(cls))
+            raise UserError(f"there is no setting {name!r}.{hint}")
+        if name in _INPUTS:
+            raise UserError(f"give --{name} on the command line, not in a recipe.")
+        if value is None and "None" not in str(known[name].type):
+            raise UserError(f"{name} has no value; leave the line out for the default.")
