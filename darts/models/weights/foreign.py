@@ -19,6 +19,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -241,21 +242,27 @@ class ForeignWeights:
 
     def _differences(self, config: StagedConfig) -> list[str]:
         """In what shapes the network of a config differs from the file, without the classifier."""
-        with torch.device("meta"):
-            network: Any
-            if isinstance(config, MBConvConfig):
-                network = MBConvNet(config, num_classes=1)
-            elif isinstance(config, AnyNetConfig):
-                network = AnyNet(config, num_classes=1)
-            else:
-                return [f"it has no {type(config).__name__}"]
+        if not isinstance(config, (MBConvConfig, AnyNetConfig)):
+            return [f"it has no {type(config).__name__}"]
         try:
-            return differing(self._staged(config), network.state_dict())
+            return differing(self._staged(config), _tensors_of(config))
         except UserError as error:
             return [str(error)]
 
     def _other(self, problem: str) -> UserError:
         return UserError(f"{self.file.path} holds {self.title}, another network: {problem}.")
+
+
+@lru_cache(maxsize=8)
+def _tensors_of(config: MBConvConfig | AnyNetConfig) -> Mapping[str, Tensor]:
+    """The tensors of the network of a config, without their values."""
+    network: nn.Module
+    with torch.device("meta"):
+        if isinstance(config, MBConvConfig):
+            network = MBConvNet(config, num_classes=1)
+        else:
+            network = AnyNet(config, num_classes=1)
+    return network.state_dict()
 
 
 def read_foreign(path: Path | str, name: str | None = None) -> ForeignWeights:
