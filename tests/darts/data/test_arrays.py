@@ -73,7 +73,7 @@ FAULTS = {
     r"x_test has the shape \(3, 8, 8, 5\)": lambda a: (
         a | {"x_test": np.zeros((3, 8, 8, 5), np.uint8)}
     ),
-    "y_train has 2 numbers for each image, not exactly one": lambda a: (
+    "y_train has 2 numbers for each image, but not 0 and 1": lambda a: (
         a | {"y_train": np.array([[1, 1]] * 6)}
     ),
     "y_test has the class bee, of which there is no training image": lambda a: (
