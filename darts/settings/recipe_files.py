@@ -78,7 +78,7 @@ def _check(values: Any, cls: type) -> None:
         if name not in known:
             hint = f" Write {plain}." if plain in known else closest(plain, names_of(cls))
             raise UserError(f"there is no setting {name!r}.{hint}")
-        if name in _INPUTS:
+        if name in _INPUTS and value is not None:
             raise UserError(f"give --{name} on the command line, not in a recipe.")
         if value is None and "None" not in str(known[name].type):
             raise UserError(f"{name} has no value; leave the line out for the default.")

@@ -54,7 +54,7 @@ def test_other_encodings(encoding: str, tmp_path: Path) -> None:
 
 def test_none_where_a_setting_may_be_none(tmp_path: Path) -> None:
     path = tmp_path / "own.yaml"
-    path.write_text("channels: null\ndropout: null\nepochs: 3\n")
+    path.write_text("channels: null\nresume: null\nepochs: 3\n")
     check_recipe_file(path, TrainingOptions)
 
 
