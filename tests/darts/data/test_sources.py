@@ -143,7 +143,7 @@ def test_imagenet_is_a_folder_with_published_statistics(tmp_path, write_folder):
 
 @pytest.mark.parametrize("name", ["cifar", "folder:", "array:", "zip:x", ""])
 def test_an_unknown_name_lists_the_choices(name):
-    with pytest.raises(UserError, match=r"choose among digits, cifar10, .*array:FILE\.npz"):
+    with pytest.raises(UserError, match=r"[Cc]hoose among digits, cifar10, .*array:FILE\.npz"):
         opened(dataset=name)
 
 
