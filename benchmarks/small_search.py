@@ -58,9 +58,13 @@ _CEILING = {
     "target_layers": LAYERS,
     "target_resolution": PIXELS,
 }
+_PRESET = {"k": 1, "max_macs": "typical"}
 VARIATIONS: Mapping[str, Mapping[str, Any]] = {
     "plain": {},
-    "preset": {"k": 1, "max_macs": "typical"},
+    "preset": _PRESET,
+    "preset-nodes-2": {**_PRESET, "nodes": 2},
+    "preset-nodes-3": {**_PRESET, "nodes": 3},
+    "preset-no-edge-normalisation": {**_PRESET, "edge_normalisation": False},
     "no-pools": {"space": "darts-no-pools"},
     "low-rate": {"arch_learning_rate": 6e-4},
     "warm-up": {"arch_warmup_epochs": 8},
@@ -74,8 +78,6 @@ VARIATIONS: Mapping[str, Mapping[str, Any]] = {
     "k-1": {"k": 1},
     "k-2": {"k": 2},
     "no-edge-normalisation": {"edge_normalisation": False},
-    "nodes-2": {"nodes": 2},
-    "nodes-3": {"nodes": 3},
     "one-shot": {"method": "random", "epochs": 36},
     "evolution": {"method": "spos", "epochs": 36},
     **{name: {"method": name} for name in ("darts-v1", "drnas", "sdarts-rs", "beta-darts")},
