@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from darts import api, cli
+from darts import cli
+from darts.api import runs, studies
 from darts.commands import shared
 from darts.settings import parsing
 from genotypes import load_genotype, save_genotype
@@ -101,7 +102,8 @@ def test_python_blocks_run(block: str, tmp_path: Path, monkeypatch: pytest.Monke
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         subprocess.run([sys.executable, "example.py"], env=environment, check=True)
     elif any(words in block for words in TRAINS):
-        monkeypatch.setattr(api, "options_from", stopping(parsing.options_from))
+        for home in (runs, studies):
+            monkeypatch.setattr(home, "options_from", stopping(parsing.options_from))
         with pytest.raises(Understood):
             exec(compile(block, "guide", "exec"), {})
     else:
