@@ -107,7 +107,7 @@ RANGES: Mapping[str, Range] = MappingProxyType(
         # Networks.
         "channels": _SOME,
         "layers": _SOME,
-        "nodes": Range(at_least=2, at_most=8),
+        "nodes": Range(at_least=1, at_most=8),  # A search needs 2: `check_search`.
         "k": _SOME,
         "stages": _SOME,
         "stem_width": _SOME,
