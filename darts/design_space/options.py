@@ -95,8 +95,8 @@ class PopulationOptions(
         stem: cifar keeps the resolution, imagenet halves it, auto decides by the image size.
         seed: Seed of the sampled networks and of their trainings.
         best_of: Train this many networks, as --n, then the best of them from scratch with
-            --final-epochs and --final-seeds, by the same recipe (§4: the best of 25). It is chosen
-            on held-out images with --hold-out 5, else on the test images.
+            --final-epochs and --final-seeds, by the same recipe (§4: the best of 25). Test images
+            choose nothing, so --hold-out 5 is needed with it.
         final_epochs: Epochs of these trainings.
         final_seeds: Number of these trainings, at least 2.
     """
@@ -125,6 +125,11 @@ class PopulationOptions(
             if value is not None and value < least:
                 flag = name.replace("_", "-")
                 raise UserError(f"--{flag} must be at least {least}, not {value}.")
+        if self.best_of is not None and not self.hold_out:
+            raise UserError(
+                "--best-of chooses a network, and test images choose nothing: add --hold-out 5, "
+                "which sets aside every fifth training image of each class."
+            )
 
 
 def recipe_of(options: PopulationOptions) -> dict[str, Any]:

@@ -133,6 +133,10 @@ RANGES: Mapping[str, Range] = MappingProxyType(
         "drop_path": _SHARE,
         "auxiliary_weight": _NOT_NEGATIVE,
         "test_every": _COUNT,
+        # Populations.
+        "best_of": _SOME,
+        "final_epochs": _SOME,
+        "final_seeds": Range(at_least=2),
         # Searches.
         "arch_warmup_epochs": _COUNT,
         "arch_learning_rate": _NOT_NEGATIVE,

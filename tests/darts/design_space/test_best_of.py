@@ -40,3 +40,8 @@ def test_the_best_is_trained_again(tmp_path: Path) -> None:
 def test_numbers_out_of_range(name: str) -> None:
     with pytest.raises(UserError, match=f"--{name.replace('_', '-')} must be at least"):
         PopulationOptions(**{name: 0})
+
+
+def test_test_images_choose_nothing() -> None:
+    with pytest.raises(UserError, match="test images choose nothing: add --hold-out 5"):
+        PopulationOptions(best_of=2)
