@@ -31,7 +31,7 @@ lint: install ## style, types, layers
 	$(BIN)/lint-imports
 
 demo: install ## search a cell on digits, draw it, retrain it
-	$(BIN)/python search.py --dataset digits --preset quick --run-dir $(DEMO)/search
+	$(BIN)/python search.py --dataset digits --preset quick --k 4 --run-dir $(DEMO)/search
 	$(BIN)/python -m darts draw $(DEMO)/search/genotype.yaml -o $(DEMO)/search/cells
 	$(BIN)/python evaluate.py --genotype $(DEMO)/search/genotype.yaml --dataset digits --preset quick --run-dir $(DEMO)/evaluate
 
