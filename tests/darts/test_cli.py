@@ -150,7 +150,7 @@ def test_a_config_with_an_unknown_key_is_refused(
     config = tmp_path / "mine.yaml"
     config.write_text("k: 2\nlearning_rat: 3\n")
     message = fails(["search", "--config", str(config)], capsys)
-    assert "unknown setting 'learning_rat' (did you mean --learning-rate?)" in message
+    assert "there is no setting 'learning_rat'. Did you mean 'learning_rate'?" in message
 
 
 def shown(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> dict:

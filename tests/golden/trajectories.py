@@ -105,7 +105,7 @@ LATER = frozenset(
         *("validation_balanced_accuracy", "validation_top5_accuracy"),
     )
 )
-"""Numbers that searches did not log yet when the records were made; the records leave them out."""
+"""Numbers that runs did not log yet when the records were made; the records leave them out."""
 LATER_WITHOUT_CEILINGS = frozenset(("expected_macs", "expected_params"))
 """Numbers that only searches with ceilings logged then."""
 
@@ -168,7 +168,7 @@ def retrain(directory: Path, settings: Mapping[str, Any]) -> Record:
     images = _images(directory, train=16, side=32)
     with _nothing_drawn():
         darts.evaluate(**settings, dataset=images, run_dir=str(directory / "run"))
-    return _record(directory / "run", steps=4)
+    return _record(directory / "run", steps=4, later=LATER)
 
 
 def _population(directory: Path) -> Record:
@@ -182,7 +182,8 @@ def _population(directory: Path) -> Record:
             "ORDER BY number, epoch"
         ).fetchall()
     for trial, epoch, measured in rows:
-        losses += _numbers(f"{trial} epoch {epoch}", json.loads(measured))
+        line = {name: value for name, value in json.loads(measured).items() if name not in LATER}
+        losses += _numbers(f"{trial} epoch {epoch}", line)
     for trial, error in zip(population.labels, population.errors.tolist(), strict=True):
         losses.append([f"{trial} error", error])
     return {"losses": losses}

@@ -93,7 +93,7 @@ def test_wrong_recipes(text: str, message: str) -> None:
         ({"recipes": None}, "at least two recipes"),
         ({"cells": "darts_v1"}, "give two cells or more, or add --baseline"),
         ({"seeds": 0}, "--seeds must be"),
-        ({"population": 0}, "--population must be"),
+        ({"population": 0}, "--population: must be"),
     ],
 )
 def test_options_that_make_no_study(settings: dict, message: str) -> None:

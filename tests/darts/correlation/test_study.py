@@ -237,7 +237,7 @@ def test_what_cannot_be_compared(place: Path, tmp_path: Path) -> None:
         (["g0"], {**table, "images": 61, "cells": 3}, "has only 60 validation images"),
         ([str(tmp_path / "darts")], {**table, "cells": 3}, "is a search in the space darts"),
         (["g0", str(tmp_path / "darts")], {"cells": 3}, "differ in --nodes"),
-        (["g0"], {"cells": 3, "hold_out": 1}, "--hold-out 1: retrained cells are judged on"),
+        (["g0"], {"cells": 3, "hold_out": 1}, "--hold-out: must be 2 or more"),
         (["nowhere"], {**table, "cells": 3}, "is not a run directory"),
         (["g0"], {**table, "table": str(place / "none.csv")}, "there is no such table"),
         (["g0"], {**table, "protocol": "best"}, "--protocol"),

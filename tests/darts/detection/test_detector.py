@@ -146,5 +146,5 @@ def test_invalid_backbones(tmp_path: Path) -> None:
 
 def test_without_pycocotools_the_extra_is_named(tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.setitem(sys.modules, "pycocotools", None)
-    with pytest.raises(UserError, match=r"darts-nas\[detection\]"):
+    with pytest.raises(UserError, match=r"pip install -e '\.\[detection\]'"):
         DetectionTask(detection_options(tmp_path))

@@ -21,7 +21,7 @@ class Shown(Tracker):
         super().__init__(None)
         self.pictures: list[tuple[str, int]] = []
 
-    def image(self, name: str, picture: object, step: int) -> None:
+    def image_now(self, name: str, picture: object, step: int) -> None:
         assert isinstance(picture, Path)
         assert picture.read_bytes().startswith(b"\x89PNG")
         self.pictures.append((name, step))

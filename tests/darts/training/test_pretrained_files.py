@@ -81,7 +81,7 @@ def test_a_run_goes_on_from_the_file_and_names_it(
 
 
 def test_the_first_step_starts_at_the_weights_of_the_file(folder: Path, tmp_path: Path) -> None:
-    plan = plan_training(options(folder, tmp_path / "run", "regnet.pth", learning_rate=0.0))
+    plan = plan_training(options(folder, tmp_path / "run", "regnet.pth", learning_rate=1e-30))
     train_network(plan.options, plan.model)
     state = load_checkpoint(tmp_path / "run")["task"]["network"]
     theirs = torch.load(folder / "regnet.pth", weights_only=True)

@@ -8,7 +8,8 @@ import pytest
 import torch
 from PIL import Image
 
-from darts.commands.runs import evaluate_command, predict_command
+from darts.commands.predict import predict_command
+from darts.commands.runs import evaluate_command
 from darts.errors import UserError
 from darts.training.options import TrainingOptions
 from darts.training.predict import load_trained, predict
