@@ -67,6 +67,7 @@ class Background:
 def snapshot(value: Any) -> Any:
     """The value with copies of its tensors on the CPU, in new containers of the same types.
 
+    >>> import torch
     >>> weight = torch.ones(2)
     >>> copy = snapshot({"weight": weight})
     >>> weight.zero_()[0].item(), copy["weight"][0].item()

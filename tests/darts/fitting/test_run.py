@@ -251,9 +251,9 @@ def test_a_directory_of_something_else_is_left_alone(tiny, tmp_path):
 
 
 def test_the_time_cuts_rungs_and_shortens_the_end(tiny, instruments):
-    """Each reading of the clock takes 6 s: the times of the plan are far too small."""
+    """Each reading of the clock takes 12 s: the times of the plan are far too small."""
     clock = instruments.clock
-    clock.tick = 6.0
+    clock.tick = 12.0
     outcome = carry_out(tiny(budget=100.0), instruments)
     decisions = json.loads((tiny().directory / "decisions.json").read_text())
     assert not all(value for name, value in decisions.items() if name.startswith("start"))
