@@ -129,7 +129,7 @@ def test_invalid_input_is_a_short_error_and_writes_nothing(tmp_path: Path, capsy
         ([*base, *small], "3 images with boxes are fewer than one batch of 32"),
         ([*base, "--image-size", "2"], "smaller|at least|pixels"),
         ([*base, "--batch-size", "0"], "--batch-size: must be 1 or more"),
-        ([*base, "--nms-threshold", "2"], "--nms-threshold must be from 0 to 1"),
+        ([*base, "--nms-threshold", "2"], "--nms-threshold: must be from 0 to 1"),
         ([*base, "--acumulate", "2"], "unrecognized|unknown"),
         (["detect", "--genotype", "pcdarts_imagenet", "--data-dir", str(tmp_path / "x")],
          "no annotated images"),
