@@ -31,8 +31,8 @@ GUIDES = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md")),
     *(path for path in sorted(ROOT.glob("docs/*.md")) if path.name != "extending.md"),
 ]
-# Words of blocks that read a finished run, and of blocks that train for minutes.
-READS_A_RUN = ('"RUN_DIR"', 'read_search("DIR")', '"pop/regnetx"')
+# Words of blocks that read a finished run or fit for minutes, and of blocks that train.
+READS_A_RUN = ("darts.fit(", '"RUN_DIR"', 'read_search("DIR")', '"pop/regnetx"')
 TRAINS = ("darts.api.evaluate(", "darts.search(", "api.compare(")
 # Programs that guides call; their calls are recorded.
 STUBS = ("python", "pip", "make", "pytest")
