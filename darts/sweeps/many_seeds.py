@@ -26,7 +26,7 @@ from darts.sweeps.choice import Candidate, choose
 from darts.sweeps.choice_options import ManySearchOptions
 from darts.sweeps.chosen import ChosenCell
 from darts.sweeps.outcome import Judged, write_outcome
-from darts.sweeps.random_cells import CostRange, random_cells
+from darts.sweeps.random_cells import CostRange, sample_rivals
 from darts.sweeps.seed_trials import (
     SeedTrials,
     key_of,
@@ -133,7 +133,7 @@ class _ManySeeds:
         results = [self.store.trial(search_key(seed)).result or {} for seed in cells]
         room = CostRange.of([one["derived"] for one in results])
         one = next(iter(cells.values()))
-        return random_cells(
+        return sample_rivals(
             self.options.random_cells, room, one.rules, one.nodes, self.options.seed
         )
 

@@ -73,7 +73,7 @@ class CostRange:
         return outside
 
 
-def random_cells(
+def sample_rivals(
     count: int, room: CostRange, space: SearchSpace, nodes: int | None, seed: int
 ) -> dict[int, Genotype]:
     """Random genotypes within a range of costs, by their number.

@@ -7,7 +7,7 @@ import pytest
 
 from darts.costs.cells import network_cost
 from darts.costs.tables import Target
-from darts.sweeps.random_cells import TOLERANCE, CostRange, random_cells
+from darts.sweeps.random_cells import TOLERANCE, CostRange, sample_rivals
 from genotypes import find_space, load_genotype
 
 TARGET = asdict(Target(channels=8, layers=3, stem="cifar", resolution=16, num_classes=10))
@@ -39,23 +39,23 @@ def test_a_ceiling_leaves_no_room_above() -> None:
 
 def test_cells_have_the_cost_of_searched_ones_and_a_seed_repeats_them() -> None:
     room = CostRange.of([derived("darts_v1"), derived("pcdarts_cifar10")])
-    cells = random_cells(4, room, find_space("darts"), 4, seed=3)
+    cells = sample_rivals(4, room, find_space("darts"), 4, seed=3)
     assert list(cells) == [1, 2, 3, 4]
     assert all(room.distance(room.costs(cell)) == 0 for cell in cells.values())
     assert cells[2].name == "random-2"
-    assert random_cells(4, room, find_space("darts"), 4, seed=3) == cells
-    assert random_cells(4, room, find_space("darts"), 4, seed=4) != cells
+    assert sample_rivals(4, room, find_space("darts"), 4, seed=3) == cells
+    assert sample_rivals(4, room, find_space("darts"), 4, seed=4) != cells
     assert len({str(cell.as_dict()) for cell in cells.values()}) == 4
 
 
 def test_where_no_cell_fits_the_nearest_are_taken() -> None:
     room = CostRange(low=1, high=2, most_params=None, target=TARGET)
-    cells = random_cells(2, room, find_space("darts"), 4, seed=0)
+    cells = sample_rivals(2, room, find_space("darts"), 4, seed=0)
     macs = [room.costs(cell)["macs"] for cell in cells.values()]
     assert macs == sorted(macs)
     usual = [
         room.costs(cell)["macs"]
-        for cell in random_cells(
+        for cell in sample_rivals(
             20, CostRange(0.1, 1e12, None, TARGET), find_space("darts"), 4, seed=1
         ).values()
     ]
