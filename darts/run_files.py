@@ -149,6 +149,14 @@ class RunFiles:
         """The final numbers; the file exists only after the run has finished."""
         return json.loads(self.result.read_text(encoding="utf-8"))
 
+    def result_has(self, entry: str) -> bool:
+        """Whether the run has finished, and its result has an entry of this name."""
+        try:
+            result = self.read_result()
+        except (OSError, ValueError):
+            return False
+        return isinstance(result, dict) and entry in result
+
     def read_metrics(self) -> list[dict[str, Any]]:
         """The undamaged lines of `metrics.jsonl`; none if there is no such file."""
         return self.read_metric_lines()[0] if self.metrics.exists() else []

@@ -132,7 +132,7 @@ def affordable_macs(images: int, seconds: float, macs_per_second: float) -> floa
 
 
 def search_batch(images: int) -> int:
-    """Batch of a search on so many training images, half of which train the weights.
+    """Batch size of a search for this number of training images, half of which train the weights.
 
     >>> search_batch(50_000), search_batch(1442), search_batch(60)
     (256, 32, 2)
@@ -151,7 +151,7 @@ def training_batch(images: int) -> int:
 
 
 def search_size(images: int) -> tuple[int, int, int]:
-    """Channels, cells and K of a search on so many training images."""
+    """Channels, cells and K of a search for this number of training images."""
     return (16, 8, 4) if images >= 10_000 else (8, 5, 2)
 
 
@@ -178,7 +178,7 @@ def search_epochs(steps_per_epoch: int) -> tuple[int, int]:
 
 
 def alpha_rate(steps: int) -> float:
-    """Learning rate of alpha for so many architecture steps, with two digits.
+    """Learning rate of alpha for this number of architecture steps, with two digits.
 
     >>> alpha_rate(3430), alpha_rate(10)
     (0.0006, 0.02)

@@ -1,4 +1,4 @@
-"""The recipe that all networks of a study share fits itself to the data at hand."""
+"""Adapts the recipe that all networks of a study share to the data set."""
 
 from __future__ import annotations
 

@@ -106,7 +106,7 @@ def latencies(
     for _ in range(_TURNS):
         turn = []
         for one in models:
-            # Built anew, so that only one network takes memory.
+            # Rebuilt here, so that only one network is in memory at a time.
             network = network_from_description(one.description)
             side = one.table["resolution"]
             turn.append(measure_latency(network, (batch, 3, side, side), place, repeats=3))

@@ -72,7 +72,7 @@ class TimeLeft:
         return fewer
 
     def decided(self, finished: int, epochs: int) -> int:
-        """The number of epochs that a run with so many finished epochs was left with."""
+        """The total number of epochs that was last decided for a run, by its finished epochs."""
         known: Mapping[str, int] = self.decisions.get(_SHORTER) or {}
         for done in sorted(map(int, known)):
             if done <= finished:

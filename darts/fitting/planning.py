@@ -281,7 +281,7 @@ class _Draft:
 
 
 def search_settings(images: int, steps: int, epochs: int, backend: str) -> dict[str, Any]:
-    """Settings of a search on so many training images, as `search.py` has them."""
+    """Settings of a search for this number of training images, as `search.py` has them."""
     channels, layers, k = search_size(images)
     batch = search_batch(images)
     warmup = round(0.3 * epochs)

@@ -38,11 +38,7 @@ class HeatCell:
 
 def has_choice(directory: Path | str) -> bool:
     """Whether a directory has the finished run of several searches."""
-    try:
-        result = RunFiles(Path(directory)).read_result()
-    except (OSError, ValueError):
-        return False
-    return isinstance(result, Mapping) and CHOICE in result
+    return RunFiles(Path(directory)).result_has(CHOICE)
 
 
 def write_choice_report(directory: Path | str) -> Path:

@@ -17,11 +17,7 @@ from darts.targets.kinds import target_of_scores
 
 def has_repeats(directory: Path | str) -> bool:
     """Whether a directory has the finished run of several trainings."""
-    try:
-        result = RunFiles(Path(directory)).read_result()
-    except (OSError, ValueError):
-        return False
-    return isinstance(result, Mapping) and REPEATS_ENTRY in result
+    return RunFiles(Path(directory)).result_has(REPEATS_ENTRY)
 
 
 def write_repeats_report(directory: Path | str) -> Path:

@@ -15,7 +15,7 @@ TaskWish = Literal["auto", "single-label", "multi-label"]
 
 _SEPARATORS = ("|", ";", ",", " ")
 _YES = {"1": 1, "1.0": 1, "true": 1, "0": 0, "0.0": 0, "false": 0, "-1": 0, "-1.0": 0}
-_MEASURED = 30  # So many different fractions are measurements rather than classes.
+_MEASURED = 30  # From this number of different fractions on, a column holds measurements.
 
 
 @dataclass(frozen=True)
