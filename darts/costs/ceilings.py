@@ -58,7 +58,12 @@ def ceilings_of(options: CostOptions, typical: Mapping[str, float]) -> dict[str,
         if amount == TYPICAL:
             ceilings[name] = typical[name]
         elif amount is not None:
-            ceilings[name] = parse_count(amount, f"--max-{name}")
+            try:
+                ceilings[name] = parse_count(amount, f"--max-{name}")
+            except UserError as error:
+                raise UserError(
+                    f"{error} The word {TYPICAL} stands for random cells' mean."
+                ) from None
     if options.max_latency is not None:
         ceilings["latency"] = parse_seconds(options.max_latency, "--max-latency")
     if not options.cost_temperature > 0:
