@@ -125,6 +125,11 @@ class RunFiles:
         return self.path / "backend.json"
 
     @property
+    def detections(self) -> Path:
+        """Detections of a detector, drawn into some images."""
+        return self.path / "detections.png"
+
+    @property
     def report(self) -> Path:
         return self.path / "report.html"
 

@@ -9,6 +9,7 @@ from itertools import cycle, pairwise
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 from matplotlib.figure import Figure
 
 from darts.design_space.analysis import Analysis, Summary, mean_costs
@@ -56,6 +57,7 @@ def write_analysis(analysis: Analysis, directory: Path) -> Path:
         stream.write(analysis_text(analysis))
     context = {
         "names": [population.name for population in analysis.populations],
+        "headline": population_headline(analysis),
         "conclusions": conclusions(analysis),
         "notes": analysis.notes,
         "tables": analysis_tables(analysis),
@@ -87,6 +89,17 @@ def analysis_tables(analysis: Analysis) -> list[tuple[str, list[Row]]]:
     if any(summary.trends for summary in analysis.summaries):
         found.append(("Mean error (%) by trend of the stages", _trend_rows(analysis.summaries)))
     return found
+
+
+def population_headline(analysis: Analysis) -> str:
+    """The first conclusion, or what the only population reached."""
+    if found := conclusions(analysis):
+        return found[0]
+    errors = analysis.summaries[0].population.errors
+    return (
+        f"The best of {len(errors)} networks has an error of {errors.min():.2f} %, the median "
+        f"{np.median(errors):.2f} %."
+    )
 
 
 def conclusions(analysis: Analysis) -> list[str]:

@@ -11,14 +11,13 @@ from typing import Any
 
 import torch
 from PIL import Image
-from scipy import stats
 from torch import Tensor
 
 from darts.data.dataset import Dataset
 from darts.data.loader import evaluation_batches
 from darts.data.sources import open_dataset
 from darts.data.transforms import evaluation_transform
-from darts.statistics.interval import CONFIDENCE, Interval
+from darts.statistics.shares import share_interval
 from darts.system.device import resolve_device
 from darts.training.options import TrainingOptions
 from darts.training.predict import load_trained
@@ -96,19 +95,6 @@ class FinalFigures:
                 "worst": tuple(WrongImage(**one) for one in known["worst"]),
             }
         )
-
-
-def share_interval(right: int, total: int, confidence: float = CONFIDENCE) -> Interval:
-    """A share in % with its exact binomial bounds (Clopper and Pearson, 1934).
-
-    >>> found = share_interval(10, 10)
-    >>> round(found.low, 2), found.middle, found.high
-    (69.15, 100.0, 100.0)
-    """
-    tail = (1 - confidence) / 2
-    low = 0.0 if right == 0 else float(stats.beta.ppf(tail, right, total - right + 1))
-    high = 1.0 if right == total else float(stats.beta.ppf(1 - tail, right + 1, total - right))
-    return Interval(100 * low, 100 * right / total, 100 * high)
 
 
 def judge_final(options: TrainingOptions, run: Path) -> FinalFigures:

@@ -8,10 +8,11 @@ from typing import Any
 
 from darts.fitting.field import SEARCHED, Entrant
 from darts.fitting.halving import Standing
-from darts.fitting.judged import FinalFigures, share_interval
+from darts.fitting.judged import FinalFigures
 from darts.fitting.plan import Plan
 from darts.statistics.components import pooled_difference
 from darts.statistics.interval import Interval
+from darts.statistics.shares import share_interval
 
 
 @dataclass(frozen=True, kw_only=True)

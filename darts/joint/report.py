@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -39,6 +40,8 @@ def write_joint_report(directory: Path | str) -> Path:
     record = read_search(directory)
     context = {
         "name": record.path.resolve().name,
+        "headline": _headline(record),
+        "commands": [("", _command(record))],
         "space": record.problem.space,
         "variables": [(one.name, one.domain) for one in record.problem.space.variables],
         "config": flat(dict(record.config)),
@@ -48,6 +51,28 @@ def write_joint_report(directory: Path | str) -> Path:
         "table": _table(record),
     }
     return render_page(__package__, "joint.html", RunFiles(record.path).report, context)
+
+
+def _headline(record: SearchRecord) -> str:
+    """The best measured and the best predicted candidate in a sentence."""
+    _, accuracies, macs = _measured(record)
+    done = sum(trial.status == "done" for trial in record.trials)
+    if not len(accuracies):
+        return f"No candidate has been trained yet ({done} trials are done)."
+    best = int(np.argmax(accuracies))
+    text = (
+        f"The best of {len(accuracies)} trained candidates reaches {accuracies[best]:.2f} % on "
+        f"held-out images after epoch {record.stop_epoch}, at {macs[best] / 1e6:.1f} M "
+        "multiply-adds."
+    )
+    return text if record.result else f"Not finished. {text}"
+
+
+def _command(record: SearchRecord) -> str:
+    """The command that searches again, into a new directory."""
+    name = f"{record.path.resolve().name}-again"
+    config = shlex.quote(str(RunFiles(record.path).config))
+    return f"python -m darts joint search --config {config} --run-dir {shlex.quote(name)}"
 
 
 def _cards(record: SearchRecord) -> Iterator[Card]:

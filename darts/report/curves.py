@@ -128,7 +128,8 @@ def plot_operations(
     ]
     name = f"Softmax of alpha of each edge of the {cell_title(kind)} over the epochs"
     low, high = min(values) - room, max(values) + room
-    return PanelGrid(name, epochs, panels, legend, low, high, frozen).svg()
+    labels = ("epoch", "softmax of alpha")
+    return PanelGrid(name, epochs, panels, legend, low, high, *labels, frozen).svg()
 
 
 def plot_edges(
@@ -173,7 +174,8 @@ def plot_edges(
     ]
     name = f"Softmax of beta of the inputs of each node of the {cell_title(kind)} over the epochs"
     high = 1.06 * max(value for table in tables for value in table)
-    return PanelGrid(name, epochs, panels, legend, 0, high, frozen, size=(200.0, 140.0)).svg()
+    labels, size = ("epoch", "softmax of beta"), (200.0, 140.0)
+    return PanelGrid(name, epochs, panels, legend, 0, high, *labels, frozen, size).svg()
 
 
 def _thinned(curve: Curve, most: int = 2000) -> Curve:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,18 @@ from darts.report import curves
 from darts.report.curves import Curve
 from darts.report.diagnosis import diagnostic_plots, warnings
 from darts.report.draw import render_cell
-from darts.report.formatting import cards, class_tables, comparable_cards, flat, summary
+from darts.report.film import data_uri, film_of
+from darts.report.formatting import (
+    cards,
+    class_tables,
+    comparable_cards,
+    flat,
+    percent,
+    summary,
+)
 from darts.report.frame import inline_svg
 from darts.report.fronts import COST_LABELS, FrontPoint, plot_fronts
+from darts.report.headline import headline
 from darts.report.record import RunRecord, read_run, strengths
 from darts.report.render import render_page
 from darts.report.style import CURVES, cell_title
@@ -30,6 +40,7 @@ def write_report(run_directory: Path | str) -> Path:
     record = read_run(run_directory)
     context = {
         "record": record,
+        "headline": headline(record),
         "summary": summary(record),
         "cards": cards(record),
         "warnings": warnings(record),
@@ -38,7 +49,9 @@ def write_report(run_directory: Path | str) -> Path:
         "diagnostics": list(diagnostic_plots(record)),
         "architecture": list(_architecture_plots(record)),
         "cells": _last_cells(record),
-        **_film(record),
+        "film": film_of(record),
+        "pictures": _photographs(record),
+        "commands": [("", repeat_command(record))] if record.config else [],
         "config": flat(record.config),
         "environment": flat(record.environment),
     }
@@ -57,13 +70,51 @@ def write_comparison(run_directories: Sequence[Path | str], path: Path | str) ->
     figures = [{card.label: card.value for card in comparable_cards(one)} for one in records]
     labelled = _labelled(records)
     context = {
-        "runs": list(zip(labelled, figures, strict=True)),
-        "labels": list(dict.fromkeys(label for known in figures for label in known)),
+        "headline": _winner(labelled),
+        **_results(labelled, figures),
         "front": _front(labelled),
         "plots": list(training_plots(records)),
-        "differences": _differences(records),
+        "differences": _difference_table(labelled),
     }
     return render_page(__package__, "comparison.html", Path(path), context)
+
+
+def _winner(labelled: Sequence[tuple[str, RunRecord]]) -> str:
+    """Which trained network is the most accurate on its test images."""
+    known = [(record.accuracy, label) for label, record in _tested(labelled)]
+    if not known:
+        return (
+            "No run has a test accuracy: a supernet's accuracy does not tell how good its cell is."
+        )
+    accuracy, best = max(known)
+    if len(known) == 1:
+        return f"{best} is the only trained network here: {percent(accuracy)} on test images."
+    networks = f"{len(known)} trained networks"
+    return f"{best} has the highest test accuracy of {networks}, {percent(accuracy)}."
+
+
+def _tested(labelled: Sequence[tuple[str, RunRecord]]) -> list[tuple[str, RunRecord]]:
+    return [
+        (label, record)
+        for label, record in labelled
+        if not (record.is_search or record.is_detector) and record.accuracy is not None
+    ]
+
+
+def _results(
+    labelled: Sequence[tuple[str, RunRecord]], figures: Sequence[dict[str, str]]
+) -> dict[str, Any]:
+    """The table of all runs, and the number of the row that won."""
+    labels = list(dict.fromkeys(label for known in figures for label in known))
+    rows: list[Sequence[str]] = [("run", "kind", "genotype", *labels)]
+    for (name, record), known in zip(labelled, figures, strict=True):
+        kind = "search" if record.is_search else "retraining"
+        kind = "detector" if record.is_detector else kind
+        genotype = record.genotype.name if record.genotype else "–"
+        rows.append((name, kind, genotype, *(known.get(label, "–") for label in labels)))
+    tested = _tested(labelled)
+    best = max(tested, key=lambda one: one[1].accuracy or 0.0, default=None)
+    return {"rows": rows, "best": None if len(tested) < 2 else labelled.index(best)}  # type: ignore[arg-type]
 
 
 def _front(labelled: Sequence[tuple[str, RunRecord]]) -> Any:
@@ -177,42 +228,43 @@ def _last_cells(record: RunRecord) -> list[tuple[str, str]]:
     return [
         (
             cell_title(kind),
-            _data_uri(render_cell(genotype, kind, "svg", strengths(genotype, kind, last))),
+            data_uri(render_cell(genotype, kind, "svg", strengths(genotype, kind, last))),
         )
         for kind in genotype.kinds
     ]
 
 
-def _film(record: RunRecord) -> dict[str, Any]:
-    """Each epoch's cells as indices into a list of pictures, and the epochs that changed them."""
-    pictures: list[str] = []
-    known: dict[Any, int] = {}
-    frames: list[dict[str, int]] = []
-    changes: list[int] = []
-    for epoch, genotype in record.genotypes.items():
-        frame: dict[str, int] = {"epoch": epoch}
-        for kind in genotype.kinds:
-            key = (kind, genotype.cell(kind))
-            if key not in known:
-                known[key] = len(pictures)
-                kept = record.files.epoch_cell(epoch, kind)
-                svg = kept.read_bytes() if kept.is_file() else render_cell(genotype, kind)
-                pictures.append(_data_uri(svg))
-            frame[kind] = known[key]
-        if frames and any(frames[-1][kind] != frame[kind] for kind in genotype.kinds):
-            changes.append(epoch)
-        frames.append(frame)
-    return {"frames": frames, "pictures": pictures, "changes": changes}
+def repeat_command(record: RunRecord) -> str:
+    """The command that makes the same run again, into a new directory."""
+    program = "python -m darts detect" if record.is_detector else "python evaluate.py"
+    program = "python search.py" if record.is_search else program
+    config = shlex.quote(str(record.files.config))
+    return f"{program} --config {config} --run-dir {shlex.quote(f'{record.name}-again')}"
 
 
-def _data_uri(svg: bytes) -> str:
-    # As an image, not as markup: no script in it can run, and identifiers cannot collide.
-    return f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"
+def _photographs(record: RunRecord) -> dict[str, Any] | None:
+    """Detections on some images, if the run has drawn them."""
+    try:
+        picture = record.files.detections.read_bytes()
+    except OSError:
+        return None
+    address = f"data:image/png;base64,{base64.b64encode(picture).decode()}"
+    return {
+        "heading": "Detections",
+        "note": "Validation images after the last epoch: true boxes in white, detections in the "
+        "colour of their class.",
+        "pictures": [("Detections on validation images", address)],
+    }
 
 
-def _differences(records: Sequence[RunRecord]) -> list[tuple[str, list[str]]]:
-    """Settings that differ between the runs, with the value of each run."""
-    tables = [dict(flat(record.config)) for record in records]
+def _difference_table(labelled: Sequence[tuple[str, RunRecord]]) -> list[Sequence[str]]:
+    """The settings that differ between the runs: one row per run, so that many runs fit."""
+    tables = [dict(flat(record.config)) for _, record in labelled]
     keys = list(dict.fromkeys(key for table in tables for key in table))
-    rows = [(key, [table.get(key, "–") for table in tables]) for key in keys]
-    return [(key, values) for key, values in rows if len(set(values)) > 1]
+    differing = [key for key in keys if len({table.get(key, "–") for table in tables}) > 1]
+    if not differing:
+        return []
+    rows: list[Sequence[str]] = [("run", *differing)]
+    for (name, _), table in zip(labelled, tables, strict=True):
+        rows.append((name, *(table.get(key, "–") for key in differing)))
+    return rows

@@ -16,7 +16,7 @@ from darts.report.svg_shapes import GRID, opening, svg_box, svg_number, svg_path
 from darts.report.text_width import text_width
 
 _GAP, _SMALL, _WORDS = 8.0, 9.0, 11.0
-_LEFT, _TOP, _TICKS, _LEGEND = 52.0, 22.0, 18.0, 26.0
+_LEFT, _TOP, _TICKS, _AXIS, _LEGEND = 52.0, 34.0, 18.0, 14.0, 26.0
 _SHADE, _CHOSEN = "#eef1f5", "#f6f8fa"
 
 
@@ -69,6 +69,8 @@ class PanelGrid:
         legend: (text, colour, dotted) for each kind of line.
         low: Lower end of the vertical axes.
         high: Upper end of the vertical axes.
+        x_label: What runs along the horizontal axes.
+        y_label: What the vertical axes measure.
         shaded: The stretch from 0 to here is shaded.
         size: Width and height of a panel.
     """
@@ -79,6 +81,8 @@ class PanelGrid:
     legend: Sequence[tuple[str, str, bool]]
     low: float
     high: float
+    x_label: str
+    y_label: str
     shaded: float = 0
     size: tuple[float, float] = (150.0, 96.0)
 
@@ -86,9 +90,12 @@ class PanelGrid:
         """The picture as an SVG element; equal grids give equal text."""
         width = _LEFT + (1 + max(one.column for one in self.panels)) * (self.size[0] + _GAP)
         bottom = _TOP + (1 + max(one.row for one in self.panels)) * (self.size[1] + _GAP)
-        entries, width = self._legend(max(width, 200.0), bottom + _TICKS + 16)
-        height = bottom + _TICKS + _LEGEND
+        entries, width = self._legend(max(width, 200.0), bottom + _TICKS + _AXIS + 16)
+        height = bottom + _TICKS + _AXIS + _LEGEND
         lines = [opening(self.name, width, height)]
+        middle = _LEFT + self.size[0] / 2
+        lines.append(svg_text(middle, bottom + _TICKS + 6, self.x_label, _WORDS, MUTED))
+        lines.append(svg_text(4, _TOP - 6, self.y_label, _SMALL, MUTED, "start"))
         for panel in self.panels:
             lines += self._panel(panel)
         return Markup("\n".join([*lines, *entries, "</svg>"]))

@@ -10,6 +10,7 @@ from typing import Any
 
 from darts.report.draw import render_cell
 from darts.report.formatting import Card, duration, flat
+from darts.report.page import repeat_command
 from darts.report.record import RunRecord, read_run
 from darts.report.render import render_page
 from darts.report.style import cell_title, operation_label, state_name
@@ -57,6 +58,7 @@ def write_choice_report(directory: Path | str) -> Path:
         record.files.report,
         {
             "name": record.name,
+            "commands": [("", repeat_command(record))],
             "summary": _summary(record),
             "notes": [
                 *([choice["warning"]] if choice["warning"] else []),

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from darts.report.formatting import Card, duration, flat, percent
-from darts.report.page import training_plots
+from darts.report.page import repeat_command, training_plots
 from darts.report.record import REPEATS_ENTRY, read_run
 from darts.report.render import render_page
 from darts.report.tables import Row
@@ -37,6 +37,7 @@ def write_repeats_report(directory: Path | str) -> Path:
         record.files.report,
         {
             "name": record.name,
+            "commands": [("", repeat_command(record))],
             "sentence": found["sentence"],
             "summary": f"Training from scratch on {record.config.get('dataset')} · seeds "
             + ", ".join(str(one["seed"]) for one in found["runs"]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -64,7 +65,14 @@ def write_sweep_report(outcome: SweepOutcome) -> Path:
     }
     context = {
         "name": folder.resolve().name,
+        "headline": sweep_headline(outcome),
         "summary": _summary(outcome),
+        "commands": [
+            (
+                "It continues the sweep, or prints its outcome",
+                f"python -m darts sweep --out {shlex.quote(str(folder))}",
+            )
+        ],
         "judge": judge_words(outcome),
         "cards": list(_cards(outcome)),
         "configurations": configuration_table(outcome),
@@ -78,6 +86,30 @@ def write_sweep_report(outcome: SweepOutcome) -> Path:
         "settings": flat(settings),
     }
     return render_page(__package__, "sweep.html", RunFiles(folder).report, context)
+
+
+def sweep_headline(outcome: SweepOutcome) -> str:
+    """Which configuration has the highest mean, and whether the seeds show it."""
+    known = [one for one in outcome.configurations.values() if one.accuracy is not None]
+    done = sum(one.accuracy is not None for one in outcome.cells)
+    if not known:
+        return f"No accuracy is known yet: {done} of {len(outcome.cells)} searches are judged."
+    best = max(known, key=lambda one: one.accuracy.mean if one.accuracy else 0.0)
+    assert best.accuracy is not None
+    text = f"{best.label} has the highest mean accuracy, {best.accuracy.mean:.2f} %"
+    if best.accuracy.interval is not None:
+        low, high = best.accuracy.interval.low, best.accuracy.interval.high
+        text += f" [{low:.2f}, {high:.2f}] over {best.accuracy.n} seeds"
+    clear = [
+        one.label
+        for one in outcome.differences
+        if one.interval is not None and one.interval.excludes_zero and (one.adjusted or 0) < 0.05
+    ]
+    if outcome.differences:
+        reference = outcome.differences[0].reference
+        shown = f"{', '.join(clear)}" if clear else "no other configuration"
+        text += f"; after correction, {shown} differs from {reference} by more than chance"
+    return text if outcome.finished else f"{text}. Not finished: {done} of {len(outcome.cells)}"
 
 
 def _summary(outcome: SweepOutcome) -> str:

@@ -8,10 +8,11 @@ import pytest
 
 from darts.fitting.field import RANDOM, SEARCHED, Entrant
 from darts.fitting.halving import Standing
-from darts.fitting.judged import FinalFigures, share_interval
+from darts.fitting.judged import FinalFigures
 from darts.fitting.options import FitOptions
 from darts.fitting.outcome import Outcome, more_time
 from darts.fitting.planning import make_plan
+from darts.statistics.shares import share_interval
 from tests.darts.fitting.conftest import machine, summary
 
 

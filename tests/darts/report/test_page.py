@@ -8,6 +8,7 @@ import re
 import shutil
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -15,6 +16,7 @@ import yaml
 from darts.errors import UserError
 from darts.report.page import write_comparison, write_report
 from genotypes import load_genotype, save_genotype
+from genotypes.search_space import DARTS
 
 from .conftest import make_retraining, make_search
 
@@ -44,6 +46,18 @@ class Page(HTMLParser):
     @property
     def words(self) -> str:
         return " ".join(self.text.split())
+
+
+def film_data(page: Page) -> dict[str, Any]:
+    """What the script of a search's page shows."""
+    match = re.search(r"^const film = (\{.*\});$", page.source, re.MULTILINE)
+    assert match is not None
+    return dict(json.loads(match[1]))
+
+
+def normal_edges() -> list[tuple[int, int]]:
+    """(source, target) of the edges of a cell with four nodes, in the order of alpha."""
+    return [(source, target) for target in range(2, 6) for source in range(target)]
 
 
 @pytest.fixture(scope="module")
@@ -91,15 +105,36 @@ def test_a_report_needs_no_other_file(search_page: Page) -> None:
 
 def test_pictures_of_epochs_are_kept_once(search_page: Page) -> None:
     page = search_page
-    match = re.search(r"const frames = (\[.*?\]), pictures = (\[.*?\]);", page.source)
-    assert match is not None
-    frames, pictures = (json.loads(group) for group in match.groups())
-    assert frames == [
+    film = film_data(page)
+    assert film["frames"] == [
         {"epoch": 1, "normal": 0, "reduce": 1},
         {"epoch": 2, "normal": 0, "reduce": 1},
         {"epoch": 3, "normal": 2, "reduce": 3},
     ]
-    assert len(pictures) == 4
+    assert len(film["pictures"]) == 4
+    assert max(picture["width"] for picture in film["pictures"]) == 100
+
+
+def test_the_tables_of_the_film_are_those_of_the_run(search_page: Page, tmp_path: Path) -> None:
+    run = make_search(tmp_path / "again")
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    known = [line["architecture"] for line in lines if line["kind"] == "epoch"]
+    normal, reduce = film_data(search_page)["heat"]
+    assert (normal["kind"], reduce["kind"], normal["columns"]) == ("normal", "reduce", 8)
+    for number, tables in enumerate(known):
+        assert normal["betas"][number] == pytest.approx(tables["normal"]["edges"], abs=5.1e-4)
+        for row, truth in zip(
+            reduce["alphas"][number], tables["reduce"]["operations"], strict=True
+        ):
+            assert row == pytest.approx(truth, abs=5.1e-4)
+    # Eight of fourteen edges are kept, each with one of the eight operations.
+    for kept in normal["kept"]:
+        assert sum(column >= 0 for column in kept) == 8
+    genotype = load_genotype("pcdarts_imagenet")
+    last = dict(zip(normal_edges(), normal["kept"][-1], strict=True))
+    for node, pair in enumerate(genotype.normal, start=2):
+        for operation, source in pair:
+            assert DARTS.operations[last[source, node]] == operation
 
 
 def test_a_drawing_that_the_run_kept_is_used(plain_search_run: Path) -> None:
@@ -191,7 +226,7 @@ def test_hostile_text_stays_text(tmp_path: Path) -> None:
     (run / "genotypes" / "epoch-002.yaml").write_text(f"'{HOSTILE.replace(chr(39), '')}': 1")
     for path in (write_report(run), write_comparison([run, other], tmp_path / "both.html")):
         page = Page(path)
-        assert page.tags.count("script") == ("const frames" in page.source)
+        assert page.tags.count("script") == 1 + ("const film" in page.source)
         assert "onerror" not in page.attributes
         assert all(address.startswith(("data:", "#")) for address in page.addresses)
         assert HOSTILE in page.text
@@ -208,7 +243,9 @@ def test_a_comparison(tmp_path: Path) -> None:
     assert "Comparison of 3 runs" in page.words
     for words in ("97.50 %", "96.25 %", "90.25 %", "first (test)", "third (validation)"):
         assert words in page.words
-    assert "seed 0 1 2" in page.words
+    assert "first has the highest test accuracy of 2 trained networks, 97.50 %." in page.words
+    assert page.source.count('class="best"') == 1
+    assert "run genotype seed epochs" in page.words
     assert "dataset digits" not in page.words  # Not a setting that differs.
     assert page.tags.count("svg") == 4
 

@@ -16,7 +16,8 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 
 def grid(**settings) -> ElementTree.Element:
-    values = {"name": "n", "x": (0, 2, 4), "legend": (), "low": 0, "high": 1, **settings}
+    values = {"name": "n", "x": (0, 2, 4), "legend": (), "low": 0, "high": 1, "x_label": "epoch"}
+    values |= {"y_label": "share", **settings}
     return ElementTree.fromstring(PanelGrid(**values).svg())
 
 
@@ -38,6 +39,12 @@ def test_a_line_goes_where_its_values_are() -> None:
     assert {y for _, y in points(flat)} == {top}
     assert flat.get("stroke-dasharray")
     assert not rising.get("stroke-dasharray")
+
+
+def test_axes_are_named_once() -> None:
+    picture = grid(panels=[Panel(0, 0, []), Panel(1, 0, []), Panel(1, 1, [])])
+    texts = [one.text for one in picture.iter(f"{SVG}text")]
+    assert (texts.count("epoch"), texts.count("share")) == (1, 1)
 
 
 def test_one_epoch_is_a_dot_and_gaps_are_left_out() -> None:
