@@ -1,7 +1,20 @@
 """Differentiable architecture search: PC-DARTS and baselines.
 
-From Python: `darts.fit`, `darts.search`, `darts.evaluate`, `darts.detect`, `darts.load_genotype`,
-`darts.create_network` and `darts.load_pretrained`.
+From Python, the functions of this module do what the commands do:
+
+| function | what it does |
+|---|---|
+| `fit`, `advise` | a network for one's own images within a time budget; settings for them |
+| `search`, `evaluate`, `detect` | search a cell; train a network from scratch; train a detector |
+| `classify_images` | name what images show, with a trained run or an exported file |
+| `compare`, `compare_recipes` | judge a network among others of its cost, or by several recipes |
+| `sweep`, `train_population` | many searches; many networks of a design space |
+| `look_up_cells`, `correlate`, `score_models` | known and one-shot accuracies, scores of cells |
+| `backends` | which back ends work here, and how fast |
+| `load_genotype`, `create_network`, `load_pretrained` | genotypes, networks, trained networks |
+
+`help(darts.search)` describes a function and its settings. Results have a short `repr`, and show
+their cells in notebooks.
 
 >>> import darts
 >>> darts.load_genotype("pcdarts_cifar10").nodes
@@ -14,30 +27,51 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from darts.api import detect, evaluate, fit, search
+    from darts.api import (
+        advise,
+        backends,
+        classify_images,
+        compare,
+        compare_recipes,
+        correlate,
+        detect,
+        evaluate,
+        fit,
+        look_up_cells,
+        score_models,
+        search,
+        sweep,
+        train_population,
+    )
     from darts.models.registry import create_network
     from darts.training.pretrained import load_pretrained
     from genotypes import load_genotype
 
 __all__ = [
+    "advise",
+    "backends",
+    "classify_images",
+    "compare",
+    "compare_recipes",
+    "correlate",
     "create_network",
     "detect",
     "evaluate",
     "fit",
     "load_genotype",
     "load_pretrained",
+    "look_up_cells",
+    "score_models",
     "search",
+    "sweep",
+    "train_population",
 ]
 
 # Imported on first use: torch takes seconds to import, and `--help` must not wait for it.
 _HOMES = {
     "create_network": "darts.models.registry",
-    "detect": "darts.api",
-    "evaluate": "darts.api",
-    "fit": "darts.api",
     "load_genotype": "genotypes",
     "load_pretrained": "darts.training.pretrained",
-    "search": "darts.api",
 }
 
 
@@ -46,6 +80,6 @@ def __dir__() -> list[str]:
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
+    if name in __all__:
+        return getattr(import_module(_HOMES.get(name, "darts.api")), name)
     raise AttributeError(f"module 'darts' has no attribute {name!r}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from html import escape
 from typing import Any
 
 from genotypes.search_space import SearchSpace
@@ -52,7 +53,7 @@ class Genotype:
     normal_concat: tuple[int, ...]
     reduce_concat: tuple[int, ...]
     space: str | SearchSpace = "darts"
-    provenance: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    provenance: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         where = f"genotype {self.name!r}"
@@ -61,6 +62,17 @@ class Genotype:
         elif SPACES.get(self.space.name) == self.space:
             object.__setattr__(self, "space", self.space.name)
         check_genotype(self.as_dict(), where)
+
+    def _repr_html_(self) -> str:
+        """A table for notebooks: a row for each node, its operations with their sources."""
+        rows = [
+            f"<tr><th>{kind}, node {number}</th>"
+            + "".join(f"<td>{operation} of state {source}</td>" for operation, source in node)
+            + "</tr>"
+            for kind in self.kinds
+            for number, node in enumerate(self.cell(kind)[0])
+        ]
+        return f"<p><b>{escape(self.name)}</b></p><table>{''.join(rows)}</table>"
 
     @property
     def rules(self) -> SearchSpace:

@@ -31,6 +31,7 @@ from darts.data.sources import open_dataset
 from darts.errors import UserError
 from darts.models.registry import find_model
 from darts.report.formatting import duration, size
+from darts.report.notebook import Figures, Summarised
 from darts.report.tables import aligned
 from darts.searching.options import SearchOptions
 from darts.settings.options import PHOTOGRAPH_SIZE, shared_values
@@ -83,8 +84,8 @@ class AdvisedRun:
     settings: tuple[AdvisedSetting, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Advice:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Advice(Summarised):
     """Advice for a data set.
 
     Attributes:
@@ -98,6 +99,15 @@ class Advice:
     image_size: int
     search: AdvisedRun
     training: AdvisedRun
+
+    def figures(self) -> Figures:
+        """Image size, and the expected times."""
+        return [
+            ("data", self.summary.dataset),
+            ("image size", f"{self.image_size} pixels"),
+            ("search", f"{self.search.command} (about {duration(self.search.seconds)})"),
+            ("training", f"{self.training.command} (about {duration(self.training.seconds)})"),
+        ]
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values."""

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from darts.fitting.options import FitOptions
 from darts.settings.options import names_of
+from darts.settings.signatures import takes
 
 if TYPE_CHECKING:
     from darts.advising.advice import Advice
-    from darts.fitting.options import FitOptions
     from darts.fitting.outcome import Outcome
     from darts.fitting.plan import Plan
 
 
+@takes(FitOptions)
 def fit(data: str, budget: str | float = "1h", **settings: Any) -> Outcome:
     """Find and train a network for one's own images within a time budget.
 
@@ -29,7 +31,6 @@ def fit(data: str, budget: str | float = "1h", **settings: Any) -> Outcome:
         UserError: A setting or the data are wrong, or the budget is too small.
         Interrupted: SIGINT or SIGTERM came; the same call continues.
     """
-    from darts.fitting.options import FitOptions
     from darts.settings.quantities import parse_duration
 
     seconds = parse_duration(budget, "budget") if isinstance(budget, str) else float(budget)
@@ -37,7 +38,17 @@ def fit(data: str, budget: str | float = "1h", **settings: Any) -> Outcome:
     return run_fit(FitOptions(data=str(data), budget=seconds, **settings))
 
 
-def advise(data: str, **settings: Any) -> Advice:
+def advise(
+    data: str,
+    *,
+    image_size: int | None = None,
+    device: str = "auto",
+    threads: int = 0,
+    seed: int = 0,
+    data_dir: str | None = None,
+    workers: int | None = None,
+    start_seconds: float = 0.0,
+) -> Advice:
     """Settings for one's own images, with reasons, and what they will cost on this machine.
 
     >>> advice = advise("photos")  # doctest: +SKIP
@@ -45,30 +56,42 @@ def advise(data: str, **settings: Any) -> Advice:
 
     Args:
         data: Folder of images, file, or name of a data set.
-        settings: `image_size`, `device`, `threads`, `seed`; `data_dir`, `workers`; and
-            `start_seconds`, what a command needs before it opens the data.
+        image_size: Side of the images in pixels; None: chosen.
+        device: Where to train.
+        threads: CPU threads; 0 leaves the choice to torch.
+        seed: Seed of all random choices.
+        data_dir: Directory of the named data sets.
+        workers: Processes that decode image files.
+        start_seconds: Seconds that a command needs before it opens the data.
 
     Raises:
-        UserError: A setting or the data are wrong.
+        UserError: The data are wrong.
     """
     from darts.advising.advice import AdviceOptions, advise_on
     from darts.data.options import DataOptions
     from darts.data.sources import dataset_of
 
-    own = ("data_dir", "workers")
-    _check_names(settings, *own, *("image_size", "device", "threads", "seed", "start_seconds"))
-    place = {name: settings[name] for name in own if settings.get(name) is not None}
-    others = {name: value for name, value in settings.items() if name not in own}
-    data_options = DataOptions(dataset=dataset_of(str(data)), **place)
-    return advise_on(AdviceOptions(data=data_options, **others))
+    place = {"data_dir": data_dir, "workers": workers}
+    given: dict[str, Any] = {name: value for name, value in place.items() if value is not None}
+    return advise_on(
+        AdviceOptions(
+            data=DataOptions(dataset=dataset_of(str(data)), **given),
+            image_size=image_size,
+            device=device,
+            threads=threads,
+            seed=seed,
+            start_seconds=start_seconds,
+        )
+    )
 
 
 def _check_names(settings: Mapping[str, Any], *known: str) -> None:
     """Raise UserError if a setting has no known name."""
-    from darts.errors import UserError
+    from darts.errors import UserError, closest
 
     if unknown := sorted(set(settings).difference(known)):
-        raise UserError(f"Unknown setting {', '.join(unknown)}; there are: {', '.join(known)}.")
+        hints = "".join(closest(name, known) for name in unknown)
+        raise UserError(f"Unknown setting {', '.join(unknown)}.{hints}")
 
 
 def run_fit(options: FitOptions, begun: float | None = None) -> Outcome:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from darts.detection.options import DetectionOptions, detection_overlay
 from darts.searching.options import SearchOptions, search_overlay
 from darts.settings.parsing import options_from
 from darts.settings.signatures import takes
@@ -17,7 +18,6 @@ from genotypes import Genotype
 
 if TYPE_CHECKING:
     from darts.detection.average_precision import Precision
-    from darts.detection.options import DetectionOptions
     from darts.detection.task import DetectionResult
     from darts.searching.backend_table import BackendTable
     from darts.searching.result import CellSearchResult
@@ -77,6 +77,7 @@ def run_search(options: SearchOptions) -> CellSearchResult:
     return result
 
 
+@takes(SearchOptions)
 def backends(*, check: bool = False, again: bool = False, **settings: Any) -> BackendTable:
     """Which back ends evaluate a search here, how fast, and with `check` whether they are right.
 
@@ -170,6 +171,7 @@ def classify_images(
     return predict_files(labeller, paths, source=str(checkpoint), best=top_k)
 
 
+@takes(DetectionOptions)
 def detect(**settings: Any) -> DetectionResult:
     """Train a detector; settings are those of `python -m darts detect --help`, with underscores.
 
@@ -180,8 +182,6 @@ def detect(**settings: Any) -> DetectionResult:
         UserError: A setting, the data or the run directory is wrong, or the loss diverged.
         Interrupted: SIGINT or SIGTERM came; the checkpoint is written.
     """
-    from darts.detection.options import DetectionOptions, detection_overlay
-
     return run_detection(options_from(DetectionOptions, settings, detection_overlay))
 
 

@@ -9,7 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from darts.api.runs import run_repeats
-from darts.compare.options import CompareOptions, compare_overlay
+from darts.comparing.options import CompareOptions, compare_overlay
+from darts.comparing.recipe_options import RecipeStudyOptions, recipe_study_overlay
+from darts.correlation.options import CorrelationOptions, correlation_overlay
+from darts.design_space.options import PopulationOptions, no_overlay
+from darts.proxies.options import ScoreOptions
 from darts.settings.options import names_of, shared_values
 from darts.settings.parsing import options_from
 from darts.settings.signatures import takes
@@ -18,12 +22,9 @@ from darts.training.options import training_of, training_overlay
 from darts.trials.options import ExecutorOptions
 
 if TYPE_CHECKING:
-    from darts.compare.recipe_options import RecipeStudyOptions
-    from darts.compare.recipe_study import FinishedRecipeStudy
-    from darts.compare.run import FinishedComparison
-    from darts.correlation.options import CorrelationOptions
+    from darts.comparing.recipe_study import FinishedRecipeStudy
+    from darts.comparing.run import FinishedComparison
     from darts.correlation.study import FinishedCorrelation
-    from darts.design_space.options import PopulationOptions
     from darts.design_space.population import Population
     from darts.nasbench.judgement import CellJudgement
     from darts.proxies.study import ScoredNetwork
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from darts.sweeps.sweep_outcome import SweepOutcome
 
 
+@takes(PopulationOptions)
 def train_population(**settings: Any) -> Population:
     """Train a population, or go on with it; settings as of `python -m darts space train --help`.
 
@@ -43,7 +45,6 @@ def train_population(**settings: Any) -> Population:
         UserError: A setting, the data or the directory is wrong, or no training ended well.
         TrialsInterrupted: SIGINT or SIGTERM came; the same call continues.
     """
-    from darts.design_space.options import PopulationOptions, no_overlay
     from darts.design_space.stored_population import load_population
     from darts.training.fitting import fit_training
 
@@ -113,8 +114,8 @@ def compare(**settings: Any) -> FinishedComparison:
 
 def run_comparison(options: CompareOptions) -> FinishedComparison:
     """Compare with these options and write the report."""
-    from darts.compare.report import write_comparison_report
-    from darts.compare.run import train_and_compare
+    from darts.comparing.report import write_comparison_report
+    from darts.comparing.run import train_and_compare
     from darts.training.choice import plan_training
 
     options.check()
@@ -124,6 +125,7 @@ def run_comparison(options: CompareOptions) -> FinishedComparison:
     return compared
 
 
+@takes(ScoreOptions)
 def score_models(*models: str, **settings: Any) -> list[ScoredNetwork]:
     """Score networks without training them; settings are the fields of `ScoreOptions`.
 
@@ -135,12 +137,12 @@ def score_models(*models: str, **settings: Any) -> list[ScoredNetwork]:
         UserError: A setting, a model or the data is wrong.
         GenotypeError: A genotype is wrong.
     """
-    from darts.proxies.options import ScoreOptions
     from darts.proxies.study import score_networks
 
     return score_networks(ScoreOptions(models=models, **settings))
 
 
+@takes(RecipeStudyOptions)
 def compare_recipes(
     cells: str | Sequence[str], recipes: str | Sequence[str], **settings: Any
 ) -> FinishedRecipeStudy:
@@ -160,8 +162,7 @@ def compare_recipes(
         UserError: A setting or the data are wrong, or too few trainings ended well.
         Interrupted: SIGINT or SIGTERM came; finished trainings are kept.
     """
-    from darts.compare.fitting import fit_study
-    from darts.compare.recipe_options import RecipeStudyOptions, recipe_study_overlay
+    from darts.comparing.fitting import fit_study
 
     texts = {
         name: words if isinstance(words, str) else shlex.join(map(str, words))
@@ -174,8 +175,8 @@ def compare_recipes(
 
 def run_recipe_study(options: RecipeStudyOptions) -> FinishedRecipeStudy:
     """Compare under several recipes with these options and write the report."""
-    from darts.compare.recipe_report import write_recipe_report
-    from darts.compare.recipe_study import train_by_recipes
+    from darts.comparing.recipe_report import write_recipe_report
+    from darts.comparing.recipe_study import train_by_recipes
 
     finished = train_by_recipes(options)
     write_recipe_report(finished.outcome, finished.path)
@@ -240,6 +241,7 @@ def run_sweep(options: SweepOptions) -> SweepOutcome:
     return outcome
 
 
+@takes(CorrelationOptions)
 def correlate(runs: Sequence[Path | str], **settings: Any) -> FinishedCorrelation:
     """Compare the order of cells inside trained supernets with their true order.
 
@@ -256,8 +258,6 @@ def correlate(runs: Sequence[Path | str], **settings: Any) -> FinishedCorrelatio
         UserError: A setting, a run or the table is wrong, or a cell could not be judged.
         TrialsInterrupted: SIGINT or SIGTERM came; the same call continues.
     """
-    from darts.correlation.options import CorrelationOptions, correlation_overlay
-
     named = {"runs": tuple(map(str, runs)), **settings}
     return run_correlation(options_from(CorrelationOptions, named, correlation_overlay))
 

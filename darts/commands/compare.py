@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from darts.commands.shared import FIT_TRAINING, imported_fit
-from darts.compare.options import CompareOptions, compare_overlay
+from darts.comparing.options import CompareOptions, compare_overlay
 from darts.errors import UserError
 from darts.run_files import RunFiles
 from darts.settings.parsing import parse_options
@@ -37,27 +37,27 @@ def compare_command(arguments: Sequence[str], prog: str) -> None:
     from darts import api
 
     compared = api.run_comparison(options)
-    from darts.compare.report import comparison_text
+    from darts.comparing.report import comparison_text
 
     print(comparison_text(compared.comparison))
     print(f"report  {RunFiles(compared.path).report}")
 
 
 def _compare_recipes(arguments: Sequence[str], prog: str) -> None:
-    from darts.compare.recipe_options import RecipeStudyOptions, recipe_study_overlay
+    from darts.comparing.recipe_options import RecipeStudyOptions, recipe_study_overlay
 
     options = parse_options(
         RecipeStudyOptions,
         arguments,
         prog=prog,
         overlay=recipe_study_overlay,
-        fit=imported_fit("darts.compare.fitting:fit_study"),
+        fit=imported_fit("darts.comparing.fitting:fit_study"),
     )
     options.check()
     from darts import api
 
     study = api.run_recipe_study(options)
-    from darts.compare.recipe_report import recipe_text
+    from darts.comparing.recipe_report import recipe_text
 
     print(recipe_text(study.outcome))
     print(f"report  {RunFiles(study.path).report}")

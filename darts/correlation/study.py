@@ -30,6 +30,7 @@ from darts.judging.short_training import ShortTraining
 from darts.models.registry import describe_model
 from darts.nasbench.reading import read_table
 from darts.nasbench.table import AccuracyTable
+from darts.report.notebook import Figures, Summarised
 from darts.system.randomness import stream_seed
 from darts.system.threads import set_threads
 from darts.trials.executors import find_executor, run_trials, trial_resources
@@ -44,8 +45,8 @@ from genotypes.published_spaces import NASBENCH201
 CORRELATION_FILE = "correlation.json"
 
 
-@dataclass(frozen=True)
-class FinishedCorrelation:
+@dataclass(frozen=True, repr=False)
+class FinishedCorrelation(Summarised):
     """A finished study.
 
     Attributes:
@@ -55,6 +56,15 @@ class FinishedCorrelation:
 
     correlation: Correlation
     path: Path
+
+    def figures(self) -> Figures:
+        """Spearman's correlation of each supernet, and where it is."""
+        found = []
+        for one in self.correlation.runs:
+            rho = one.agreement.all.spearman
+            words = f"{rho.middle:.2f} [{rho.low:.2f}, {rho.high:.2f}]"
+            found.append((f"Spearman of {one.path}", words))
+        return [*found, ("directory", str(self.path))]
 
 
 def study_correlation(options: CorrelationOptions) -> FinishedCorrelation:

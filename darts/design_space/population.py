@@ -15,10 +15,12 @@ from numpy.typing import ArrayLike
 from darts.errors import UserError
 from darts.models.anynet.config import AnyNetConfig
 from darts.models.arrays import FloatArray
+from darts.report.formatting import percent
+from darts.report.notebook import Figures, Summarised
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Population:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Population(Summarised):
     """N networks of one space that were trained with one recipe.
 
     Attributes:
@@ -66,6 +68,14 @@ class Population:
                 raise UserError(
                     f"Population {self.name}: {what} has {count} entries for {len(self)} networks."
                 )
+
+    def figures(self) -> Figures:
+        """Number of networks, and their errors."""
+        found = [("space", self.name), ("networks", str(len(self)))]
+        if len(self):
+            found.append(("smallest error", percent(float(self.errors.min()))))
+            found.append(("mean error", percent(float(self.errors.mean()))))
+        return found
 
     def __len__(self) -> int:
         return len(self.errors)

@@ -25,6 +25,8 @@ from darts.detection.matching import Targets, detection_loss
 from darts.detection.options import DetectionOptions, check_detection_options
 from darts.detection.scoring import PICTURES, find_all, load_detector, write_results
 from darts.detection.sources import open_parts
+from darts.report.formatting import duration
+from darts.report.notebook import Figures, Summarised
 from darts.runs.directory import RunDirectory
 from darts.runs.loop import run_task
 from darts.runs.optimisers import create_optimiser, restore, set_learning_rate
@@ -42,8 +44,8 @@ from darts.system.preparation import prepare_task
 _STREAMS = ("weights", "order", "colours")
 
 
-@dataclass(frozen=True)
-class DetectionResult:
+@dataclass(frozen=True, repr=False)
+class DetectionResult(Summarised):
     """Result of the training of a detector.
 
     Attributes:
@@ -57,6 +59,15 @@ class DetectionResult:
     run_dir: Path
     seconds: float
     peak_memory: int
+
+    def figures(self) -> Figures:
+        """Average precision, time, and where it is."""
+        return [
+            ("AP", f"{self.precision.ap:.1f}"),
+            ("AP50", f"{self.precision.ap50:.1f}"),
+            ("time", duration(self.seconds)),
+            ("directory", str(self.run_dir)),
+        ]
 
 
 class DetectionTask:

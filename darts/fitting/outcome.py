@@ -10,13 +10,17 @@ from darts.fitting.field import SEARCHED, Entrant
 from darts.fitting.halving import Standing
 from darts.fitting.judged import FinalFigures
 from darts.fitting.plan import Plan
+from darts.models.registry import model_from_description
+from darts.report.formatting import duration, percent
+from darts.report.notebook import Figures, Summarised
 from darts.statistics.components import pooled_difference
 from darts.statistics.interval import Interval
 from darts.statistics.shares import share_interval
+from genotypes import Genotype
 
 
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Outcome(Summarised):
     """What a fit has found.
 
     Attributes:
@@ -42,6 +46,20 @@ class Outcome:
     majority: float
     spent: float
     winner_rungs: tuple[tuple[int, float], ...] = ()
+
+    def figures(self) -> Figures:
+        """The winner, its test score, its cost and the time."""
+        return [
+            ("winner", f"{self.winner.name} ({self.winner.kind})"),
+            (f"test {self.test.measure}", percent(self.test.accuracy)),
+            ("multiply-adds", f"{self.winner.macs:,}"),
+            ("time", duration(self.spent)),
+        ]
+
+    def pictured(self) -> Genotype | None:
+        """The winner's cells, if it has any."""
+        model = model_from_description(self.winner.model)
+        return model if isinstance(model, Genotype) else None
 
     @property
     def winner(self) -> Entrant:

@@ -113,8 +113,10 @@ def _results(
         genotype = record.genotype.name if record.genotype else "–"
         rows.append((name, kind, genotype, *(known.get(label, "–") for label in labels)))
     tested = _tested(labelled)
-    best = max(tested, key=lambda one: one[1].accuracy or 0.0, default=None)
-    return {"rows": rows, "best": None if len(tested) < 2 else labelled.index(best)}  # type: ignore[arg-type]
+    if len(tested) < 2:
+        return {"rows": rows, "best": None}
+    best = max(tested, key=lambda one: one[1].accuracy or 0.0)
+    return {"rows": rows, "best": labelled.index(best)}
 
 
 def _front(labelled: Sequence[tuple[str, RunRecord]]) -> Any:

@@ -13,6 +13,7 @@ import torch
 from cells.engines import kernel_layouts
 from darts.data.sources import classes_and_size
 from darts.methods.stages import SearchStage
+from darts.report.notebook import Figures, Summarised
 from darts.searching.assembly import backend_of, method_of
 from darts.searching.backend_check import CheckResult, check_backend
 from darts.searching.choices import choice_file, choice_key, keep_choice, read_choice
@@ -29,8 +30,8 @@ from darts.system.threads import set_threads
 from ops.backends import BackendName, missing_backends
 
 
-@dataclass(frozen=True)
-class BackendTable:
+@dataclass(frozen=True, repr=False)
+class BackendTable(Summarised):
     """Back ends on this machine, for the shapes of one search.
 
     Attributes:
@@ -48,6 +49,11 @@ class BackendTable:
     kept: Path | None
     chosen: str
     checks: tuple[CheckResult, ...] = ()
+
+    def figures(self) -> Figures:
+        """The chosen back end, and why others do not work."""
+        missing = [(name, reason) for name, reason in self.reasons.items() if reason]
+        return [("chosen", self.chosen), *missing]
 
     @property
     def heading(self) -> str:

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from darts.nasbench.table import KnownCell
+from darts.report.formatting import duration, percent
+from darts.report.notebook import Figures, Summarised
 from genotypes import Genotype
 
 
-@dataclass(frozen=True)
-class CellSearchResult:
+@dataclass(frozen=True, repr=False)
+class CellSearchResult(Summarised):
     """The result of a cell search.
 
     Attributes:
@@ -39,6 +41,20 @@ class CellSearchResult:
     stopped: str = ""
     known: KnownCell | None = None
     measure: str = "accuracy"
+
+    def figures(self) -> Figures:
+        """Cost of the derived network, the supernet's accuracy, time, and where it is."""
+        found = [("cell", self.genotype.name)]
+        if "macs" in self.derived:
+            found.append(("multiply-adds", f"{self.derived['macs']:,}"))
+        found.append(("supernet", percent(self.validation_accuracy)))
+        if self.known is not None:
+            found.append(("known test accuracy", percent(self.known.test)))
+        return [*found, ("time", duration(self.seconds)), ("directory", str(self.run_dir))]
+
+    def pictured(self) -> Genotype:
+        """The found cell."""
+        return self.genotype
 
     def as_dict(self, epochs: int, parameters: int, **further: Any) -> dict[str, Any]:
         """The content of `result.json`.

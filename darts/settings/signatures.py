@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import MISSING, Field, fields
 from typing import Any, TypeVar
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def _default(field: Field[Any]) -> Any:
+    """The default of a field; an empty parameter's where it must be given."""
+    if field.default_factory is not MISSING:
+        return field.default_factory()
+    return inspect.Parameter.empty if field.default is MISSING else field.default
 
 
 def takes(cls: type) -> Callable[[Function], Function]:
@@ -28,9 +35,11 @@ def takes(cls: type) -> Callable[[Function], Function]:
         kind = inspect.Parameter.KEYWORD_ONLY
         own = inspect.signature(function)
         first = [one for one in own.parameters.values() if one.kind is not one.VAR_KEYWORD]
+        named = {one.name for one in first}
         settings = [
-            inspect.Parameter(one.name, kind, default=one.default, annotation=one.type)
+            inspect.Parameter(one.name, kind, default=_default(one), annotation=one.type)
             for one in fields(cls)
+            if one.name not in named
         ]
         function.__signature__ = own.replace(parameters=[*first, *settings])  # type: ignore[attr-defined]
         return function

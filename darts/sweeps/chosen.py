@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from darts.report.notebook import Figures
 from darts.report.tables import Row
 from darts.searching.result import CellSearchResult
 from darts.sweeps.agreement import Agreement
@@ -71,7 +72,7 @@ class CellOutcome:
         return {**asdict(self), **lists}
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class ChosenCell(CellSearchResult):
     """The chosen cell of several searches.
 
@@ -94,6 +95,13 @@ class ChosenCell(CellSearchResult):
     outcomes: tuple[CellOutcome, ...]
     random: tuple[CellOutcome, ...] = ()
     chance: AgainstChance | None = None
+
+    def figures(self) -> Figures:
+        """What was chosen of how many, and the figures of a search."""
+        many = f"of {len(self.outcomes)} searches"
+        if self.random:
+            many += f" and {len(self.random)} random cells"
+        return [("chosen", many), *super().figures()]
 
     def sentences(self) -> list[str]:
         """Agreement, how cells were judged, deviations, warnings, chance, and the choice last."""

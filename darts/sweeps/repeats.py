@@ -15,6 +15,8 @@ from typing import Any
 from darts.data.transforms import training_transform
 from darts.errors import UserError
 from darts.report.draw import draw_genotype
+from darts.report.formatting import duration
+from darts.report.notebook import Figures, Summarised
 from darts.report.page import write_report
 from darts.report.record import REPEATS_ENTRY
 from darts.report.tables import Row
@@ -55,8 +57,8 @@ _MEASURES = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class RepeatedTraining:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class RepeatedTraining(Summarised):
     """A network after its trainings.
 
     Attributes:
@@ -70,6 +72,16 @@ class RepeatedTraining:
     name: str
     results: Mapping[int, Mapping[str, Any]]
     errors: Mapping[int, str]
+
+    def figures(self) -> Figures:
+        """Mean and deviation over the seeds, time, and where it is."""
+        found = [("network", self.name), ("trainings", str(len(self.results)))]
+        if self.results:
+            one = self.accuracy
+            spread = "" if one.deviation is None else f" ± {one.deviation:.2f}"
+            found.append((f"test {self.target.measure}", f"{one.mean:.2f}{spread} %"))
+            found.append(("time", duration(self.seconds)))
+        return [*found, ("directory", str(self.run_dir))]
 
     def values(self, measure: str) -> list[float]:
         """A measure of each run, such as `test_accuracy`, in the order of the seeds."""

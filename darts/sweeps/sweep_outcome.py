@@ -12,6 +12,8 @@ from scipy import stats
 
 from darts.nasbench.baseline import RandomBaseline, RandomSearch
 from darts.nasbench.table import AccuracyTable
+from darts.report.formatting import percent
+from darts.report.notebook import Figures, Summarised
 from darts.statistics.estimates import Estimate, estimate
 from darts.sweeps.agreement import Agreement, agreement, equal_cells
 from darts.sweeps.cells import cell_words
@@ -29,6 +31,7 @@ from darts.sweeps.plan import planned_searches
 from genotypes import Genotype
 
 _BASELINES = (1, 3, 10)
+_NO_MEAN = "not yet known"
 
 
 @dataclass(frozen=True)
@@ -86,8 +89,8 @@ class FoundTogether:
     cells: tuple[SweptCell, ...]
 
 
-@dataclass(frozen=True)
-class SweepOutcome:
+@dataclass(frozen=True, repr=False)
+class SweepOutcome(Summarised):
     """The outcome of a sweep, finished or not.
 
     Attributes:
@@ -110,6 +113,14 @@ class SweepOutcome:
     ranks: Mapping[str, tuple[float, ...]]
     found: tuple[FoundTogether, ...]
     random: RandomSearch | None
+
+    def figures(self) -> Figures:
+        """The mean of each configuration, and where it is."""
+        means = [
+            (label, _NO_MEAN if one.accuracy is None else percent(one.accuracy.mean))
+            for label, one in self.configurations.items()
+        ]
+        return [*means, ("directory", self.record.options.out)]
 
     @cached_property
     def baselines(self) -> list[RandomBaseline]:

@@ -17,6 +17,7 @@ import torch
 from darts.data.scanning import Scan
 from darts.data.transforms import load_image
 from darts.errors import UserError
+from darts.report.notebook import Figures, Summarised
 from darts.system.device import resolve_device
 from darts.training.onnx_predictor import load_onnx
 from darts.training.predict import Labeller, best_classes, load_trained
@@ -40,8 +41,8 @@ class PredictedImage:
     problem: str = ""
 
 
-@dataclass(frozen=True)
-class Predictions:
+@dataclass(frozen=True, repr=False)
+class Predictions(Summarised):
     """Predictions for some image files, in their order.
 
     Attributes:
@@ -55,6 +56,12 @@ class Predictions:
     classes: tuple[str, ...]
     task: str
     images: tuple[PredictedImage, ...]
+
+    def figures(self) -> Figures:
+        """The first files with their best class."""
+        shown = [(row[0], row[1]) for row in self.rows()[1:21]]
+        more = len(self.images) - len(shown)
+        return [*shown, *([("…", f"{more} more")] if more else [])]
 
     @property
     def unreadable(self) -> tuple[PredictedImage, ...]:

@@ -21,6 +21,8 @@ from darts.data.sources import open_dataset
 from darts.data.subsets import write_manifest
 from darts.data.transforms import training_transform
 from darts.models.registry import Model
+from darts.report.formatting import duration, size
+from darts.report.notebook import Figures, Summarised
 from darts.runs.directory import RunDirectory
 from darts.runs.loop import EpochReport, run_task
 from darts.runs.optimisers import create_optimiser, restore, set_learning_rate
@@ -53,8 +55,8 @@ TRAINING_STREAMS = ("weights", "order", "noise", "drop path", "mixing")
 """Names of the random streams of a retraining."""
 
 
-@dataclass(frozen=True)
-class TrainingResult:
+@dataclass(frozen=True, repr=False)
+class TrainingResult(Summarised):
     """The result of a retraining.
 
     Attributes:
@@ -70,6 +72,15 @@ class TrainingResult:
     seconds: float
     peak_memory: int
     average_scores: Scores | None = None
+
+    def figures(self) -> Figures:
+        """Test scores, time, memory, and where it is."""
+        return [
+            *((f"test {name}", value) for name, value in self.scores.lines()),
+            ("time", duration(self.seconds)),
+            ("peak memory", size(self.peak_memory)),
+            ("directory", str(self.run_dir)),
+        ]
 
 
 class TrainingTask:

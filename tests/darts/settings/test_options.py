@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from darts.compare.options import CompareOptions
+from darts.comparing.options import CompareOptions
 from darts.data.options import BalanceOptions
 from darts.design_space.options import PopulationOptions, recipe_of
 from darts.detection.options import DetectionOptions

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import darts
-from darts.compare.options import CompareOptions
+from darts.comparing.options import CompareOptions
 from darts.design_space.options import PopulationOptions
 from darts.errors import UserError
 from darts.joint.options import JointOptions
@@ -83,17 +83,18 @@ def test_every_command_knows_its_types(cls: type) -> None:
 
 
 def test_the_api_is_what_the_package_promises() -> None:
-    promised = {
-        "create_network",
-        "detect",
-        "evaluate",
-        "fit",
-        "load_genotype",
-        "load_pretrained",
-        "search",
-    }
-    assert promised == set(darts.__all__) == set(dir(darts))
+    assert {"search", "evaluate", "compare", "fit", "advise", "sweep"} < set(darts.__all__)
+    assert sorted(darts.__all__) == dir(darts)
+    for name in darts.__all__:
+        function = getattr(darts, name)
+        assert f"`{name}`" in str(darts.__doc__)
+        assert callable(function), f"darts.{name} is no function"
+        assert inspect.getdoc(function)
+        # A shell completes settings, so they are named, not hidden behind `**settings`.
+        kinds = {one.kind for one in inspect.signature(function).parameters.values()}
+        assert name == "sweep" or inspect.Parameter.VAR_KEYWORD not in kinds, name
     assert inspect.signature(darts.search).parameters["batch_size"].default == 256
+    assert inspect.signature(darts.fit).parameters["max_macs"].default is None
     assert inspect.signature(darts.evaluate).parameters["batch_size"].default == 96
     assert darts.load_genotype("darts_v1").name == "darts_v1"
     assert callable(darts.evaluate)

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from darts.compare.options import CompareOptions
-from darts.compare.recipe_options import RecipeStudyOptions
+from darts.comparing.options import CompareOptions
+from darts.comparing.recipe_options import RecipeStudyOptions
 from darts.correlation.options import CorrelationOptions
 from darts.design_space.options import PopulationOptions
 from darts.detection.options import DetectionOptions

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from darts.compare.options import CompareOptions, compare_overlay
+from darts.comparing.options import CompareOptions, compare_overlay
 from darts.settings.parsing import options_from
 from darts.training.options import TrainingOptions, training_overlay
 from genotypes.nasbench201 import genotype_of

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from darts.compare.named import error_bounds, judge_named, named_rows, points_of
-from darts.compare.outcome import Comparison, Judgement, Rank, sentence
+from darts.comparing.named import error_bounds, judge_named, named_rows, points_of
+from darts.comparing.outcome import Comparison, Judgement, Rank, sentence
 from darts.design_space.plots import Mark, plot_costs, plot_distributions
 from darts.design_space.published import published_models
 from darts.files import atomic_write

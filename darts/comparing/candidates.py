@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from darts.compare.options import RANDOM_CELLS, StudyOptions
+from darts.comparing.options import RANDOM_CELLS, StudyOptions
 from darts.costs.cells import network_cost
 from darts.costs.count import count
 from darts.design_space.budget import Budget

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from darts.compare.candidates import ComparedNetwork
-from darts.compare.options import CompareOptions, StudyOptions
+from darts.comparing.candidates import ComparedNetwork
+from darts.comparing.options import CompareOptions, StudyOptions
 from darts.design_space.population import Population
 from darts.targets.target import LearningTask
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from darts.compare.outcome import (
+from darts.comparing.outcome import (
     Comparison,
     Contender,
     judge_contender,

@@ -8,8 +8,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from darts.compare.options import StudyOptions
-from darts.compare.recipes import Recipes, read_recipes
+from darts.comparing.options import StudyOptions
+from darts.comparing.recipes import Recipes, read_recipes
 from darts.errors import UserError
 from darts.run_files import RunFiles
 from darts.settings.options import names_of

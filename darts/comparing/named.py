@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from darts.compare.outcome import Contender
+from darts.comparing.outcome import Contender
 from darts.report.fronts import FrontPoint
 from darts.report.tables import Row
 from darts.statistics.estimates import difference, estimate

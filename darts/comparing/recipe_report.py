@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from darts.compare.recipe_outcome import RecipeErrors, RecipeOutcome, outcome_sentences
+from darts.comparing.recipe_outcome import RecipeErrors, RecipeOutcome, outcome_sentences
 from darts.files import atomic_write
 from darts.models.arrays import FloatArray
 from darts.report.frame import Plot, dress, write_plots

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from darts.compare.recipe_options import RecipeStudyOptions, load_cells, recipe_study_overlay
-from darts.compare.recipes import read_recipes
+from darts.comparing.recipe_options import RecipeStudyOptions, load_cells, recipe_study_overlay
+from darts.comparing.recipes import read_recipes
 from darts.errors import UserError
 from darts.settings.parsing import options_from
 from genotypes import load_genotype, save_genotype

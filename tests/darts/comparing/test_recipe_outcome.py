@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from darts.compare.recipe_outcome import (
+from darts.comparing.recipe_outcome import (
     RecipeErrors,
     RecipeOutcome,
     judge_recipes,

@@ -14,17 +14,18 @@ from typing import Any
 
 import numpy as np
 
-from darts.compare.candidates import ComparedNetwork, baseline, contender
-from darts.compare.describe import recipe_parts
-from darts.compare.recipe_options import RecipeStudyOptions
-from darts.compare.recipe_outcome import RecipeErrors, RecipeOutcome, judge_recipes
-from darts.compare.recipes import Recipe
-from darts.compare.trainings import common_recipe, run_missing, study_directory
+from darts.comparing.candidates import ComparedNetwork, baseline, contender
+from darts.comparing.describe import recipe_parts
+from darts.comparing.recipe_options import RecipeStudyOptions
+from darts.comparing.recipe_outcome import RecipeErrors, RecipeOutcome, judge_recipes
+from darts.comparing.recipes import Recipe
+from darts.comparing.trainings import common_recipe, run_missing, study_directory
 from darts.data.transforms import training_transform
 from darts.errors import UserError
 from darts.files import atomic_write
 from darts.models.image_spec import ImageSpec
 from darts.models.registry import describe_model
+from darts.report.notebook import Figures, Summarised
 from darts.runs.directory import RunDirectory, finite
 from darts.system.device import device_name, resolve_device
 from darts.system.randomness import stream_seed
@@ -39,8 +40,8 @@ STUDY_RESULT = "recipes.json"
 _MEASURABLE = 2
 
 
-@dataclass(frozen=True)
-class FinishedRecipeStudy:
+@dataclass(frozen=True, repr=False)
+class FinishedRecipeStudy(Summarised):
     """A finished study.
 
     Attributes:
@@ -50,6 +51,15 @@ class FinishedRecipeStudy:
 
     outcome: RecipeOutcome
     path: Path
+
+    def figures(self) -> Figures:
+        """The size of the study, and where it is."""
+        measured = self.outcome.measured
+        return [
+            ("networks", ", ".join(measured.networks)),
+            ("recipes", str(len(measured.recipes))),
+            ("directory", str(self.path)),
+        ]
 
 
 def train_by_recipes(options: RecipeStudyOptions) -> FinishedRecipeStudy:

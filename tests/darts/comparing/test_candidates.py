@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from darts.compare.candidates import ComparedNetwork, ImageSpec, baseline, contender
-from darts.compare.options import CompareOptions
+from darts.comparing.candidates import ComparedNetwork, ImageSpec, baseline, contender
+from darts.comparing.options import CompareOptions
 from darts.costs.count import count
 from darts.errors import UserError
 from darts.models.registry import find_model
@@ -119,6 +119,6 @@ def test_baselines_are_words() -> None:
 def test_a_space_without_such_networks(
     judged: ComparedNetwork, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("darts.compare.candidates._SPACE_DRAWS", 4096)
+    monkeypatch.setattr("darts.comparing.candidates._SPACE_DRAWS", 4096)
     with pytest.raises(UserError, match=r"regnetx: Of 4,096 sampled networks.*--stem-width"):
         baseline("regnetx", options(stem_width=512), judged, SETTING)

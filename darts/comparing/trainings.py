@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from darts.compare.options import StudyOptions
+from darts.comparing.options import StudyOptions
 from darts.runs.directory import RunDirectory
 from darts.runs.interrupt import Interrupted
 from darts.settings.options import (

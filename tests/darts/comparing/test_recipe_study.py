@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from darts.cli import main
-from darts.compare.recipe_study import trial_key
+from darts.comparing.recipe_study import trial_key
 from darts.training import trial
 from darts.trials.store import TrialStore
 

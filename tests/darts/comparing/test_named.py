@@ -9,9 +9,9 @@ from unittest import mock
 import pytest
 
 from darts import api
-from darts.compare import trainings
-from darts.compare.candidates import contender
-from darts.compare.options import CompareOptions
+from darts.comparing import trainings
+from darts.comparing.candidates import contender
+from darts.comparing.options import CompareOptions
 from darts.errors import UserError
 from darts.models.image_spec import ImageSpec
 from darts.models.registry import find_model

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from darts.compare.candidates import (
+from darts.comparing.candidates import (
     Baseline,
     ComparedNetwork,
     baseline,
@@ -18,11 +18,11 @@ from darts.compare.candidates import (
     is_population,
     named_network,
 )
-from darts.compare.describe import measure_notes, recipe_sentence, setting_notes
-from darts.compare.named import judge_named
-from darts.compare.options import CompareOptions
-from darts.compare.outcome import Comparison, Contender, judge_contender
-from darts.compare.trainings import common_recipe, run_missing, study_directory
+from darts.comparing.describe import measure_notes, recipe_sentence, setting_notes
+from darts.comparing.named import judge_named
+from darts.comparing.options import CompareOptions
+from darts.comparing.outcome import Comparison, Contender, judge_contender
+from darts.comparing.trainings import common_recipe, run_missing, study_directory
 from darts.costs.latency import measure_latency
 from darts.data.transforms import training_transform
 from darts.design_space.population import Population
@@ -32,6 +32,8 @@ from darts.models.anynet.config import AnyNetConfig
 from darts.models.arrays import FloatArray
 from darts.models.image_spec import ImageSpec
 from darts.models.registry import Model, describe_model
+from darts.report.formatting import percent
+from darts.report.notebook import Figures, Summarised
 from darts.runs.directory import RunDirectory
 from darts.system.device import device_name, resolve_device
 from darts.system.randomness import stream_seed
@@ -48,8 +50,8 @@ RESULT = "comparison.json"
 _TURNS = 3
 
 
-@dataclass(frozen=True)
-class FinishedComparison:
+@dataclass(frozen=True, repr=False)
+class FinishedComparison(Summarised):
     """A finished comparison.
 
     Attributes:
@@ -59,6 +61,23 @@ class FinishedComparison:
 
     comparison: Comparison
     path: Path
+
+    def figures(self) -> Figures:
+        """The judged network, the others, and where it is."""
+        judged = self.comparison.contender
+        return [
+            ("network", judged.name),
+            ("test error", percent(judged.error)),
+            *(
+                (
+                    f"mean error of {one.population.name}",
+                    percent(float(one.population.errors.mean())),
+                )
+                for one in self.comparison.judgements
+            ),
+            *((f"test error of {one.name}", percent(one.error)) for one in self.comparison.named),
+            ("directory", str(self.path)),
+        ]
 
 
 def train_and_compare(options: CompareOptions, model: Model) -> FinishedComparison:

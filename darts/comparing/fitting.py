@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from darts.compare.recipe_options import RecipeStudyOptions
+from darts.comparing.recipe_options import RecipeStudyOptions
 from darts.data.facts import announce
 from darts.settings.origins import Origins
 from darts.training.fitting import fitted_training
