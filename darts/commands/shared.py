@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 from darts.errors import UserError
 from darts.report.tables import aligned
 from darts.settings.origins import Fit
+from darts.settings.ranges import ARGUMENT_RANGES, check_range
 from darts.settings.used_files import joined_names, use_files
 
 
@@ -40,6 +41,11 @@ class Arguments(argparse.ArgumentParser):
 
     def parse_args(self, arguments: Sequence[str]) -> argparse.Namespace:  # type: ignore[override]
         parsed = super().parse_args(arguments)
+        for action in self._actions:
+            if action.type in (int, float):
+                # A number without a range is an oversight: the name is then missing there.
+                name = action.dest
+                check_range(action.option_strings[0], vars(parsed)[name], ARGUMENT_RANGES[name])
         if self.uses_files:
             use_files(joined_names(parsed.use))
         return parsed

@@ -62,7 +62,9 @@ class FinishedCorrelation(Summarised):
         found = []
         for one in self.correlation.runs:
             rho = one.agreement.all.spearman
-            words = f"{rho.middle:.2f} [{rho.low:.2f}, {rho.high:.2f}]"
+            words = "not defined"
+            if rho is not None:
+                words = f"{rho.middle:.2f} [{rho.low:.2f}, {rho.high:.2f}]"
             found.append((f"Spearman of {one.path}", words))
         return [*found, ("directory", str(self.path))]
 

@@ -183,6 +183,27 @@ RANGES: Mapping[str, Range] = MappingProxyType(
 )
 """By name of a setting, what it may be; of a list, what each of its numbers may be."""
 
+ARGUMENT_RANGES: Mapping[str, Range] = MappingProxyType(
+    {
+        **RANGES,
+        "alpha": _POSITIVE,
+        "batch": _SOME,
+        "best": _SOME,
+        "beta": _POSITIVE,
+        "budgets": _POSITIVE,
+        "gamma": _POSITIVE,
+        "phi": Range(),
+        "random": _SOME,
+        "resolution": _SOME,
+        "resolution_multiple": _SOME,
+        "retrain": _COUNT,
+        "sample": _COUNT,
+        "seeds": _SOME,
+        "step": _POSITIVE,
+    }
+)
+"""The same for arguments of small commands, where `seeds` is a number of seeds."""
+
 
 def check_ranges(values: Mapping[str, Any]) -> None:
     """Check the numbers among settings; text and what is not set have no range.
@@ -193,9 +214,19 @@ def check_ranges(values: Mapping[str, Any]) -> None:
         UserError: A number is out of range; the message names the flag and the range.
     """
     for name, value in values.items():
-        for one in value if isinstance(value, (tuple, list)) else [value]:
-            if isinstance(one, bool) or not isinstance(one, (int, float)):
-                continue
-            if name in RANGES and one not in RANGES[name]:
-                flag = name.replace("_", "-")
-                raise UserError(f"--{flag}: must be {RANGES[name].words}, not {one}.")
+        if name in RANGES:
+            check_range(f"--{name.replace('_', '-')}", value, RANGES[name])
+
+
+def check_range(flag: str, value: Any, allowed: Range) -> None:
+    """Check one setting, a number or several; text and what is not set have no range.
+
+    >>> check_range("--size", (8, 16), Range(at_least=1))
+
+    Raises:
+        UserError: A number is out of range; the message names the flag and the range.
+    """
+    for one in value if isinstance(value, (tuple, list)) else [value]:
+        number = isinstance(one, (int, float)) and not isinstance(one, bool)
+        if number and one not in allowed:
+            raise UserError(f"{flag}: must be {allowed.words}, not {one}.")

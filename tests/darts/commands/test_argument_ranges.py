@@ -1,0 +1,44 @@
+"""Numbers of small commands: out of range is one sentence before anything is read or written."""
+
+from __future__ import annotations
+
+import pytest
+
+from darts.cli import main
+
+
+@pytest.mark.parametrize(
+    ("line", "flag"),
+    [
+        ("fit digits --seed -1", "--seed"),
+        ("fit digits --threads -3 --plan", "--threads"),
+        ("fit digits --workers -1 --plan", "--workers"),
+        ("fit digits --image-size 0", "--image-size"),
+        ("advise digits --image-size -2", "--image-size"),
+        ("advise digits --threads -1", "--threads"),
+        ("score darts_v2 --batch 0", "--batch"),
+        ("score --sample -1", "--sample"),
+        ("score darts_v2 --seeds 0", "--seeds"),
+        ("predict photo.jpg --checkpoint run --top-k 0", "--top-k"),
+        ("predict photo.jpg --checkpoint run --batch-size -4", "--batch-size"),
+        ("cost darts_v2 --channels -16", "--channels"),
+        ("cost darts_v2 --resolution 0", "--resolution"),
+        ("cost darts_v2 --latency --batch 0", "--batch"),
+        ("scale darts_v2 --phi nan", "--phi"),
+        ("scale darts_v2 --alpha inf", "--alpha"),
+        ("genotypes --random -3", "--random"),
+        ("space sample --space regnetx --n 0", "--n"),
+        ("space sample --space regnetx --seed -1", "--seed"),
+        ("draw regnetx_200mf --resolution -1", "--resolution"),
+        ("export --genotype darts_v2 --layers 0 -o x.onnx", "--layers"),
+    ],
+)
+def test_a_number_out_of_range_is_one_sentence(
+    line: str, flag: str, capsys: pytest.CaptureFixture[str], monkeypatch, tmp_path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(line.split()) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {flag}: must be ")
+    assert error.count("\n") == 1
+    assert not list(tmp_path.iterdir())
