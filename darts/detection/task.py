@@ -30,6 +30,7 @@ from darts.report.notebook import Figures, Summarised
 from darts.runs.directory import RunDirectory
 from darts.runs.loop import run_task
 from darts.runs.optimisers import create_optimiser, restore, set_learning_rate
+from darts.runs.same_settings import check_settings, kept_settings
 from darts.runs.schedules import cosine
 from darts.runs.tracking import Tracker
 from darts.system.device import (
@@ -225,10 +226,12 @@ class DetectionTask:
                 "mean": list(self.mean),
                 "std": list(self.std),
             },
+            "settings": kept_settings(self.options),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore the state of a checkpoint."""
+        check_settings(state.get("settings"), self.options)
         self.detector.load_state_dict(state["detector"])
         restore(self.optimiser, state["optimiser"])
         self.training.load_state_dict(state["training"])

@@ -121,9 +121,9 @@ class FinalTask(TrainingTask):
         return super().end_epoch(run, tracker, epoch, step)
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        super().load_state_dict(state)
         self._done = state["epochs done"]
         self._set_epochs(self._time.decided(self._done, self._planned))
+        super().load_state_dict(state)
 
     def state_dict(self) -> dict[str, Any]:
         return {**super().state_dict(), "epochs done": self._done}

@@ -160,7 +160,7 @@ class Loop:
         self.stored: int | None = None
         self._writing: Future[None] | None = None
         if checkpoint is not None:
-            task.load_state_dict(checkpoint["task"])
+            _restore(task, checkpoint["task"], run)
             self.means.load_state_dict(checkpoint["means"], task.device)
             self.step = self.stored = checkpoint["step"]
             self.seconds = checkpoint["seconds"]
@@ -330,6 +330,21 @@ class Loop:
             save()
 
         self._writing = self.tracker.later(job)
+
+
+def _restore(task: Task, state: Mapping[str, Any], run: RunDirectory) -> None:
+    """Restore a task; a state of other shapes is the user's mistake, not ours."""
+    try:
+        task.load_state_dict(state)
+    except UserError as error:
+        raise UserError(f"{run.path} cannot be resumed. {error}") from None
+    except (KeyError, RuntimeError, TypeError, ValueError, IndexError) as error:
+        said = str(error).strip().splitlines()
+        raise UserError(
+            f"{run.path} cannot be resumed: the checkpoint does not fit {run.config.name} "
+            f"({type(error).__name__}: {said[-1].strip() if said else ''}). Either was changed or "
+            "belongs to another run; put the run's own file back."
+        ) from error
 
 
 def _shown(means: Mapping[str, float]) -> dict[str, Any]:

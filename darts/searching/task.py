@@ -17,6 +17,7 @@ from darts.models.stems import choose_stem
 from darts.runs.directory import RunDirectory
 from darts.runs.loop import EpochReport, run_task
 from darts.runs.optimisers import restore, set_learning_rate
+from darts.runs.same_settings import check_settings, kept_settings
 from darts.runs.schedules import between, cosine, warm_up
 from darts.runs.tracking import Tracker
 from darts.searching.assembly import Assembled, assemble, method_of
@@ -307,11 +308,13 @@ class SearchTask:
             "turns": self.turns.state_dict(),
             "freezer": None if freezer is None else freezer.state_dict(),
             "data": self.dataset.card(),
+            "settings": kept_settings(self.options),
             "stage": {"index": self.stage, "restricted": restricted},
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         # Version 0.1.0 had neither stages nor turns, freezing or diagnostics, nor the classes.
+        check_settings(state.get("settings"), self.options)
         if "data" in state:
             self.dataset.check_same(state["data"])
         self.stage = state.get("stage", {"index": 0})["index"]

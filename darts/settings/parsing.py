@@ -20,6 +20,7 @@ import yaml
 
 from darts.errors import UserError, closest
 from darts.run_files import RunFiles
+from darts.settings.kinds_of_runs import kind_of_run
 from darts.settings.options import (
     LoopOptions,
     PlaceOptions,
@@ -337,6 +338,7 @@ def _continued(cls: type[Options], settings: Mapping[str, Any]) -> Options:
             for name, value in saved.items()
             if name not in foreign or value != foreign[name]
         }
+        _check_kind(cls, saved, settings["resume"])
     files = read_files(settings.get("use"))
     check_same_files(files, run)
     if isinstance(saved, dict) and saved.get("use") and not run.used_checksums.is_file():
@@ -345,6 +347,17 @@ def _continued(cls: type[Options], settings: Mapping[str, Any]) -> Options:
         run_file(file)
     options = _checked(cls, saved, str(path))
     return replace(options, **settings)
+
+
+def _check_kind(cls: type, saved: Mapping[str, Any], directory: Any) -> None:
+    """Refuse a run of another kind, with the command that continues it."""
+    kind = kind_of_run(saved)
+    if kind is None or kind == kind_of_run(dict.fromkeys(names_of(cls))):
+        return
+    raise UserError(
+        f"--resume {directory}: this is the directory of {kind.what}; continue it with "
+        f"{kind.command} {directory}"
+    )
 
 
 def _checked(cls: type[Options], values: Any, where: str) -> Options:

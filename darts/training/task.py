@@ -26,6 +26,7 @@ from darts.report.notebook import Figures, Summarised
 from darts.runs.directory import RunDirectory
 from darts.runs.loop import EpochReport, run_task
 from darts.runs.optimisers import create_optimiser, restore, set_learning_rate
+from darts.runs.same_settings import check_settings, kept_settings
 from darts.runs.schedules import cosine, exponential, linear, warm_up
 from darts.runs.tracking import Tracker
 from darts.system import distributed
@@ -308,9 +309,11 @@ class TrainingTask:
             # `--test-only` and `predict` rebuild the network from these two alone.
             "description": self.network.description,
             "data": self.dataset.card(),
+            "settings": kept_settings(self.options),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        check_settings(state.get("settings"), self.options)
         self.dataset.check_same(state["data"])
         if self.average is not None:
             self.average.module.load_state_dict(state["average"])

@@ -245,7 +245,7 @@ def test_a_comparison(tmp_path: Path) -> None:
         assert words in page.words
     assert "first has the highest test accuracy of 2 trained networks, 97.50 %." in page.words
     assert page.source.count('class="best"') == 1
-    assert "run genotype seed epochs" in page.words
+    assert "run epochs genotype seed" in page.words
     assert "dataset digits" not in page.words  # Not a setting that differs.
     assert page.tags.count("svg") == 4
 

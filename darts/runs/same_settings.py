@@ -1,0 +1,72 @@
+"""A checkpoint knows the settings it was written with, so that a resumed run cannot change them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from darts.errors import UserError
+from darts.settings.options import LoopOptions, PlaceOptions, names_of, tagged
+
+_NOT_KEPT = ("use", "checkpoint", "test_only")
+# What the data are is checked by their classes and files, so that a folder may move.
+_DATA = "dataset"
+
+
+def kept_settings(options: PlaceOptions) -> dict[str, Any]:
+    """The settings that decide what a run computes, as plain values for its checkpoint.
+
+    Left out is where and how fast it runs, what may be given beside --resume, and how often it
+    logs.
+    """
+    cls = type(options)
+    left_out = {*tagged(cls, "where"), *tagged(cls, "resumable"), *names_of(LoopOptions)}
+    left_out.update(_NOT_KEPT)
+    return {name: value for name, value in asdict(options).items() if name not in left_out}
+
+
+def check_settings(saved: Mapping[str, Any] | None, options: PlaceOptions) -> None:
+    """Check that a run goes on with the settings of its checkpoint.
+
+    Args:
+        saved: The `kept_settings` of the checkpoint; None if an earlier version wrote it.
+        options: The settings of the run that resumes.
+
+    Raises:
+        UserError: A setting differs, or the checkpoint is of another kind of run.
+    """
+    if saved is None:
+        return
+    own = kept_settings(options)
+    if saved.keys() - own.keys():
+        raise UserError(
+            "The checkpoint was written by another kind of run, or by a later version of the "
+            "toolkit. Put the run's own checkpoint back."
+        )
+    differing = [
+        f"{name} is {_words(own[name])} in config.yaml and {_words(value)} in the checkpoint"
+        for name, value in saved.items()
+        if not _same(name, own[name], value)
+    ]
+    if differing:
+        raise UserError(
+            f"A resumed run keeps its settings, but {'; '.join(differing)}. Put the old value back "
+            "into config.yaml, or put the run's own checkpoint back. For a run with other "
+            "settings, start a new one: --config with this file and another --run-dir."
+        )
+
+
+def _same(name: str, own: Any, saved: Any) -> bool:
+    if name == _DATA and isinstance(own, str) and isinstance(saved, str):
+        kind, colon, _ = own.partition(":")
+        return own == saved or bool(colon and saved.startswith(f"{kind}:"))
+    return bool(_plain(own) == _plain(saved))
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _words(value: Any) -> str:
+    return "not set" if value is None else str(value)
