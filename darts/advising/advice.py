@@ -19,6 +19,7 @@ from darts.advising.rules import (
     photograph_size,
     retraining_size,
     search_batch,
+    search_ceiling,
     search_epochs,
     search_rate,
     search_size,
@@ -222,6 +223,7 @@ def _search_options(
         k=k,
         channels=channels,
         layers=layers,
+        max_macs=search_ceiling(images),
         batch_size=batch,
         epochs=epochs,
         arch_warmup_epochs=warmup,
@@ -260,6 +262,7 @@ def _search_advice(
     rows = [
         ("K", options.k, "channels and K"),
         ("channels", options.channels, "channels and K"),
+        ("ceiling on the cost", options.max_macs or "none", "ceiling on the cost"),
         ("cells", options.layers, "cells"),
         ("batch", options.batch_size, "batch size of the search"),
         ("epochs", options.epochs, "epochs of the search"),

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from darts.costs.options import TYPICAL
 from darts.settings.options import PHOTOGRAPH_SIZE
 
 
@@ -48,7 +49,7 @@ RULES: Mapping[str, SettingRule] = MappingProxyType(
             "PC-DARTS and DARTS (arXiv 1806.09055): 0.1 for 256 images, 0.025 for 64",
         ),
         "channels and K": SettingRule(
-            "16 channels and K = 4 from 10,000 training images on; below 8 channels and K = 2, "
+            "16 channels and K = 4 from 10,000 training images on; below 8 channels and K = 1, "
             "because with 8 channels K = 4 judges operations by two channels and is unreliable.",
             _RESULTS,
         ),
@@ -59,6 +60,11 @@ RULES: Mapping[str, SettingRule] = MappingProxyType(
             "50, as published, but no fewer than 600 and no more than 5,000 steps; the first 30 % "
             "train the weights alone.",
             "PC-DARTS (arXiv 1907.05737, §4.2): 15 of 50 epochs, 98 steps each",
+        ),
+        "ceiling on the cost": SettingRule(
+            "None from 10,000 training images on, as published; below, the mean cost of random "
+            "cells: short searches that do not know the cost prefer cells that are too dear.",
+            _RESULTS,
         ),
         "learning rate of alpha": SettingRule(
             "In inverse proportion to the number of architecture steps: 6e-4 at the 3,430 of the "
@@ -151,8 +157,21 @@ def training_batch(images: int) -> int:
 
 
 def search_size(images: int) -> tuple[int, int, int]:
-    """Channels, cells and K of a search for this number of training images."""
-    return (16, 8, 4) if images >= 10_000 else (8, 5, 2)
+    """Channels, cells and K of a search for this number of training images.
+
+    >>> search_size(50_000), search_size(1442)
+    ((16, 8, 4), (8, 5, 1))
+    """
+    return (16, 8, 4) if images >= 10_000 else (8, 5, 1)
+
+
+def search_ceiling(images: int) -> str | None:
+    """The `max_macs` of a search; None for data on which the published setting is used.
+
+    >>> search_ceiling(50_000), search_ceiling(1442)
+    (None, 'typical')
+    """
+    return None if images >= 10_000 else TYPICAL
 
 
 def retraining_size(images: int, photographs: bool) -> tuple[int, int]:

@@ -161,6 +161,13 @@ class Outcome(Summarised):
             return f"{text}: more than chance between trainings explains."
         return f"{text}: chance explains that, so the other may be as good."
 
+    @property
+    def _final_names(self) -> list[str]:
+        """The entries of the final training's result that scripts want."""
+        quality = "test_accuracy" if self.single else "test_map"
+        names = ("epoch", quality, "seconds", "parameters", "macs")
+        return [name for name in names if name in self.final]
+
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for scripts."""
         lead = self.lead
@@ -174,10 +181,7 @@ class Outcome(Summarised):
                 {**self.entrant(one.name).as_dict(), **asdict(one), "mean": one.mean}
                 for one in self.standings
             ],
-            "final": {
-                name: self.final.get(name)
-                for name in ("epoch", "test_accuracy", "seconds", "parameters", "macs")
-            },
+            "final": {name: self.final[name] for name in self._final_names},
             "exports": dict(self.exports),
             "plan": self.plan.as_dict(),
             "seconds": self.spent,

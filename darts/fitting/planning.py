@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from darts.advising.looking import DataSummary
-from darts.advising.rules import alpha_rate, search_batch, search_size
+from darts.advising.rules import alpha_rate, search_batch, search_ceiling, search_size
 from darts.advising.rules import search_rate as weights_rate
 from darts.errors import UserError
 from darts.fitting.options import FitOptions
@@ -290,6 +290,7 @@ def search_settings(images: int, steps: int, epochs: int, backend: str) -> dict[
         "channels": channels,
         "layers": layers,
         "k": k,
+        "max_macs": search_ceiling(images),
         "batch_size": batch,
         "epochs": epochs,
         "arch_warmup_epochs": warmup,

@@ -88,6 +88,6 @@ def tiny_options(tmp_path: Path) -> Callable[..., FitOptions]:
 
     def options(**changes: object) -> FitOptions:
         given = {"budget": 60.0, "out": str(tmp_path / "fit"), "device": "cpu", "threads": 1}
-        return FitOptions(data=str(file), **{**given, **changes})  # type: ignore[arg-type]
+        return FitOptions(**{"data": str(file), **given, **changes})  # type: ignore[arg-type]
 
     return options

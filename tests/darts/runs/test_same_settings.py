@@ -121,7 +121,9 @@ def test_what_may_change_may_change(runs, tmp_path) -> None:
 def test_a_folder_of_images_may_move_but_not_become_another_source() -> None:
     saved = kept_settings(SearchOptions(dataset="folder:/old/photos"))
     check_settings(saved, SearchOptions(dataset="folder:/new/photos"))
-    with pytest.raises(UserError, match="dataset is digits in config.yaml and folder:/old/photos"):
+    with pytest.raises(
+        UserError, match=r"dataset is digits in config\.yaml and folder:/old/photos"
+    ):
         check_settings(saved, SearchOptions(dataset="digits"))
 
 
