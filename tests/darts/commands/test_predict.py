@@ -155,7 +155,7 @@ def test_what_cannot_be_done_is_one_sentence(
         ([tmp_path, "--checkpoint", run], "there are no images in this folder"),
         ([photos, "--checkpoint", run, "-o", tmp_path], "is a directory"),
         ([photos, "--checkpoint", run, "-o", tmp_path / "x.txt"], "which form?"),
-        ([photos, "--checkpoint", run, "--top-k", "0"], "at least 1"),
+        ([photos, "--checkpoint", run, "--top-k", "0"], "--top-k: must be 1 or more"),
         ([photos / "broken.jpg", "--checkpoint", run], "None of the files could be read"),
     ):
         assert main(["predict", *map(str, arguments)]) == 2
