@@ -6,9 +6,10 @@ FOLDER has photographs in `train/CLASS/`, such as Imagenette. It compares four w
 `[B, 3, 224, 224]` that are ready for a network:
 - torchvision: ImageFolder, RandomResizedCrop, horizontal flip (and ColorJitter) on single images in
   the workers of a DataLoader;
-- files: ours; workers decode the files, the main process augments whole batches;
-- cache: ours, from decoded images in a memory-mapped file;
-- memory: ours, from decoded images in memory.
+- files: ours; workers decode the files and cut the crops, the main process mirrors and colours
+  whole batches;
+- cache: ours, the crops are cut from decoded photographs in a memory-mapped file by a thread;
+- memory: ours, the same from decoded photographs in memory.
 The ways take turns, so that other load on the machine affects all of them equally. A pass first
 uses up the batches that its workers have prepared during the turns of the others. The output has
 the median and the extremes, and the processor time of all processes per image, which depends less
@@ -27,21 +28,25 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch.utils.data import ConcatDataset, DataLoader
 
-from darts.data.cache import cached
+from darts.data.crops import RandomCrops
 from darts.data.dataset import ImageSet
 from darts.data.folders import open_folder
 from darts.data.loader import BatchLoader
 from darts.data.photographs import PhotographAugmentation
+from darts.data.pixels import Decoding
 from darts.data.streaming import ImageFiles
+from darts.data.whole_images import cached_whole, in_memory
 from darts.system.device import device_name, resolve_device, synchronise
 from darts.system.torchvision_compat import torchvision
 
+WHOLE = Decoding(whole=True)
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
@@ -72,7 +77,9 @@ def endless(loader: DataLoader, device: torch.device) -> Iterator[Any]:
 def ours(
     images: ImageSet, repeats: int, batch: int, device: torch.device, jitter: float
 ) -> Callable[[], Any]:
-    transform = PhotographAugmentation(mean=MEAN, std=STD, size=224, flip=True, color_jitter=jitter)
+    transform = PhotographAugmentation(
+        mean=MEAN, std=STD, size=224, flip=True, color_jitter=jitter, crop=False
+    )
     loader = BatchLoader(
         images.to(device),
         torch.arange(len(images)).repeat(repeats),
@@ -81,6 +88,7 @@ def ours(
         transform,
         torch.Generator().manual_seed(0),
         torch.Generator().manual_seed(1),
+        crops=RandomCrops(size=224, decoding=WHOLE),
     )
     return loader.next_batch
 
@@ -137,17 +145,17 @@ def main() -> None:
     batch, repeats, jitter = arguments.batch, arguments.repeats, arguments.jitter
     found = open_folder(arguments.data, arguments.workers, str(arguments.data)).train
     assert isinstance(found, ImageFiles)
-    files = found.resized(256)
+    files = replace(found.resized(256), decoding=WHOLE)
     with tempfile.TemporaryDirectory() as scratch:
         start = time.perf_counter()
-        mapped = cached(files, arguments.data, Path(scratch))
+        mapped = cached_whole(files, arguments.data, Path(scratch))
         made = time.perf_counter() - start
         loader = endless(theirs(arguments.data, repeats, batch, arguments.workers, jitter), device)
         made_by = {
             "torchvision": lambda: next(loader),
             "files": ours(files, repeats, batch, device, jitter),
             "cache": ours(mapped, repeats, batch, device, jitter),
-            "memory": ours(mapped.in_memory(), repeats, batch, device, jitter),
+            "memory": ours(in_memory(files), repeats, batch, device, jitter),
         }
         ways = {name: Way(next_batch, device) for name, next_batch in made_by.items()}
         before = {name: processor_seconds(way.workers) for name, way in ways.items()}

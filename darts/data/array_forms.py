@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from darts.data.pixels import GROUND
+from darts.data.pixels import colour
 from darts.errors import UserError
 
 Array = np.ndarray
@@ -28,6 +28,8 @@ _KEYS: Mapping[str, tuple[str, ...]] = {
 }
 _CHANNELS = (1, 2, 3, 4)
 _CIFAR = 3072
+# ITU-R BT.601, as Pillow turns colours into grey.
+_GREY = np.array([0.299, 0.587, 0.114])
 
 
 def found_keys(names: list[str], path: str) -> dict[str, str]:
@@ -55,10 +57,12 @@ class Reading:
 
     Attributes:
         path: The file, for errors.
+        background: Colour behind transparent images.
         notes: What was done, in sentences.
     """
 
     path: str
+    background: str = "white"
     notes: list[str] = field(default_factory=list)
 
     def images(self, array: Array, key: str) -> Array:
@@ -122,13 +126,19 @@ class Reading:
             return np.rint(array * array.dtype.type(255)).astype(np.uint8)
         return np.rint(array).astype(np.uint8)
 
+    def _ground(self, channels: int) -> Array:
+        """The background in colour, or its grey."""
+        found = np.array(colour(self.background), np.uint16)
+        return found if channels == 3 else np.rint(found @ _GREY).astype(np.uint16)[None]
+
     def _channels(self, array: Array, key: str) -> Array:
         """`[N, H, W, C]` with 1 to 4 channels as `[N, C, H, W]` with 1 or 3."""
         count = array.shape[3]
         if count in (2, 4):
-            self._note("Transparent images were laid on white.")
+            self._note(f"Transparent images were laid on {self.background}.")
             alpha = array[..., -1:].astype(np.uint16)
-            colours, ground = array[..., :-1].astype(np.uint16), GROUND[0]
+            colours = array[..., :-1].astype(np.uint16)
+            ground = self._ground(colours.shape[-1])
             array = ((colours * alpha + ground * (255 - alpha) + 127) // 255).astype(np.uint8)
         return array.transpose(0, 3, 1, 2)
 

@@ -22,7 +22,12 @@ from darts.targets.single import SINGLE
 _MOST_CLASSES = 100_000
 
 
-def open_array(path: Path, part: FolderPart | None = None, task: str = "auto") -> Source:
+def open_array(
+    path: Path,
+    part: FolderPart | None = None,
+    task: str = "auto",
+    background: str = "white",
+) -> Source:
     """Open an .npz archive.
 
     Images are best uint8 of shape `[N, H, W, 3]`, `[N, H, W, 1]` or `[N, H, W]`; labels are best
@@ -42,13 +47,14 @@ def open_array(path: Path, part: FolderPart | None = None, task: str = "auto") -
         path: The archive.
         part: Which images are the test images, if there are val and test.
         task: Whether images have one label or several, if it is not decided by the labels.
+        background: Colour behind transparent images; see `darts.data.pixels.colour`.
 
     Raises:
         UserError: The file is missing or damaged, a key is missing, or an array has the wrong type,
             shape, length or range. The message names the file and the key.
     """
     arrays, tested = _load(path, part)
-    reading = Reading(str(path))
+    reading = Reading(str(path), background)
     images = {key: reading.images(arrays[key], key) for key in ("x_train", "x_test")}
     if images["x_train"].shape[1:] != images["x_test"].shape[1:]:
         raise UserError(

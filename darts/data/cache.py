@@ -21,7 +21,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 import torch
@@ -35,8 +35,9 @@ from darts.errors import UserError
 
 _BLOCK = 64  # images written between two calls of fsync
 _AHEAD = 2  # batches that are read in advance
-_DIGEST_BYTES = 32
-_DECODING = 2  # It grows when the same file begins to be decoded to other pixels.
+DIGEST_BYTES = 32
+"""Length of the digest at the end of a cache file."""
+_DECODING = 3  # It grows when the same file begins to be decoded to other pixels.
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,6 +112,9 @@ class MappedImages:
     def to(self, device: torch.device | str) -> MappedImages:
         return self
 
+    def cropping(self, crops: Any) -> Any:
+        raise TypeError("this cache holds squares; they are cropped on the device")
+
     @property
     def decoded_bytes(self) -> int:
         """Memory that all images need, in bytes."""
@@ -135,12 +139,12 @@ def cached(files: ImageFiles, root: Path, directory: Path) -> MappedImages:
     Raises:
         UserError: An image cannot be read, the disk is too small, or the cache file is damaged.
     """
-    key = _key(files, root)
+    key = cache_key(files, root)
     path = directory / f"images-{files.size}px-{key[:16]}.u8"
     try:
         directory.mkdir(parents=True, exist_ok=True)
         if not path.exists():
-            with _locked(path.with_suffix(".lock")):
+            with only_writer(path.with_suffix(".lock")):
                 if not path.exists():
                     _make(files, key, path)
         return _opened(files, key, path)
@@ -148,8 +152,10 @@ def cached(files: ImageFiles, root: Path, directory: Path) -> MappedImages:
         raise UserError(f"the cache {path} cannot be written or read: {error}") from error
 
 
-def _key(files: ImageFiles, root: Path) -> str:
-    digest = hashlib.sha256(f"{_DECODING} {files.size}\n".encode())
+def cache_key(files: ImageFiles, root: Path) -> str:
+    """Hash of what decides the pixels: the files, and how they are decoded."""
+    how = json.dumps(files.decoding.as_dict(), sort_keys=True)
+    digest = hashlib.sha256(f"{_DECODING} {files.size} {how}\n".encode())
     for path in files.paths:
         known = os.stat(path)
         entry = [below(root, path), known.st_size, known.st_mtime_ns]
@@ -163,12 +169,7 @@ def _make(files: ImageFiles, key: str, path: Path) -> None:
     partial.touch()
     journal.touch()
     done = min(partial.stat().st_size // each, journal.stat().st_size // 4)
-    needed, free = (len(files) - done) * each, shutil.disk_usage(path.parent).free
-    if needed > free:
-        raise UserError(
-            f"the cache needs {needed / 1e9:.1f} GB more in {path.parent}, where {free / 1e9:.1f} "
-            "are free; use fewer images or another --cache"
-        )
+    check_space((len(files) - done) * each, path)
     with (
         open(partial, "r+b") as pixels,
         open(journal, "r+b") as sums,
@@ -183,13 +184,13 @@ def _make(files: ImageFiles, key: str, path: Path) -> None:
         for batch in files.reader()(blocks):
             images = batch.permute(0, 2, 3, 1).contiguous().numpy()
             pixels.write(images.tobytes())
-            _flush(pixels)
+            flushed(pixels)
             sums.write(np.array([zlib.crc32(image) for image in images], "<u4").tobytes())
-            _flush(sums)
+            flushed(sums)
             advance(len(images))
         table = journal.read_bytes()
         pixels.write(table + hashlib.sha256(key.encode() + table).digest())
-        _flush(pixels)
+        flushed(pixels)
     os.replace(partial, path)
     journal.unlink()
 
@@ -201,7 +202,7 @@ def _opened(files: ImageFiles, key: str, path: Path) -> MappedImages:
         stream.seek(start)
         tail = stream.read()
     table, digest = tail[: 4 * count], tail[4 * count :]
-    if len(digest) != _DIGEST_BYTES or hashlib.sha256(key.encode() + table).digest() != digest:
+    if len(digest) != DIGEST_BYTES or hashlib.sha256(key.encode() + table).digest() != digest:
         raise UserError(f"{path} is damaged; delete it, and the next run writes it again")
     return MappedImages(
         path=path,
@@ -213,13 +214,28 @@ def _opened(files: ImageFiles, key: str, path: Path) -> MappedImages:
     )
 
 
-def _flush(stream: IO[bytes]) -> None:
+def check_space(needed: int, path: Path) -> None:
+    """Check that the disk of a cache file has room.
+
+    Raises:
+        UserError: Fewer than `needed` bytes are free.
+    """
+    free = shutil.disk_usage(path.parent).free
+    if needed > free:
+        raise UserError(
+            f"the cache needs {needed / 1e9:.1f} GB more in {path.parent}, where {free / 1e9:.1f} "
+            "are free; use fewer images or another --cache"
+        )
+
+
+def flushed(stream: IO[bytes]) -> None:
+    """Write what is buffered to the disk."""
     stream.flush()
     os.fsync(stream.fileno())
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def only_writer(path: Path) -> Iterator[None]:
     """Wait until no other process holds the lock; without locks in the system, do nothing."""
     with path.open("w") as stream:
         try:

@@ -19,6 +19,7 @@ from torch import Tensor
 from darts.data.balance import EpochOrder, balanced_order
 from darts.data.channels import Rgb
 from darts.data.options import BalanceOptions
+from darts.data.pixels import PLAIN, Decoding
 from darts.errors import UserError
 from darts.targets.single import SINGLE
 from darts.targets.target import LearningTask
@@ -50,6 +51,9 @@ class ImageSet(Protocol):
 
     def to(self, device: torch.device | str) -> ImageSet:
         """Return the images on `device`; images in files are returned unchanged."""
+
+    def cropping(self, crops: Any) -> Any:
+        """Random crops of the whole photographs, see `darts.data.crops.Cropped`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +94,9 @@ class ImageTensor:
 
     def to(self, device: torch.device | str) -> ImageTensor:
         return ImageTensor(self.pixels.to(device), self.labels)
+
+    def cropping(self, crops: Any) -> Any:
+        raise TypeError("images in a tensor are squares; they are cropped on the device")
 
 
 def _resize_and_crop(images: Tensor, size: int) -> Tensor:
@@ -143,6 +150,7 @@ class Dataset:
         test: Test images, disjoint from the training images.
         files: The files of the images, if they are files.
         target: What a network learns from the labels.
+        decoding: How image files become pixels.
     """
 
     name: str
@@ -157,6 +165,7 @@ class Dataset:
     test: ImageSet
     files: Files | None = None
     target: LearningTask = SINGLE
+    decoding: Decoding = PLAIN
 
     @property
     def num_classes(self) -> int:
@@ -243,4 +252,5 @@ class Dataset:
             "stored_size": self.stored_size,
             "mean": list(self.mean),
             "std": list(self.std),
+            **({} if self.decoding == PLAIN else {"decoding": self.decoding.as_dict()}),
         }

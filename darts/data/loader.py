@@ -10,6 +10,7 @@ from torch import Tensor
 
 from darts.data.augmentation import Transform
 from darts.data.balance import EpochOrder
+from darts.data.crops import RandomCrops
 from darts.data.dataset import ImageSet
 from darts.errors import UserError
 from darts.system.share import WHOLE, Share
@@ -44,6 +45,8 @@ class BatchLoader:
         drop_last: Whether the images that do not fill the last batch of an epoch are left out.
         channels_last: Whether the memory format of the images is channels-last.
         dtype: Number format of the images.
+        crops: Random crops that are cut from whole photographs when they are read; `transform`
+            then receives the crops. None: `images` are read as they are.
         share: The part of each batch that this process gets. Order and augmentation are those of
             the whole batch.
 
@@ -67,6 +70,7 @@ class BatchLoader:
         drop_last: bool = True,
         channels_last: bool = True,
         dtype: torch.dtype = torch.float32,
+        crops: RandomCrops | None = None,
         share: Share = WHOLE,
     ) -> None:
         if share.parts > 1 and (batch_size % share.parts or not drop_last):
@@ -86,7 +90,10 @@ class BatchLoader:
         self._epoch_order = epoch_order
         whole, rest = divmod(len(indices), batch_size)
         self.steps_per_epoch = whole + (rest > 0 and not drop_last)
-        self._read = images.reader(pin=self._deliver.device.type == "cuda")
+        self._crops = crops
+        self._crop_key = 0
+        readable = images if crops is None else images.cropping(crops)
+        self._read = readable.reader(pin=self._deliver.device.type == "cuda")
         self._batches: Iterator[Tensor] | None = None
         self._permutation = torch.empty(0, dtype=torch.int64)
         self._numbers: Sequence[Tensor] = ()
@@ -96,9 +103,9 @@ class BatchLoader:
     def next_batch(self) -> tuple[Tensor, Tensor]:
         """Return the next images `[B, 3, S, S]` and labels of this share, on the device."""
         if not self._numbers or self.position == self.steps_per_epoch:
-            self._start(self._new_order(), 0)
+            self._start(self._new_order(), 0, self._new_key())
         if self._batches is None:
-            ahead = [self._share.of(batch) for batch in self._numbers[self.position :]]
+            ahead = [self._share.of(batch) for batch in self._items()[self.position :]]
             self._batches = iter(self._read(ahead))
         raw = next(self._batches)
         chosen = self._share.of(self._numbers[self.position])
@@ -107,7 +114,8 @@ class BatchLoader:
 
     def state_dict(self) -> dict[str, Any]:
         """Return the order of the current epoch and the position in it, without the generators."""
-        return {"order": self._permutation.clone(), "position": self.position}
+        state = {"order": self._permutation.clone(), "position": self.position}
+        return state if self._crops is None else {**state, "crops": self._crop_key}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from the state of a loader with as many images and the same batch size.
@@ -122,12 +130,29 @@ class BatchLoader:
                 f"{len(self._indices)} images in {self.steps_per_epoch} batches: the data set or "
                 "the batch size has changed since the checkpoint was written"
             )
-        self._start(order.clone(), position)
+        self._start(order.clone(), position, int(state.get("crops", 0)))
 
-    def _start(self, permutation: Tensor, position: int) -> None:
+    def _start(self, permutation: Tensor, position: int, crop_key: int) -> None:
         self._permutation, self.position, self._batches = permutation, position, None
+        self._crop_key = crop_key
         numbers = self._indices[permutation].split(self._batch_size)
         self._numbers = numbers[: self.steps_per_epoch] if len(permutation) else ()
+
+    def _items(self) -> Sequence[Tensor]:
+        """What the reader of this epoch needs: numbers, with the keys of their random crops."""
+        if self._crops is None:
+            return self._numbers
+        keys = self._crop_key + torch.arange(len(self._permutation))
+        return [
+            torch.stack([batch, part], dim=1)
+            for batch, part in zip(self._numbers, keys.split(self._batch_size), strict=False)
+        ]
+
+    def _new_key(self) -> int:
+        """The key of the first crop of an epoch; the others count up from it."""
+        if self._crops is None:
+            return 0
+        return int(torch.randint(2**62, (1,), generator=self._order))
 
     def _new_order(self) -> Tensor:
         if self._epoch_order is not None:

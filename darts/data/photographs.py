@@ -1,9 +1,11 @@
 """ImageNet augmentation of whole batches: random resized crop, horizontal flip, colour jitter.
 
-Departures from torchvision's transforms: the crop is taken from the stored square (256 pixels for
-an image size of 224) instead of the original photograph; it is interpolated without antialiasing
-(it shrinks by at most 256/224); the order of the four steps of the jitter is drawn once per batch;
-and values are not rounded between the steps (only crops on a CPU are).
+Photographs in files arrive cropped (`darts.data.crops`). Square images in memory are cropped here:
+from the stored square (256 pixels for an image size of 224), without antialiasing, because it
+shrinks by at most 256/224.
+
+Departures from torchvision's transforms: the order of the four steps of the jitter is drawn once
+per batch; and values are not rounded between the steps (only crops on a CPU are).
 """
 
 from __future__ import annotations
@@ -43,6 +45,7 @@ class PhotographAugmentation:
             0.4 for retraining and 0 for the search.
         scale: Range of the area of the crop, as a share of the area of the image.
         ratio: Range of the width of the crop divided by its height.
+        crop: Whether to crop; otherwise images arrive as crops of `size` pixels.
     """
 
     mean: Rgb
@@ -53,11 +56,14 @@ class PhotographAugmentation:
     color_jitter: float = 0.0
     scale: tuple[float, float] = (0.08, 1.0)
     ratio: tuple[float, float] = (3 / 4, 4 / 3)
+    crop: bool = True
 
     def __call__(self, images: Tensor, generator: torch.Generator, share: Share = WHOLE) -> Tensor:
         height, width = images.shape[2:]
         batch = share.whole(len(images))
-        boxes = random_boxes(batch, height, width, self.scale, self.ratio, generator)
+        boxes = None
+        if self.crop:
+            boxes = random_boxes(batch, height, width, self.scale, self.ratio, generator)
         whole = (2, self.size, self.size)
         draws = torch.stack([torch.randint(n, (batch,), generator=generator) for n in whole])
         changes = torch.rand(4, batch, generator=generator) * 2 - 1
@@ -65,9 +71,13 @@ class PhotographAugmentation:
         device = images.device
         strength = self.color_jitter * torch.tensor([1.0, 1.0, 1.0, 0.5])[:, None]
         mirrored, row, column = share.of(draws, 1).to(device, non_blocking=True)
-        boxes = share.of(boxes, 1).to(device, non_blocking=True)
         factors = (share.of(changes, 1) * strength).to(device, non_blocking=True)
         flip = mirrored.bool() & self.flip
+        if boxes is None:
+            turned = torch.where(flip[:, None, None, None], images.flip(3), images)
+            result = self._coloured(turned.float(), factors, order)
+            return cut_out(result, row, column, self.cutout) if self.cutout else result
+        boxes = share.of(boxes, 1).to(device, non_blocking=True)
         if device.type == "cpu" and images.dtype == torch.uint8:
             result = torch.empty((len(images), 3, self.size, self.size))
             result = result.contiguous(memory_format=torch.channels_last)

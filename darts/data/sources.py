@@ -10,7 +10,7 @@ import torch
 
 from darts.data.arrays import open_array
 from darts.data.augmentation import policy_of, stored_size
-from darts.data.cache import MappedImages, cached
+from darts.data.cache import cached
 from darts.data.catalogue import KNOWN, find, missing_error
 from darts.data.corrupt import without_unreadable
 from darts.data.dataset import Dataset, Files, ImageSet
@@ -19,6 +19,7 @@ from darts.data.folders import LARGE, open_folder
 from darts.data.manifest import Manifest, below
 from darts.data.named import open_named
 from darts.data.options import DataOptions, data_directory
+from darts.data.pixels import Decoding, colour
 from darts.data.source import Source
 from darts.data.splits import file_half, hold_out, small_class_notes
 from darts.data.statistics import with_statistics
@@ -26,6 +27,7 @@ from darts.data.streaming import ImageFiles
 from darts.data.subsets import apply_manifest, draw_subset, recorded_halves
 from darts.data.tables.columns import ColumnChoice
 from darts.data.tables.open import TableChoice, open_table
+from darts.data.whole_images import cached_whole, expected_bytes, in_memory
 from darts.errors import UserError, closest
 from darts.run_files import RunFiles
 from darts.system import distributed
@@ -68,7 +70,13 @@ def open_dataset(
     size = options.image_size or source.size
     if size is None:
         raise UserError(f"the images of {options.dataset} are not square: give --image-size")
-    stored = stored_size(size, policy_of(options.augment, size))
+    policy = policy_of(options.augment, size)
+    stored = stored_size(size, policy)
+    how = Decoding(
+        whole=policy == "imagenet" and isinstance(source.train, ImageFiles),
+        interpolation=options.interpolation,
+        background=colour(options.background),
+    )
     dataset = Dataset(
         name=options.dataset,
         classes=source.classes,
@@ -78,10 +86,11 @@ def open_dataset(
         std=(1.0, 1.0, 1.0),
         measured=source.statistics is None,
         flip=source.flip if options.flip is None else options.flip,
-        train=_resize_and_cache(source, source.train, stored, options),
-        test=_resize_and_cache(source, source.test, stored, options) if test else source.test,
+        train=_resize_and_cache(source, source.train, stored, how, options),
+        test=_resize_and_cache(source, source.test, stored, how, options) if test else source.test,
         files=files,
         target=source.target,
+        decoding=how,
     )
     if source.statistics is not None:
         dataset = replace(dataset, mean=source.statistics[0], std=source.statistics[1])
@@ -214,7 +223,7 @@ def _open(options: DataOptions) -> Source:
     if kind in ("folder", "array", "csv") and path:
         place = Path(path).expanduser()
         if kind == "array":
-            return open_array(place, options.test_part, options.task)
+            return open_array(place, options.test_part, options.task, options.background)
         if kind == "csv":
             return open_table(place, options.workers, _table_choice(options))
         return open_folder(place, options.workers, name, options.test_part)
@@ -266,15 +275,21 @@ def _manifest_path(subset: str | None, run: str | None) -> Path | None:
 
 
 def _resize_and_cache(
-    source: Source, images: ImageSet, size: int, options: DataOptions
+    source: Source, images: ImageSet, size: int, how: Decoding, options: DataOptions
 ) -> ImageSet:
     """Resize; decode files into the cache if there is one, and into memory if they fit."""
     images = images.resized(size)
     if not isinstance(images, ImageFiles):
         return images
-    decoded: ImageFiles | MappedImages = images
+    images = replace(images, decoding=how)
+    place = None
     if options.cache is not None:
         auto = data_directory() / "cache"
         place = auto if options.cache == "auto" else Path(options.cache).expanduser()
-        decoded = cached(images, source.folder, place)
+    if how.whole:
+        if place is not None:
+            return cached_whole(images, source.folder, place)
+        small = expected_bytes(images) <= options.memory * GIB
+        return in_memory(images) if small else images
+    decoded = images if place is None else cached(images, source.folder, place)
     return decoded.in_memory() if decoded.decoded_bytes <= options.memory * GIB else decoded

@@ -1,7 +1,8 @@
 """Images in files: worker processes decode them in advance, in a known order.
 
-A worker only decodes, resizes and crops to the centre square. Random augmentation happens later, on
-the device, so the number of workers never changes a result.
+A worker decodes, resizes and crops: to the centre square, or at random with numbers that belong to
+the image. All other augmentation happens later, on the device. So the number of workers never
+changes a result.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import os
 import signal
 import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,8 +21,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from darts.data.counting import counting
+from darts.data.crops import Cropped, RandomCrops
 from darts.data.dataset import BatchReader, ImageTensor
-from darts.data.pixels import decode
+from darts.data.pixels import PLAIN, Decoding, decode, decode_whole
 from darts.errors import UserError
 
 PIECE = 32  # images that a worker decodes at a time
@@ -35,12 +38,14 @@ class ImageFiles:
         labels: Class numbers `[N]`, int64.
         size: Side in pixels of the images that `fetch` and the readers return.
         workers: Number of processes that decode for each reader; 0: decode in this process.
+        decoding: How files become pixels.
     """
 
     paths: tuple[str, ...]
     labels: Tensor
     size: int
     workers: int = 2
+    decoding: Decoding = PLAIN
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -53,16 +58,31 @@ class ImageFiles:
         """
         batch = np.empty((len(indices), self.size, self.size, 3), np.uint8)
         for row, index in enumerate(indices.tolist()):
-            try:
-                batch[row] = decode(self.paths[index], self.size)
-            except UserError as error:
-                raise UserError(
-                    f"{error}, or leave out all such files by --skip-corrupt"
-                ) from error
+            with _naming_the_way_out():
+                batch[row] = decode(self.paths[index], self.size, self.decoding)
         return torch.from_numpy(batch).permute(0, 3, 1, 2)
+
+    def picture(self, index: int) -> np.ndarray:
+        """The whole photograph with this number, `[H, W, 3]` uint8.
+
+        Raises:
+            UserError: The file cannot be decoded.
+        """
+        with _naming_the_way_out():
+            return decode_whole(self.paths[index], self.size, self.decoding)
 
     def reader(self, pin: bool = False) -> BatchReader:
         return _WorkerReader(self, pin)
+
+    def cropping(self, crops: RandomCrops) -> Cropped:
+        """Random crops of the whole photographs."""
+        return Cropped(self, crops)
+
+    def read_ahead(
+        self, fetcher: Cropped, batches: Sequence[Tensor], pin: bool
+    ) -> Iterator[Tensor]:
+        """Yield the crops of each batch, cut in advance by processes."""
+        return _WorkerReader(fetcher, pin)(batches)
 
     def subset(self, indices: Tensor) -> ImageFiles:
         paths = tuple(self.paths[index] for index in indices.tolist())
@@ -92,6 +112,15 @@ class ImageFiles:
         return ImageTensor(pixels, self.labels)
 
 
+@contextmanager
+def _naming_the_way_out() -> Iterator[None]:
+    """Add the option that leaves out unreadable files to their error."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"{error}, or leave out all such files by --skip-corrupt") from error
+
+
 def in_workers(work: Any, items: Sequence[Any], workers: int) -> Iterator[Any]:
     """Yield `work[item]` of each item in order; `workers` processes compute it (0: this one)."""
     yield from DataLoader(
@@ -112,7 +141,7 @@ class _WorkerReader:
     shared memory is in use at a time.
     """
 
-    def __init__(self, files: ImageFiles, pin: bool) -> None:
+    def __init__(self, files: ImageFiles | Cropped, pin: bool) -> None:
         self._files, self._pin = files, pin
         self._plan: list[Tensor] = []
         self._loader: DataLoader[Any] | None = DataLoader(
@@ -168,7 +197,7 @@ class _Fetch:
     The error is returned instead of raised, because the loader would wrap it in a traceback.
     """
 
-    files: ImageFiles
+    files: ImageFiles | Cropped
 
     def __getitem__(self, indices: Tensor) -> Tensor | UserError:
         try:

@@ -11,15 +11,23 @@ from torch import Tensor
 
 from darts.data.augmentation import Augmentation, Normalization, Transform, policy_of
 from darts.data.auto_augment import create_auto_augment
+from darts.data.crops import RandomCrops
 from darts.data.dataset import Dataset
 from darts.data.options import DataOptions
 from darts.data.photographs import PhotographAugmentation
-from darts.data.pixels import decode
+from darts.data.pixels import Decoding, decode
 from darts.errors import UserError
 
 
+def random_crops(dataset: Dataset) -> RandomCrops | None:
+    """The random crops that are cut when images are read; None if they are cropped later."""
+    if not dataset.decoding.whole:
+        return None
+    return RandomCrops(size=dataset.image_size, decoding=dataset.decoding)
+
+
 def training_transform(dataset: Dataset, options: DataOptions) -> Transform:
-    """Return the augmentation that `options` select.
+    """Return the augmentation that `options` select, of images that `random_crops` has cropped.
 
     For "cifar" augmentation, images are padded by an eighth of their size before the crop.
 
@@ -44,6 +52,7 @@ def _crops(dataset: Dataset, options: DataOptions) -> Transform:
             flip=dataset.flip,
             cutout=options.cutout,
             color_jitter=options.color_jitter,
+            crop=not dataset.decoding.whole,
         )
     if options.color_jitter:
         raise UserError("color_jitter needs imagenet augmentation: give --augment imagenet")
@@ -71,6 +80,7 @@ def load_image(path: Path | str, card: Mapping[str, Any]) -> Tensor:
     Raises:
         UserError: The file cannot be decoded.
     """
-    image = torch.from_numpy(decode(path, card["stored_size"])).permute(2, 0, 1)[None]
+    how = Decoding.from_dict(card.get("decoding"))
+    image = torch.from_numpy(decode(path, card["stored_size"], how)).permute(2, 0, 1)[None]
     transform = Normalization(mean=card["mean"], std=card["std"], size=card["image_size"])
     return transform(image)

@@ -10,7 +10,7 @@ from darts.data.dataset import Dataset
 from darts.data.loader import BatchLoader
 from darts.data.options import DataOptions
 from darts.data.sources import open_dataset
-from darts.data.transforms import training_transform
+from darts.data.transforms import random_crops, training_transform
 from darts.errors import UserError
 from darts.proxies.options import ScoreOptions
 from darts.proxies.subject import Batch
@@ -75,6 +75,7 @@ class ScoreImages:
             streams["score order"],
             streams["score noise"],
             channels_last=False,
+            crops=random_crops(self.dataset),
         )
         return Batch(*loader.next_batch(), self.dataset.num_classes)
 

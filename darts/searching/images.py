@@ -12,7 +12,7 @@ from darts.data.loader import BatchLoader, evaluation_batches
 from darts.data.sources import open_dataset
 from darts.data.statistics import with_statistics
 from darts.data.subsets import search_halves, write_manifest
-from darts.data.transforms import evaluation_transform, training_transform
+from darts.data.transforms import evaluation_transform, random_crops, training_transform
 from darts.runs.directory import RunDirectory
 from darts.searching.options import SearchOptions
 from darts.system import distributed
@@ -61,6 +61,7 @@ class SearchImages:
             streams[f"{name} order"],
             streams[f"{name} noise"],
             epoch_order=self.dataset.epoch_order(self.options, indices),
+            crops=random_crops(self.dataset),
             dtype=dtype_of(self.options.precision),
             share=distributed.share(),
         )

@@ -19,7 +19,7 @@ from darts.data.dataset import Dataset
 from darts.data.loader import BatchLoader
 from darts.data.sources import open_dataset
 from darts.data.subsets import write_manifest
-from darts.data.transforms import training_transform
+from darts.data.transforms import random_crops, training_transform
 from darts.models.registry import Model
 from darts.report.formatting import duration, size
 from darts.report.notebook import Figures, Summarised
@@ -171,6 +171,7 @@ class TrainingTask:
             self.streams["order"],
             self.streams["noise"],
             epoch_order=self.dataset.epoch_order(options),
+            crops=random_crops(self.dataset),
             dtype=dtype_of(options.precision),
             share=distributed.share(),
         )

@@ -75,7 +75,7 @@ class Stopped(Exception):
 
 
 def test_it_goes_on_where_it_was_interrupted(files, tmp_path, monkeypatch):
-    flush, calls = cache._flush, []
+    flush, calls = cache.flushed, []
 
     def interrupted(stream):
         calls.append(stream)
@@ -84,7 +84,7 @@ def test_it_goes_on_where_it_was_interrupted(files, tmp_path, monkeypatch):
         flush(stream)
 
     with monkeypatch.context() as context:
-        context.setattr(cache, "_flush", interrupted)
+        context.setattr(cache, "flushed", interrupted)
         with pytest.raises(Stopped):
             stored(files, tmp_path)
     (journal,) = (tmp_path / "cache").glob("*.sums")

@@ -31,7 +31,16 @@ COMMANDS = {
 }
 KNOWN = json.loads(Path(__file__).with_name("flags.json").read_text(encoding="utf-8"))
 
-DATA = {"half", "test_part", "task", "path_column", "label_columns", "part_column"}
+DATA = {
+    "half",
+    "test_part",
+    "task",
+    "path_column",
+    "label_columns",
+    "part_column",
+    "interpolation",
+    "background",
+}
 
 RANGES = {"constrained", "tie_wa", "depth", "bottleneck", "group_width", "w0", "wa", "wm"}
 
