@@ -236,6 +236,26 @@ class ResidualConv(Residual):
         return [self.spatial]
 
 
+class ResidualBasic(Residual):
+    """Two 3x3 convolutions with a shortcut: the basic block of ResNet-18 and ResNet-34.
+
+    Source: He et al., arXiv 1512.03385, Fig. 5 left.
+
+    >>> import torch
+    >>> ResidualBasic(4, 8, stride=2)(torch.zeros(1, 4, 8, 8)).shape
+    torch.Size([1, 8, 4, 4])
+    """
+
+    def __init__(self, c_in: int, c_out: int, *, stride: int = 1) -> None:
+        super().__init__(c_in, c_out, stride)
+        self.spatial1 = ConvNorm(c_in, c_out, 3, stride=stride, relu=True)
+        self.spatial2 = ConvNorm(c_out, c_out, 3)
+
+    @property
+    def closing(self) -> list[ConvNorm]:
+        return [self.spatial1, self.spatial2]
+
+
 class VanillaConv(ConvNorm):
     """One 3x3 convolution, batch norm and ReLU: block V. It has no residual branch to drop.
 

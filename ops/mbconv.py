@@ -18,13 +18,13 @@ from torch.nn import functional
 from ops.blocks import SqueezeExcite
 from ops.regularize import Noise, drop_path
 
-Activation = Literal["swish", "hard-swish", "relu"]
+Activation = Literal["swish", "hard-swish", "relu", "relu6"]
 Gate = Literal["sigmoid", "hard-sigmoid"]
 # symmetric: equal padding on all sides, as in PyTorch; same: TensorFlow's rule, see `SameConv2d`.
 Padding = Literal["symmetric", "same"]
 
 _ACTIVATIONS: Mapping[Activation, type[nn.Module]] = MappingProxyType(
-    {"swish": nn.SiLU, "hard-swish": nn.Hardswish, "relu": nn.ReLU}
+    {"swish": nn.SiLU, "hard-swish": nn.Hardswish, "relu": nn.ReLU, "relu6": nn.ReLU6}
 )
 _GATES: Mapping[Gate, type[nn.Module]] = MappingProxyType(
     {"sigmoid": nn.Sigmoid, "hard-sigmoid": nn.Hardsigmoid}

@@ -18,8 +18,9 @@ from darts.models.arrays import IntArray
 from darts.models.staged_config import StagedConfig, count_problem
 
 # x: residual bottleneck with group convolution (with se_ratio > 0: the paper's Y block); r: x
-# without groups; v: one 3x3 convolution; vr: v with a shortcut.
-Block = Literal["x", "r", "v", "vr"]
+# without groups; v: one 3x3 convolution; vr: v with a shortcut; b: two of them with a shortcut, the
+# basic block of ResNets.
+Block = Literal["x", "r", "v", "vr", "b"]
 # simple: 3x3, stride 2; resnet: 7x7, stride 2, and max pooling; cifar: 3x3, stride 1.
 AnyNetStem = Literal["simple", "resnet", "cifar"]
 
@@ -35,7 +36,7 @@ class Stage:
         depth: Number of blocks, d_i.
         width: Channels of the blocks' output, w_i.
         stride: Stride of the first block.
-        bottleneck: Bottleneck ratio b_i; not used by blocks v and vr.
+        bottleneck: Bottleneck ratio b_i; not used by blocks v, vr and b.
         group_width: Channels of a group, g_i; used by block x only.
         se_ratio: Channels of the squeeze-excitation divided by those of the block's *input*; 0 for
             no squeeze-excitation.
@@ -64,7 +65,7 @@ class AnyNetConfig(StagedConfig):
 
     Attributes:
         stages: The stages, from the stem to the classifier.
-        block: "x", "r", "v" or "vr".
+        block: "x", "r", "v", "vr" or "b".
         stem: "simple" (3x3, stride 2), "resnet" (7x7, stride 2, max pooling) or "cifar" (3x3,
             stride 1).
         stem_width: Channels of the stem's output.
@@ -102,7 +103,7 @@ class AnyNetConfig(StagedConfig):
             return f"bottleneck is a positive ratio, not {stage.bottleneck}"
         if not stage.se_ratio >= 0:
             return f"se_ratio is 0 or positive, not {stage.se_ratio}"
-        if self.block in ("v", "vr"):
+        if self.block in ("v", "vr", "b"):
             return f"block {self.block!r} has no squeeze-excitation" if stage.se_ratio else None
         if self.block == "x" and stage.inner_width % stage.group_width:
             return (

@@ -111,8 +111,10 @@ def _block_cost(
 ) -> IntArray:
     """Counts `[4, N]` of one block on images of `size`."""
     smaller = -(-size // stride)
-    if block in ("v", "vr"):
+    if block in ("v", "vr", "b"):
         counts = _conv_norm(c_in, width, 3, smaller)
+        if block == "b":
+            counts += _conv_norm(width, width, 3, smaller)
     else:
         counts = _conv_norm(c_in, inner, 1, size)
         counts += _conv_norm(group_width, inner, 3, smaller)

@@ -12,7 +12,7 @@ from torch import nn
 
 from darts.models.anynet.config import AnyNetConfig, Stage, squeezed_width
 from darts.models.staged_network import StagedNetwork, create_stages
-from ops.blocks import ConvNorm, ResidualBottleneck, ResidualConv, VanillaConv
+from ops.blocks import ConvNorm, ResidualBasic, ResidualBottleneck, ResidualConv, VanillaConv
 from ops.initialise import initialise_by_fan_out
 
 
@@ -64,6 +64,8 @@ def _create_block(config: AnyNetConfig, stage: Stage, c_in: int, first: bool) ->
         return VanillaConv(c_in, stage.width, stride=stride)
     if config.block == "vr":
         return ResidualConv(c_in, stage.width, stride=stride)
+    if config.block == "b":
+        return ResidualBasic(c_in, stage.width, stride=stride)
     return ResidualBottleneck(
         c_in,
         stage.width,

@@ -1,4 +1,4 @@
-"""The published models by name: 24 RegNets, six ResNets and ResNeXts.
+"""The published models by name: 24 RegNets, eight ResNets and ResNeXts.
 
 Parameters are those of pycls (configs/dds_baselines, from arXiv 2003.13678, Figs 15 and 16).
 torchvision's regnet_x_400mf, regnet_y_800mf and regnet_y_8gf differ from these, because it rounds
@@ -62,11 +62,22 @@ def _resnet(depths: tuple[int, ...], b: int, group_widths: tuple[int, ...]) -> A
     return AnyNetConfig(stages=stages, stem="resnet", stem_width=64)
 
 
+def _basic_resnet(depths: tuple[int, ...]) -> AnyNetConfig:
+    stages = tuple(
+        Stage(depth=depth, width=width, stride=stride)
+        for depth, width, stride in zip(
+            depths, (64, 128, 256, 512), stage_strides("resnet", 4), strict=True
+        )
+    )
+    return AnyNetConfig(stages=stages, block="b", stem="resnet", stem_width=64)
+
+
 _DEPTHS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
 
 # A ResNet has one group, as wide as the bottleneck. The ResNeXts are 32x4d.
 RESNETS: Mapping[str, AnyNetConfig] = MappingProxyType(
-    {f"resnet{layers}": _resnet(d, 4, (64, 128, 256, 512)) for layers, d in _DEPTHS.items()}
+    {"resnet18": _basic_resnet((2, 2, 2, 2)), "resnet34": _basic_resnet((3, 4, 6, 3))}
+    | {f"resnet{layers}": _resnet(d, 4, (64, 128, 256, 512)) for layers, d in _DEPTHS.items()}
     | {f"resnext{layers}": _resnet(d, 2, (4, 8, 16, 32)) for layers, d in _DEPTHS.items()}
 )
 

@@ -1,7 +1,8 @@
-"""The published models by name: EfficientNet B0 to B8 and L2, FBNetV3 A0 and A to G.
+"""The published models by name: EfficientNet B0 to B8 and L2, FBNetV3 A0 and A to G, MobileNetV2.
 
 EfficientNet: arXiv 1905.11946, §4, Table 1, and the authors' code (tensorflow/tpu,
 models/official/efficientnet), whose coefficients were rounded by hand and follow no single phi.
+MobileNetV2: arXiv 1801.04381, Table 2.
 FBNetV3: mobile-vision, mobile_cv/arch/fbnet_v2/fbnet_modeldef_cls_fbnetv3.py; see fbnetv3.yaml.
 """
 
@@ -33,6 +34,27 @@ B0 = MBConvConfig(
     ),
     dropout=0.2,
 )
+
+
+MOBILENET_V2 = MBConvConfig(
+    stages=tuple(
+        MBConvStage(depth=d, width=w, kernel=3, stride=s, expansion=e)
+        for e, w, d, s in (
+            (1, 16, 1, 1),
+            (6, 24, 2, 2),
+            (6, 32, 3, 2),
+            (6, 64, 4, 2),
+            (6, 96, 3, 1),
+            (6, 160, 3, 2),
+            (6, 320, 1, 1),
+        )
+    ),
+    activation="relu6",
+    dropout=0.2,
+    norm_momentum=0.1,
+    norm_eps=1e-5,
+)
+"""MobileNetV2 with the width multiplier 1."""
 
 
 def efficientnet(
@@ -82,7 +104,7 @@ def _fbnets() -> Mapping[str, MBConvConfig]:
 
 def list_mbconv_nets() -> tuple[str, ...]:
     """Names that `find_mbconv_net` knows."""
-    return (*EFFICIENTNETS, *_fbnets())
+    return (*EFFICIENTNETS, *_fbnets(), "mobilenet_v2")
 
 
 def find_mbconv_net(name: str) -> MBConvConfig | None:
@@ -94,6 +116,8 @@ def find_mbconv_net(name: str) -> MBConvConfig | None:
     True
     """
     plain = name.lower().replace("-", "_")
+    if plain.replace("_", "") == "mobilenetv2":
+        return MOBILENET_V2
     if plain in EFFICIENTNETS:
         return efficientnet(*EFFICIENTNETS[plain])
     return _fbnets().get(plain)

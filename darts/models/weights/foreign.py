@@ -11,6 +11,7 @@ of each program is in `_mbconv_settings`; what cannot be known is refused.
 | timm's efficientnet_* | 1e-5 | symmetric |
 | timm's tf_efficientnet_* | 1e-3 | TensorFlow's SAME |
 | timm's fbnetv3_* | 1e-5 | kernel // 2 everywhere, no bias in the stem |
+| MobileNetV2 of torchvision and timm | 1e-5 | symmetric |
 | RegNets, ResNets, ResNeXts | 1e-5 | symmetric |
 """
 
@@ -165,11 +166,17 @@ class ForeignWeights:
         """The AnyNet of these shapes: a RegNet, ResNet or ResNeXt."""
         tensors, stages, number = self.weights.tensors, [], 0
         resnet = "stem.0.conv.weight" in tensors
+        basic = "blocks.0.spatial1.conv.weight" in tensors
         strides = stage_strides("resnet" if resnet else "simple", len(self.weights.depths))
         try:
             stem_width = c_in = len(tensors[f"stem.{'0.' if resnet else ''}conv.weight"])
             for depth, stride in zip(self.weights.depths, strides, strict=True):
                 block = f"blocks.{number}."
+                if basic:
+                    width = len(tensors[f"{block}spatial2.conv.weight"])
+                    stages.append(Stage(depth=depth, width=width, stride=stride))
+                    number += depth
+                    continue
                 width = len(tensors[f"{block}expand.conv.weight"])
                 inner, group = tensors[f"{block}spatial.conv.weight"].shape[:2]
                 squeeze = tensors.get(f"{block}excite.reduce.weight")
@@ -187,7 +194,10 @@ class ForeignWeights:
         except (KeyError, ValueError, ZeroDivisionError):
             raise self._other(f"it is {self.weights.naming.missing}") from None
         found = AnyNetConfig(
-            stages=tuple(stages), stem="resnet" if resnet else "simple", stem_width=stem_width
+            stages=tuple(stages),
+            block="b" if basic else "x",
+            stem="resnet" if resnet else "simple",
+            stem_width=stem_width,
         )
         self._check_shapes(found)
         return found
@@ -204,7 +214,8 @@ class ForeignWeights:
                 if not self._differences(config):
                     return name, config
         raise self._other(
-            "none of EfficientNet B0 to B8 and L2 and FBNetV3 A to G has its shapes; it is "
+            "none of EfficientNet B0 to B8 and L2, FBNetV3 A to G and MobileNetV2 has its shapes; "
+            "it is "
             f"{self.weights.naming.missing}"
         )
 
@@ -217,6 +228,8 @@ class ForeignWeights:
         if "FBNetV3" in naming.title:
             stages = tuple(replace(stage, padding=None) for stage in config.stages)
             return replace(config, stages=stages, norm_eps=1e-5, norm_momentum=0.1)
+        if name == "mobilenet_v2":
+            return replace(config, **_TORCH)
         if "torchvision" in naming.title:
             tensorflow = {**_TF, "padding": "symmetric"}
             own = tensorflow if name in ("efficientnet_b5", "efficientnet_b6", "efficientnet_b7") \

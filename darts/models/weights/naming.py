@@ -131,7 +131,7 @@ _RESNET = Naming(
     block=_pattern(r"layer(\d+)\.(\d+)\."),
     blocks=(
         BlockNames(
-            "",
+            "conv3",
             _conv_norm(
                 {
                     "shortcut": ("downsample.0", "downsample.1"),
@@ -141,10 +141,19 @@ _RESNET = Naming(
                 }
             ),
         ),
+        BlockNames(
+            "",
+            _conv_norm(
+                {
+                    "shortcut": ("downsample.0", "downsample.1"),
+                    "spatial1": ("conv1", "bn1"),
+                    "spatial2": ("conv2", "bn2"),
+                }
+            ),
+        ),
     ),
     layers={**_conv_norm({"stem.0": ("conv1", "bn1")}), "fc": "classifier"},
-    missing="a ResNet of another kind (ResNet-18 and -34 have blocks of two layers, "
-    "ResNet-D another stem)",
+    missing="a ResNet of another kind (ResNet-D has another stem)",
 )
 
 _TORCHVISION_EFFICIENTNET = Naming(
@@ -193,6 +202,37 @@ _TORCHVISION_EFFICIENTNET = Naming(
     missing="an EfficientNet of another kind (EfficientNetV2 has fused blocks)",
 )
 
+_TORCHVISION_MOBILENET = Naming(
+    title="torchvision's MobileNetV2",
+    kind="mbconv",
+    signs=("features.0.0", "features.1.conv.0.0"),
+    # Its blocks are not grouped into stages: each is one by itself.
+    block=_pattern(r"features\.(?=(\d+))(\d+)\.conv\."),
+    blocks=(
+        BlockNames(
+            "3",
+            _conv_norm(
+                {
+                    "expand": ("0.0", "0.1"),
+                    "depthwise": ("1.0", "1.1"),
+                    "project": ("2", "3"),
+                }
+            ),
+        ),
+        BlockNames("", _conv_norm({"depthwise": ("0.0", "0.1"), "project": ("1", "2")})),
+    ),
+    layers={
+        **_conv_norm(
+            {
+                "stem": ("features.0.0", "features.0.1"),
+                "head.conv": ("features.18.0", "features.18.1"),
+            }
+        ),
+        "classifier.1": "classifier",
+    },
+    missing="a MobileNet of another kind",
+)
+
 _TIMM_MBCONV = (
     BlockNames(
         "conv_pwl",
@@ -219,7 +259,7 @@ _TIMM_MBCONV = (
 )
 
 _TIMM_EFFICIENTNET = Naming(
-    title="timm's EfficientNet",
+    title="timm's EfficientNet or MobileNetV2",
     kind="mbconv",
     signs=("conv_stem", "blocks.0.0.conv_dw", "conv_head", "bn2"),
     block=_pattern(r"blocks\.(\d+)\.(\d+)\."),
@@ -298,6 +338,7 @@ NAMINGS: tuple[Naming, ...] = (
     _TIMM_REGNET,
     _RESNET,
     _TORCHVISION_EFFICIENTNET,
+    _TORCHVISION_MOBILENET,
     _TIMM_EFFICIENTNET,
     _TIMM_FBNET,
     _AUTHORS_CELLS,

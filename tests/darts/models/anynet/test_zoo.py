@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from darts.costs.count import count
 from darts.design_space.published import PublishedModel, published_models
+from darts.models.anynet.config import AnyNetConfig
 from darts.models.anynet.cost import anynet_cost
 from darts.models.anynet.network import AnyNet
 from darts.models.anynet.zoo import REGNETS, RESNETS, find_anynet, list_anynets
@@ -47,8 +48,25 @@ def count_as_pycls(module: nn.Module, resolution: int) -> tuple[int, int]:
 
 def test_all_are_published() -> None:
     assert len(REGNETS) == 24
-    assert len(RESNETS) == 6
-    assert set(PUBLISHED) == set(list_anynets())
+    assert len(RESNETS) == 8
+    # ResNets of basic blocks are not in the RegNet paper.
+    assert set(PUBLISHED) == set(list_anynets()) - {"resnet18", "resnet34"}
+
+
+@pytest.mark.parametrize(
+    ("name", "params", "macs"),
+    [("resnet18", 11_689_512, 1_814_073_344), ("resnet34", 21_797_672, 3_663_761_408)],
+)
+def test_resnets_of_basic_blocks(name: str, params: int, macs: int) -> None:
+    network = build(name)
+    theirs = getattr(torchvision.models, name)
+    with torch.device("meta"):
+        assert sum(one.numel() for one in theirs().parameters()) == params
+        assert count(theirs(), 224).macs == macs
+    for cost in (count(network, 224), anynet_cost(network.config)):
+        assert (cost.params, cost.macs) == (params, macs)
+    assert find_anynet("ResNet-18") == RESNETS["resnet18"]
+    assert AnyNetConfig.from_dict(network.config.as_dict()) == network.config
 
 
 @pytest.mark.parametrize("row", PUBLISHED.values(), ids=lambda row: row.model)

@@ -49,6 +49,8 @@ def build(name: str) -> MBConvNet:
         ("fbnetv3_b", 8_598_480, 460_150_000, None),
         ("fbnetv3_d", 10_306_296, 642_628_864, None),
         ("fbnetv3_g", 16_623_920, 2_125_187_200, 26_029_160),
+        # As torchvision's network.
+        ("mobilenet_v2", 3_504_872, 300_774_272, None),
     ],
 )
 def test_published_counts(
@@ -197,7 +199,7 @@ def test_same_parameters_as_torchvision(name: str) -> None:
 
 
 def test_names() -> None:
-    assert len(list_mbconv_nets()) == 10 + 8
+    assert len(list_mbconv_nets()) == 10 + 8 + 1
     assert find_mbconv_net("EfficientNet-B0") == efficientnet(1.0, 1.0)
     assert find_mbconv_net("FBNetV3-A0") == config("fbnetv3_a0")
     assert find_mbconv_net("efficientnet_b9") is None

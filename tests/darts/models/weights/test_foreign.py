@@ -43,6 +43,14 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "torchvision-resnext": lambda: tv.ResNet(
         bottleneck, [1, 1, 1, 2], num_classes=7, groups=8, width_per_group=4
     ),
+    "torchvision-resnet-basic": lambda: tv.ResNet(
+        tv.resnet.BasicBlock, [2, 1, 1, 1], num_classes=7
+    ),
+    "timm-resnet-basic": lambda: timm().models.resnet.ResNet(
+        timm().models.resnet.BasicBlock, (1, 1, 2, 1), num_classes=7
+    ),
+    "torchvision-mobilenet_v2": lambda: tv.mobilenet_v2(num_classes=7),
+    "timm-mobilenetv2": lambda: timm().create_model("mobilenetv2_100", num_classes=7),
     "torchvision-efficientnet_b0": lambda: tv.efficientnet_b0(num_classes=7),
     "timm-regnetx": lambda: timm_regnet(group_size=8),
     "timm-regnety": lambda: timm_regnet(group_size=8, se_ratio=0.25),
@@ -162,8 +170,10 @@ def test_what_is_another_network_is_named(tmp_path: Path) -> None:
         with pytest.raises(UserError, match=problem):
             read_foreign(file).config()
 
-    refused(tv.resnet18().state_dict(), "ResNet-18 and -34 have blocks of two layers")
-    refused(tv.mobilenet_v2().state_dict(), "not recognised; its first tensor is 'features.0.0")
+    resnet = {**tv.resnet18().state_dict(), "layer1.0.conv4.weight": torch.ones(1)}
+    refused(resnet, "a ResNet of another kind")
+    state = tv.mobilenet_v3_small().state_dict()
+    refused(state, "not recognised; its first tensor is 'features.0.0")
     refused(tv.efficientnet_v2_s().state_dict(), "EfficientNetV2 has fused blocks")
     regnet = tv_regnet(group_width=8).state_dict()
     refused({**regnet, "extra.weight": torch.ones(1)}, "extra.weight has no counterpart")
