@@ -171,6 +171,45 @@ def classify_images(
     return predict_files(labeller, paths, source=str(checkpoint), best=top_k)
 
 
+def draw_activation_maps(
+    checkpoint: Path | str,
+    images: Sequence[Path | str],
+    output: Path | str,
+    *,
+    class_name: str | None = None,
+    device: str = "auto",
+) -> list[str]:
+    """Draw where in images a trained network sees their class, as one picture.
+
+    >>> draw_activation_maps("RUN_DIR", ["photo.jpg"], "cam.png")  # doctest: +SKIP
+
+    Args:
+        checkpoint: A run directory of a retraining, or its checkpoint.
+        images: Files, folders (with all below) and patterns.
+        output: The picture, .png or .jpg.
+        class_name: The class; by default the most probable one of each image.
+        device: Device of the network.
+
+    Returns:
+        What a user should know about the folders, as sentences.
+
+    Raises:
+        UserError: A path names nothing, a file cannot be read, or there is no such class.
+    """
+    from darts.files import atomic_write
+    from darts.system.device import resolve_device
+    from darts.training.activation_maps import activation_maps, draw_maps
+    from darts.training.predict import load_trained
+    from darts.training.predict_files import find_images
+
+    paths, notes = find_images([str(image) for image in images])
+    trained = load_trained(checkpoint, resolve_device(device))
+    sheet = draw_maps(activation_maps(trained, paths, class_name))
+    with atomic_write(Path(output), "wb") as stream:
+        sheet.save(stream, format="PNG" if Path(output).suffix.lower() == ".png" else "JPEG")
+    return notes
+
+
 @takes(DetectionOptions)
 def detect(**settings: Any) -> DetectionResult:
     """Train a detector; settings are those of `python -m darts detect --help`, with underscores.

@@ -160,6 +160,9 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "detect": Command(
             "train and test a detector on data in COCO's format", "detect:detect_command"
         ),
+        "cam": Command(
+            "draw where in images a trained network sees their class", "cam:cam_command"
+        ),
         "predict": Command(
             "classify images with a trained run or an exported file", "predict:predict_command"
         ),

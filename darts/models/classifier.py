@@ -37,6 +37,11 @@ class Classifier(nn.Module):
     feature_channels: tuple[int, ...]
     feature_strides: tuple[int, ...]
 
+    @property
+    def averaged(self) -> nn.Module:
+        """The module whose output `[B, C, h, w]` is averaged over the image for the classifier."""
+        raise NotImplementedError
+
     def check_image_size(self, height: int, width: int) -> None:
         """Check that the network takes images of this size.
 

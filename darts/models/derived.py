@@ -164,6 +164,11 @@ class Network(Classifier):
         )
         self.resolution = SETTINGS[stem].resolution
 
+    @property
+    def averaged(self) -> nn.Module:
+        """The last cell."""
+        return self.cells[-1]
+
     def check_image_size(self, height: int, width: int) -> None:
         """Raise UserError if the network (in training also its head) cannot process such images."""
         check_image_size(height, width, self.image_multiple)

@@ -49,6 +49,13 @@ class StagedNetwork(Classifier):
         self.feature_channels = self._scales.channels
         self.feature_strides = self._scales.strides
 
+    @property
+    def averaged(self) -> nn.Module:
+        """The last block; families with a head have another module."""
+        last = self.stages[-1]
+        assert isinstance(last, nn.ModuleList)
+        return last[-1]
+
     def check_image_size(self, height: int, width: int) -> None:
         """Raise UserError unless at least one pixel is left after every stride."""
         self.config.check_image_size(height, width)

@@ -162,6 +162,11 @@ class StagesNetwork(Classifier):
         self.feature_strides = tuple(2**stage for stage in range(STAGE_COUNT))
         self.resolution = STAGES_SETTING.resolution
 
+    @property
+    def averaged(self) -> nn.Module:
+        """Batch norm and ReLU behind the last cell."""
+        return self.head
+
     def check_image_size(self, height: int, width: int) -> None:
         """Raise UserError if the network cannot halve such images twice."""
         check_image_size(height, width, self.image_multiple)

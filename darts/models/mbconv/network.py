@@ -55,7 +55,7 @@ class MBConvNet(StagedNetwork):
         c_in = config.stages[-1].width
         if config.head == "pool":
             inner = config.inner_width(c_in, config.head_expansion)
-            self.head: nn.Module = MBPool(c_in, config.head_width, inner=inner, style=style)
+            self.head: MBPool | ConvHead = MBPool(c_in, config.head_width, inner=inner, style=style)
         else:
             self.head = ConvHead(c_in, config.head_width, style=style)
         self.classifier = nn.Linear(config.head_width, num_classes)
@@ -65,6 +65,11 @@ class MBConvNet(StagedNetwork):
             for part in self.modules():
                 if isinstance(part, MBConv) and part.skips:
                     nn.init.zeros_(part.project.norm.weight)
+
+    @property
+    def averaged(self) -> nn.Module:
+        """The 1x1 convolution of the head before the spatial mean."""
+        return self.head.expand if isinstance(self.head, MBPool) else self.head.conv
 
     def pooled(self, x: Tensor) -> Tensor:
         return self.head(x)
