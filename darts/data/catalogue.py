@@ -103,6 +103,42 @@ KNOWN: Mapping[str, KnownSet] = MappingProxyType(
             flip=True,
             statistics=ChannelStatistics((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
         ),
+        "flowers102": KnownSet(
+            files=("flowers-102",),
+            train=2_040,
+            test=6_149,
+            classes=102,
+            size=None,
+            flip=True,
+            statistics=None,
+        ),
+        "pets": KnownSet(
+            files=("oxford-iiit-pet",),
+            train=3_680,
+            test=3_669,
+            classes=37,
+            size=None,
+            flip=True,
+            statistics=None,
+        ),
+        "food101": KnownSet(
+            files=("food-101",),
+            train=75_750,
+            test=25_250,
+            classes=101,
+            size=None,
+            flip=True,
+            statistics=None,
+        ),
+        "cars": KnownSet(
+            files=("stanford_cars",),
+            train=8_144,
+            test=8_041,
+            classes=196,
+            size=None,
+            flip=True,
+            statistics=None,
+        ),
     }
 )
 

@@ -1,4 +1,4 @@
-"""CIFAR-10, CIFAR-100, SVHN and Fashion-MNIST, downloaded and read by torchvision."""
+"""CIFAR-10, CIFAR-100, SVHN and Fashion-MNIST, read by torchvision, and downloads of all sets."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import torch
 
 from darts.data.catalogue import KNOWN, find, missing_error
 from darts.data.dataset import ImageTensor
+from darts.data.photograph_sets import PHOTOGRAPH_SETS, download_photographs
 from darts.data.source import Source
 from darts.errors import UserError
 
@@ -33,10 +34,7 @@ def open_named(name: str, directory: Path, download: bool) -> Source:
     Raises:
         UserError: It is missing and cannot be downloaded, or its files are damaged.
     """
-    if find(name, directory) is None:
-        if not download:
-            raise missing_error(name, directory, "downloading is switched off")
-        _download(name, directory)
+    ensure_present(name, directory, download)
     try:
         parts = [_torchvision(name, directory, train) for train in (True, False)]
     except (RuntimeError, OSError, ValueError, EOFError) as error:
@@ -54,6 +52,18 @@ def open_named(name: str, directory: Path, download: bool) -> Source:
         size=known.size,
         statistics=known.statistics,
     )
+
+
+def ensure_present(name: str, directory: Path, download: bool) -> None:
+    """Download a data set that is missing.
+
+    Raises:
+        UserError: It is missing and cannot be downloaded.
+    """
+    if find(name, directory) is None:
+        if not download:
+            raise missing_error(name, directory, "downloading is switched off")
+        _download(name, directory)
 
 
 def _torchvision(name: str, root: Path, train: bool, download: bool = False) -> Any:
@@ -87,13 +97,17 @@ def _download(name: str, directory: Path) -> None:
     """Download into a hidden folder, then move the complete files; a failure leaves nothing."""
     try:
         with _scratch(directory) as scratch, _patience(TIMEOUT):
-            for train in (True, False):
-                _torchvision(name, scratch, train, download=True)
+            if name in PHOTOGRAPH_SETS:
+                download_photographs(name, scratch)
+            else:
+                for train in (True, False):
+                    _torchvision(name, scratch, train, download=True)
             for file in KNOWN[name].files:
                 target = directory / file
                 target.parent.mkdir(parents=True, exist_ok=True)
                 (scratch / file).rename(target)
-    except (OSError, RuntimeError, HTTPException) as error:  # URLError is an OSError
+    # URLError is an OSError; torchvision raises ValueError where the address no longer exists.
+    except (OSError, RuntimeError, ValueError, HTTPException) as error:
         reason = str(error).strip().splitlines()[-1] if str(error).strip() else repr(error)
         raise missing_error(name, directory, f"downloading failed ({reason})") from error
 

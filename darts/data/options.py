@@ -15,10 +15,10 @@ class DataOptions:
     """Which images a run uses, and how they are augmented.
 
     Args:
-        dataset: cifar10, cifar100, svhn, fashion-mnist, imagenet, digits; folder:PATH (with
-            train/CLASS/* and test/CLASS/* or val/CLASS/*, or with CLASS/* alone); csv:FILE (a table
-            with a column of image files and a column of labels); or array:FILE.npz (with x_train,
-            y_train, x_test, y_test).
+        dataset: cifar10, cifar100, svhn, fashion-mnist, imagenet, digits, flowers102, pets,
+            food101, cars; folder:PATH (with train/CLASS/* and test/CLASS/* or val/CLASS/*, or with
+            CLASS/* alone); csv:FILE (a table with a column of image files and a column of labels);
+            or array:FILE.npz (with x_train, y_train, x_test, y_test).
         data_dir: Directory of the named data sets, also for downloads; by default $DARTS_DATA, or
             else ~/.cache/darts/data.
         download: Download a named data set that is missing.

@@ -17,8 +17,9 @@ from darts.data.dataset import Dataset, Files, ImageSet
 from darts.data.digits import open_digits
 from darts.data.folders import LARGE, open_folder
 from darts.data.manifest import Manifest, below
-from darts.data.named import open_named
+from darts.data.named import ensure_present, open_named
 from darts.data.options import DataOptions, data_directory
+from darts.data.photograph_sets import PHOTOGRAPH_SETS, open_photographs
 from darts.data.pixels import Decoding, colour
 from darts.data.source import Source
 from darts.data.splits import file_half, hold_out, small_class_notes
@@ -180,7 +181,7 @@ def classes_and_size(options: DataOptions) -> tuple[int, int]:
     """
     known = KNOWN.get(options.dataset)
     found = known and find(options.dataset, data_directory(options.data_dir))
-    if known is not None and (options.dataset != "imagenet" or found is None):
+    if known is not None and (known.size is not None or found is None):
         classes, size = known.classes, known.size
     else:
         source = _open(options)
@@ -241,6 +242,9 @@ def _open(options: DataOptions) -> Source:
             )
         source = open_folder(found[0].parent, options.workers, name)
         return replace(source, statistics=KNOWN[name].statistics)
+    if name in PHOTOGRAPH_SETS:
+        ensure_present(name, directory, options.download)
+        return open_photographs(name, directory, options.workers)
     if name in KNOWN:
         return open_named(name, directory, options.download)
     raise UserError(

@@ -118,4 +118,3 @@ def test_the_command(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_what_cannot_be_done_is_one_sentence(run, words, said, capsys) -> None:
     assert main(["cam", str(run / "run"), str(run / "one.png"), *words]) == 2
     assert said in capsys.readouterr().err
-
