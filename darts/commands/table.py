@@ -108,6 +108,10 @@ _JOINT = {
         "find the best candidates under other ceilings, with the predictor of a search",
         "joint:joint_evolve_command",
     ),
+    "ablate": Command(
+        "tell whether the predictor of a search needs its pretraining",
+        "joint:joint_ablate_command",
+    ),
     "predict": Command(
         "predict the accuracy of candidates, with the predictor of a search",
         "joint:joint_predict_command",

@@ -100,7 +100,10 @@ _LISTS: dict[str, Callable[[Any], tuple[list[Any], list[Any]]]] = {
     "flowers102": lambda found: (found._image_files, found._labels),
     "pets": lambda found: (found._images, found._labels),
     "food101": lambda found: (found._image_files, found._labels),
-    "cars": lambda found: tuple(map(list, zip(*found._samples, strict=True))),  # type: ignore[arg-type, return-value]
+    "cars": lambda found: (
+        [path for path, _ in found._samples],
+        [label for _, label in found._samples],
+    ),
 }
 
 PHOTOGRAPH_SETS = tuple(_KINDS)

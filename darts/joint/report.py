@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -10,6 +11,8 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from darts.errors import UserError
+from darts.files import atomic_write
+from darts.joint.ablation import PredictorAblation, plot_ablation
 from darts.joint.directory import SearchRecord, read_search
 from darts.joint.importance import permutation_importance
 from darts.joint.iterate import Round
@@ -26,6 +29,7 @@ from darts.report.formatting import Card, duration, flat, percent
 from darts.report.frame import Plot, write_plots
 from darts.report.render import render_page
 from darts.run_files import RunFiles
+from darts.runs.directory import finite
 
 _POOL = 1000  # Candidates for the permutation importance.
 _SHOWN = 15  # Rows of the table.
@@ -208,3 +212,25 @@ def _table(record: SearchRecord) -> list[tuple[str, ...]]:
 
 def _short(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def write_ablation_report(
+    record: SearchRecord, ablation: PredictorAblation, directory: Path
+) -> Path:
+    """Write `ablation.json`, the plot and `report.html` into a directory; return the page."""
+    directory.mkdir(parents=True, exist_ok=True)
+    with atomic_write(directory / "ablation.json") as stream:
+        json.dump(finite(ablation.as_dict()), stream, indent=2, allow_nan=False)
+    note = "Bars: Student's 95 % intervals over folds and seeds, which share candidates."
+    plot = Plot("ablation", "Error of the predictor", note, plot_ablation(ablation))
+    count = f"{ablation.candidates} trained candidates of {record.path.resolve().name}"
+    context = {
+        "name": "The predictor with and without pretraining",
+        "sentence": ablation.sentence(),
+        "summary": f"{count}, {ablation.folds} folds, {ablation.seeds} seeds; no training is "
+        "repeated, and the test images are not used.",
+        "rows": ablation.rows(),
+        "plots": write_plots([plot], directory),
+        "commands": [("", f"python -m darts joint ablate {shlex.quote(str(record.path))}")],
+    }
+    return render_page(__package__, "ablation.html", RunFiles(directory).report, context)

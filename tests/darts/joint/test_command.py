@@ -1,3 +1,4 @@
+import json
 import shutil
 from pathlib import Path
 
@@ -114,6 +115,32 @@ def test_predict(run: Path, tmp_path: Path, capsys) -> None:
     path.write_text(yaml.safe_dump([row, {**row, "w0": 16}]))
     assert main(["joint", "predict", str(run), str(path)]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 3
+
+
+def test_ablate_compares_predictors_on_the_same_folds(run: Path, tmp_path: Path, capsys) -> None:
+    assert main(["joint", "ablate", str(run), "--folds", "3", "--seeds", "2", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["candidates"], found["folds"], found["seeds"]) == (12, 3, 2)
+    # Eight of twelve candidates are learnt at most, and each of three folds is predicted twice.
+    sizes = [(one["candidates"], one["pretrained"]) for one in found["qualities"]]
+    assert sizes == [(n, kind) for n in (3, 5, 8) for kind in (True, False)]
+    assert {one["error"]["n"] for one in found["qualities"]} == {6}
+    means = {one["pretrained"]: one["error"]["mean"] for one in found["qualities"][-2:]}
+    assert found["difference"]["mean"] == pytest.approx(means[True] - means[False])
+    page = (run / "ablation" / "report.html").read_text()
+    assert found["sentence"].partition(":")[0] in page
+    assert (run / "ablation" / "ablation.svg").is_file()
+    before = (run / "ablation" / "ablation.json").read_bytes()
+    assert main(["joint", "ablate", str(run), "--folds", "3", "--seeds", "2"]) == 0
+    assert (run / "ablation" / "ablation.json").read_bytes() == before
+
+
+def test_what_cannot_be_ablated_is_one_sentence(run: Path, capsys) -> None:
+    assert main(["joint", "ablate", str(run), "--folds", "7"]) == 2
+    error = capsys.readouterr().err
+    assert "has 12 trained candidates; 14 or more are needed for 7 folds" in error
+    assert main(["joint", "ablate", str(run), "--folds", "1"]) == 2
+    assert "--folds: must be 2 or more, not 1" in capsys.readouterr().err
 
 
 def test_show(run: Path, capsys) -> None:
