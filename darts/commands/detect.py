@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
+from darts.commands.shared import imported_fit
 from darts.detection.options import DetectionOptions, detection_overlay
 from darts.errors import UserError
 from darts.settings.parsing import parse_options
@@ -12,7 +13,13 @@ from darts.settings.parsing import parse_options
 
 def detect_command(arguments: Sequence[str], prog: str) -> None:
     """Train a detector and print its average precision, or only test one."""
-    options = parse_options(DetectionOptions, arguments, prog=prog, overlay=detection_overlay)
+    options = parse_options(
+        DetectionOptions,
+        arguments,
+        prog=prog,
+        overlay=detection_overlay,
+        fit=imported_fit("darts.detection.fitting:fit_detection"),
+    )
     if os.environ.get("WORLD_SIZE", "1") != "1":
         raise UserError("Detectors are trained by one process; start the command without torchrun.")
     from darts import api

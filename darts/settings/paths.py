@@ -15,7 +15,17 @@ from darts.settings.options import names_of
 
 Options = TypeVar("Options")
 
-_FILES = ("genotype", "model", "pretrained", "teacher", "subset", "table", "checkpoint")
+_FILES = (
+    "genotype",
+    "model",
+    "pretrained",
+    "teacher",
+    "subset",
+    "table",
+    "checkpoint",
+    "train_annotations",
+    "val_annotations",
+)
 _FOLDERS = ("data_dir", "cache", "train_images", "val_images")
 _KINDS = ("folder", "array", "csv")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -60,23 +61,42 @@ def fit_training(options: Options, origins: Origins) -> Options:
 
 def _as_trained(options: Options, training: TrainingOptions, origins: Origins) -> Options:
     """Test on the data of the run in --checkpoint, unless the user names a data set."""
-    if training.checkpoint is None or origins.is_users("dataset"):
-        return options
-    given = Path(training.checkpoint).expanduser()
-    run = RunFiles(given if given.is_dir() else given.parent)
+    names = set(names_of(DataOptions, SeedOptions)) & set(names_of(type(options)))
+    kept = settings_of_run(training.checkpoint, names - {"workers", "memory", "download"}, origins)
+    if kept and (run := _run_of(training.checkpoint)).images.is_file():
+        kept["subset"] = str(run.path)
+    return replace(options, **kept)
+
+
+def settings_of_run(
+    checkpoint: str | None, names: Iterable[str], origins: Origins
+) -> dict[str, Any]:
+    """The settings that a run was made with and the user has not set; none if the data are named.
+
+    Args:
+        checkpoint: The run directory, or a checkpoint in it.
+        names: The settings.
+        origins: What the user set.
+
+    Raises:
+        UserError: The config of the run has a number out of range.
+    """
+    if checkpoint is None or origins.is_users("dataset"):
+        return {}
     try:
-        saved = run.read_config()
+        saved = _run_of(checkpoint).read_config()
     except (OSError, ValueError, yaml.YAMLError):
         saved = None
     if not isinstance(saved, dict) or not isinstance(saved.get("dataset"), str):
-        return options
-    names = set(names_of(DataOptions, SeedOptions)) & set(names_of(type(options)))
-    names -= {"workers", "memory", "download"}
+        return {}
     kept = {name: saved[name] for name in names if name in saved and not origins.is_users(name)}
-    if run.images.is_file():
-        kept["subset"] = str(run.path)
     check_ranges(kept)
-    return replace(options, **kept)
+    return kept
+
+
+def _run_of(checkpoint: str | None) -> RunFiles:
+    given = Path(checkpoint or "").expanduser()
+    return RunFiles(given if given.is_dir() else given.parent)
 
 
 def fitted_training(options: Options, origins: Origins, model: Model | None) -> Fitting[Options]:

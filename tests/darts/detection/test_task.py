@@ -34,13 +34,14 @@ anynet:
 """
 
 
-def test_shapes_are_learned(tmp_path: Path) -> None:
+def test_shapes_are_learned(tmp_path: Path, monkeypatch: Any, capsys: Any) -> None:
     """The command line reaches AP50 above 50 % from random weights."""
+    monkeypatch.chdir(tmp_path)
     draw_shapes(tmp_path / "data", train=400, val=50, size=64)
     (tmp_path / "model.yaml").write_text(MODEL)
     run = tmp_path / "run"
     flags = (
-        f"--data-dir {tmp_path / 'data'} --model {tmp_path / 'model.yaml'} --image-size 64 "
+        f"--data-dir data --model {tmp_path / 'model.yaml'} --image-size 64 "
         "--stem imagenet --augment flip --batch-size 8 --epochs 12 --learning-rate 0.005 "
         "--optimiser adamw --weight-decay 0.01 --test-every 0 --workers 0 --device cpu "
         f"--threads 1 --run-dir {run}"
@@ -55,12 +56,19 @@ def test_shapes_are_learned(tmp_path: Path) -> None:
     assert average_precision(part, detections).ap50 == pytest.approx(result["ap50"])
     report = (run / "report.html").read_text()
     assert "Training of a detector" in report
-    assert f"{result['ap50']:.1f}" in report
+    assert f"The detector reaches an AP of {result['ap']:.1f}" in report
+    assert 'alt="Detections on validation images"' in report
     with Image.open(run / "detections.png") as picture:
         assert picture.size == (4 * 328 + 8, 2 * 328 + 8)
     options = {"checkpoint": str(run), "data_dir": str(tmp_path / "data"), "workers": 0}
     again = score_detector(options_from(DetectionOptions, options, detection_overlay))
     assert again.ap == pytest.approx(result["ap"], abs=0.2)
+    # From another folder, without a word about the data: the run remembers them.
+    capsys.readouterr()
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert main(["detect", "--test-only", "--checkpoint", "../run", "--workers", "0"]) == 0
+    assert capsys.readouterr().out.strip() == str(again)
 
 
 @pytest.mark.parametrize("stop", [2, 4])
