@@ -248,6 +248,13 @@ def judge_detector(options: DetectionOptions) -> Precision:
     return score_detector(options)
 
 
+def detect_in_folder(options: DetectionOptions) -> Path:
+    """Write the detections in a folder of images without annotations; return their directory."""
+    from darts.detection.scoring import detect_in_folder as detect_all
+
+    return detect_all(options)
+
+
 def report(directories: Sequence[Path | str], output: Path | str | None = None) -> Path:
     """Write the page of one run of any kind, or one page that compares several runs.
 

@@ -23,7 +23,11 @@ def detect_command(arguments: Sequence[str], prog: str) -> None:
     if os.environ.get("WORLD_SIZE", "1") != "1":
         raise UserError("Detectors are trained by one process; start the command without torchrun.")
     from darts import api
+    from darts.detection.scoring import has_no_annotations
 
+    if options.test_only and has_no_annotations(options):
+        print(api.detect_in_folder(options) / "detections.json")
+        return
     if options.test_only:
         print(api.judge_detector(options))
         return

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,8 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from PIL import Image
 from torch import Tensor
 
+from darts.data.scanning import Scan
 from darts.errors import UserError
 
 _NAMED = 3  # Number of faults that a message lists by name.
@@ -134,6 +137,37 @@ def read_annotations(source: Path | str, folder: Path | str) -> Annotations:
             "annotations": kept,
             "categories": [{"id": number, "name": name} for number, name in categories],
         },
+    )
+
+
+def without_annotations(folder: Path | str, categories: Sequence[tuple[int, str]]) -> Annotations:
+    """The images of a folder, with all below it, and no boxes; they are numbered from 1.
+
+    Raises:
+        UserError: There is no such folder, it holds no image, or a file cannot be read.
+    """
+    place = Path(folder).expanduser()
+    if not place.is_dir():
+        raise UserError(f"There is no folder of images {place}.")
+    pictures = []
+    for number, path in enumerate(Scan(place).images(place), 1):
+        try:
+            with Image.open(path) as image:
+                width, height = image.size
+        except Exception as error:  # Each of Pillow's plug-ins raises what it likes.
+            raise UserError(f"{path} cannot be read as an image ({error}).") from error
+        pictures.append(Picture(number, os.path.relpath(path, place), width, height))
+    if not pictures:
+        raise UserError(f"There are no images in {place}.")
+    return Annotations(
+        source=place,
+        folder=place,
+        pictures=tuple(pictures),
+        boxes=torch.zeros(0, 4),
+        labels=torch.zeros(0, dtype=torch.int64),
+        starts=torch.zeros(len(pictures) + 1, dtype=torch.int64),
+        categories=tuple(categories),
+        record={},
     )
 
 

@@ -16,4 +16,7 @@ def fit_detection(options: DetectionOptions, origins: Origins) -> DetectionOptio
     """With --test-only, test on the data of the run in --checkpoint, unless the user names some."""
     if not options.test_only:
         return options
-    return replace(options, **settings_of_run(options.checkpoint, _DATA + _THRESHOLDS, origins))
+    # Images that the user names have the annotations that the user names, or none.
+    data = () if origins.is_users("val_images") else _DATA
+    names = (*data, *_THRESHOLDS)
+    return replace(options, **settings_of_run(options.checkpoint, names, origins))

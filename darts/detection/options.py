@@ -43,7 +43,8 @@ class DetectionOptions(
             stored there, too. By default $DARTS_DATA, or else ~/.cache/darts/data.
         train_images: Folder of the training images, if data_dir has another layout.
         train_annotations: JSON file of the training annotations in COCO's format.
-        val_images: Folder of the validation images, if data_dir has another layout.
+        val_images: Folder of the validation images, if data_dir has another layout. With
+            --test-only and without annotations, what is found in them is written to --run-dir.
         val_annotations: JSON file of the validation annotations in COCO's format.
         image_size: Images are resized to squares with this side, in pixels.
         augment: ssd zooms out, crops, mirrors and changes colours; flip only mirrors.
@@ -56,6 +57,8 @@ class DetectionOptions(
         weight_decay: Weight decay.
         decay_norms: Whether weight decay applies to the parameters of batch norms.
         grad_clip: Largest norm of the gradient; 0 for no limit.
+        ema: Decay of an exponential moving average of the weights, which is evaluated as well, as
+            average_ap; 0 for none.
         test_every: Evaluate every N epochs, for information only; 0: only after the last epoch.
         score_threshold: Detections with a lower score are dropped.
         nms_threshold: If two detections of a class have an IoU above this, the weaker is dropped.
@@ -63,6 +66,7 @@ class DetectionOptions(
         workers: Processes that decode image files.
         checkpoint: Trained detector to test with --test-only: a checkpoint or a run directory.
         test_only: Only evaluate the detector in --checkpoint; nothing is written.
+        averaged: With --test-only, evaluate the moving average of the weights.
     """
 
     genotype: str | None = None
@@ -90,6 +94,7 @@ class DetectionOptions(
     weight_decay: float = 5e-4
     decay_norms: bool = True
     grad_clip: float = 5.0
+    ema: float = 0.0
     test_every: int = 10
     score_threshold: float = 0.01
     nms_threshold: float = 0.45
@@ -97,6 +102,7 @@ class DetectionOptions(
     workers: int = option(2, where=True, resumable=True)
     checkpoint: str | None = None
     test_only: bool = False
+    averaged: bool = False
     seed: int = 0
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from darts.data.channels import Rgb
-from darts.detection.annotations import Annotations
+from darts.detection.annotations import Annotations, without_annotations
 from darts.detection.average_precision import (
     Precision,
     Result,
@@ -44,19 +44,69 @@ def score_detector(options: DetectionOptions) -> Precision:
     device = resolve_device(options.device)
     set_threads(options.threads)
     val = open_part(options, "val")
-    detector, mean, std = load_detector(options.checkpoint, val)
+    detector, mean, std = load_detector(options.checkpoint, val, averaged=options.averaged)
     detector.place(device, dtype_of(options.precision))
     return average_precision(val, find_all(detector, val, options, mean, std))
 
 
+def has_no_annotations(options: DetectionOptions) -> bool:
+    """Whether a test is asked for on images of which nothing is known."""
+    return options.val_images is not None and not (options.val_annotations or options.data_dir)
+
+
+def detect_in_folder(options: DetectionOptions) -> Path:
+    """Detect objects in the images of a folder; write what was found, in COCO's result format.
+
+    The directory `options.run_dir`, by default `detections`, gets `detections.json`,
+    `detections.png`, and `images.json`, which has the file of each image's number, and the
+    categories.
+
+    Returns:
+        The directory.
+
+    Raises:
+        UserError: There is no such checkpoint, folder or image, or the directory has results.
+    """
+    if options.checkpoint is None:
+        raise UserError("--test-only needs --checkpoint, a checkpoint.pt or a run directory.")
+    check_detection_options(options)
+    device = resolve_device(options.device)
+    set_threads(options.threads)
+    detector, mean, std = load_detector(options.checkpoint, averaged=options.averaged)
+    categories = load_checkpoint_file(options.checkpoint, ("task",))["task"]["data"]["categories"]
+    assert options.val_images is not None
+    part = without_annotations(options.val_images, [(one, name) for one, name in categories])
+    directory = Path(options.run_dir or "detections")
+    if (directory / DETECTIONS).exists():
+        raise UserError(f"{directory / DETECTIONS} exists; give another directory by --run-dir.")
+    detector.place(device, dtype_of(options.precision))
+    results = find_all(detector, part, options, mean, std)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        listed = {
+            "images": [
+                {"id": one.id, "file_name": one.file, "width": one.width, "height": one.height}
+                for one in part.pictures
+            ],
+            "categories": [{"id": number, "name": name} for number, name in part.categories],
+        }
+        with atomic_write(directory / "images.json") as stream:
+            json.dump(listed, stream)
+        write_results(part, results, directory, options.pictures)
+    except OSError as error:
+        raise UserError(f"{directory} cannot be written: {error.strerror}.") from None
+    return directory
+
+
 def load_detector(
-    checkpoint: Path | str, part: Annotations | None = None
+    checkpoint: Path | str, part: Annotations | None = None, *, averaged: bool = False
 ) -> tuple[Detector, Rgb, Rgb]:
     """Load a detector from a checkpoint or a run directory.
 
     Args:
         checkpoint: The file or the directory.
         part: Data whose categories the detector must have.
+        averaged: Whether to load the averaged weights.
 
     Returns:
         The detector, and the mean and standard deviation of the colour channels of its images.
@@ -77,8 +127,10 @@ def load_detector(
             f"{checkpoint} was trained for {len(known)} categories ({_names(known)}), but "
             f"{part.source} has {len(part.categories)} ({_names(part.categories)})."
         )
+    if averaged and "average" not in state:
+        raise UserError(f"{checkpoint} has no averaged weights: it was trained without --ema.")
     detector = detector_from_description(state["description"])
-    detector.load_state_dict(state["detector"])
+    detector.load_state_dict(state["average" if averaged else "detector"])
     return detector, tuple(data["mean"]), tuple(data["std"])
 
 

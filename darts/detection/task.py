@@ -41,6 +41,7 @@ from darts.system.device import (
 )
 from darts.system.memory import SAMPLE, Remedy, advice, kept_bytes
 from darts.system.preparation import prepare_task
+from darts.training.ema import create_average
 
 _STREAMS = ("weights", "order", "colours")
 
@@ -115,7 +116,9 @@ class DetectionTask:
             dtype=dtype,
         )
         self.steps_per_epoch = self.training.steps_per_epoch
+        self.average = create_average(self.detector, options.ema)
         self.precision: Precision | None = None
+        self.average_precision: Precision | None = None
 
     def _create(self, options: DetectionOptions) -> tuple[Detector, Rgb, Rgb]:
         if options.resume is not None:
@@ -156,6 +159,8 @@ class DetectionTask:
         if self.options.grad_clip:
             nn.utils.clip_grad_norm_(self.detector.parameters(), self.options.grad_clip)
         self.optimiser.step()
+        if self.average is not None:
+            self.average.update_parameters(self.detector)
         losses = {"loss": loss, "box_loss": box_loss, "class_loss": class_loss}
         return {name: value.detach() for name, value in losses.items()}
 
@@ -174,13 +179,30 @@ class DetectionTask:
         every = self.options.test_every
         if epoch + 1 < self.epochs and not (every and (epoch + 1) % every == 0):
             return {}
-        precision = self.test(run.path)
+        self.test(run.path)
         if self.options.pictures:
             tracker.image("detections", run.path / PICTURES, step)
-        return precision.as_dict()
+        return self.figures()
+
+    def figures(self) -> dict[str, Any]:
+        """The metrics of the last evaluation; those of the averaged weights as `average_…`."""
+        assert self.precision is not None
+        found = dict(self.precision.as_dict())
+        if self.average_precision is not None:
+            averaged = self.average_precision.as_dict()
+            found |= {f"average_{name}": value for name, value in averaged.items()}
+        return found
 
     def test(self, directory: Path) -> Precision:
-        """Evaluate the detector on the validation images; write its detections into `directory`."""
+        """Evaluate the detector on the validation images; write its detections into `directory`.
+
+        Its averaged weights are evaluated as well, if there are any.
+        """
+        if self.average is not None:
+            module = self.average.module
+            assert isinstance(module, Detector)
+            found = find_all(module, self.val, self.options, self.mean, self.std)
+            self.average_precision = average_precision(self.val, found)
         results = find_all(self.detector, self.val, self.options, self.mean, self.std)
         self.precision = average_precision(self.val, results)
         write_results(self.val, results, directory, self.options.pictures)
@@ -216,6 +238,7 @@ class DetectionTask:
         """Everything that a checkpoint needs."""
         return {
             "detector": self.detector.state_dict(),
+            **({} if self.average is None else {"average": self.average.module.state_dict()}),
             "optimiser": self.optimiser.state_dict(),
             "training": self.training.state_dict(),
             "streams": self.streams.state_dict(),
@@ -233,6 +256,8 @@ class DetectionTask:
         """Restore the state of a checkpoint."""
         check_settings(state.get("settings"), self.options)
         self.detector.load_state_dict(state["detector"])
+        if self.average is not None:
+            self.average.module.load_state_dict(state["average"])
         restore(self.optimiser, state["optimiser"])
         self.training.load_state_dict(state["training"])
         self.streams.load_state_dict(state["streams"])
@@ -254,7 +279,7 @@ def train_detector(options: DetectionOptions) -> DetectionResult:
         {
             "detector": task.detector.description,
             "epoch": options.epochs,
-            **precision.as_dict(),
+            **task.figures(),
             "train_images": len(task.train),
             "val_images": len(task.val),
             "classes": list(task.val.classes),

@@ -96,6 +96,68 @@ def test_a_resumed_run_is_bit_for_bit_the_same(tmp_path: Path, monkeypatch: Any,
     assert_same_run(tmp_path / "whole", tmp_path / "stopped")
 
 
+def test_an_average_of_the_weights_is_evaluated_too(tmp_path: Path) -> None:
+    options = detection_options(tmp_path, run_dir=str(tmp_path / "run"), ema=0.5, epochs=2)
+    task = DetectionTask(options)
+    expected = {name: value.clone() for name, value in task.detector.state_dict().items()}
+    task.begin_epoch(0)
+    for _ in range(2):
+        task.step()
+        for name, value in task.detector.state_dict().items():
+            if value.is_floating_point():
+                expected[name] = 0.5 * expected[name] + 0.5 * value
+    averaged = task.average.module.state_dict()
+    for name, value in expected.items():
+        if value.is_floating_point():
+            torch.testing.assert_close(averaged[name], value)
+    # The same from the outside: result, test of the checkpoint, resuming.
+    trained = train_detector(options)
+    result = json.loads((trained.run_dir / "result.json").read_text())
+    assert result["ap"] == trained.precision.ap
+    test = {"checkpoint": str(trained.run_dir), "averaged": True, "workers": 0}
+    data = {"data_dir": str(tmp_path / "shapes"), "threads": 1, "device": "cpu"}
+    again = score_detector(options_from(DetectionOptions, {**test, **data}, detection_overlay))
+    assert again.ap == pytest.approx(result["average_ap"])
+    resumed = train_detector(
+        options_from(DetectionOptions, {"resume": str(trained.run_dir)}, detection_overlay)
+    )
+    assert resumed.precision == trained.precision
+    plain = train_detector(detection_options(tmp_path, run_dir=str(tmp_path / "plain"), epochs=1))
+    test["checkpoint"] = str(plain.run_dir)
+    with pytest.raises(UserError, match="has no averaged weights: it was trained without --ema"):
+        score_detector(options_from(DetectionOptions, {**test, **data}, detection_overlay))
+
+
+def test_images_without_annotations_get_detections(tmp_path: Path, capsys: Any) -> None:
+    options = detection_options(tmp_path, run_dir=str(tmp_path / "run"), epochs=1)
+    train_detector(options)
+    photos, out = tmp_path / "photos", tmp_path / "found"
+    (photos / "more").mkdir(parents=True)
+    Image.new("RGB", (50, 30), "white").save(photos / "a.png")
+    with Image.open(next((tmp_path / "shapes" / "val").iterdir())) as shape:
+        shape.save(photos / "more" / "b.png")
+    flags = f"--test-only --checkpoint {tmp_path / 'run'} --workers 0 --score-threshold 0"
+    words = [*flags.split(), "--val-images", str(photos), "--run-dir", str(out)]
+    assert main(["detect", *words]) == 0
+    assert capsys.readouterr().out.strip() == str(out / "detections.json")
+    listed = json.loads((out / "images.json").read_text())
+    assert [one["file_name"] for one in listed["images"]] == ["a.png", "more/b.png"]
+    found = json.loads((out / "detections.json").read_text())
+    assert {one["image_id"] for one in found} == {1, 2}
+    assert {one["category_id"] for one in found} <= {one["id"] for one in listed["categories"]}
+    # The second image is one of the validation images: the same is found there.
+    theirs = json.loads((tmp_path / "run" / "detections.json").read_text())
+    first = min(one["image_id"] for one in theirs)
+    boxes = [[one["bbox"] for one in some if one["image_id"] == number and one["score"] > 0.02]
+             for some, number in ((found, 2), (theirs, first))]  # fmt: skip
+    assert len(boxes[0]) == len(boxes[1])
+    assert (out / "detections.png").is_file()
+    assert main(["detect", *words]) == 2
+    assert "exists; give another directory by --run-dir" in capsys.readouterr().err
+    assert main(["detect", *words[:-3], str(tmp_path / "nowhere"), *words[-2:]]) == 2
+    assert "There is no folder of images" in capsys.readouterr().err
+
+
 def test_resuming_a_finished_run_returns_its_metrics(tmp_path: Path) -> None:
     options = detection_options(tmp_path, run_dir=str(tmp_path / "run"), epochs=1)
     first = train_detector(options)

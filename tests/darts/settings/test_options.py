@@ -54,7 +54,7 @@ ADDED = {
         *DATA,
     },
     "compare": {"use", *DATA, *names_of(BalanceOptions)},
-    "detect": {"use"},
+    "detect": {"use", "ema", "averaged"},
     "space train": {*RANGES, "best_of", "final_epochs", "final_seeds", "use", *DATA},
     "search": {
         *PARTS,
