@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -20,6 +21,8 @@ from darts.data.source import Source
 from darts.data.sources import open_source
 from darts.data.streaming import ImageFiles
 
+# What the data set says about equal images; the summary counts them itself.
+_COPIES = re.compile(r"(a copy|copies) of training")
 _MOST_READ = 5000
 """Training files that are decoded to find unreadable ones; of more, evenly spread ones."""
 _MOST_HEADERS = 500
@@ -127,13 +130,15 @@ class DataSummary:
             named = ", ".join(self.unreadable[:_NAMED]) + (
                 " …" if len(self.unreadable) > _NAMED else ""
             )
+            verb = "is" if len(self.unreadable) == 1 else "are"
             found.append(
-                f"{len(self.unreadable)} of {self.checked:,} training files cannot be read and are "
-                f"left out: {named}."
+                f"{len(self.unreadable)} of {self.checked:,} training files cannot be read and "
+                f"{verb} left out: {named}."
             )
         if self.duplicates:
+            verb = "equals" if self.duplicates == 1 else "equal"
             found.append(
-                f"{self.duplicates:,} of the {self.test_images:,} test images equal a training "
+                f"{self.duplicates:,} of the {self.test_images:,} test images {verb} a training "
                 "image: the test accuracy will be too high."
             )
         return [*found, *self.notes]
@@ -162,14 +167,15 @@ def look(options: DataOptions) -> DataSummary:
         test_counts=_counts(source.test.labels, classes),
         kind=source.target.kind,
         totals=(len(source.train), len(source.test)),
-        size=source.size if sides[0] == sides[2] or source.size in sides[1:2] else None,
+        # Oblong images have a usual size for networks, which is not their own.
+        size=source.size if source.size == sides[1] else None,
         sides=sides,
         files=isinstance(source.train, ImageFiles),
         checked=checked,
         unreadable=unreadable,
         duplicates=_duplicates(source),
         tested=source.tested,
-        notes=tuple(note for note in source.notes if "copies of training" not in note),
+        notes=tuple(note for note in source.notes if not _COPIES.search(note)),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from PIL import Image
 
 from darts.advising.looking import DataSummary, look
+from darts.advising.rules import own_size
 from darts.data.options import DataOptions
 from darts.data.sources import dataset_of
 from darts.errors import UserError
@@ -53,9 +55,22 @@ def test_a_folder(photos):
     assert found.imbalance == 4
     assert found.majority == 50
     text = " ".join(found.sentences())
-    assert "1 of the 4 test images equal a training image" in text
+    assert text.count("1 of the 4 test images") == 1
+    assert "1 of the 4 test images equals a training image" in text
+    assert "1 of 15 training files cannot be read and is left out" in text
+    # They are oblong and of different sizes: 224, the usual size, is not their own.
+    assert found.size is None
     assert "4.0 times" in text
     assert "05.png" in text
+
+
+def test_oblong_images_of_one_size_have_no_size_of_their_own(tmp_path):
+    for part, name in product(("train", "test"), "ab"):
+        (tmp_path / part / name).mkdir(parents=True)
+        Image.new("RGB", (60, 48)).save(tmp_path / part / name / "1.png")
+    found = look(DataOptions(dataset=f"folder:{tmp_path}", workers=0))
+    assert (found.size, found.sides) == (None, (48, 48, 48))
+    assert own_size(found.size, found.sides[1]) == 48
 
 
 def test_a_summary_survives_json(photos):
