@@ -17,6 +17,7 @@ _NONE = ("none", "–", "–", "–")
 if TYPE_CHECKING:
     from darts.joint.costs import Costs, Limits
     from darts.joint.directory import SearchRecord
+    from darts.joint.query import TradeOff
     from darts.joint.space import Space
 
 
@@ -93,12 +94,24 @@ def joint_evolve_command(arguments: Sequence[str], prog: str) -> None:
     )
     parser.add_argument("--max-params", metavar="N", help="ceiling, such as 5.2M")
     parser.add_argument("--min-macs", metavar="N", help="floor, such as 20M")
+    parser.add_argument(
+        "--target-macs",
+        metavar="N",
+        help="maximise accuracy · (multiply-adds / N) ** exponent instead, such as 400M",
+    )
+    parser.add_argument(
+        "--cost-exponent",
+        type=float,
+        default=-0.07,
+        help="the exponent of --target-macs; -0.07 as for EfficientNet-B0",
+    )
     parser.add_argument("--seed", type=int, default=0, help="seed of the evolution")
     parsed = parser.parse_args(arguments)
     from darts.joint.directory import limits_of, read_search
     from darts.joint.problem import NoCandidate
 
     record = read_search(parsed.run)
+    trade_off = _trade_off(parsed.target_macs, parsed.cost_exponent)
     rows: list[tuple[str, ...]] = [
         ("ceiling", "predicted", "multiply-adds", "parameters", "seconds", "recipe")
     ]
@@ -107,7 +120,7 @@ def joint_evolve_command(arguments: Sequence[str], prog: str) -> None:
     for ceiling in ceilings:
         limits = limits_of(parsed.min_macs, ceiling, parsed.max_params)
         try:
-            rows.append(_evolved_row(record, ceiling, limits, parsed.seed))
+            rows.append(_evolved_row(record, ceiling, limits, parsed.seed, trade_off))
         except NoCandidate as error:
             failed = error
             rows.append(
@@ -118,22 +131,37 @@ def joint_evolve_command(arguments: Sequence[str], prog: str) -> None:
     print_table(rows)
 
 
+def _trade_off(target: str | None, exponent: float) -> TradeOff | None:
+    from darts.joint.query import TradeOff
+
+    if target is None:
+        return None
+    return TradeOff(1e6 * parse_millions(target, "--target-macs"), exponent)
+
+
 def _evolved_row(
-    record: SearchRecord, ceiling: str | float | None, limits: Limits, seed: int
+    record: SearchRecord,
+    ceiling: str | float | None,
+    limits: Limits,
+    seed: int,
+    trade_off: TradeOff | None,
 ) -> tuple[str, ...]:
     """Find the best candidate within limits and write its recipe; a row about it."""
     import time
 
-    from darts.joint.query import evolve_record
+    from darts.joint.query import evolve_record, scorer_of
     from darts.joint.recipe_file import write_recipe
 
     begun = time.perf_counter()
-    evolved = evolve_record(record, limits, seed)
+    evolved = evolve_record(record, limits, seed, trade_off)
     seconds = time.perf_counter() - begun
     name = "unlimited" if ceiling is None else f"macs-{limits.max_macs / 1e6:g}M"
+    if trade_off is not None:
+        name += f"-target-{trade_off.target / 1e6:g}M"
     path = record.path / "evolved" / f"{name}.yaml"
     candidate = record.problem.candidate(evolved.genes[0])
-    accuracy, costs = evolved.scores[0], evolved.costs
+    costs = evolved.costs
+    accuracy = scorer_of(record)(evolved.genes[:1])[0]
     comment = f"Predicted: {accuracy:.2f} % (held-out images), {_cost_words(costs)}"
     write_recipe(candidate, record.config, path, comment)
     macs, params = f"{costs.macs[0]:,.0f}", f"{costs.params[0]:,.0f}"

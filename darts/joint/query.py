@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from darts.errors import UserError
 from darts.joint.costs import Limits
@@ -27,7 +30,33 @@ def scorer_of(record: SearchRecord) -> Scorer:
     return Scorer(record.problem, record.predictor)
 
 
-def evolve_record(record: SearchRecord, limits: Limits, seed: int) -> Evolved:
+@dataclass(frozen=True)
+class TradeOff:
+    """Accuracy and cost as one score: accuracy · (multiply-adds / target) ** exponent.
+
+    Source: MnasNet (arXiv 1807.11626, eq. 2) and EfficientNet (arXiv 1905.11946, §4), which uses
+    the exponent -0.07 and multiply-adds: a candidate of twice the cost must be 5 % better,
+    relatively.
+
+    >>> round(float(TradeOff(target=400e6).factor(np.array([800e6]))[0]), 3)
+    0.953
+
+    Attributes:
+        target: Multiply-adds at which the score is the accuracy.
+        exponent: Negative: cost lowers the score.
+    """
+
+    target: float
+    exponent: float = -0.07
+
+    def factor(self, macs: Floats) -> Floats:
+        """What accuracies are multiplied by, for multiply-adds `[N]`."""
+        return (macs / self.target) ** self.exponent
+
+
+def evolve_record(
+    record: SearchRecord, limits: Limits, seed: int, trade_off: TradeOff | None = None
+) -> Evolved:
     """Search the candidates within `limits` that have the highest predicted accuracy.
 
     The first generation contains the best candidates that were trained.
@@ -36,11 +65,22 @@ def evolve_record(record: SearchRecord, limits: Limits, seed: int) -> Evolved:
         record: A search with at least one finished round.
         limits: Limits on the costs.
         seed: Seed of the evolution.
+        trade_off: Makes the score one of accuracy and cost; the scores of the result are then its.
 
     Raises:
         UserError: There is no predictor yet, or no candidate is within the limits.
     """
-    return evolve_seeded(record.problem, scorer_of(record), limits, trained_genes(record), seed)
+    accuracy, problem = scorer_of(record), record.problem
+
+    def score(genes: Floats) -> Floats:
+        found = accuracy(genes)
+        if trade_off is None:
+            return found
+        macs = problem.costs(genes).macs
+        # Candidates that cannot be built have infinite costs.
+        return np.where(np.isfinite(macs), found * trade_off.factor(macs), 0.0)
+
+    return evolve_seeded(problem, score, limits, trained_genes(record), seed)
 
 
 def trained_genes(record: SearchRecord) -> Floats:

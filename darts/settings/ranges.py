@@ -191,6 +191,7 @@ ARGUMENT_RANGES: Mapping[str, Range] = MappingProxyType(
         "best": _SOME,
         "beta": _POSITIVE,
         "budgets": _POSITIVE,
+        "cost_exponent": Range(below=0),
         "folds": Range(at_least=2),
         "gamma": _POSITIVE,
         "phi": Range(),

@@ -117,6 +117,31 @@ def test_predict(run: Path, tmp_path: Path, capsys) -> None:
     assert len(capsys.readouterr().out.splitlines()) == 3
 
 
+def test_evolve_trades_accuracy_for_cost(run: Path, capsys) -> None:
+    """The score is the predicted accuracy times a power of the cost; steep ones choose cheap."""
+    from darts.joint.directory import limits_of, read_search
+    from darts.joint.query import TradeOff, evolve_record, scorer_of
+
+    record = read_search(run)
+    limits = limits_of(None, 4, None)
+    mild, steep = (
+        evolve_record(record, limits, 0, TradeOff(2e6, exponent)) for exponent in (-0.07, -2.0)
+    )
+    for found, exponent in ((mild, -0.07), (steep, -2.0)):
+        macs = record.problem.costs(found.genes[:1]).macs
+        score = scorer_of(record)(found.genes[:1]) * (macs / 2e6) ** exponent
+        assert found.scores[0] == pytest.approx(score[0])
+    assert steep.costs.macs[0] < mild.costs.macs[0]
+    flags = "--max-macs 4 --target-macs 2M --cost-exponent -2"
+    assert main(["joint", "evolve", str(run), *flags.split()]) == 0
+    path = run / "evolved" / "macs-4M-target-2M.yaml"
+    printed = capsys.readouterr().out
+    assert str(path) in printed
+    assert f"{steep.costs.macs[0]:,.0f}" in printed
+    assert main(["joint", "evolve", str(run), "--target-macs", "2M", "--cost-exponent", "1"]) == 2
+    assert "--cost-exponent: must be below 0, not 1.0" in capsys.readouterr().err
+
+
 def test_ablate_compares_predictors_on_the_same_folds(run: Path, tmp_path: Path, capsys) -> None:
     assert main(["joint", "ablate", str(run), "--folds", "3", "--seeds", "2", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
