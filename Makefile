@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := runs/demo-$(shell date +%Y%m%d-%H%M%S)
 
-.PHONY: help install check test lint demo truth-smoke docs-pictures tensorboard wheel clean
+.PHONY: help install check test lint demo fit-smoke truth-smoke docs-pictures tensorboard wheel clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -34,6 +34,9 @@ demo: install ## search a cell on digits, draw it, retrain it
 	$(BIN)/python search.py --dataset digits --preset quick --k 4 --run-dir $(DEMO)/search
 	$(BIN)/python -m darts draw $(DEMO)/search/genotype.yaml -o $(DEMO)/search/cells
 	$(BIN)/python evaluate.py --genotype $(DEMO)/search/genotype.yaml --dataset digits --preset quick --run-dir $(DEMO)/evaluate
+
+fit-smoke: install ## from digits to an exported network within 150 s, as fit does it
+	$(BIN)/python -m darts fit digits --quick --out runs/fit-smoke-$(shell date +%Y%m%d-%H%M%S)
 
 truth-smoke: install ## search, look up, correlate, score: the whole chain, as small as it can be
 	$(BIN)/python benchmarks/truth_smoke.py

@@ -59,6 +59,8 @@ def search_command(arguments: Sequence[str], prog: str) -> None:
     retrain = f"evaluate.py --genotype {run.genotype}"
     if options.search.preset in ("quick", "smoke"):
         retrain += f" --preset {options.search.preset}"
+    if options.search.image_size is not None:
+        retrain += f" --image-size {options.search.image_size}"
     print(f"next                 {retrain}  (trains the cell's network from scratch)")
     if options.search.preset == "quick":
         print(f"\n{_SHORT_SEARCH.format(RunFiles(result.run_dir).genotype)}")
