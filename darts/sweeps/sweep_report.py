@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from darts.run_files import RunFiles
 from darts.runs.directory import finite
 from darts.sweeps.directory import OUTCOME_FILE
 from darts.sweeps.plots import plot_accuracies, plot_ranks
+from darts.sweeps.repeating import sweep_command
 from darts.sweeps.retraining_noise import noise_lines, noise_values
 from darts.sweeps.sweep_outcome import SweepOutcome, outcome_values
 from darts.sweeps.tables import (
@@ -67,12 +67,7 @@ def write_sweep_report(outcome: SweepOutcome) -> Path:
         "name": folder.resolve().name,
         "headline": sweep_headline(outcome),
         "summary": _summary(outcome),
-        "commands": [
-            (
-                "It continues the sweep, or prints its outcome",
-                f"python -m darts sweep --out {shlex.quote(str(folder))}",
-            )
-        ],
+        "commands": [("", sweep_command(options, f"{folder.resolve().name}-again"))],
         "judge": judge_words(outcome),
         "cards": list(_cards(outcome)),
         "configurations": configuration_table(outcome),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from darts.commands.sweep import parse_sweep
 from darts.errors import UserError
 from darts.sweeps.options import SweepOptions, parse_seeds
 from darts.sweeps.plan import configurations, planned_searches
+from darts.sweeps.repeating import sweep_command
 
 SMALL = ("--dataset", "digits", "--preset", "smoke", "--out", "s")
 
@@ -36,6 +38,26 @@ def test_flags_of_a_sweep_and_of_its_searches() -> None:
     }
     assert options.grid == {"k": (1, 2), "edge_normalisation": (True, False)}
     assert options.own == {"pc-darts": {"arch_warmup_epochs": 0}}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "--methods pc-darts darts-v1 --no-nesterov --seeds 0..2 7 --set k=1,2 nesterov=true,false "
+        "--for pc-darts arch-warmup-epochs=0 --learning-rate 0.2 --dataset digits --out s",
+        "--methods gdas --seeds 3..3 --set gradient=single-level;first-order --out s",
+        "--methods random --arch-betas 0.5 0.999 --retrain 2 --retrain-with epochs=3 --out s "
+        "--random-cells 4 --dataset 'folder:my photos' --seeds 2",
+        "--methods drnas gdas --space nasbench201 --table 'a b.csv' --reference gdas --out s",
+    ],
+)
+def test_the_command_of_a_sweep_makes_the_same_sweep(line: str) -> None:
+    line = line.replace("--no-nesterov ", "") if "nesterov=" in line else line
+    options = parse_sweep(shlex.split(line), "darts sweep")[0]
+    command = sweep_command(options, "s")
+    program, again = shlex.split(command)[:4], shlex.split(command)[4:]
+    assert program == ["python", "-m", "darts", "sweep"]
+    assert parse_sweep(again, "darts sweep")[0] == options
 
 
 @pytest.mark.parametrize(
@@ -117,7 +139,7 @@ def test_values_with_commas() -> None:
         ("--methods darts --retrain-with epochs=3", "--retrain-with belongs to --retrain"),
         ("--methods darts --retrain 1 --table t.csv", "both judge the cells"),
         ("--methods darts --retrain -1", "--retrain: must be 0 or more"),
-        ("--methods darts --parallel -1", "0 or more is needed"),
+        ("--methods darts --parallel -1", "--parallel: must be 0 or more"),
         ("--methods darts --executor threads", "invalid choice"),
     ],
 )
