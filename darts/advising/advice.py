@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+import torch
+
 from darts.advising.command_lines import repeat_search, repeat_training
 from darts.advising.looking import DataSummary, look
 from darts.advising.machine import SearchRate, TrainingRate, measure_search, measure_training
@@ -27,6 +29,8 @@ from darts.advising.rules import (
     training_epochs,
     training_rate,
 )
+from darts.costs.options import TYPICAL
+from darts.data.dataset import Dataset
 from darts.data.options import DataOptions
 from darts.data.sources import open_dataset
 from darts.errors import UserError
@@ -36,12 +40,17 @@ from darts.report.notebook import Figures, Summarised
 from darts.report.tables import aligned
 from darts.searching.options import SearchOptions
 from darts.settings.options import PHOTOGRAPH_SIZE, shared_values
+from darts.system.randomness import stream_seed
 from darts.training.options import TrainingOptions
+from genotypes import random_genotype
 
 _NIGHT = 8 * 3600.0
 _LEAST_IMAGES = 20
-# The cell that stands for the one that will be found.
+# The cell that stands for the one that will be found; where a ceiling keeps searched cells at the
+# mean cost of random ones, some of those do.
 _CELL = "pcdarts_cifar10"
+_RANDOM_CELLS, _NODES = 5, 4
+_SECONDS = 3.0
 # From this many pixels on, an auxiliary head fits and cutout leaves something of the image.
 _LARGE_ENOUGH = 32
 RUN_DIR = "RUN_DIR"
@@ -185,7 +194,7 @@ def advise_on(options: AdviceOptions) -> Advice:
     searched = measure_search(search, closing=True)
     training = _training_options(data, summary, image_size, place)
     dataset = open_dataset(data, options.seed, "cpu")
-    rate = measure_training(training, find_model(_CELL), dataset, "cells", seconds=3, closing=True)
+    rate = _typical_rate(training, search, dataset)
     steps = max(1, images // training.batch_size)
     epoch = steps * training.batch_size * rate.image_seconds
     epochs = training_epochs(images, steps, epoch)
@@ -207,6 +216,26 @@ def _image_size(options: AdviceOptions, summary: DataSummary) -> int:
     speed = probed_speed(recipe, 1.0)
     affordable = affordable_macs(summary.train_images, _NIGHT, speed)
     return photograph_size(summary.sides[1], affordable)
+
+
+def _typical_rate(
+    training: TrainingOptions, search: SearchOptions, dataset: Dataset
+) -> TrainingRate:
+    """A training step of a network of the cells that the search will probably find."""
+    if search.max_macs != TYPICAL:
+        cells = [find_model(_CELL)]
+    else:
+        stream = torch.Generator().manual_seed(stream_seed(training.seed, "stand-ins"))
+        cells = [random_genotype(_NODES, stream, f"random-{n}") for n in range(_RANDOM_CELLS)]
+    seconds = _SECONDS / len(cells)
+    rates = [
+        measure_training(
+            training, cell, dataset, "cells", seconds=seconds, closing=cell is cells[0]
+        )
+        for cell in cells
+    ]
+    mean = sum(rate.image_seconds for rate in rates) / len(rates)
+    return replace(rates[0], image_seconds=mean, memory=max(rate.memory for rate in rates))
 
 
 def _search_options(
