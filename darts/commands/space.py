@@ -32,6 +32,9 @@ def space_sample_command(arguments: Sequence[str], prog: str) -> None:
         prog=prog,
         description="Sample networks of a space within a range of costs.",
     )
+    parser.add_argument(
+        "--config", metavar="FILE", help="YAML file with any of these settings; flags win"
+    )
     parser.add_argument("--space", default="regnetx", help="regnetx, anynetx_a to anynetx_e …")
     parser.add_argument("--n", type=int, default=20, help="number of networks")
     parser.add_argument("--macs", help="multiply-adds: 360M-400M, or one number ± 5 %%")
@@ -62,6 +65,10 @@ def space_sample_command(arguments: Sequence[str], prog: str) -> None:
     )
     parsed = parser.parse_args(arguments)
     from darts.design_space.options import SpaceOptions
+
+    if parsed.config is not None:
+        parser.set_defaults(**_settings_in(parsed.config, SpaceOptions))
+        parsed = parser.parse_args(arguments)
     from darts.design_space.sampling import sample_population
     from darts.models.derived import SETTINGS
     from darts.models.image_spec import ImageSpec
@@ -102,6 +109,19 @@ def space_sample_command(arguments: Sequence[str], prog: str) -> None:
         return
     head = ("name", "macs", "params", "activations", "depths", "widths", "groups", "b", "regnet")
     print_table([head, *(_row(key, n) for key, n in zip(keys, drawn, strict=True))])
+
+
+def _settings_in(file: str, cls: type) -> dict[str, Any]:
+    """The settings of a space in a file, ranges as text."""
+    from darts.settings.recipe_files import check_recipe_file
+    from darts.settings.recipes import config_path, read_recipe
+
+    path = config_path(file)
+    check_recipe_file(path, cls)
+    texts = {one.replace("-", "_") for one in _RANGES} | {"macs", "max_params", "max_activations"}
+    return {
+        name: str(value) if name in texts else value for name, value in read_recipe(path).items()
+    }
 
 
 def _described(network: Sample) -> dict[str, Any]:

@@ -49,6 +49,22 @@ def test_sample(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert find_model(str(tmp_path / f"{value['name']}.yaml")).as_dict() == value["anynet"]
 
 
+def test_ranges_from_a_file(tmp_path, capsys):
+    """A file says the same as flags; flags win; names are checked."""
+    file = tmp_path / "narrow.yaml"
+    file.write_text("n: 2\nconstrained: true\ndepth: 12-20\nwm: 2-3\ngroup_width: 8\nmacs: 200M\n")
+    flags = "--n 2 --constrained --depth 12-20 --wm 2-3 --group-width 8 --macs 200M"
+    printed = []
+    for words in (["--config", str(file)], flags.split(), ["--config", str(file), "--n", "1"]):
+        assert main(["space", "sample", *words]) == 0
+        printed.append(capsys.readouterr().out)
+    assert printed[0] == printed[1]
+    assert len(printed[2].splitlines()) == len(printed[1].splitlines()) - 1
+    file.write_text("dept: 12-20\n")
+    assert main(["space", "sample", "--config", str(file)]) == 2
+    assert "there is no setting 'dept'. Did you mean 'depth'?" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -56,6 +72,7 @@ def test_sample(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (["space", "show", "nowhere"], "nowhere holds no population"),
         (["space", "sample", "--macs", "much"], "--macs: a number such as"),
         (["space", "sample", "--like", "nobody"], "nobody"),
+        (["space", "sample", "--config", "nowhere.yaml"], "nowhere.yaml"),
         (["space", "train", "--macs", "1M"], "--out is missing"),
         (["space", "train", "--genotype", "darts_v1"], "--genotype"),
         (["space", "train", "--resume", "somewhere"], "--resume"),
