@@ -9,9 +9,12 @@ from typing import Any
 from darts.errors import UserError
 from darts.settings.options import LoopOptions, PlaceOptions, names_of, tagged
 
-_NOT_KEPT = ("use", "checkpoint", "test_only")
+# The teacher is checked by the contents of its checkpoint, so that its folder may move.
+_NOT_KEPT = ("use", "checkpoint", "test_only", "teacher")
 # What the data are is checked by their classes and files, so that a folder may move.
 _DATA = "dataset"
+# Where neither is named, the network is the one in the run directory.
+_NETWORK = ("genotype", "model")
 
 
 def kept_settings(options: PlaceOptions) -> dict[str, Any]:
@@ -61,6 +64,8 @@ def _same(name: str, own: Any, saved: Any) -> bool:
     if name == _DATA and isinstance(own, str) and isinstance(saved, str):
         kind, colon, _ = own.partition(":")
         return own == saved or bool(colon and saved.startswith(f"{kind}:"))
+    if name in _NETWORK and own is None:
+        return True
     return bool(_plain(own) == _plain(saved))
 
 

@@ -92,6 +92,7 @@ def test_datasets_names_all(capsys: pytest.CaptureFixture[str]) -> None:
     rows = json.loads(capsys.readouterr().out)
     assert [row["name"] for row in rows] == [
         "digits", "cifar10", "cifar100", "svhn", "fashion-mnist", "imagenet",
+        "flowers102", "pets", "food101", "cars",
     ]  # fmt: skip
     assert rows[0]["present"]
 

@@ -192,7 +192,7 @@ def test_a_file_of_other_settings_is_refused(
         ([], "Name a cell or a model"),
         (["nb201-0", "--scores", "snyflow"], "Did you mean 'synflow'?"),
         (["nb201-0", "--sort", "marcs"], "Did you mean 'macs'?"),
-        (["nb201-0", "--seeds", "0"], "--seeds must be at least 1"),
+        (["nb201-0", "--seeds", "0"], "--seeds: must be 1 or more"),
         (["nb201-0", "--batch", "1"], "--batch must be at least 2"),
         (["--sample", "2", "--no-dead-edges"], "--space nasbench201"),
         (["no-such-model"], "There is no model"),

@@ -132,7 +132,7 @@ def test_command_says_what_rounding_forbids(
         (["--strategy", "wide"], "no strategy 'wide'"),
         (["--resolution", "225"], "not a multiple of 32"),
         (["--k", "32"], "--channels 48: not a multiple of 64"),
-        (["--k", "0"], "--k 0"),
+        (["--k", "0"], "--k: must be 1 or more"),
         (["--tolerance", "0"], "--tolerance"),
     ],
 )
