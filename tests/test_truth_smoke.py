@@ -35,10 +35,14 @@ def test_the_chain_runs(tmp_path: Path) -> None:
 def test_the_gpu_script_begins_continues_and_looks_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """With a stand-in for `search.py` and the look-up: what is tried is who is run, and when."""
+    """With a stand-in for `search.py` and the look-up: what is tried is who is run, and when.
+
+    Like a search, the stand-in stops on an interrupt even where the shell ignores it for jobs.
+    """
     stand_in = tmp_path / "stand_in.py"
     stand_in.write_text(
-        "import pathlib, sys, time\n"
+        "import pathlib, signal, sys, time\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "arguments = sys.argv[1:]\n"
         "print(*arguments, flush=True)\n"
         "if '--run-dir' in arguments:\n"
