@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 
 from darts.commands.table import COMMANDS, PROGRAM, Command
-from darts.errors import UserError
+from darts.errors import UserError, in_one_line
 from darts.settings.used_files import failure_in_used_file
 from darts.system.waiting import wait_without_spinning
 from genotypes import GenotypeError
@@ -73,6 +73,7 @@ def _known_failure(error: Exception) -> int:
     """
     from darts.runs.interrupt import Interrupted
     from darts.system.distributed import Ended, LostProcess
+    from darts.system.memory import is_out_of_memory
     from ops.backends import BackendError
     from ops.native.target import TargetError
     from ops.partial import ChannelError
@@ -86,6 +87,13 @@ def _known_failure(error: Exception) -> int:
         return 1
     if isinstance(error, Ended):
         return 1
+    if is_out_of_memory(error):
+        print(
+            f"error: There is too little memory for this ({in_one_line(error)}). Give smaller "
+            "images, smaller batches or a smaller network.",
+            file=sys.stderr,
+        )
+        return 2
     if isinstance(error, (BackendError, ChannelError, TargetError, UnknownOperation)):
         print(f"error: {error}", file=sys.stderr)
         return 2

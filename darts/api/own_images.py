@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from darts.fitting.options import FitOptions
 from darts.settings.options import names_of
-from darts.settings.signatures import takes
+from darts.settings.signatures import check_names, takes
 
 if TYPE_CHECKING:
     from darts.advising.advice import Advice
@@ -34,7 +33,7 @@ def fit(data: str, budget: str | float = "1h", **settings: Any) -> Outcome:
     from darts.settings.quantities import parse_duration
 
     seconds = parse_duration(budget, "budget") if isinstance(budget, str) else float(budget)
-    _check_names(settings, *names_of(FitOptions))
+    check_names(settings, *names_of(FitOptions))
     return run_fit(FitOptions(data=str(data), budget=seconds, **settings))
 
 
@@ -83,15 +82,6 @@ def advise(
             start_seconds=start_seconds,
         )
     )
-
-
-def _check_names(settings: Mapping[str, Any], *known: str) -> None:
-    """Raise UserError if a setting has no known name."""
-    from darts.errors import UserError, closest
-
-    if unknown := sorted(set(settings).difference(known)):
-        hints = "".join(closest(name, known) for name in unknown)
-        raise UserError(f"Unknown setting {', '.join(unknown)}.{hints}")
 
 
 def run_fit(options: FitOptions, begun: float | None = None) -> Outcome:

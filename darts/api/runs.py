@@ -137,6 +137,7 @@ def run_training(plan: TrainingPlan) -> TrainingResult:
         result = train_network(plan.options, plan.model)
         if not is_main():
             return result
+        print("writing the report …", file=sys.stderr)
         if isinstance(plan.model, Genotype):
             draw_genotype(plan.model, result.run_dir / "cells")
         write_report(result.run_dir)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from darts.design_space.options import PopulationOptions, no_overlay
 from darts.proxies.options import ScoreOptions
 from darts.settings.options import names_of, shared_values
 from darts.settings.parsing import options_from
-from darts.settings.signatures import takes
+from darts.settings.signatures import check_names, takes
 from darts.sweeps.repeat_options import ManyTrainingOptions
 from darts.training.options import training_of, training_overlay
 from darts.trials.options import ExecutorOptions
@@ -121,6 +122,7 @@ def run_comparison(options: CompareOptions) -> FinishedComparison:
     options.check()
     plan = plan_training(training_of(options, resume=None))
     compared = train_and_compare(options, plan.model)
+    print("writing the report …", file=sys.stderr)
     write_comparison_report(compared.comparison, compared.path)
     return compared
 
@@ -139,6 +141,7 @@ def score_models(*models: str, **settings: Any) -> list[ScoredNetwork]:
     """
     from darts.proxies.study import score_networks
 
+    check_names(settings, *names_of(ScoreOptions))
     return score_networks(ScoreOptions(models=models, **settings))
 
 

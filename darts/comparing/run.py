@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -253,6 +254,7 @@ def _latencies(
     candidates = [*single, *(one for group in baselines for one in group.candidates)]
     if not options.latency_batch:
         return {one.label: {} for one in candidates}
+    print(f"measuring the latency of {len(candidates)} networks …", file=sys.stderr)
     networks = [one.network(images) for one in candidates]
     shape = (options.latency_batch, 3, images.resolution, images.resolution)
     # In turns, so that a temporarily slow machine affects all networks.

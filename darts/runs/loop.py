@@ -29,6 +29,7 @@ from darts.runs.checkpoints import load_checkpoint, save_checkpoint
 from darts.runs.directory import RunDirectory
 from darts.runs.interrupt import Interrupted, InterruptGuard
 from darts.runs.progress import ProgressLine
+from darts.runs.same_settings import restore_task
 from darts.runs.tracking import Tracker
 from darts.settings.options import LoopOptions
 from darts.settings.used_files import files_in_use, keep_files
@@ -160,7 +161,7 @@ class Loop:
         self.stored: int | None = None
         self._writing: Future[None] | None = None
         if checkpoint is not None:
-            _restore(task, checkpoint["task"], run)
+            restore_task(task.load_state_dict, checkpoint["task"], run)
             self.means.load_state_dict(checkpoint["means"], task.device)
             self.step = self.stored = checkpoint["step"]
             self.seconds = checkpoint["seconds"]
@@ -224,6 +225,8 @@ class Loop:
                             "images_per_second": progress.images_per_second,
                         },
                     )
+                if self.step == total:
+                    progress.message("All steps are done. Scoring the result …")
                 if ends:
                     self._end_epoch(epoch)
                 due = self.options.checkpoint_every
@@ -330,21 +333,6 @@ class Loop:
             save()
 
         self._writing = self.tracker.later(job)
-
-
-def _restore(task: Task, state: Mapping[str, Any], run: RunDirectory) -> None:
-    """Restore a task; a state of other shapes is the user's mistake, not ours."""
-    try:
-        task.load_state_dict(state)
-    except UserError as error:
-        raise UserError(f"{run.path} cannot be resumed. {error}") from None
-    except (KeyError, RuntimeError, TypeError, ValueError, IndexError) as error:
-        said = str(error).strip().splitlines()
-        raise UserError(
-            f"{run.path} cannot be resumed: the checkpoint does not fit {run.config.name} "
-            f"({type(error).__name__}: {said[-1].strip() if said else ''}). Either was changed or "
-            "belongs to another run; put the run's own file back."
-        ) from error
 
 
 def _shown(means: Mapping[str, float]) -> dict[str, Any]:

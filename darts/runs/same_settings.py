@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
 from darts.errors import UserError
+from darts.runs.directory import RunDirectory
 from darts.settings.options import LoopOptions, PlaceOptions, names_of, tagged
 
-# The teacher is checked by the contents of its checkpoint, so that its folder may move.
-_NOT_KEPT = ("use", "checkpoint", "test_only", "teacher")
+_NOT_KEPT = ("use", "checkpoint", "test_only")
 # What the data are is checked by their classes and files, so that a folder may move.
 _DATA = "dataset"
+# The teacher is compared by the digest of its checkpoint, so that it may move, too.
+_TEACHER = "teacher"
 # Where neither is named, the network is the one in the run directory.
 _NETWORK = ("genotype", "model")
 
@@ -64,6 +66,8 @@ def _same(name: str, own: Any, saved: Any) -> bool:
     if name == _DATA and isinstance(own, str) and isinstance(saved, str):
         kind, colon, _ = own.partition(":")
         return own == saved or bool(colon and saved.startswith(f"{kind}:"))
+    if name == _TEACHER:
+        return (own is None) == (saved is None)
     if name in _NETWORK and own is None:
         return True
     return bool(_plain(own) == _plain(saved))
@@ -75,3 +79,29 @@ def _plain(value: Any) -> Any:
 
 def _words(value: Any) -> str:
     return "not set" if value is None else str(value)
+
+
+def restore_task(
+    load: Callable[[Mapping[str, Any]], None], state: Mapping[str, Any], run: RunDirectory
+) -> None:
+    """Restore a task; a state of other shapes is the user's mistake, not ours.
+
+    Args:
+        load: The task's `load_state_dict`.
+        state: The task's part of the checkpoint.
+        run: The run that is continued.
+
+    Raises:
+        UserError: The state does not belong to the run, or one of its files was changed.
+    """
+    try:
+        load(state)
+    except UserError as error:
+        raise UserError(f"{run.path} cannot be resumed. {error}") from None
+    except (KeyError, RuntimeError, TypeError, ValueError, IndexError) as error:
+        said = str(error).strip().splitlines()
+        raise UserError(
+            f"{run.path} cannot be resumed: the checkpoint does not fit {run.config.name} "
+            f"({type(error).__name__}: {said[-1].strip() if said else ''}). Either was changed or "
+            "belongs to another run; put the run's own file back."
+        ) from error

@@ -81,22 +81,25 @@ _PART = Range(above=0, below=1)
 _UP_TO_ONE = Range(at_least=0, at_most=1)
 _HELD_OUT = Range(at_least=2, also=0)
 _SEED = Range(at_least=0, at_most=2**63 - 1)
+# More threads or processes than any machine has: libraries crash or stand still with them.
+_WORKERS = Range(at_least=0, at_most=1024)
+_SIDE = Range(at_least=1, at_most=65536)
 
 RANGES: Mapping[str, Range] = MappingProxyType(
     {
         # Random numbers, place and files.
         "seed": _SEED,
-        "threads": _COUNT,
+        "threads": _WORKERS,
         "accumulate": _SOME,
         "log_every": _SOME,
         "checkpoint_every": _COUNT,
-        "workers": _COUNT,
+        "workers": _WORKERS,
         "memory": _NOT_NEGATIVE,
-        "parallel": _COUNT,
+        "parallel": _WORKERS,
         "cpus_per_trial": _NOT_NEGATIVE,
         "gpus_per_trial": _NOT_NEGATIVE,
         # Data.
-        "image_size": _SOME,
+        "image_size": _SIDE,
         "classes": Range(at_least=2),
         "train_images": _SOME,
         "train_fraction": Range(above=0, at_most=1),
@@ -154,7 +157,7 @@ RANGES: Mapping[str, Range] = MappingProxyType(
         "cost_temperature": _POSITIVE,
         "target_channels": _SOME,
         "target_layers": _SOME,
-        "target_resolution": _SOME,
+        "target_resolution": _SIDE,
         "random_cells": _COUNT,
         "choice_epochs": _SOME,
         "choice_trainings": _SOME,
@@ -196,7 +199,7 @@ ARGUMENT_RANGES: Mapping[str, Range] = MappingProxyType(
         "gamma": _POSITIVE,
         "phi": Range(),
         "random": _SOME,
-        "resolution": _SOME,
+        "resolution": _SIDE,
         "resolution_multiple": _SOME,
         "retrain": _COUNT,
         "sample": _COUNT,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, fields
 from typing import Any, TypeVar
+
+from darts.errors import UserError, closest
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -45,3 +47,18 @@ def takes(cls: type) -> Callable[[Function], Function]:
         return function
 
     return decorate
+
+
+def check_names(settings: Mapping[str, Any], *known: str) -> None:
+    """Check that settings have known names.
+
+    >>> check_names({"sampl": 3}, "sample", "scores")
+    Traceback (most recent call last):
+    darts.errors.UserError: Unknown setting sampl. Did you mean 'sample'?
+
+    Raises:
+        UserError: One has not; the message has a hint, not all names.
+    """
+    if unknown := sorted(set(settings).difference(known)):
+        hints = "".join(closest(name, known) for name in unknown)
+        raise UserError(f"Unknown setting {', '.join(unknown)}.{hints}")

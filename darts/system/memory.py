@@ -102,6 +102,19 @@ def recompute_remedy(image_bytes: float) -> Remedy:
     return Remedy("--recompute-cells", image_bytes, "the same numbers, about a third more time")
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory could not be allocated, on any device.
+
+    PyTorch has no exception of its own for the memory of the CPU, only a message.
+
+    >>> is_out_of_memory(MemoryError()), is_out_of_memory(RuntimeError("shapes differ"))
+    (True, False)
+    """
+    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+        return True
+    return isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
+
+
 def _amount(number: float) -> str:
     if number >= 2**30:
         return f"{number / 2**30:.1f} GiB"

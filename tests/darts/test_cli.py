@@ -97,6 +97,13 @@ def test_datasets_names_all(capsys: pytest.CaptureFixture[str]) -> None:
     assert rows[0]["present"]
 
 
+def test_too_little_memory_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["score", "nb201-0", "--scores", "synflow", "--batch", "99999999999"]) == 2
+    (said,) = capsys.readouterr().err.splitlines()
+    assert said.startswith("error: There is too little memory for this (RuntimeError: ")
+    assert "smaller batches" in said
+
+
 def test_no_command_shows_them_all(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == 0
     assert "evaluate" in capsys.readouterr().out

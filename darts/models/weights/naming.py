@@ -344,3 +344,37 @@ NAMINGS: tuple[Naming, ...] = (
     _AUTHORS_CELLS,
 )
 """All layouts that are recognised, in the order in which they are tried."""
+
+
+@dataclass(frozen=True)
+class RefusedLayout:
+    """Weights of networks that this toolkit has, by a program whose files do not tell enough.
+
+    Attributes:
+        title: Name of program and networks, for messages.
+        signs: Layers that tell the layout; a file has all of them.
+        reason: What a file does not tell.
+        remedy: What to give instead.
+    """
+
+    title: str
+    signs: tuple[str, ...]
+    reason: str
+    remedy: str
+
+
+REFUSED: tuple[RefusedLayout, ...] = (
+    RefusedLayout(
+        title="a network of pycls, such as its RegNets",
+        signs=("stem.conv", "s1.b1.f.a", "head.fc"),
+        reason="the file does not tell whether it was trained on RGB or BGR images",
+        remedy="torchvision's or timm's weights of the same network (regnet_x_400mf, regnetx_004)",
+    ),
+    RefusedLayout(
+        title="an EfficientNet of the package EfficientNet-PyTorch",
+        signs=("_conv_stem", "_bn0", "_blocks.0._depthwise_conv", "_fc"),
+        reason="the file does not tell how its images were normalised",
+        remedy="timm's weights of the same network (tf_efficientnet_b0)",
+    ),
+)
+"""Layouts that are known and refused."""

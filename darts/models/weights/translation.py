@@ -9,7 +9,7 @@ from pathlib import Path
 from torch import Tensor
 
 from darts.errors import UserError
-from darts.models.weights.naming import AUTHORS_INPUTS, NAMINGS, BlockNames, Naming
+from darts.models.weights.naming import AUTHORS_INPUTS, NAMINGS, REFUSED, BlockNames, Naming
 
 _PARTS = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
 
@@ -120,6 +120,12 @@ def _naming_of(layers: set[str], tensors: Mapping[str, Tensor], path: Path | str
     for naming in NAMINGS:
         if layers.issuperset(naming.signs) and naming.absent not in (layers - {""}):
             return naming
+    for refused in REFUSED:
+        if layers.issuperset(refused.signs):
+            raise UserError(
+                f"{path} holds weights of {refused.title}; they are not taken, because "
+                f"{refused.reason}. Give {refused.remedy} instead."
+            )
     first = next(iter(tensors), "nothing")
     titles = ", ".join(naming.title for naming in NAMINGS)
     raise UserError(

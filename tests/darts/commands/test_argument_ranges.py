@@ -12,7 +12,10 @@ from darts.cli import main
     [
         ("fit digits --seed -1", "--seed"),
         ("fit digits --threads -3 --plan", "--threads"),
+        ("fit digits --threads 99999999 --plan", "--threads"),
         ("fit digits --workers -1 --plan", "--workers"),
+        ("fit digits --workers 99999999 --plan", "--workers"),
+        ("advise digits --image-size 99999999", "--image-size"),
         ("fit digits --image-size 0", "--image-size"),
         ("advise digits --image-size -2", "--image-size"),
         ("advise digits --threads -1", "--threads"),

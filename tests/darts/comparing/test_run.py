@@ -92,7 +92,10 @@ def test_again_trains_nothing_and_more_only_what_is_new(
         rows = {row.key: (row.attempts, row.result) for row in store.rows()}
     assert {key: rows[key] for key in ended} == ended
     assert len(rows) == len(ended) + 1
-    assert "report" in capsys.readouterr().out
+    captured = capsys.readouterr()
+    assert "report" in captured.out
+    assert "writing the report …" in captured.err.splitlines()
+    assert "latency" not in captured.err
 
 
 def test_another_recipe_in_the_same_directory(

@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch import nn
 
+import darts
 from darts.cli import main
 from darts.errors import UserError
 from darts.proxies.candidates import create_candidate, list_candidates
@@ -236,3 +237,8 @@ def test_published_scores_of_whole_networks(
     assert scored.mean("l2_norm") == pytest.approx(l2_norm, rel=0.01)
     assert scored.mean("synflow") == pytest.approx(synflow, abs=0.6)
     assert scored.mean("zen") == pytest.approx(zen, rel=0.12)
+
+
+def test_a_misspelt_setting_from_python_is_hinted_at() -> None:
+    with pytest.raises(UserError, match=r"Unknown setting sampl\. Did you mean .sample"):
+        darts.score_models("nb201-0", sampl=3)

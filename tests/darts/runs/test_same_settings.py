@@ -127,6 +127,13 @@ def test_a_folder_of_images_may_move_but_not_become_another_source() -> None:
         check_settings(saved, SearchOptions(dataset="digits"))
 
 
+def test_a_teacher_may_move_but_not_appear_or_go() -> None:
+    saved = kept_settings(TrainingOptions(teacher="/old/run"))
+    check_settings(saved, TrainingOptions(teacher="/new/run"))
+    with pytest.raises(UserError, match=r"teacher is not set in config\.yaml and /old/run"):
+        check_settings(saved, TrainingOptions())
+
+
 def test_a_checkpoint_can_hold_the_settings() -> None:
     for options in (SearchOptions(), TrainingOptions()):
         kept = kept_settings(options)

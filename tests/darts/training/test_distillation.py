@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -86,6 +87,8 @@ def test_other_classes_and_absent_runs_are_refused(run: Path, tmp_path: Path) ->
 def test_a_run_goes_on_only_with_the_teacher_it_began_with(run: Path, tmp_path: Path) -> None:
     options = training_options(tmp_path / "student", teacher=str(run), epochs=1)
     state = TrainingTask(options, CELL).state_dict()
+    moved = replace(options, teacher=str(shutil.copytree(run, tmp_path / "moved")))
+    TrainingTask(moved, CELL).load_state_dict(state)
     train_network(training_options(tmp_path / "other", epochs=1), CELL)
     task = TrainingTask(replace(options, teacher=str(tmp_path / "other")), CELL)
     with pytest.raises(UserError, match="--teacher: its checkpoint has changed"):

@@ -165,12 +165,15 @@ def test_a_resumed_retraining_takes_its_genotype_from_the_checkpoint(tmp_path: P
     assert (tmp_path / "run" / "report.html").exists()
 
 
-def test_any_model_is_trained_tested_and_resumed(tmp_path: Path) -> None:
+def test_any_model_is_trained_tested_and_resumed(tmp_path: Path, capsys) -> None:
     """A RegNet is retrained like a genotype; images of size 8 give it the stem for small images."""
     options = training_options(
         tmp_path / "run", genotype=None, model="regnetx_200mf", train_images=40, epochs=1
     )
     result = api.run_training(plan_training(options))
+    said = capsys.readouterr().err.splitlines()
+    scored, reported = "All steps are done. Scoring the result …", "writing the report …"
+    assert said.index(scored) < said.index(reported)
     stored = json.loads((tmp_path / "run" / "result.json").read_text())
     network = darts.create_network("regnetx_200mf", stem="cifar", num_classes=10)
     assert stored["parameters"] == sum(weight.numel() for weight in network.parameters())
@@ -178,7 +181,7 @@ def test_any_model_is_trained_tested_and_resumed(tmp_path: Path) -> None:
     assert "genotype" not in stored
     again = training_options(tmp_path / "none", test_only=True, checkpoint=str(tmp_path / "run"))
     assert score_checkpoint(again).accuracy == result.scores.accuracy
-    resumed = replace(options, run_dir=None, resume=str(tmp_path / "run"), model=None)
+    resumed = replace(options, run_dir=None, resume=str(tmp_path / "run"))
     assert api.run_training(plan_training(resumed)).scores.accuracy == result.scores.accuracy
 
 

@@ -174,6 +174,12 @@ def test_what_is_another_network_is_named(tmp_path: Path) -> None:
     refused(resnet, "a ResNet of another kind")
     state = tv.mobilenet_v3_small().state_dict()
     refused(state, "not recognised; its first tensor is 'features.0.0")
+    for layers, words in (
+        ("stem.conv stem.bn s1.b1.proj s1.b1.f.a s1.b1.f.a_bn head.fc", "pycls.* torchvision's"),
+        ("_conv_stem _bn0 _blocks.0._depthwise_conv _fc", "EfficientNet-PyTorch.* timm's weights"),
+    ):
+        state = {f"{layer}.weight": torch.ones(2) for layer in layers.split()}
+        refused({"model_state": state}, f"{words}.* instead")
     refused(tv.efficientnet_v2_s().state_dict(), "EfficientNetV2 has fused blocks")
     regnet = tv_regnet(group_width=8).state_dict()
     refused({**regnet, "extra.weight": torch.ones(1)}, "extra.weight has no counterpart")
