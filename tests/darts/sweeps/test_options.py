@@ -139,7 +139,7 @@ def test_values_with_commas() -> None:
         ("--methods darts --retrain-with epochs=3", "--retrain-with belongs to --retrain"),
         ("--methods darts --retrain 1 --table t.csv", "both judge the cells"),
         ("--methods darts --retrain -1", "--retrain: must be 0 or more"),
-        ("--methods darts --parallel -1", "--parallel: must be 0 or more"),
+        ("--methods darts --parallel -1", "--parallel: must be from 0 to 1024, not -1"),
         ("--methods darts --executor threads", "invalid choice"),
     ],
 )
