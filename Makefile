@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := runs/demo-$(shell date +%Y%m%d-%H%M%S)
 
-.PHONY: help install check test lint demo fit-smoke truth-smoke docs-pictures tensorboard wheel clean
+.PHONY: help install check test torture lint demo fit-smoke truth-smoke docs-pictures tensorboard wheel clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -23,6 +23,9 @@ check: lint ## the quick loop: style, types, layers, tests of what changed (unde
 
 test: lint ## everything that CI checks
 	$(BIN)/pytest --quiet --numprocesses 2 --dist worksteal
+
+torture: install ## try to break it: damaged files, bad input, attacks, kills (CASES=100000 for a night)
+	$(BIN)/python -m tests.torture $(if $(CASES),--cases $(CASES)) $(KINDS)
 
 lint: install ## style, types, layers
 	$(BIN)/ruff check
