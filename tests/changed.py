@@ -19,11 +19,11 @@ PACKAGES = ("ops", "cells", "genotypes", "darts")
 # What runs when no test belongs to the changed files.
 QUICK = ["tests/genotypes", "tests/cells", "tests/ops/test_primitives.py", "tests/test_startup.py"]
 OTHERS = {
-    "configs": "tests/darts/settings",
-    "docs": "tests/test_readme.py",
-    "README.md": "tests/test_readme.py",
-    "CONTRIBUTING.md": "tests/test_readme.py",
-    "CHANGELOG.md": "tests/test_readme.py",
+    "configs": ("tests/darts/settings",),
+    "docs": ("tests/test_readme.py", "tests/test_links.py"),
+    "README.md": ("tests/test_readme.py", "tests/test_links.py"),
+    "CONTRIBUTING.md": ("tests/test_readme.py", "tests/test_links.py"),
+    "CHANGELOG.md": ("tests/test_readme.py", "tests/test_links.py"),
 }
 SECONDS = 60
 DEADLINE = "DARTS_CHECK_DEADLINE"
@@ -55,7 +55,8 @@ def mirrored_tests(file: Path, root: Path) -> list[str]:
             or sorted(mirror.parent.glob(f"test_{mirror.name}*.py"))
         )
     elif file.parts[0] in OTHERS:
-        found = [root / "tests" / f"test_{file.stem}.py", root / OTHERS[file.parts[0]]]
+        found = [root / "tests" / f"test_{file.stem}.py"]
+        found += [root / name for name in OTHERS[file.parts[0]]]
     else:
         found = [root / "tests" / f"test_{file.stem}.py"]
     names = [str(path.relative_to(root)) for path in found if path.exists()]

@@ -29,13 +29,13 @@ ROOT = Path(__file__).parents[1]
 # The examples of docs/extending.md run in tests/test_extending.py, in order.
 GUIDES = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md")),
-    *(path for path in sorted(ROOT.glob("docs/*.md")) if path.name != "extending.md"),
+    *(path for path in sorted(ROOT.glob("docs/**/*.md")) if path.name != "extending.md"),
 ]
 # Words of blocks that read a finished run or fit for minutes, and of blocks that train.
 READS_A_RUN = ("darts.fit(", '"RUN_DIR"', 'read_search("DIR")', '"pop/regnetx"')
 TRAINS = ("darts.api.evaluate(", "darts.search(", "api.compare(")
 # Programs that guides call; their calls are recorded.
-STUBS = ("python", "pip", "make", "pytest")
+STUBS = ("python", "torchrun", "pip", "make", "pytest")
 
 
 class Understood(BaseException):
@@ -49,7 +49,8 @@ def blocks(language: str) -> list[Any]:
         text = guide.read_text(encoding="utf-8")
         texts = re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
         found += [
-            pytest.param(block, id=f"{guide.stem}-{number}") for number, block in enumerate(texts)
+            pytest.param(block, id=f"{guide.parent.name}-{guide.stem}-{number}")
+            for number, block in enumerate(texts)
         ]
     return found
 
@@ -63,9 +64,9 @@ def test_all_blocks_are_of_a_known_kind() -> None:
     marks = {
         mark
         for guide in GUIDES
-        for mark in re.findall(r"^```(\w+)$", guide.read_text("utf-8"), re.MULTILINE)
+        for mark in re.findall(r"^```(.*)$", guide.read_text("utf-8"), re.MULTILINE)[::2]
     }
-    assert marks <= {"python", "sh", "yaml", "sql"}
+    assert marks <= {"python", "sh", "yaml", "sql", "text"}
 
 
 def undefined(source: str) -> set[str]:
@@ -184,6 +185,11 @@ def test_commands_of_shell_blocks_are_understood(
     for program, *words in recorded(block, tmp_path):
         # A loop repeats its commands with other numbers.
         form = re.sub(r"\d+", "0", " ".join(words))
+        if program == "pytest":
+            assert all((ROOT / word).exists() for word in words if word.startswith("tests/"))
+        if program == "torchrun":
+            script = next(n for n, word in enumerate(words) if word.endswith(".py"))
+            program, words = "python", words[script:]
         if program == "python" and form not in seen and "…" not in words:
             seen.add(form)
             understand(words)
