@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """Retrain a genotype from scratch and test it: `python evaluate.py --genotype pcdarts_cifar10`.
 
 `python evaluate.py --help` lists all options.

@@ -1,6 +1,7 @@
+# PYTHON_ARGCOMPLETE_OK
 """Search a cell: `python search.py --k 4 --dataset cifar10`.
 
-`python search.py --help` lists all options.
+`python search.py --help` shows how to begin.
 """
 
 import sys

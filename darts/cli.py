@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """The command line: `python -m darts COMMAND …`; `search.py` and `evaluate.py` run two commands.
 
 Exit codes: 0 done; 2 the user's input is wrong (one message, no traceback); 130 interrupted; 1 any
@@ -11,10 +12,18 @@ import io
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 from darts.commands.table import COMMANDS, PROGRAM, Command
 from darts.errors import UserError, in_one_line
+from darts.settings.completion import (
+    complete_names,
+    completing,
+    enter_subcommand,
+    words_so_far,
+)
 from darts.settings.used_files import failure_in_used_file
+from darts.system.versions import version_line
 from darts.system.waiting import wait_without_spinning
 from genotypes import GenotypeError
 
@@ -36,8 +45,13 @@ def entry(command: str, prog: str) -> int:
 def _exit_code(command: Command, arguments: Sequence[str], prog: str) -> int:
     wait_without_spinning()
     _print_any_name()
+    if completing():
+        return _complete(command, prog)
     try:
-        command.run(arguments, prog)
+        if "--version" in arguments:
+            print(version_line())
+        else:
+            command.run(arguments, prog)
         sys.stdout.flush()
     except (UserError, GenotypeError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -56,6 +70,19 @@ def _exit_code(command: Command, arguments: Sequence[str], prog: str) -> int:
         return _known_failure(error)
     except Exception as error:
         return _known_failure(error)
+    return 0
+
+
+def _complete(command: Command, prog: str) -> int:
+    """Print what may follow the words so far; nothing if the command refuses them."""
+    words, start = words_so_far()
+    while words and words[0] in command.subcommands:
+        command, words, prog = command.subcommands[words[0]], words[1:], f"{prog} {words[0]}"
+        enter_subcommand()
+    if command.subcommands and not words and not start.startswith("-"):
+        complete_names(list(command.subcommands))
+    with suppress(UserError, SystemExit):
+        command.run(words, prog)
     return 0
 
 

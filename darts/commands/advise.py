@@ -16,14 +16,22 @@ for the training of the found cell: with reasons, expected time and memory, and 
 
 def advise_command(arguments: Sequence[str], prog: str) -> None:
     """Print the advice."""
-    parser = Arguments(prog=prog, description=_DESCRIPTION, allow_abbrev=False)
+    parser = Arguments(
+        prog=prog,
+        description=_DESCRIPTION,
+        examples=[
+            ("photos", "settings for a folder with a folder of images per class"),
+            ("photos --image-size 64", "the same for smaller images"),
+            ("digits", "for a data set by name"),
+        ],
+    )
     add = parser.add_argument
     add("data", metavar="DATA", help="folder of images, file, or name of a data set (digits)")
     add("--image-size", type=int, metavar="N", help="side of the images in pixels")
-    add("--device", default="auto", help="cpu, cuda, cuda:1, mps; by default the best one here")
+    add("--device", default="auto", help="cpu, cuda, cuda:1, mps, or auto for the best one here")
     add("--threads", type=int, default=0, help="CPU threads; 0 leaves the choice to torch")
     add("--data-dir", metavar="DIR", help="directory of the named data sets")
-    add("--workers", type=int, default=2, help="processes that decode image files; 2")
+    add("--workers", type=int, default=2, help="processes that decode image files")
     add("--json", action="store_true", help="print JSON")
     parsed = vars(parser.parse_args(arguments))
     as_json = parsed.pop("json")

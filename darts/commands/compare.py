@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from darts.commands.help_pages import COMPARE, RECIPES
 from darts.commands.shared import FIT_TRAINING, imported_fit
 from darts.comparing.options import CompareOptions, compare_overlay
 from darts.errors import UserError
@@ -32,7 +33,12 @@ def compare_command(arguments: Sequence[str], prog: str) -> None:
             "under several recipes."
         )
     options = parse_options(
-        CompareOptions, joined, prog=prog, overlay=compare_overlay, fit=FIT_TRAINING
+        CompareOptions,
+        joined,
+        prog=prog,
+        overlay=compare_overlay,
+        fit=FIT_TRAINING,
+        page=COMPARE,
     )
     from darts import api
 
@@ -52,6 +58,7 @@ def _compare_recipes(arguments: Sequence[str], prog: str) -> None:
         prog=prog,
         overlay=recipe_study_overlay,
         fit=imported_fit("darts.comparing.fitting:fit_study"),
+        page=RECIPES,
     )
     options.check()
     from darts import api

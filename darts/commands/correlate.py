@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import fields
 
+from darts.commands.help_pages import CORRELATE
 from darts.correlation.options import CorrelationOptions, correlation_overlay
 from darts.settings.parsing import parse_options
 
@@ -13,7 +14,9 @@ from darts.settings.parsing import parse_options
 def correlate_command(arguments: Sequence[str], prog: str) -> None:
     """Run a study or continue it; print the result, write `correlation.json` and a plot."""
     given, as_json = _arranged(arguments)
-    options = parse_options(CorrelationOptions, given, prog=prog, overlay=correlation_overlay)
+    options = parse_options(
+        CorrelationOptions, given, prog=prog, overlay=correlation_overlay, page=CORRELATE
+    )
     from darts import api
 
     finished = api.run_correlation(options)
@@ -49,7 +52,13 @@ def _arranged(arguments: Sequence[str]) -> tuple[list[str], bool]:
             words.append(argument)
         elif argument != "--json":
             options.append(argument)
-            switch = name in {*switches, *(f"no_{one}" for one in switches), "help", "h"}
+            switch = name in {
+                *switches,
+                *(f"no_{one}" for one in switches),
+                "help",
+                "help_all",
+                "h",
+            }
             if "=" not in argument and not switch and rest and name != "print_config":
                 options.append(rest.pop(0))
     if words:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -57,7 +56,10 @@ def _parser(prog: str) -> Arguments:
         uses_files=True,
         prog=prog,
         description=_DESCRIPTION,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        examples=[
+            ("pcdarts_cifar10", "a published cell's network"),
+            ("runs/…/genotype.yaml regnetx_400mf --latency", "several networks, timed in turns"),
+        ],
     )
     parser.add_argument(
         "model",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
+from darts.commands.help_pages import DETECT
 from darts.commands.shared import imported_fit
 from darts.detection.options import DetectionOptions, detection_overlay
 from darts.errors import UserError
@@ -19,6 +20,7 @@ def detect_command(arguments: Sequence[str], prog: str) -> None:
         prog=prog,
         overlay=detection_overlay,
         fit=imported_fit("darts.detection.fitting:fit_detection"),
+        page=DETECT,
     )
     if os.environ.get("WORLD_SIZE", "1") != "1":
         raise UserError("Detectors are trained by one process; start the command without torchrun.")

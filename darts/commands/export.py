@@ -16,6 +16,12 @@ def export_command(arguments: Sequence[str], prog: str) -> None:
         uses_files=True,
         prog=prog,
         description="Write a network as ONNX or as a torch.export archive, and check it.",
+        examples=[
+            (
+                "--checkpoint runs/… -o network.onnx",
+                "a trained network, which predict and any ONNX runtime can run",
+            ),
+        ],
     )
     parser.add_argument(
         "--checkpoint", type=Path, help="trained network: a run directory or checkpoint.pt"

@@ -63,7 +63,15 @@ def _json(values: Any) -> str:
 
 
 def _parser(prog: str) -> Arguments:
-    parser = Arguments(prog=prog, description=_DESCRIPTION, allow_abbrev=False)
+    parser = Arguments(
+        prog=prog,
+        description=_DESCRIPTION,
+        examples=[
+            ("digits --quick", "try it out in a few minutes; no download"),
+            ("photos --budget 2h", "a network for a folder with a folder of images per class"),
+            ("photos --budget 2h --plan", "only what would be done"),
+        ],
+    )
     add = parser.add_argument
     add("data", metavar="DATA", help="folder of images, file, or name of a data set (digits)")
     add("--budget", metavar="TIME", help="time for everything: 90s, 30m, 2h, 1h30m; 1h by default")
@@ -81,9 +89,9 @@ def _parser(prog: str) -> Arguments:
     add("--plan", action="store_true", help="print the plan and write nothing")
     add("--out", metavar="DIR", help="directory of everything that is written; fits/NAME")
     add("--json", action="store_true", help="print JSON instead of sentences")
-    add("--seed", type=int, default=0, help="seed of all random choices; 0")
-    add("--device", default="auto", help="cpu, cuda, cuda:1, mps; by default the best one here")
+    add("--seed", type=int, default=0, help="seed of all random choices")
+    add("--device", default="auto", help="cpu, cuda, cuda:1, mps, or auto for the best one here")
     add("--threads", type=int, default=0, help="CPU threads; 0 leaves the choice to torch")
     add("--data-dir", metavar="DIR", help="directory of the named data sets")
-    add("--workers", type=int, default=2, help="processes that decode image files; 2")
+    add("--workers", type=int, default=2, help="processes that decode image files")
     return parser

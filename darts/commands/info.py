@@ -26,6 +26,10 @@ def genotypes_command(arguments: Sequence[str], prog: str) -> None:
         prog=prog,
         description="List the published genotypes, print some in another form, or sample random "
         "ones.",
+        examples=[
+            ("", "all published genotypes"),
+            ("pcdarts_cifar10 --as python", "one as papers print it"),
+        ],
     )
     parser.add_argument(
         "genotype",
@@ -124,6 +128,10 @@ def draw_command(arguments: Sequence[str], prog: str) -> None:
         uses_files=True,
         prog=prog,
         description="Draw the cells of a genotype, or the stages of a network.",
+        examples=[
+            ("pcdarts_cifar10 -o cells", "both cells as pictures"),
+            ("regnetx_400mf -o net", "the stages of a network"),
+        ],
     )
     parser.add_argument(
         "model",

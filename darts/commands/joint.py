@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from darts.commands.help_pages import JOINT
 from darts.commands.shared import FIT_TRAINING, Arguments, print_table
 from darts.errors import UserError
 from darts.settings.parsing import options_from, parse_options
@@ -38,7 +39,9 @@ def joint_search_command(arguments: Sequence[str], prog: str) -> None:
         own = {name: value for name, value in implied.items() if name not in ("epochs",)}
         return {**own, "test_every": 1, **JOINT_PRESETS[settings["preset"]]}
 
-    options = parse_options(JointOptions, arguments, prog=prog, overlay=overlay, fit=FIT_TRAINING)
+    options = parse_options(
+        JointOptions, arguments, prog=prog, overlay=overlay, fit=FIT_TRAINING, page=JOINT
+    )
     from darts.joint.directory import BEST
     from darts.joint.search import run_joint_search
     from darts.joint.space_file import find_joint_space

@@ -24,6 +24,13 @@ def predict_command(arguments: Sequence[str], prog: str) -> None:
         prog=prog,
         description="Classify image files. Files that cannot be read as images are reported and "
         "counted; the exit code is 0 unless none can be read.",
+        examples=[
+            ("photo.jpg --checkpoint runs/…", "the most likely classes of an image"),
+            (
+                "photos --checkpoint network.onnx --top-k 1",
+                "a whole folder, with an exported network",
+            ),
+        ],
     )
     parser.add_argument(
         "image",

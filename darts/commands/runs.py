@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from darts.commands.compare import asks_for_comparison, compare_command
+from darts.commands.help_pages import EVALUATE, SEARCH
 from darts.commands.shared import (
     FIT_TRAINING,
     Arguments,
@@ -40,7 +41,12 @@ def search_command(arguments: Sequence[str], prog: str) -> None:
     from darts.sweeps.choice_options import ManySearchOptions
 
     options = parse_options(
-        ManySearchOptions, arguments, prog=prog, overlay=search_overlay, fit=_FIT_SEARCH
+        ManySearchOptions,
+        arguments,
+        prog=prog,
+        overlay=search_overlay,
+        fit=_FIT_SEARCH,
+        page=SEARCH,
     )
     options.check_choice()
     if options.seeds is not None:
@@ -119,7 +125,12 @@ def evaluate_command(arguments: Sequence[str], prog: str) -> None:
     from darts.training.options import training_overlay
 
     many = parse_options(
-        ManyTrainingOptions, arguments, prog=prog, overlay=training_overlay, fit=FIT_TRAINING
+        ManyTrainingOptions,
+        arguments,
+        prog=prog,
+        overlay=training_overlay,
+        fit=FIT_TRAINING,
+        page=EVALUATE,
     )
     many.check_repeats()
     if many.seeds is not None:
@@ -196,6 +207,10 @@ def report_command(arguments: Sequence[str], prog: str) -> None:
         prog=prog,
         description="Write the page of a run of any kind (search, training, joint search, sweep, "
         "comparison …), or one page that compares several runs: costs, accuracy over cost, curves.",
+        examples=[
+            ("runs/…", "the page of a run, also while it is under way"),
+            ("runs/a runs/b -o both.html", "two runs side by side"),
+        ],
     )
     parser.add_argument("run", type=Path, nargs="+", help="run directories")
     parser.add_argument(

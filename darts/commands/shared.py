@@ -5,16 +5,52 @@ from __future__ import annotations
 import argparse
 import functools
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Any, NoReturn
 
-from darts.errors import UserError
+from darts.errors import UserError, closest
 from darts.report.tables import aligned
+from darts.settings.completion import complete, completing
+from darts.settings.help_page import EXAMPLES, examples_text, page_width
 from darts.settings.origins import Fit
 from darts.settings.ranges import ARGUMENT_RANGES, check_range
 from darts.settings.used_files import joined_names, use_files
+from darts.settings.value_words import default_words, value_word
+
+
+class PlainHelp(argparse.HelpFormatter):
+    """Help with placeholders in plain words, all defaults, and examples as they are written."""
+
+    def __init__(self, prog: str, **settings: Any) -> None:
+        columns = page_width()
+        super().__init__(prog, **{"max_help_position": 26, "width": columns, **settings})
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        if text.startswith(EXAMPLES):
+            return text
+        paragraphs = text.strip().split("\n\n")
+        return "\n\n".join(
+            super(PlainHelp, self)._fill_text(one, width, indent) for one in paragraphs
+        )
+
+    def _get_default_metavar_for_optional(self, action: argparse.Action) -> str:
+        if action.type in (int, float):
+            return "N" if action.type is int else "X"
+        return value_word(action.dest, str)
+
+    def _get_help_string(self, action: argparse.Action) -> str:
+        text = action.help or ""
+        words = default_words(action.default)
+        plain = (
+            action.nargs == 0
+            or action.default is argparse.SUPPRESS
+            or isinstance(action.default, (list, tuple))
+        )
+        known = plain or not action.option_strings or "default" in text
+        return text if known or not words else f"{text} [default {words}]"
 
 
 class Arguments(argparse.ArgumentParser):
@@ -23,13 +59,23 @@ class Arguments(argparse.ArgumentParser):
     Args:
         uses_files: Whether the command takes `--use`, files of the user's own. They are run as
             soon as the arguments are parsed.
+        examples: Arguments to begin with, each with what the command then does.
 
     Raises:
         UserError: An argument is unknown, missing or wrong, or a file of the user's own fails.
     """
 
-    def __init__(self, *, uses_files: bool = False, **settings: Any) -> None:
-        super().__init__(**{"allow_abbrev": False, **settings})
+    def __init__(
+        self,
+        *,
+        uses_files: bool = False,
+        examples: Sequence[tuple[str, str]] = (),
+        **settings: Any,
+    ) -> None:
+        plain = {"allow_abbrev": False, "formatter_class": PlainHelp}
+        super().__init__(**{**plain, **settings})
+        if examples:
+            self.epilog = examples_text(self.prog, examples)
         self.uses_files = uses_files
         if uses_files:
             self.add_argument(
@@ -39,7 +85,19 @@ class Arguments(argparse.ArgumentParser):
                 help="Python file with operations, spaces or parts of your own; may be repeated",
             )
 
+    def format_help(self) -> str:
+        needed = [one.metavar or one.dest for one in self._get_positional_actions()]
+        needed += [
+            f"{one.option_strings[0]} {one.metavar or value_word(one.dest, str)}"
+            for one in self._get_optional_actions()
+            if one.required
+        ]
+        self.usage = " ".join(["%(prog)s", *map(str, needed), "[options]"])
+        return super().format_help()
+
     def parse_args(self, arguments: Sequence[str]) -> argparse.Namespace:  # type: ignore[override]
+        if completing():
+            complete(self)
         parsed = super().parse_args(arguments)
         for action in self._actions:
             if action.type in (int, float):
@@ -51,7 +109,16 @@ class Arguments(argparse.ArgumentParser):
         return parsed
 
     def error(self, message: str) -> NoReturn:
-        raise UserError(f"{self.prog}: {message}")
+        raise UserError(f"{self.prog}: {message}{self._hint(message)}")
+
+    def _hint(self, message: str) -> str:
+        """A guess at a misspelt flag or value."""
+        if wrong := re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)", message):
+            return "." + closest(wrong[1], re.findall(r"[\w.:-]+", wrong[2]))
+        if wrong := re.search(r"unrecognized arguments: (--[^\s=]+)", message):
+            flags = [one for action in self._actions for one in action.option_strings]
+            return "." + closest(wrong[1], flags)
+        return ""
 
 
 def imported_fit(where: str) -> Fit[Any]:

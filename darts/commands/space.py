@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from darts.commands.help_pages import POPULATION
 from darts.commands.shared import FIT_TRAINING, Arguments, print_table
 from darts.errors import UserError
 
@@ -156,7 +157,12 @@ def space_train_command(arguments: Sequence[str], prog: str) -> None:
     from darts.settings.parsing import parse_options
 
     options = parse_options(
-        PopulationOptions, arguments, prog=prog, overlay=no_overlay, fit=FIT_TRAINING
+        PopulationOptions,
+        arguments,
+        prog=prog,
+        overlay=no_overlay,
+        fit=FIT_TRAINING,
+        page=POPULATION,
     )
     from darts import api
 

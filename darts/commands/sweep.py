@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -136,8 +135,17 @@ def _parser(prog: str) -> Arguments:
     parser = Arguments(
         prog=prog,
         description=_DESCRIPTION,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
+        examples=[
+            (
+                "--methods pc-darts darts gdas --seeds 3 --dataset digits --preset quick --out s",
+                "three methods, three searches each",
+            ),
+            (
+                "--set k=1,2,4 --seeds 3 --retrain 2 --dataset digits --preset quick --out k",
+                "one setting, each cell judged by two short retrainings",
+            ),
+            ("show s", "what is done so far"),
+        ],
     )
     add, defaults = parser.add_argument, TrialOptions()
     add("--methods", nargs="+", default=[], metavar="NAME", help="search methods")

@@ -11,6 +11,7 @@ from importlib import import_module
 from types import MappingProxyType
 
 from darts.errors import UserError, closest
+from darts.settings.help_page import examples_text
 
 
 @dataclass(frozen=True)
@@ -22,11 +23,15 @@ class Command:
         handler: "module:function" in `darts.commands`; the function takes the arguments and the
             name of the program. Empty if the command only has sub-commands.
         subcommands: The sub-commands by name. A first argument with such a name selects it.
+        heading: What stands above this command in the list; empty if it belongs to the one before.
+        examples: Arguments to begin with, each with what it does; for the list of sub-commands.
     """
 
     summary: str
     handler: str = ""
     subcommands: Mapping[str, Command] = field(default_factory=dict)
+    heading: str = ""
+    examples: tuple[tuple[str, str], ...] = ()
 
     def run(self, arguments: Sequence[str], prog: str) -> None:
         """Run this command or the sub-command that the first argument names.
@@ -62,15 +67,18 @@ class Command:
         darts read COMMAND --help shows a command's options.
         """
         width = max(map(len, self.subcommands))
-        lines = [f"  {name:{width}}  {each.summary}" for name, each in self.subcommands.items()]
-        return "\n".join(
-            [
-                f"usage: {prog} COMMAND [options]",
-                f"\n{self.summary[0].upper()}{self.summary[1:].removesuffix('.')}.\n",
-                *lines,
-                f"\n{prog} COMMAND --help shows a command's options.",
-            ]
-        )
+        lines = []
+        for name, each in self.subcommands.items():
+            if each.heading:
+                lines.append(f"{each.heading}:")
+            lines.append(f"  {name:{width}}  {each.summary}")
+        start = [
+            f"usage: {prog} COMMAND [options]",
+            f"\n{self.summary[0].upper()}{self.summary[1:].removesuffix('.')}.\n",
+        ]
+        if self.examples:
+            start.append(f"{examples_text(prog, self.examples)}\n")
+        return "\n".join([*start, *lines, f"\n{prog} COMMAND --help shows a command's options."])
 
 
 _SCALE = {
@@ -146,38 +154,44 @@ _SWEEP = {
 
 COMMANDS: Mapping[str, Command] = MappingProxyType(
     {
-        "search": Command("search a cell", "runs:search_command"),
-        "evaluate": Command(
-            "retrain a genotype from scratch, or test a checkpoint", "runs:evaluate_command"
-        ),
         "fit": Command(
-            "find and train a network for your images within a time budget", "fit:fit_command"
+            "find and train a network for your images within a time budget",
+            "fit:fit_command",
+            heading="Begin here",
         ),
         "advise": Command(
             "settings, expected time and memory for your images on this machine",
             "advise:advise_command",
         ),
-        "compare": Command(
-            "compare a genotype with populations of networks of equal cost",
-            "compare:compare_command",
-        ),
-        "detect": Command(
-            "train and test a detector on data in COCO's format", "detect:detect_command"
-        ),
-        "cam": Command(
-            "draw where in images a trained network sees their class", "cam:cam_command"
+        "search": Command("search a cell", "runs:search_command"),
+        "evaluate": Command(
+            "retrain a genotype from scratch, or test a checkpoint", "runs:evaluate_command"
         ),
         "predict": Command(
             "classify images with a trained run or an exported file", "predict:predict_command"
         ),
-        "export": Command(
-            "write a network as ONNX or torch.export, and check it", "export:export_command"
+        "report": Command(
+            "write the report of a run, or a comparison of several runs", "runs:report_command"
         ),
-        "genotypes": Command("list the published genotypes", "info:genotypes_command"),
+        "compare": Command(
+            "compare a genotype with populations of networks of equal cost",
+            "compare:compare_command",
+            heading="Judge what you found",
+        ),
+        "sweep": Command(
+            "compare search methods, settings and seeds", "sweep:sweep_command", _SWEEP
+        ),
+        "benchmark": Command(
+            "judge cells and searches by tables of known accuracies", subcommands=_BENCHMARK
+        ),
+        "genotypes": Command(
+            "list the published genotypes", "info:genotypes_command", heading="Look around"
+        ),
+        "methods": Command("list the search methods", "methods:methods_command", _METHODS),
         "spaces": Command(
             "list the search spaces of cells, their sizes and supernets", "spaces:spaces_command"
         ),
-        "methods": Command("list the search methods", "methods:methods_command", _METHODS),
+        "datasets": Command("list the data sets and where they are", "info:datasets_command"),
         "draw": Command(
             "draw the cells of a genotype or the stages of a network", "info:draw_command"
         ),
@@ -188,30 +202,41 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "score": Command(
             "score networks without training them, beside their costs", "score:score_command"
         ),
+        "cam": Command(
+            "draw where in images a trained network sees their class", "cam:cam_command"
+        ),
+        "export": Command(
+            "write a network as ONNX or torch.export, and check it",
+            "export:export_command",
+            heading="Use a network elsewhere",
+        ),
+        "detect": Command(
+            "train and test a detector on data in COCO's format", "detect:detect_command"
+        ),
         "scale": Command(
             "scale a model's depth, width and resolution to a budget", "scale:scale_command", _SCALE
         ),
-        "datasets": Command("list the data sets and where they are", "info:datasets_command"),
         "space": Command(
-            "design spaces: sample networks, train populations, analyse them", subcommands=_SPACE
+            "design spaces: sample networks, train populations, analyse them",
+            subcommands=_SPACE,
+            heading="Studies of many networks",
         ),
         "joint": Command(
             "search a network and its training recipe together (FBNetV3)", subcommands=_JOINT
         ),
         "backends": Command(
-            "measure and check what can evaluate a search here", "backends:backends_command"
-        ),
-        "benchmark": Command(
-            "judge cells and searches by tables of known accuracies", subcommands=_BENCHMARK
-        ),
-        "sweep": Command(
-            "compare search methods, settings and seeds", "sweep:sweep_command", _SWEEP
-        ),
-        "report": Command(
-            "write the report of a run, or a comparison of several runs", "runs:report_command"
+            "measure and check what can evaluate a search here",
+            "backends:backends_command",
+            heading="This machine",
         ),
     }
 )
 PROGRAM = Command(
-    "Differentiable architecture search: PC-DARTS and baselines.", subcommands=COMMANDS
+    "Differentiable architecture search: PC-DARTS and baselines.",
+    subcommands=COMMANDS,
+    examples=(
+        ("fit photos --budget 1h", "a network for a folder of images, found and trained"),
+        ("search --dataset digits --preset quick", "search a cell, in about two minutes"),
+        ("evaluate --help", "how to train its network"),
+    ),
 )

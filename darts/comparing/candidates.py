@@ -19,11 +19,11 @@ from darts.costs.count import count
 from darts.design_space.budget import Budget
 from darts.design_space.sampling import sample
 from darts.design_space.spaces import create_space, list_spaces
-from darts.errors import UserError
+from darts.errors import UserError, closest
 from darts.models.anynet.config import AnyNetStem
 from darts.models.genotype_network import setting_of
 from darts.models.image_spec import ImageSpec
-from darts.models.registry import Model, create_network, find_model
+from darts.models.registry import Model, create_network, find_model, list_models
 from darts.settings.quantities import parse_count
 from darts.system.randomness import RandomStreams
 from genotypes import Genotype, random_genotype
@@ -111,10 +111,12 @@ def named_network(options: StudyOptions, name: str, images: ImageSpec) -> Compar
     """
     try:
         model = find_model(name)
-    except UserError as error:
+    except UserError:
+        populations = (RANDOM_CELLS, *list_spaces())
         raise UserError(
-            f"--baseline {name}: neither a population ({RANDOM_CELLS}, {', '.join(list_spaces())}) "
-            f"nor a network. {error}"
+            f"--baseline {name}: neither a population ({', '.join(populations)}) nor a network."
+            f"{closest(name, (*populations, *list_models()))} Networks are those of `python -m "
+            "darts cost`, such as regnetx_600mf or resnet50, and YAML files."
         ) from None
     label = Path(name).stem if Path(name).suffix else name
     return contender(replace(options, macs=None), label, model, images)

@@ -130,8 +130,10 @@ def dataset_of(text: str) -> str:
     if path.is_file() and path.suffix and path.suffix.lower() in _KINDS:
         return f"{_KINDS[path.suffix.lower()]}:{text}"
     raise UserError(
-        f"{text}: there is no such folder or file, and no data set of this name. Give a folder "
-        f"of images, a file ({' or '.join(filter(None, _KINDS))}), or one of {', '.join(KNOWN)}."
+        f"{text}: there is no such folder or file, and no data set of this name."
+        f"{closest(text, KNOWN)} Give a "
+        f"folder of images, a file ({' or '.join(filter(None, _KINDS))}), or one of "
+        f"{', '.join(KNOWN)}."
     )
 
 

@@ -41,9 +41,9 @@ class DetectionOptions(
         data_dir: Directory of data in COCO's format: train2017/ or train/, val2017/ or val/, and
             annotations/ with instances_train2017.json or train.json, and so on. Drawn shapes are
             stored there, too. By default $DARTS_DATA, or else ~/.cache/darts/data.
-        train_images: Folder of the training images, if data_dir has another layout.
+        train_images: Folder of the training images, if --data-dir has another layout.
         train_annotations: JSON file of the training annotations in COCO's format.
-        val_images: Folder of the validation images, if data_dir has another layout. With
+        val_images: Folder of the validation images, if --data-dir has another layout. With
             --test-only and without annotations, what is found in them is written to --run-dir.
         val_annotations: JSON file of the validation annotations in COCO's format.
         image_size: Images are resized to squares with this side, in pixels.

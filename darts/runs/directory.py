@@ -5,12 +5,10 @@ The names of the files and how they are read: `darts.run_files`.
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 import math
 import os
 import platform
-import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +21,7 @@ import yaml
 from darts.errors import UserError
 from darts.files import atomic_write, locked
 from darts.run_files import RunFiles
+from darts.system.versions import commit, version_of
 from ops.native.target import describe_target
 
 _PACKAGES = ("torch", "torchvision", "numpy")
@@ -156,37 +155,14 @@ def environment() -> dict[str, Any]:
     return {
         "time": datetime.now().astimezone().isoformat(timespec="seconds"),
         "python": platform.python_version(),
-        **{package: _version(package) for package in _PACKAGES},
+        **{package: version_of(package) for package in _PACKAGES},
         "platform": platform.platform(),
         "machine": platform.machine(),
         "cpus": os.cpu_count(),
         "darts_backend": os.environ.get("DARTS_BACKEND", "auto"),
         "native_target": describe_target(),
-        "commit": _commit(),
+        "commit": commit(),
     }
-
-
-def _version(package: str) -> str | None:
-    # From the metadata: importing torchvision for its version alone takes seconds.
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
-
-
-def _commit() -> str | None:
-    root = Path(__file__).resolve().parents[2]
-    # If this is an installed package, a repository further up belongs to the user.
-    if not (root / ".git").exists():
-        return None
-    command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=40"]
-    try:
-        done = subprocess.run(
-            [*command, "--exclude=*"], capture_output=True, text=True, timeout=10, check=True
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout.strip()
 
 
 def _new_directory(parent: Path, what: str) -> Path:

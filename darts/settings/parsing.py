@@ -6,7 +6,6 @@ What wins, from last to first: the dataclass's defaults, what a method, data set
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,6 +19,8 @@ import yaml
 
 from darts.errors import UserError, closest
 from darts.run_files import RunFiles
+from darts.settings.completion import complete_options, completing
+from darts.settings.help_page import HelpPage, asks_for_help, dashed
 from darts.settings.kinds_of_runs import kind_of_run
 from darts.settings.options import (
     LoopOptions,
@@ -40,11 +41,13 @@ from darts.settings.used_files import (
     run_file,
     use_files,
 )
+from darts.settings.value_words import explained
 
 Options = TypeVar("Options", bound=PlaceOptions)
 _NUMBER = re.compile(r"-?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?,?")
 Overlay = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 """Takes the settings that are known so far and returns defaults that follow from them."""
+_PLAIN_PAGE = HelpPage()
 
 
 def parse_options(
@@ -54,10 +57,11 @@ def parse_options(
     prog: str,
     overlay: Overlay,
     fit: Fit[Options] | None = None,
+    page: HelpPage = _PLAIN_PAGE,
 ) -> Options:
     """The options that a command's arguments stand for; files of `--use` are run.
 
-    Prints and exits for `--help` and `--print-config`.
+    Prints and exits for `--help`, `--help-all` and `--print-config`.
 
     Args:
         cls: The options of the command.
@@ -65,17 +69,21 @@ def parse_options(
         prog: The command, for messages.
         overlay: Defaults that follow from other settings.
         fit: Fits what the user did not set to the data. A resumed run is not fitted again.
+        page: What `--help` shows.
 
     Raises:
         UserError: An argument is wrong, or the file of `--config` or the run of `--resume`.
     """
+    if completing():
+        complete_options(cls, page.values)
+    if asks_for_help(arguments):
+        print_help(cls, arguments, prog=prog, page=page)
     arguments = _normalised(arguments, cls)
     given = {_name(argument) for argument in arguments if argument.startswith("--")}
-    if "resume" in given.intersection(names_of(cls)) and not given & {"help", "print_config"}:
+    if "resume" in given.intersection(names_of(cls)) and "print_config" not in given:
         return _resumed(cls, arguments, given, prog)
     named = next((a.partition("=")[2] for a in arguments if _name(a) == "use"), None)
-    if "help" not in given:
-        use_files(named)
+    use_files(named)
     first = _parser(cls, prog)
     plain = [a for a in arguments if _name(a) != "print_config"]
     known = first.parse_args(plain).as_dict()
@@ -93,6 +101,15 @@ def parse_options(
     return fit(
         with_absolute_paths(options), Origins(users, _implied(implied, known, users, overlay))
     )
+
+
+def print_help(
+    cls: type[PlaceOptions], arguments: Sequence[str], *, prog: str, page: HelpPage
+) -> NoReturn:
+    """Print the help page that the arguments ask for, and exit."""
+    meanings = {one.dest: " ".join((one.help or "").split()) for one in _parser(cls, prog)._actions}
+    print(page.text(cls, meanings, prog, everything="--help-all" in arguments))
+    raise SystemExit(0)
 
 
 def given_settings(
@@ -218,13 +235,10 @@ def _created_parser(cls: type[PlaceOptions]) -> Any:
     from jsonargparse import ArgumentParser
 
     class Parser(ArgumentParser):
-        """Shows flags with dashes (both spellings are understood); its errors are short."""
-
-        def format_help(self, *arguments: Any, **keywords: Any) -> str:
-            return _dashed(super().format_help(*arguments, **keywords))
+        """Its errors are short."""
 
         def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-            raise UserError(_explained(message, names_of(cls)))
+            raise UserError(dashed(explained(message, names_of(cls))))
 
     parser = Parser(allow_abbrev=False)
     parser.add_argument("--config", action="config", help="Recipe: a YAML file or a shipped name.")
@@ -232,27 +246,6 @@ def _created_parser(cls: type[PlaceOptions]) -> Any:
     cls.__init__.__annotations__.update(get_type_hints(cls))
     parser.add_class_arguments(cls)
     return parser
-
-
-def _dashed(text: str) -> str:
-    return re.sub(r"--[a-z][a-z_0-9]*", lambda flag: flag.group().replace("_", "-"), text)
-
-
-def _explained(message: str, names: Sequence[str]) -> str:
-    """A parser's message in the user's terms, with a guess at a misspelt flag."""
-    text = re.sub(r'Parser key "(\w+)":\s*', r"--\1: ", message)
-    text = re.sub(r"(typing\.)?Literal\[(.*?)\]", r"one of \2", text)
-    text = text.replace("Expected a <class 'int'>", "expected a whole number")
-    text = text.replace("Expected a <class 'float'>", "expected a number")
-    text = text.replace("Expected a", "expected").replace(". Got value:", ", not")
-    text = re.sub(r"Option '(\w+)' is not accepted", r"unknown setting '\1'", text)
-    wrong = re.search(r"one of (.*), not (\S+)$", text.strip())
-    if wrong and (hint := closest(wrong[2], re.findall(r"[\w.-]+", wrong[1]))):
-        text = f"{text.strip()}.{hint}"
-    unknown = re.search(r"(?:unrecognized arguments: --|unknown setting ')(\w+)", text)
-    if unknown and (close := difflib.get_close_matches(unknown.group(1), names, n=1)):
-        text += f" (did you mean --{close[0]}?)"
-    return _dashed(text)
 
 
 def _name(argument: str) -> str:
@@ -266,7 +259,7 @@ def _normalised(arguments: Sequence[str], cls: type) -> list[str]:
     for each switch that stands alone (`--test-only`) or in the negative (`--no-auxiliary`). The
     values of all `--use` become one; those of a pair of numbers (`--arch-betas 0.5 0.999`) a list.
     """
-    switches = {f.name for f in fields(cls) if f.type == "bool"}
+    switches = {f.name for f in fields(cls) if str(f.type).split(" ")[0] == "bool"}
     pairs = {f.name for f in fields(cls) if str(f.type).startswith("tuple[float")}
     configs: list[str] = []
     others: list[str] = []
@@ -286,7 +279,7 @@ def _normalised(arguments: Sequence[str], cls: type) -> list[str]:
             configs += ["--config", str(recipe)]
         elif name == "use":
             used.append(value if equals else (rest.pop(0) if rest else ""))
-        elif name in switches and not equals and not (follows and rest[0] in ("true", "false")):
+        elif name in switches and not equals and not follows:
             others.append(f"--{name}=true")
         elif name in pairs:
             numbers = [value] if equals else []

@@ -45,7 +45,7 @@ class ChoiceOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ManySearchOptions(ExecutorOptions, ChoiceOptions, SearchOptions):
+class ManySearchOptions(SearchOptions, ChoiceOptions, ExecutorOptions):
     """Settings of `search.py`: one search, or with `seeds` several."""
 
     @property

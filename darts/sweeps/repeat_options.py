@@ -27,7 +27,7 @@ class RepeatOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ManyTrainingOptions(ExecutorOptions, RepeatOptions, TrainingOptions):
+class ManyTrainingOptions(TrainingOptions, RepeatOptions, ExecutorOptions):
     """Settings of `evaluate.py`: one training, or with `seeds` several.
 
     With --baseline, a comparison with networks of the same cost: see python -m darts compare.

@@ -63,7 +63,9 @@ def printed(arguments: list[str]) -> str:
 
 
 def test_all_commands_with_a_preset_are_here() -> None:
-    found = {name for name in leaves(COMMANDS) if "--preset" in printed([*name.split(), "--help"])}
+    found = {
+        name for name in leaves(COMMANDS) if "\n  --preset" in printed([*name.split(), "--help"])
+    }
     assert found <= set(FORMS)
     assert {"search", "evaluate", "compare", "detect", "joint search"} <= found
 
