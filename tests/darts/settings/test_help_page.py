@@ -114,10 +114,6 @@ def test_a_command_without_a_page_explains_everything() -> None:
         ("datasets --jso", "Did you mean '--json'?"),
         ("spaces drats", "Did you mean 'darts'?"),
         ("advise digts", "Did you mean 'digits'?"),
-        (
-            "compare --genotype darts_v1 --baseline regnetz --dataset digits",
-            "Did you mean 'regnet",
-        ),
     ],
 )
 def test_a_misspelt_value_gets_one_line_and_a_hint(
