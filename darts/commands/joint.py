@@ -176,38 +176,6 @@ def _ceiling_words(ceiling: str | float | None) -> str:
     return "no ceiling" if ceiling is None else f"{parse_millions(ceiling, '--max-macs'):g} M"
 
 
-def joint_ablate_command(arguments: Sequence[str], prog: str) -> None:
-    """Cross-validate the predictor of a search with and without pretraining."""
-    parser = Arguments(
-        uses_files=True,
-        prog=prog,
-        description="Predict the accuracies of some trained candidates of a joint search from "
-        "those of the others, by predictors with and without pretraining on costs. No training is "
-        "repeated. The page, its plot and ablation.json are written to RUN/ablation.",
-    )
-    parser.add_argument("run", type=Path, help="directory of a joint search")
-    parser.add_argument("--folds", type=int, default=5, help="parts of the candidates; 5")
-    parser.add_argument("--seeds", type=int, default=3, help="repetitions; 3")
-    parser.add_argument("--seed", type=int, default=0, help="first seed; 0")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    parsed = parser.parse_args(arguments)
-    import json
-
-    from darts.joint.ablation import ablate_predictor
-    from darts.joint.directory import read_search
-    from darts.joint.report import write_ablation_report
-    from darts.runs.directory import finite
-
-    record = read_search(parsed.run)
-    found = ablate_predictor(record, folds=parsed.folds, seeds=parsed.seeds, seed=parsed.seed)
-    page = write_ablation_report(record, found, parsed.run / "ablation")
-    if parsed.json:
-        print(json.dumps(finite(found.as_dict()), indent=2, allow_nan=False))
-        return
-    print_table(found.rows())
-    print(f"\n{found.sentence()}\nreport  {page}")
-
-
 def joint_predict_command(arguments: Sequence[str], prog: str) -> None:
     """Print predicted accuracy and cost of candidates."""
     parser = Arguments(

@@ -9,7 +9,7 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
-from typing import Any, NoReturn
+from typing import Any, NoReturn, get_args
 
 from darts.errors import UserError, closest
 from darts.report.tables import aligned
@@ -19,6 +19,7 @@ from darts.settings.origins import Fit
 from darts.settings.ranges import ARGUMENT_RANGES, check_range
 from darts.settings.used_files import joined_names, use_files
 from darts.settings.value_words import default_words, value_word
+from darts.trials.options import ExecutorName, TrialOptions
 
 
 class PlainHelp(argparse.HelpFormatter):
@@ -119,6 +120,32 @@ class Arguments(argparse.ArgumentParser):
             flags = [one for action in self._actions for one in action.option_strings]
             return "." + closest(wrong[1], flags)
         return ""
+
+
+def add_trial_arguments(parser: argparse.ArgumentParser, what: str) -> None:
+    """Add where trials run, as arguments; see `darts.trials.options`.
+
+    Args:
+        parser: The parser of a command.
+        what: What a trial is, in the plural: "searches".
+    """
+    add, defaults = parser.add_argument, TrialOptions()
+    add(
+        "--executor",
+        choices=get_args(ExecutorName),
+        default=defaults.executor,
+        help=f"where {what} run: one after the other here, in processes of this machine, or on a "
+        "Ray cluster whose machines share the directory; by default in-process",
+    )
+    add(
+        "--parallel",
+        type=int,
+        default=defaults.parallel,
+        help=f"{what} at the same time; 0 for as many as there are GPUs, or else cores",
+    )
+    add("--cpus-per-trial", type=float, default=defaults.cpus_per_trial, help="CPUs for Ray")
+    add("--gpus-per-trial", type=float, default=defaults.gpus_per_trial, help="GPUs for Ray")
+    add("--retry-failed", action="store_true", help="repeat what failed earlier")
 
 
 def imported_fit(where: str) -> Fit[Any]:

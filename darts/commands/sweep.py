@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from darts.commands.shared import Arguments
+from darts.commands.shared import Arguments, add_trial_arguments
 from darts.errors import UserError
 from darts.searching.options import SearchOptions
 from darts.settings.parsing import given_settings
 from darts.sweeps.options import SweepOptions, parse_assignment, parse_grid, parse_seeds
 from darts.training.options import TrainingOptions
-from darts.trials.options import TrialOptions
 
 if TYPE_CHECKING:
     from darts.sweeps.sweep_outcome import SweepOutcome
@@ -147,7 +146,7 @@ def _parser(prog: str) -> Arguments:
             ("show s", "what is done so far"),
         ],
     )
-    add, defaults = parser.add_argument, TrialOptions()
+    add = parser.add_argument
     add("--methods", nargs="+", default=[], metavar="NAME", help="search methods")
     add(
         "--seeds",
@@ -199,20 +198,5 @@ def _parser(prog: str) -> Arguments:
         help="also judge N random cells, found without a search",
     )
     add("--json", action="store_true", help="print JSON instead of tables")
-    add(
-        "--executor",
-        choices=("in-process", "processes", "ray"),
-        default=defaults.executor,
-        help="where searches run: one after the other here, in processes of this machine, or on "
-        "a Ray cluster whose machines share the directory; by default in-process",
-    )
-    add(
-        "--parallel",
-        type=int,
-        default=defaults.parallel,
-        help="searches at the same time; 0 for as many as there are GPUs, or else cores",
-    )
-    add("--cpus-per-trial", type=float, default=defaults.cpus_per_trial, help="CPUs for Ray")
-    add("--gpus-per-trial", type=float, default=defaults.gpus_per_trial, help="GPUs for Ray")
-    add("--retry-failed", action="store_true", help="repeat what failed earlier")
+    add_trial_arguments(parser, "searches")
     return parser

@@ -117,8 +117,12 @@ _JOINT = {
         "joint:joint_evolve_command",
     ),
     "ablate": Command(
-        "tell whether the predictor of a search needs its pretraining",
-        "joint:joint_ablate_command",
+        "tell what a search owes to its predictor, its stages and its recipes",
+        "joint_studies:joint_ablate_command",
+    ),
+    "transfer": Command(
+        "train other networks by the recipe of a search and by their own",
+        "joint_studies:joint_transfer_command",
     ),
     "predict": Command(
         "predict the accuracy of candidates, with the predictor of a search",

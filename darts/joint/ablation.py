@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from scipy.stats import spearmanr
 
 from darts.errors import UserError
+from darts.joint.arms import plain_estimate
 from darts.joint.directory import SearchRecord
 from darts.joint.iterate import measured
 from darts.joint.predictor import (
@@ -60,8 +61,8 @@ class PredictorQuality:
         return {
             "pretrained": self.pretrained,
             "candidates": self.candidates,
-            "correlation": _values(self.correlation),
-            "error": _values(self.error),
+            "correlation": plain_estimate(self.correlation),
+            "error": plain_estimate(self.error),
         }
 
 
@@ -114,7 +115,7 @@ class PredictorAblation:
             "candidates": self.candidates,
             "folds": self.folds,
             "seeds": self.seeds,
-            "difference": _values(self.difference),
+            "difference": plain_estimate(self.difference),
             "qualities": [one.as_dict() for one in self.qualities],
         }
 
@@ -234,11 +235,6 @@ def plot_ablation(ablation: PredictorAblation) -> Figure:
     axes.set(xlabel="candidates that the predictor has learnt", ylabel="error (points)")
     axes.set_ylim(bottom=0)
     return figure
-
-
-def _values(one: Estimate) -> dict[str, Any]:
-    interval = None if one.interval is None else one.interval.as_dict()
-    return {"n": one.n, "mean": one.mean, "deviation": one.deviation, "interval": interval}
 
 
 def _words(one: Estimate) -> str:

@@ -229,7 +229,8 @@ def write_ablation_report(
         "sentence": ablation.sentence(),
         "summary": f"{count}, {ablation.folds} folds, {ablation.seeds} seeds; no training is "
         "repeated, and the test images are not used.",
-        "rows": ablation.rows(),
+        "tables": [("Errors on held-out candidates", ablation.rows())],
+        "notes": [],
         "plots": write_plots([plot], directory),
         "commands": [("", f"python -m darts joint ablate {shlex.quote(str(record.path))}")],
     }

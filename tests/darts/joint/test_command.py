@@ -8,26 +8,6 @@ import yaml
 from darts.cli import main
 from darts.joint.report import write_joint_report
 from darts.joint.space_file import list_joint_spaces
-from tests.darts.joint.fake import InstantTraining
-from tests.darts.joint.small import DESCRIBED
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The directory of a search by the command line with fake trainings."""
-    place = tmp_path_factory.mktemp("joint")
-    (place / "small.yaml").write_text(yaml.safe_dump(DESCRIBED))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("darts.joint.stored_rounds.TrainCandidate", InstantTraining)
-        flags = "--preset smoke --dataset digits --rounds 2 --candidates 6 --epochs 3 --pool 80"
-        code = main(
-            [
-                *f"joint search --space {place / 'small.yaml'} {flags} --max-macs 4".split(),
-                *f"--threads 1 --run-dir {place / 'run'}".split(),
-            ]
-        )
-    assert code == 0
-    return place / "run"
 
 
 def test_search_reports(run: Path) -> None:

@@ -1,0 +1,142 @@
+"""Commands of studies on a joint search: `joint ablate` and `joint transfer`."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from argparse import Namespace
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from darts.commands.shared import Arguments, add_trial_arguments, print_table
+from darts.errors import UserError
+
+if TYPE_CHECKING:
+    from darts.joint.arm_trials import ArmOptions
+    from darts.joint.arms import ArmStudy
+
+_TITLES = {
+    "averaging": "Averaged weights and distillation",
+    "stages": "Stage 3 against stage 2",
+    "recipes": "Two networks with each other's recipe",
+}
+_STORED = (
+    "Trainings are stored in {folder}/trials.sqlite: to continue after an interruption, or to add "
+    "{more}, repeat the command. Errors are those on the held-out training images of the search."
+)
+
+
+def joint_ablate_command(arguments: Sequence[str], prog: str) -> None:
+    """Tell what a part of a search is worth: of its predictor without trainings, else with them."""
+    parser = _parser(
+        prog,
+        "Tell what a part of a joint search is worth. predictor: predict the accuracies of some "
+        "trained candidates from those of the others, with and without pretraining on costs; no "
+        "training is repeated. averaging: the best candidate with and without averaged weights "
+        "and distillation. stages: the best candidate of the evolution and the best one trained "
+        "before. recipes: the two best networks, each by its own recipe and by the other's. "
+        + _STORED.format(folder="RUN/ablation-STUDY", more="seeds"),
+    )
+    parser.add_argument(
+        "--study",
+        choices=("predictor", *_TITLES),
+        default="predictor",
+        help="by default predictor",
+    )
+    parser.add_argument("--folds", type=int, default=5, help="parts of the candidates; 5")
+    parser.add_argument("--teacher", metavar="RUN", help="trained network, for averaging")
+    parsed = parser.parse_args(arguments)
+    if parsed.study == "predictor":
+        _ablate_predictor(parsed)
+        return
+    from darts.joint.directory import read_search
+    from darts.joint.recipe_ablation import train_ablation
+
+    record = read_search(parsed.run)
+    folder = parsed.run / f"ablation-{parsed.study}{'-final' if parsed.final else ''}"
+    study = train_ablation(record, parsed.study, _options(parsed), folder, parsed.teacher)
+    _show(study, _TITLES[parsed.study], f"{prog} {shlex.join(arguments)}", folder, parsed.json)
+
+
+def joint_transfer_command(arguments: Sequence[str], prog: str) -> None:
+    """Train models by the recipe of a search and by their own; print the paired differences."""
+    parser = _parser(
+        prog,
+        "Train each model by the best recipe of a joint search and by its own: the shipped one of "
+        "its paper, for the same epochs and batches. "
+        + _STORED.format(folder="RUN/transfer", more="seeds or models"),
+    )
+    parser.add_argument("--models", nargs="+", required=True, metavar="NAME", help="networks")
+    parsed = parser.parse_args(arguments)
+    from darts.joint.directory import read_search
+    from darts.joint.transfer import train_transfer
+
+    record = read_search(parsed.run)
+    folder = parsed.run / f"transfer{'-final' if parsed.final else ''}"
+    study = train_transfer(record, parsed.models, _options(parsed), folder)
+    title = "The found recipe on other networks"
+    _show(study, title, f"{prog} {shlex.join(arguments)}", folder, parsed.json)
+
+
+def _parser(prog: str, description: str) -> Arguments:
+    parser = Arguments(uses_files=True, prog=prog, description=description)
+    add = parser.add_argument
+    add("run", type=Path, help="directory of a joint search")
+    add("--seeds", type=int, default=3, help="repetitions; 3")
+    add("--seed", type=int, default=0, help="first seed; 0")
+    add("--epochs", type=int, help="epochs of each training; by default those of the search")
+    add(
+        "--final",
+        action="store_true",
+        help="train on all training images and judge by the test images, once, at the end",
+    )
+    add("--device", default="auto", help="cpu, cuda, cuda:N, mps, or auto; auto")
+    add("--threads", type=int, default=0, help="CPU threads; 0: as many as are worth it")
+    add_trial_arguments(parser, "trainings")
+    add("--json", action="store_true", help="print JSON instead of tables")
+    return parser
+
+
+def _options(parsed: Namespace) -> ArmOptions:
+    from darts.joint.arm_trials import ArmOptions
+    from darts.settings.options import names_of
+    from darts.settings.used_files import joined_names
+
+    given: dict[str, Any] = {name: getattr(parsed, name) for name in names_of(ArmOptions)}
+    return ArmOptions(**{**given, "use": joined_names(parsed.use)})
+
+
+def _show(study: ArmStudy, title: str, command: str, folder: Path, as_json: bool) -> None:
+    from darts.joint.arm_report import write_arm_report
+    from darts.runs.directory import finite
+
+    page = write_arm_report(study, title, command, folder)
+    if as_json:
+        print(json.dumps(finite(study.as_dict()), indent=2, allow_nan=False))
+        return
+    print_table(study.rows())
+    print()
+    print_table(study.difference_rows())
+    print(f"\n{study.sentence()}")
+    for note in study.notes:
+        print(f"note    {note}")
+    print(f"report  {page}")
+
+
+def _ablate_predictor(parsed: Namespace) -> None:
+    from darts.joint.ablation import ablate_predictor
+    from darts.joint.directory import read_search
+    from darts.joint.report import write_ablation_report
+    from darts.runs.directory import finite
+
+    if parsed.epochs or parsed.teacher or parsed.final:
+        raise UserError("--study predictor trains nothing: leave out --epochs, --teacher, --final.")
+    record = read_search(parsed.run)
+    found = ablate_predictor(record, folds=parsed.folds, seeds=parsed.seeds, seed=parsed.seed)
+    page = write_ablation_report(record, found, parsed.run / "ablation")
+    if parsed.json:
+        print(json.dumps(finite(found.as_dict()), indent=2, allow_nan=False))
+        return
+    print_table(found.rows())
+    print(f"\n{found.sentence()}\nreport  {page}")
