@@ -37,6 +37,10 @@ def joint_ablate_command(arguments: Sequence[str], prog: str) -> None:
         "and distillation. stages: the best candidate of the evolution and the best one trained "
         "before. recipes: the two best networks, each by its own recipe and by the other's. "
         + _STORED.format(folder="RUN/ablation-STUDY", more="seeds"),
+        [
+            ("runs/…", "does the predictor need its pretraining?"),
+            ("runs/… --study recipes", "two networks with each other's recipe"),
+        ],
     )
     parser.add_argument(
         "--study",
@@ -66,6 +70,7 @@ def joint_transfer_command(arguments: Sequence[str], prog: str) -> None:
         "Train each model by the best recipe of a joint search and by its own: the shipped one of "
         "its paper, for the same epochs and batches. "
         + _STORED.format(folder="RUN/transfer", more="seeds or models"),
+        [("runs/… --models resnet18 darts_v2", "the found recipe on two other networks")],
     )
     parser.add_argument("--models", nargs="+", required=True, metavar="NAME", help="networks")
     parsed = parser.parse_args(arguments)
@@ -79,8 +84,8 @@ def joint_transfer_command(arguments: Sequence[str], prog: str) -> None:
     _show(study, title, f"{prog} {shlex.join(arguments)}", folder, parsed.json)
 
 
-def _parser(prog: str, description: str) -> Arguments:
-    parser = Arguments(uses_files=True, prog=prog, description=description)
+def _parser(prog: str, description: str, examples: Sequence[tuple[str, str]]) -> Arguments:
+    parser = Arguments(uses_files=True, prog=prog, description=description, examples=examples)
     add = parser.add_argument
     add("run", type=Path, help="directory of a joint search")
     add("--seeds", type=int, default=3, help="repetitions; 3")
