@@ -23,10 +23,9 @@ from darts.runs.checkpoints import save_checkpoint
 from darts.searching.options import SearchOptions
 from darts.searching.task import SearchTask
 from darts.system.device import peak_memory, synchronise
+from darts.system.load import Clock
 from darts.training.options import TrainingOptions
 from darts.training.task import TrainingTask
-
-Clock = Callable[[], float]
 
 _LEAST, _MOST = 3, 40
 """Fewest and most steps that are timed."""
@@ -83,26 +82,6 @@ class SearchRate:
         """
         steps = warmup * self.weight_seconds + (epochs - warmup) * self.step_seconds
         return float(self.steps * steps + epochs * self.closing_seconds)
-
-
-def busy_delay(
-    seconds: float = 0.5,
-    clock: Clock = time.perf_counter,
-    processor: Clock = time.process_time,
-) -> float:
-    """Seconds that pass for each second of processor time of one thread, at least 1.
-
-    Args:
-        seconds: Processor time of the measurement.
-        clock: Returns seconds.
-        processor: Returns seconds of processor time.
-    """
-    begun, worked = clock(), processor()
-    value = 1
-    while processor() - worked < seconds:
-        for _ in range(1000):
-            value = (value * 1103515245 + 12345) % 2147483648
-    return max(1.0, (clock() - begun) / (processor() - worked))
 
 
 def measure_training(

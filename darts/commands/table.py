@@ -228,10 +228,14 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "joint": Command(
             "search a network and its training recipe together (FBNetV3)", subcommands=_JOINT
         ),
+        "doctor": Command(
+            "what this machine has, what works, and what is missing",
+            "doctor:doctor_command",
+            heading="This machine",
+        ),
         "backends": Command(
             "measure and check what can evaluate a search here",
             "backends:backends_command",
-            heading="This machine",
         ),
     }
 )

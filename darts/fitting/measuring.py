@@ -15,7 +15,6 @@ from darts.advising.machine import (
     Rates,
     SearchRate,
     TrainingRate,
-    busy_delay,
     measure_search,
     measure_training,
 )
@@ -32,6 +31,7 @@ from darts.models.image_spec import ImageSpec
 from darts.models.registry import find_model
 from darts.searching.options import SearchOptions
 from darts.settings.options import shared_values
+from darts.system.load import busy_delay
 from ops.partial import ChannelError
 
 MODELS = {"cells": "darts_v2", "regnet": "regnetx_200mf", "efficientnet": "efficientnet_b0"}

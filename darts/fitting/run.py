@@ -12,7 +12,6 @@ from typing import Any
 import yaml
 
 from darts.advising.looking import DataSummary, look
-from darts.advising.machine import busy_delay
 from darts.errors import UserError
 from darts.files import atomic_write, locked
 from darts.fitting.decisions import Decisions
@@ -43,6 +42,7 @@ from darts.models.registry import model_from_description, save_model
 from darts.run_files import RunFiles
 from darts.runs.interrupt import Interrupted
 from darts.searching.trial import place_of_trials, search_trial, settings_of_trial
+from darts.system.load import busy_delay
 from darts.training.options import TrainingOptions
 from darts.trials.attempt import ReportEpoch
 from darts.trials.executors import TrialsInterrupted, run_trials
@@ -63,7 +63,7 @@ class Instruments:
         measure: Measures the machine.
         latency: Measures networks; None: on the device of the fit.
         export: Exports the final network.
-        delay: Says how busy the machine is; see `darts.advising.machine.busy_delay`.
+        delay: Says how busy the machine is; see `darts.system.load.busy_delay`.
         begun: When this process began, by the clock; None: now.
     """
 

@@ -96,8 +96,8 @@ def default_words(value: Any) -> str:
 def explained(message: str, names: Sequence[str]) -> str:
     """A parser's message in the user's terms, with a guess at what is misspelt.
 
-    >>> explained("Parser key \"epochs\":\\n  Expected a <class 'int'>. Got value: x", ["epochs"])
-    '--epochs: expected a whole number, not x'
+    >>> explained("Expected a <class 'int'>. Got value: x", ["epochs"])
+    'expected a whole number, not x'
     """
     text = re.sub(r'Parser key "(\w+)":\s*', r"--\1: ", message)
     text = re.sub(r"(typing\.)?Literal\[(.*?)\]", r"one of \2", text)

@@ -73,6 +73,24 @@ def compile_missing(wanted: Iterable[tuple[str, Mapping[str, str]]]) -> None:
     _log.info("Compiled %d native kernels in %.0f s into %s.", len(missing), seconds, _cache())
 
 
+def is_built(wanted: Iterable[tuple[str, Mapping[str, str]]]) -> bool:
+    """Whether all these libraries are in the cache.
+
+    Raises:
+        BuildError: There is no compiler.
+    """
+    return all(_path(source, macros).exists() for source, macros in wanted)
+
+
+def compiler() -> tuple[str, str]:
+    """The compiler, and the first line that it prints of its version.
+
+    Raises:
+        BuildError: There is none.
+    """
+    return _compiler(), _version().partition("\n")[0]
+
+
 def _compilers() -> int:
     """How many compilers may run at a time; a small network has fewer threads of its own."""
     asked = os.environ.get("OMP_NUM_THREADS", "")

@@ -155,11 +155,25 @@ def prepare_kernels(layouts: Iterable[Lanes], dtype: torch.dtype) -> None:
     Raises:
         BuildError: The kernels cannot be compiled or loaded on this machine.
     """
-    needed = [("fan_out.cpp", lanes.macros(dtype)) for lanes in layouts]
-    needed.append(("preprocess.cpp", {"REAL": REALS[dtype]}))
+    needed = _needed(layouts, dtype)
     build.compile_missing(needed)
     for source, macros in needed:
         _library(source, tuple(macros.items()), chosen_target().name)
+
+
+def kernels_are_built(layouts: Iterable[Lanes], dtype: torch.dtype) -> bool:
+    """Whether all kernels that cells with these layouts need have been compiled before.
+
+    Raises:
+        BuildError: There is no compiler.
+    """
+    return build.is_built(_needed(layouts, dtype))
+
+
+def _needed(layouts: Iterable[Lanes], dtype: torch.dtype) -> list[tuple[str, dict[str, str]]]:
+    """Source file and macros of each library."""
+    needed = [("fan_out.cpp", lanes.macros(dtype)) for lanes in layouts]
+    return [*needed, ("preprocess.cpp", {"REAL": REALS[dtype]})]
 
 
 @functools.cache

@@ -9,13 +9,13 @@ from darts.advising.machine import (
     Rates,
     TrainingRate,
     _timed,
-    busy_delay,
     measure_search,
     measure_training,
 )
 from darts.judging.set_aside import set_aside
 from darts.models.registry import find_model
 from darts.searching.options import SearchOptions
+from darts.system.load import busy_delay
 from darts.training.options import TrainingOptions
 
 
