@@ -28,6 +28,7 @@ def page_of(directory: Path) -> Path:
     """
     from darts.report.page import write_report
     from darts.report.render import page_kind
+    from darts.scaling.report import is_scaling, write_scaling_report
     from darts.sweeps.choice_page import has_choice, write_choice_report
     from darts.sweeps.directory import is_sweep
     from darts.sweeps.repeats_page import has_repeats, write_repeats_report
@@ -39,6 +40,8 @@ def page_of(directory: Path) -> Path:
         from darts.joint.report import write_joint_report
 
         return write_joint_report(directory)
+    if is_scaling(directory):
+        return write_scaling_report(directory)
     if has_repeats(directory):
         return write_repeats_report(directory)
     if has_choice(directory):

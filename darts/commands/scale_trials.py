@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
@@ -46,21 +47,21 @@ def scale_grid_command(arguments: Sequence[str], prog: str) -> None:
         help="largest distance of alpha · beta² · gamma² from 2",
     )
     parsed, options, base = _prepare(parser, arguments, prog, hold_out=5)
-    from darts.report.frame import write_figure
     from darts.scaling.grid import judge, plan_grid, triples
-    from darts.scaling.plots import plot_grid
+    from darts.scaling.report import GRID, write_scaling_report
 
     candidates = triples(parsed.step, parsed.tolerance)
     fits = plan_grid(base, candidates)
     measured = _train(parsed, options, [found.rung for found in fits], "grid")
     verdict = judge(candidates, fits, measured)
-    _write_json(parsed.output / "grid.json", verdict.as_dict())
-    write_figure(plot_grid(_title(parsed, options), verdict.rows), parsed.output / "grid")
+    _write_json(parsed.output / GRID, verdict.as_dict())
+    _describe(parsed, options, prog, arguments)
+    page = write_scaling_report(parsed.output)
     if parsed.json:
         print(json.dumps(verdict.as_dict()))
         return
     _print_grid(verdict)
-    print(f"plot    {parsed.output / 'grid.svg'}")
+    print(f"report  {page}")
 
 
 def scale_study_command(arguments: Sequence[str], prog: str) -> None:
@@ -86,8 +87,7 @@ def scale_study_command(arguments: Sequence[str], prog: str) -> None:
     add_coefficients(parser)
     parser.add_argument("--plan", action="store_true", help="list the networks without training")
     parsed, options, base = _prepare(parser, arguments, prog)
-    from darts.report.frame import write_figure
-    from darts.scaling.plots import plot_strategies
+    from darts.scaling.report import STUDY, write_scaling_report
     from darts.scaling.study import plan_study, tabulate
     from darts.scaling.training import Measured, rung_key
     from darts.settings.quantities import parse_count
@@ -102,22 +102,14 @@ def scale_study_command(arguments: Sequence[str], prog: str) -> None:
         return
     measured = _train(parsed, options, [found.rung for found in planned.values()], "study")
     rows = tabulate(planned, measured)
-    _write_json(parsed.output / "study.json", rows)
-    curves = {
-        strategy: [
-            values
-            for values in rows
-            if values["strategy"] == strategy and values["accuracy"] is not None
-        ]
-        for strategy in parsed.strategies
-    }
-    figure = plot_strategies(_title(parsed, options), curves)
-    write_figure(figure, parsed.output / "study")
+    _write_json(parsed.output / STUDY, rows)
+    _describe(parsed, options, prog, arguments)
+    page = write_scaling_report(parsed.output)
     if parsed.json:
         print(json.dumps(rows))
         return
     _print_study(rows)
-    print(f"plot  {parsed.output / 'study.svg'}")
+    print(f"report  {page}")
 
 
 def _parser(prog: str, description: str) -> Arguments:
@@ -270,6 +262,15 @@ def _title(parsed: Namespace, options: TrainingOptions) -> str:
     data = Path(str(options.dataset).split(":")[-1]).name
     epochs = f"{options.epochs} epoch{'s' if options.epochs > 1 else ''}"
     return f"{Path(parsed.model).stem} on {data}, {epochs}"
+
+
+def _describe(
+    parsed: Namespace, options: TrainingOptions, prog: str, arguments: Sequence[str]
+) -> None:
+    from darts.scaling.report import ScalingDescription
+
+    command = shlex.join([*prog.split(), *arguments])
+    ScalingDescription(title=_title(parsed, options), command=command).write(parsed.output)
 
 
 def _write_json(path: Path, values: Any) -> None:

@@ -9,9 +9,11 @@ import pytest
 from darts.cli import main
 from darts.errors import UserError
 from darts.models.registry import find_model
+from darts.report.render import page_kind
 from darts.scaling import grid, study
 from darts.scaling.bases import create_base
 from darts.scaling.coefficients import Coefficients, Factors
+from darts.scaling.report import grid_headline, study_headline
 from darts.scaling.training import Measured, rung_key
 from tests.darts.scaling.test_ladder import data
 
@@ -116,6 +118,9 @@ def test_commands(tmp_path: Path, data: str, capsys: pytest.CaptureFixture[str])
     assert rows[0]["accuracies"] == rows[2]["accuracies"]
     assert (out / "study.svg").is_file()
     assert (out / "study.png").is_file()
+    page = (out / "report.html").read_text()
+    assert page_kind(out / "report.html") == "scaling.html"
+    assert "python -m darts scale study pcdarts_cifar10" in page
     # All trials stand in the store: nothing is trained again, and nothing comes out otherwise.
     assert main([*arguments, "--seeds", "2", "--json"]) == 0
     again = capsys.readouterr()
@@ -134,6 +139,35 @@ def test_commands(tmp_path: Path, data: str, capsys: pytest.CaptureFixture[str])
     saved = json.loads((out / "grid.json").read_text())
     assert saved["rows"][0]["seeds"] == 1
     assert (out / "grid.png").is_file()
+    page_file = out / "report.html"
+    before = page_file.read_text()
+    page_file.unlink()
+    assert main(["report", str(out)]) == 0
+    # But for the time when it was written, it is the same page.
+    assert without_time(page_file.read_text()) == without_time(before)
+
+
+def without_time(page: str) -> str:
+    return page.partition("<footer>")[0]
+
+
+def test_headlines_say_what_is_known() -> None:
+    rows = [
+        {"strategy": "compound", "name": "1M", "accuracy": 91.0, "seeds": 3},
+        {"strategy": "width", "name": "1M", "accuracy": 90.0, "seeds": 3, "advantage": 1.0,
+         "error": 0.3},
+        {"strategy": "depth", "name": "1M", "accuracy": None, "seeds": 0},
+    ]  # fmt: skip
+    assert study_headline(rows) == (
+        "Compound is the best at 1M. 1 of 1 differences from compound scaling exceed two standard "
+        "errors."
+    )
+    assert study_headline(rows[2:]) == "No training has ended well."
+    best = {"coefficients": [[1.2, 1.1, 1.15]], "accuracy": 90.0}
+    verdict = {"rows": [best, best], "error": 0.5, "equals": 2}
+    assert grid_headline(verdict).endswith("2 networks, this one included, are within two standard "
+                                           "errors of it.")  # fmt: skip
+    assert "noise is not known" in grid_headline({**verdict, "error": None})
 
 
 @pytest.mark.parametrize(
