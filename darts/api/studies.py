@@ -123,7 +123,7 @@ def run_comparison(options: CompareOptions) -> FinishedComparison:
     plan = plan_training(training_of(options, resume=None))
     compared = train_and_compare(options, plan.model)
     print("writing the report …", file=sys.stderr)
-    write_comparison_report(compared.comparison, compared.path)
+    write_comparison_report(compared.comparison, compared.path, plan.model)
     return compared
 
 

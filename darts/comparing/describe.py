@@ -102,9 +102,14 @@ def setting_notes(
                 f"{population.missing + len(population)} trainings failed and are left out."
             )
         if len(population) < _FEW:
+            advice = ""
+            if population.name.startswith("regnet"):
+                advice = (
+                    "; about 32 random RegNets are needed to find a good one (arXiv 2003.13678, "
+                    "Fig. 9)"
+                )
             notes.append(
-                f"{population.name}: {len(population)} networks give wide intervals; about 32 "
-                "random RegNets are needed to find a good one (arXiv 2003.13678, Fig. 9)."
+                f"{population.name}: {len(population)} networks give wide intervals{advice}."
             )
     if populations:
         notes.append(

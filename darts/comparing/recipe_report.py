@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from itertools import cycle
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from darts.files import atomic_write
 from darts.models.arrays import FloatArray
 from darts.report.frame import Plot, dress, write_plots
 from darts.report.render import render_page
+from darts.report.repeat import command_from_config
 from darts.report.style import CURVES, INK, LINE, plain_text
 from darts.report.tables import Row, aligned
 from darts.run_files import RunFiles
@@ -57,8 +59,17 @@ def write_recipe_report(outcome: RecipeOutcome, directory: Path) -> Path:
             "tables": recipe_tables(outcome),
             "plots": write_plots(plots, directory),
             "published": (),  # Papers report no such study.
+            "cells": (),
+            "commands": [("", _repeat(directory))],
         },
     )
+
+
+def _repeat(directory: Path) -> str:
+    """The command; it names the recipes, because they tell the kind of comparison."""
+    recipes = shlex.split(str(RunFiles(directory).read_config().get("recipes", "")))
+    program = shlex.join(["python", "-m", "darts", "compare", "--recipes", *recipes])
+    return command_from_config(program, directory)
 
 
 def recipe_text(outcome: RecipeOutcome) -> str:

@@ -10,11 +10,17 @@ from darts.comparing.outcome import Comparison, Judgement, Rank, sentence
 from darts.design_space.plots import Mark, plot_costs, plot_distributions
 from darts.design_space.published import published_models
 from darts.files import atomic_write
+from darts.models.registry import Model
+from darts.report.cell_images import CellImage, at_one_scale
+from darts.report.draw import render_cell
 from darts.report.frame import Plot, write_plots
 from darts.report.fronts import plot_fronts
 from darts.report.render import render_page
+from darts.report.repeat import command_from_config
+from darts.report.style import cell_title
 from darts.report.tables import Row, aligned
 from darts.run_files import RunFiles
+from genotypes import Genotype
 
 _COSTS = ("params", "macs", "activations", "latency")
 _FRONT_COSTS = ("macs", "params", "latency")
@@ -28,8 +34,16 @@ _WORDS = {
 _NEAR = 2.0
 
 
-def write_comparison_report(comparison: Comparison, directory: Path) -> Path:
-    """Write `report.html`, `comparison.txt` and the plots into `directory`; return the page."""
+def write_comparison_report(
+    comparison: Comparison, directory: Path, model: Model | None = None
+) -> Path:
+    """Write `report.html`, `comparison.txt` and the plots into `directory`; return the page.
+
+    Args:
+        comparison: What was compared.
+        directory: The directory of the comparison.
+        model: The judged network; cells are drawn.
+    """
     contender = comparison.contender
     populations = [one.population for one in comparison.judgements]
     spread = 1.96 * contender.deviation / len(contender.errors) ** 0.5
@@ -74,7 +88,17 @@ def write_comparison_report(comparison: Comparison, directory: Path) -> Path:
             "tables": comparison_tables(comparison),
             "plots": write_plots(plots, directory),
             "published": _published_rows(comparison),
+            "cells": _cells(model),
+            "commands": [("", command_from_config("python -m darts compare", directory))],
         },
+    )
+
+
+def _cells(model: Model | None) -> list[CellImage]:
+    if not isinstance(model, Genotype):
+        return []
+    return at_one_scale(
+        [(f"{cell_title(kind)} of {model.name}", render_cell(model, kind)) for kind in model.kinds]
     )
 
 

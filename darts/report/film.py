@@ -6,21 +6,17 @@ epochs stay small.
 
 from __future__ import annotations
 
-import base64
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from darts.report.cell_images import data_uri, svg_size
 from darts.report.curves import operations_by_edge, topology_of
 from darts.report.draw import render_cell
 from darts.report.record import RunRecord
 from darts.report.style import cell_title, operation_label, state_name
 from genotypes import Genotype
 from genotypes.search_space import DARTS
-
-_POINT = 4 / 3
-"""Pixels in a point."""
 
 
 @dataclass(frozen=True)
@@ -125,26 +121,6 @@ def film_of(record: RunRecord) -> Film | None:
     ]
     heat = [one for kind in kinds if (one := _heat_map(record, kind)) is not None]
     return Film(kinds, frames, pictures, changes, widest, heights, heat)
-
-
-def data_uri(svg: bytes) -> str:
-    """The address of a picture that is part of the page.
-
-    As an image, not as markup: no script in it can run, and identifiers cannot collide.
-    """
-    return f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"
-
-
-def svg_size(svg: bytes) -> tuple[float, float]:
-    """Width and height of an SVG file in pixels; a guess if it does not say.
-
-    >>> svg_size(b'<svg width="72pt" height="36pt" viewBox="0 0 72 36">')
-    (96.0, 48.0)
-    """
-    found = re.search(rb'viewBox="[-\d.]+[ ,]+[-\d.]+[ ,]+([\d.]+)[ ,]+([\d.]+)"', svg[:2000])
-    if found is None or not float(found[1]) or not float(found[2]):
-        return 1000.0, 340.0
-    return float(found[1]) * _POINT, float(found[2]) * _POINT
 
 
 def _heat_map(record: RunRecord, kind: str) -> HeatMap | None:

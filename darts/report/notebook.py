@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
+from darts.report.cell_images import data_uri
 from darts.report.draw import render_cell
-from darts.report.film import data_uri
 from darts.report.style import cell_title
 from genotypes import Genotype
 

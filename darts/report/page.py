@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import base64
-import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from darts.errors import UserError
 from darts.report import curves
+from darts.report.cell_images import CellImage, at_one_scale
 from darts.report.curves import Curve
 from darts.report.diagnosis import diagnostic_plots, warnings
 from darts.report.draw import render_cell
-from darts.report.film import data_uri, film_of
+from darts.report.film import film_of
 from darts.report.formatting import (
     cards,
     class_tables,
@@ -27,6 +27,7 @@ from darts.report.fronts import COST_LABELS, FrontPoint, plot_fronts
 from darts.report.headline import headline
 from darts.report.record import RunRecord, read_run, strengths
 from darts.report.render import render_page
+from darts.report.repeat import command_from_config
 from darts.report.style import CURVES, cell_title
 from genotypes.search_space import DARTS
 
@@ -168,6 +169,8 @@ def training_plots(records: Sequence[RunRecord]) -> Iterator[tuple[str, Any]]:
             lines = list(_parts(records[0], name))
         else:
             lines = list(_overlay(records, name))
+        if all(len(one.x) < 2 for one in lines):
+            continue  # A single value is no curve; it is among the figures above.
         picture = curves.plot(lines, x_label=unit, y_label=title)
         if picture:
             yield title, picture
@@ -222,26 +225,27 @@ def _architecture_plots(record: RunRecord) -> Iterator[tuple[str, Any]]:
             continue  # Tables of an unknown shape are left out of the page.
 
 
-def _last_cells(record: RunRecord) -> list[tuple[str, str]]:
+def _last_cells(record: RunRecord) -> list[CellImage]:
     genotype = record.genotype
     if genotype is None:
         return []
     last = record.architecture[-1] if record.architecture else {}
-    return [
-        (
-            cell_title(kind),
-            data_uri(render_cell(genotype, kind, "svg", strengths(genotype, kind, last))),
-        )
-        for kind in genotype.kinds
-    ]
+    return at_one_scale(
+        [
+            (
+                f"{cell_title(kind)} of {genotype.name}",
+                render_cell(genotype, kind, "svg", strengths(genotype, kind, last)),
+            )
+            for kind in genotype.kinds
+        ]
+    )
 
 
 def repeat_command(record: RunRecord) -> str:
     """The command that makes the same run again, into a new directory."""
     program = "python -m darts detect" if record.is_detector else "python evaluate.py"
     program = "python search.py" if record.is_search else program
-    config = shlex.quote(str(record.files.config))
-    return f"{program} --config {config} --run-dir {shlex.quote(f'{record.name}-again')}"
+    return command_from_config(program, record.files.path)
 
 
 def _photographs(record: RunRecord) -> dict[str, Any] | None:

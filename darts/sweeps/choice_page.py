@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from darts.report.cell_images import CellImage, at_one_scale
 from darts.report.draw import render_cell
 from darts.report.formatting import Card, duration, flat
 from darts.report.page import repeat_command
@@ -73,7 +73,9 @@ def write_choice_report(directory: Path | str) -> Path:
             "sentences": result["sentences"],
             "rows": result["rows"],
             "heat": _heat_maps(agreement, record.genotype),
-            "cells": [*_random_winner(result), *_pictures(result["seeds"], choice["seed"])],
+            "cells": _at_one_scale(
+                [*_random_winner(result), *_pictures(result["seeds"], choice["seed"])]
+            ),
             "config": flat(record.config),
             "environment": flat(record.environment),
         },
@@ -155,7 +157,7 @@ def _label(choice: str) -> str:
 
 def _pictures(
     seeds: Sequence[Mapping[str, Any]], chosen: int | None
-) -> list[tuple[str, list[tuple[str, str]]]]:
+) -> list[tuple[str, list[tuple[str, bytes]]]]:
     """For each different cell its heading, and the title and picture of each kind; chosen first."""
     groups: dict[str, list[Mapping[str, Any]]] = {}
     for one in seeds:
@@ -169,24 +171,33 @@ def _pictures(
         heading = f"Cell {letter}: seed{many} {', '.join(str(row['seed']) for row in rows)}"
         if chosen in [row["seed"] for row in rows]:
             heading += " (chosen)"
-        pictures = [(cell_title(kind), _data_uri(genotype, kind)) for kind in genotype.kinds]
-        found.append((heading, pictures))
+        found.append((heading, _drawn(heading, genotype)))
     return found
 
 
 def _random_winner(
     result: Mapping[str, Any],
-) -> list[tuple[str, list[tuple[str, str]]]]:
+) -> list[tuple[str, list[tuple[str, bytes]]]]:
     """Heading and pictures of the chosen cell if it is a random one."""
     number = result[CHOICE]["candidates"][0].get("random")
     if number is None:
         return []
     cell = next(one for one in result["random_cells"] if one["random"] == number)
     genotype = parse_genotype(cell["genotype"], f"random cell {number}")
-    pictures = [(cell_title(kind), _data_uri(genotype, kind)) for kind in genotype.kinds]
-    return [(f"Random cell {number} (chosen)", pictures)]
+    heading = f"Random cell {number} (chosen)"
+    return [(heading, _drawn(heading, genotype))]
 
 
-def _data_uri(genotype: Genotype, kind: str) -> str:
-    svg = base64.b64encode(render_cell(genotype, kind)).decode()
-    return f"data:image/svg+xml;base64,{svg}"
+def _drawn(heading: str, genotype: Genotype) -> list[tuple[str, bytes]]:
+    """Title and picture of each kind of cell."""
+    return [
+        (f"{heading}, {cell_title(kind)}", render_cell(genotype, kind)) for kind in genotype.kinds
+    ]
+
+
+def _at_one_scale(
+    groups: Sequence[tuple[str, list[tuple[str, bytes]]]],
+) -> list[tuple[str, list[CellImage]]]:
+    """The pictures of all groups at one scale, under their headings."""
+    images = iter(at_one_scale([one for _, group in groups for one in group]))
+    return [(heading, [next(images) for _ in group]) for heading, group in groups]

@@ -104,7 +104,8 @@ def sweep_headline(outcome: SweepOutcome) -> str:
         reference = outcome.differences[0].reference
         shown = f"{', '.join(clear)}" if clear else "no other configuration"
         text += f"; after correction, {shown} differs from {reference} by more than chance"
-    return text if outcome.finished else f"{text}. Not finished: {done} of {len(outcome.cells)}"
+    unfinished = f" Not finished: {done} of {len(outcome.cells)}."
+    return f"{text}.{'' if outcome.finished else unfinished}"
 
 
 def _summary(outcome: SweepOutcome) -> str:

@@ -5,6 +5,7 @@ Needs Playwright and a Chromium of the system; skipped where either is missing.
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 from darts.report.page import write_comparison, write_report
+from darts.scaling.report import ScalingDescription, write_scaling_report
 
 from .conftest import make_retraining, make_search
 
@@ -44,10 +46,34 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         name = f"training-{number}"
         several.append(make_retraining(folder / name, seed=number, accuracy=90 + number / 2))
     return {
+        "scaling": scaling_page(folder / "scaling"),
         "search": write_report(search),
         "training": write_report(several[1]),
         "comparison": write_comparison(several, folder / "comparison.html"),
     }
+
+
+def scaling_page(folder: Path) -> Path:
+    """The page of a small study."""
+    rows = [
+        {
+            "strategy": strategy,
+            "name": name,
+            "macs": macs,
+            "params": macs // 100,
+            "accuracy": 90 + gain + macs / 10**6,
+            "deviation": 0.4,
+            "seeds": 3,
+            **dict.fromkeys(("depth", "channels", "resolution"), 8),
+            **({"advantage": 1 - gain, "error": 0.3, "off": 0.01} if macs > 10**6 else {}),
+        }
+        for strategy, gain in (("compound", 1), ("width", 0))
+        for name, macs in (("base", 10**6), ("2M", 2 * 10**6), ("4M", 4 * 10**6))
+    ]
+    folder.mkdir()
+    (folder / "study.json").write_text(json.dumps(rows))
+    ScalingDescription(title="a cell", command="python -m darts scale study").write(folder)
+    return write_scaling_report(folder)
 
 
 class Visit:
@@ -74,7 +100,7 @@ class Visit:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("kind", ["search", "training", "comparison"])
+@pytest.mark.parametrize("kind", ["search", "training", "comparison", "scaling"])
 def test_a_page_is_sound(browser: Any, pages: dict[str, Path], kind: str, scheme: str) -> None:
     with Visit(browser, pages[kind], color_scheme=scheme) as visit:
         assert not visit.errors
@@ -111,6 +137,21 @@ def test_the_slider_moves_the_picture_and_nothing_else(
         slider.press("ArrowLeft")
         assert visit.page.locator("#shown").inner_text() == "epoch 3"
         assert visit("document.querySelectorAll('#heat-normal td.kept').length") == 8
+
+
+def test_both_cells_have_one_scale_and_small_screens_scroll(
+    browser: Any, pages: dict[str, Path]
+) -> None:
+    heights = (
+        "[...document.querySelectorAll('.stage img')].slice(0, 2)"
+        ".map(i => i.getBoundingClientRect().width / i.naturalWidth)"
+    )
+    for width in (375, 1280):
+        with Visit(browser, pages["search"], width) as visit:
+            first, second = visit(heights)
+            assert first == pytest.approx(second, rel=0.02)
+            # Text of 14 pixels stays readable.
+            assert first > 0.6
 
 
 def test_play_runs_to_the_end_and_stops(browser: Any, pages: dict[str, Path]) -> None:
