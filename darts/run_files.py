@@ -13,6 +13,7 @@
 | `cells/` | drawings of the cells |
 | `tensorboard/` | TensorBoard events |
 | `result.json` | the final numbers, for scripts |
+| `detections.json`, `detections.png` | what a detector found; also `images.json` for other images |
 | `latency.json` | measured latencies of operations, if the search uses them |
 | `report.html` | the report |
 
@@ -126,8 +127,18 @@ class RunFiles:
 
     @property
     def detections(self) -> Path:
+        """Detections of a detector in COCO's result format."""
+        return self.path / "detections.json"
+
+    @property
+    def drawn_detections(self) -> Path:
         """Detections of a detector, drawn into some images."""
         return self.path / "detections.png"
+
+    @property
+    def detected_images(self) -> Path:
+        """Which image each number in `detections` is, where there are no annotations."""
+        return self.path / "images.json"
 
     @property
     def report(self) -> Path:

@@ -229,9 +229,12 @@ def run_detection(options: DetectionOptions) -> DetectionResult:
     """Train a detector with these options and write the report."""
     from darts.detection.task import train_detector
     from darts.report.page import write_report
+    from darts.system.distributed import is_main, joined
 
-    result = train_detector(options)
-    write_report(result.run_dir)
+    with joined():
+        result = train_detector(options)
+        if is_main():
+            write_report(result.run_dir)
     return result
 
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 
 from darts.commands.help_pages import DETECT
-from darts.commands.shared import imported_fit
+from darts.commands.shared import by_all_processes, imported_fit
 from darts.detection.options import DetectionOptions, detection_overlay
-from darts.errors import UserError
 from darts.settings.parsing import parse_options
 
 
+@by_all_processes
 def detect_command(arguments: Sequence[str], prog: str) -> None:
     """Train a detector and print its average precision, or only test one."""
     options = parse_options(
@@ -22,8 +21,6 @@ def detect_command(arguments: Sequence[str], prog: str) -> None:
         fit=imported_fit("darts.detection.fitting:fit_detection"),
         page=DETECT,
     )
-    if os.environ.get("WORLD_SIZE", "1") != "1":
-        raise UserError("Detectors are trained by one process; start the command without torchrun.")
     from darts import api
     from darts.detection.scoring import has_no_annotations
 

@@ -48,7 +48,7 @@ def joint_ablate_command(arguments: Sequence[str], prog: str) -> None:
         default="predictor",
         help="by default predictor",
     )
-    parser.add_argument("--folds", type=int, default=5, help="parts of the candidates; 5")
+    parser.add_argument("--folds", type=int, default=5, help="parts of the candidates")
     parser.add_argument("--teacher", metavar="RUN", help="trained network, for averaging")
     parsed = parser.parse_args(arguments)
     if parsed.study == "predictor":
@@ -88,15 +88,15 @@ def _parser(prog: str, description: str, examples: Sequence[tuple[str, str]]) ->
     parser = Arguments(uses_files=True, prog=prog, description=description, examples=examples)
     add = parser.add_argument
     add("run", type=Path, help="directory of a joint search")
-    add("--seeds", type=int, default=3, help="repetitions; 3")
-    add("--seed", type=int, default=0, help="first seed; 0")
+    add("--seeds", type=int, default=3, help="repetitions")
+    add("--seed", type=int, default=0, help="first seed")
     add("--epochs", type=int, help="epochs of each training; by default those of the search")
     add(
         "--final",
         action="store_true",
         help="train on all training images and judge by the test images, once, at the end",
     )
-    add("--device", default="auto", help="cpu, cuda, cuda:N, mps, or auto; auto")
+    add("--device", default="auto", help="cpu, cuda, cuda:N, mps, or auto")
     add("--threads", type=int, default=0, help="CPU threads; 0: as many as are worth it")
     add_trial_arguments(parser, "trainings")
     add("--json", action="store_true", help="print JSON instead of tables")

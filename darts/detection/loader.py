@@ -24,6 +24,7 @@ from darts.detection.options import DetectionOptions
 from darts.detection.views import Augment, boxes_in, draw_view, render_view
 from darts.errors import UserError
 from darts.system.randomness import stream_seed
+from darts.system.share import WHOLE, Share
 
 Plan = list[tuple[int, int]]
 """The images of a batch: for each, its index and its position in the order of the epoch."""
@@ -51,6 +52,7 @@ class ViewLoader:
         mean: Mean of each colour channel, in 0..1.
         std: Standard deviation of each colour channel, in 0..1.
         dtype: Floating-point type of the batches.
+        share: The part of every batch that this process works on.
 
     Raises:
         UserError: There are fewer images than one batch needs.
@@ -67,6 +69,7 @@ class ViewLoader:
         mean: Rgb,
         std: Rgb,
         dtype: torch.dtype = torch.float32,
+        share: Share = WHOLE,
     ) -> None:
         if len(part) < options.batch_size:
             raise UserError(
@@ -74,7 +77,7 @@ class ViewLoader:
                 "Use a smaller --batch-size."
             )
         self.part, self.options, self.device, self.dtype = part, options, device, dtype
-        self.mean, self.std = mean, std
+        self.mean, self.std, self.share = mean, std, share
         self.steps_per_epoch = len(part) // options.batch_size
         self._order, self._noise = order, noise
         self._batches: Iterator[DetectionBatch] | None = None
@@ -92,16 +95,20 @@ class ViewLoader:
         self.position += 1
         images = to_device(raw, self.device, self.dtype)
         if self.options.augment == "ssd":
-            images = change_colours(images, self._noise)
+            images = change_colours(images, self._noise, self.share)
         boxes, labels = boxes.to(self.device, self.dtype), labels.to(self.device)
         return normalised(images, self.mean, self.std), Targets(boxes, labels)
 
     def _ahead(self) -> Iterator[DetectionBatch]:
         """Batches of the rest of the epoch."""
-        count = self.options.batch_size
-        plans = [
-            [(int(self.permutation[at]), at) for at in range(step * count, (step + 1) * count)]
+        count = self.options.batch_size // self.share.parts
+        starts = [
+            (step * self.share.parts + self.share.index) * count
             for step in range(self.position, self.steps_per_epoch)
+        ]
+        plans = [
+            [(int(self.permutation[at]), at) for at in range(start, start + count)]
+            for start in starts
         ]
         work = Views(self.part, self.options.image_size, self.options.augment, self.seed)
         return seen_batches(work, plans, self.options.workers)
@@ -184,11 +191,15 @@ def seen_batches(work: Views, plans: Sequence[Plan], workers: int) -> Iterator[D
 
 
 def whole_batches(
-    part: Annotations, options: DetectionOptions
+    part: Annotations, options: DetectionOptions, share: Share = WHOLE
 ) -> Iterator[tuple[list[int], Tensor]]:
-    """Yield indices and uncropped images `[B, S, S, 3]` uint8 of a whole part, in order."""
+    """Yield indices and uncropped images `[B, S, S, 3]` uint8 of a whole part, in order.
+
+    Each process gets every `share.parts`-th batch.
+    """
     batch, count = options.batch_size, len(part)
-    plans = [[(i, i) for i in range(at, min(at + batch, count))] for at in range(0, count, batch)]
+    starts = range(share.index * batch, count, share.parts * batch)
+    plans = [[(i, i) for i in range(at, min(at + batch, count))] for at in starts]
     batches = seen_batches(Views(part, options.image_size, "none"), plans, options.workers)
     for plan, (raw, _, _) in zip(plans, batches, strict=True):
         yield [index for index, _ in plan], raw
@@ -218,13 +229,14 @@ def read_image(path: Path) -> Image.Image:
         raise UserError(f"{path} cannot be read as an image ({error}).") from error
 
 
-def change_colours(images: Tensor, generator: torch.Generator) -> Tensor:
+def change_colours(images: Tensor, generator: torch.Generator, share: Share = WHOLE) -> Tensor:
     """Photometric distortion of images `[B, 3, S, S]` in 0..1 (SSD, §3.6).
 
-    Each image has its own strengths of brightness, contrast, saturation and hue.
+    Each image has its own strengths of brightness, contrast, saturation and hue. They are drawn for
+    the whole batch, of which `images` are a share.
     """
     strengths = torch.tensor([BRIGHTNESS, CONTRAST, SATURATION, HUE])[:, None]
-    drawn = torch.rand(2, 4, len(images), generator=generator)
+    drawn = share.of(torch.rand(2, 4, share.whole(len(images)), generator=generator), dim=2)
     changes = (2 * drawn[0] - 1) * strengths * (drawn[1] < 0.5)
     first = bool(torch.rand((), generator=generator) < 0.5)
     # Contrast comes before or after saturation and hue, for the whole batch.

@@ -14,6 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from darts.system import distributed
+
 # Units of the offsets, which give all four about the same variance (SSD's "variances").
 CENTRE_UNIT, SIZE_UNIT = 0.1, 0.2
 # A decoded box is at most 1000/16 times as large as its default box, as in torchvision.
@@ -112,10 +114,11 @@ def detection_loss(
         box_loss = 1/N · Σ_{assigned} smooth_l1(offsets - true offsets)
         class_loss = 1/N · Σ_{assigned and hard} cross_entropy(logits, class)
 
-    N is the number of assigned default boxes in the batch. The hard boxes of an image are the
-    background boxes with the largest loss, `negatives` times as many as its assigned boxes. (If an
-    image has fewer background boxes, torchvision counts assigned boxes twice; this function does
-    not.)
+    N is the number of assigned default boxes in the batch; with several processes, the mean number
+    of a process, so that the mean of their losses is that of the whole batch. The hard boxes of an
+    image are the background boxes with the largest loss, `negatives` times as many as its assigned
+    boxes. (If an image has fewer background boxes, torchvision counts assigned boxes twice; this
+    function does not.)
 
     >>> default_boxes = torch.tensor([[0.0, 0, 10, 10], [20, 20, 30, 30]])
     >>> targets = Targets(torch.tensor([[[0.0, 0, 10, 10]]]), torch.tensor([[1]]))
@@ -141,7 +144,7 @@ def detection_loss(
     boxes = targets.boxes.gather(1, place[..., None].expand(-1, -1, 4))
     # A box of padding may have size 0; its infinite logarithm times 0 would be NaN.
     boxes = torch.where(found[..., None], boxes, default_boxes)
-    count = found.sum().clamp(min=1)
+    count = _shared(found.sum())
     distance = functional.smooth_l1_loss(
         offsets, encode_boxes(boxes, default_boxes), reduction="none"
     )
@@ -151,6 +154,15 @@ def detection_loss(
     hard = order.argsort(1) < negatives * found.sum(1, keepdim=True)
     class_loss = (each * (found | hard)).sum() / count
     return box_loss, class_loss
+
+
+def _shared(count: Tensor) -> Tensor:
+    """The mean of a count over all processes; of 1 or more in total."""
+    if distributed.world() == 1:
+        return count.clamp(min=1)
+    mean = count.double()
+    distributed.average([mean])
+    return mean.clamp(min=1 / distributed.world())
 
 
 def _padded(targets: Targets) -> Targets:

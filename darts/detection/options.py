@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from darts.errors import UserError
 from darts.settings.options import (
     LoopOptions,
     PlaceOptions,
@@ -23,7 +22,7 @@ class DetectionOptions(
     SeedOptions,
     PresetOptions,
 ):
-    """An SSD on the feature maps of a network, as in PC-DARTS (arXiv 1907.05737, §4.5).
+    """A detector on the feature maps of a network, as in PC-DARTS (arXiv 1907.05737, §4.5).
 
     Args:
         genotype: Backbone of cells: a name in the zoo or a YAML file.
@@ -34,8 +33,11 @@ class DetectionOptions(
         channels: Channels of the first cell of a genotype; by default 48.
         layers: Number of cells of a genotype; by default 14.
         stem: imagenet divides the resolution by 8, cifar keeps it; auto depends on the image size.
-        head: ssd predicts with 3x3 convolutions, ssdlite with separable ones.
-        finest_stride: Predict from the maps of the backbone with this stride or a larger one.
+        head: ssd predicts with 3x3 convolutions, ssdlite with separable ones; retinanet and
+            faster-rcnn are torchvision's on a feature pyramid.
+        finest_stride: Predict from the maps of the backbone with this stride or a larger one; 8,
+            but 4 for faster-rcnn.
+        pyramid_channels: Channels of the feature pyramid of retinanet and faster-rcnn.
         dataset: coco reads data in COCO's format; shapes draws images of circles, squares and
             triangles.
         data_dir: Directory of data in COCO's format: train2017/ or train/, val2017/ or val/, and
@@ -60,9 +62,12 @@ class DetectionOptions(
         ema: Decay of an exponential moving average of the weights, which is evaluated as well, as
             average_ap; 0 for none.
         test_every: Evaluate every N epochs, for information only; 0: only after the last epoch.
-        score_threshold: Detections with a lower score are dropped.
-        nms_threshold: If two detections of a class have an IoU above this, the weaker is dropped.
+        score_threshold: Detections with a lower score are dropped; 0.01, but 0.05 for retinanet and
+            faster-rcnn.
+        nms_threshold: If two detections of a class have an IoU above this, the weaker is dropped;
+            0.45, but 0.5 for retinanet and faster-rcnn.
         pictures: Number of validation images in detections.png.
+        sync_norm: With several processes, compute batch norm statistics over all of them.
         workers: Processes that decode image files.
         checkpoint: Trained detector to test with --test-only: a checkpoint or a run directory.
         test_only: Only evaluate the detector in --checkpoint; nothing is written.
@@ -75,8 +80,9 @@ class DetectionOptions(
     channels: int | None = None
     layers: int | None = None
     stem: Literal["auto", "cifar", "imagenet"] = "auto"
-    head: Literal["ssd", "ssdlite"] = "ssd"
+    head: Literal["ssd", "ssdlite", "retinanet", "faster-rcnn"] = "ssd"
     finest_stride: int = 8
+    pyramid_channels: int = 256
     dataset: Literal["coco", "shapes"] = "coco"
     data_dir: str | None = None
     train_images: str | None = None
@@ -99,6 +105,7 @@ class DetectionOptions(
     score_threshold: float = 0.01
     nms_threshold: float = 0.45
     pictures: int = 8
+    sync_norm: bool = False
     workers: int = option(2, where=True, resumable=True)
     checkpoint: str | None = None
     test_only: bool = False
@@ -126,29 +133,17 @@ DETECTION_PRESETS: Mapping[str, Mapping[str, Any]] = {
 }
 
 
+_PYRAMID = {"score_threshold": 0.05, "nms_threshold": 0.5}
+HEAD_SETTINGS: Mapping[str, Mapping[str, Any]] = {
+    "ssd": {},
+    "ssdlite": {},
+    "retinanet": _PYRAMID,
+    "faster-rcnn": {**_PYRAMID, "finest_stride": 4},
+}
+"""Defaults for each head; those of torchvision."""
+
+
 def detection_overlay(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Defaults that depend on the data set and the preset."""
+    """Defaults that depend on the data set, the head and the preset."""
     shapes = SHAPES_SETTINGS if settings["dataset"] == "shapes" else {}
-    return {**shapes, **DETECTION_PRESETS[settings["preset"]]}
-
-
-def check_detection_options(options: DetectionOptions) -> None:
-    """Check the ranges of numbers before anything is read or written.
-
-    Raises:
-        UserError: A number is out of range; the message names the option and the range.
-    """
-    for name in ("epochs", "batch_size", "image_size", "finest_stride"):
-        if getattr(options, name) < 1:
-            flag = name.replace("_", "-")
-            raise UserError(f"--{flag} must be 1 or more, not {getattr(options, name)}.")
-    for name in ("score_threshold", "nms_threshold"):
-        if not 0 <= getattr(options, name) <= 1:
-            flag = name.replace("_", "-")
-            raise UserError(f"--{flag} must be from 0 to 1, not {getattr(options, name)}.")
-    for name in ("pictures", "workers", "test_every", "lr_warmup_epochs"):
-        if getattr(options, name) < 0:
-            flag = name.replace("_", "-")
-            raise UserError(f"--{flag} must be 0 or more, not {getattr(options, name)}.")
-    if not options.learning_rate > 0:
-        raise UserError(f"--learning-rate must be above 0, not {options.learning_rate}.")
+    return {**shapes, **HEAD_SETTINGS[settings["head"]], **DETECTION_PRESETS[settings["preset"]]}

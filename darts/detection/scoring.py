@@ -17,18 +17,19 @@ from darts.detection.average_precision import (
     average_precision,
     check_pycocotools,
 )
-from darts.detection.detector import Detector, detector_from_description
+from darts.detection.detector import Detector
+from darts.detection.heads import detector_from_description
 from darts.detection.loader import normalised, to_device, whole_batches
-from darts.detection.options import DetectionOptions, check_detection_options
+from darts.detection.options import DetectionOptions
 from darts.detection.pictures import draw_detections
 from darts.detection.sources import open_part
 from darts.errors import UserError
 from darts.files import atomic_write
+from darts.run_files import RunFiles
 from darts.runs.checkpoints import load_checkpoint_file
-from darts.system.device import dtype_of, precision_context, resolve_device
+from darts.system import distributed
+from darts.system.device import dtype_of, resolve_device
 from darts.system.threads import set_threads
-
-DETECTIONS, PICTURES = "detections.json", "detections.png"
 
 
 def score_detector(options: DetectionOptions) -> Precision:
@@ -39,14 +40,15 @@ def score_detector(options: DetectionOptions) -> Precision:
     """
     if options.checkpoint is None:
         raise UserError("--test-only needs --checkpoint, a checkpoint.pt or a run directory.")
-    check_detection_options(options)
     check_pycocotools()
-    device = resolve_device(options.device)
+    device = resolve_device(options.device, distributed.local_rank())
     set_threads(options.threads)
-    val = open_part(options, "val")
+    with distributed.one_first():
+        val = open_part(options, "val")
     detector, mean, std = load_detector(options.checkpoint, val, averaged=options.averaged)
     detector.place(device, dtype_of(options.precision))
-    return average_precision(val, find_all(detector, val, options, mean, std))
+    found = find_all(detector, val, options, mean, std)
+    return distributed.from_main(lambda: average_precision(val, found))
 
 
 def has_no_annotations(options: DetectionOptions) -> bool:
@@ -69,20 +71,28 @@ def detect_in_folder(options: DetectionOptions) -> Path:
     """
     if options.checkpoint is None:
         raise UserError("--test-only needs --checkpoint, a checkpoint.pt or a run directory.")
-    check_detection_options(options)
-    device = resolve_device(options.device)
+    device = resolve_device(options.device, distributed.local_rank())
     set_threads(options.threads)
     detector, mean, std = load_detector(options.checkpoint, averaged=options.averaged)
     categories = load_checkpoint_file(options.checkpoint, ("task",))["task"]["data"]["categories"]
     assert options.val_images is not None
     part = without_annotations(options.val_images, [(one, name) for one, name in categories])
-    directory = Path(options.run_dir or "detections")
-    if (directory / DETECTIONS).exists():
-        raise UserError(f"{directory / DETECTIONS} exists; give another directory by --run-dir.")
+    files = RunFiles(Path(options.run_dir or "detections"))
+    if files.detections.exists():
+        raise UserError(f"{files.detections} exists; give another directory by --run-dir.")
     detector.place(device, dtype_of(options.precision))
     results = find_all(detector, part, options, mean, std)
+    if distributed.is_main():
+        _write_found(part, results, files, options.pictures)
+    return files.path
+
+
+def _write_found(
+    part: Annotations, results: Sequence[Result], files: RunFiles, pictures: int
+) -> None:
+    """Write detections, and which images they are in."""
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        files.path.mkdir(parents=True, exist_ok=True)
         listed = {
             "images": [
                 {"id": one.id, "file_name": one.file, "width": one.width, "height": one.height}
@@ -90,12 +100,11 @@ def detect_in_folder(options: DetectionOptions) -> Path:
             ],
             "categories": [{"id": number, "name": name} for number, name in part.categories],
         }
-        with atomic_write(directory / "images.json") as stream:
+        with atomic_write(files.detected_images) as stream:
             json.dump(listed, stream)
-        write_results(part, results, directory, options.pictures)
+        write_results(part, results, files, pictures)
     except OSError as error:
-        raise UserError(f"{directory} cannot be written: {error.strerror}.") from None
-    return directory
+        raise UserError(f"{files.path} cannot be written: {error.strerror}.") from None
 
 
 def load_detector(
@@ -137,7 +146,7 @@ def load_detector(
 def find_all(
     detector: Detector, part: Annotations, options: DetectionOptions, mean: Rgb, std: Rgb
 ) -> list[Result]:
-    """Detect objects in all images of `part`.
+    """Detect objects in all images of `part`, shared by all processes.
 
     Args:
         detector: The detector.
@@ -151,17 +160,16 @@ def find_all(
     """
     was_training = detector.training
     detector.eval()
-    device, dtype = detector.default_boxes.device, detector.default_boxes.dtype
     options = replace(options, image_size=detector.image_size)
-    results: list[Result] = []
-    for indices, raw in whole_batches(part, options):
-        images = normalised(to_device(raw, device, dtype), mean, std)
-        with precision_context(options.precision, device):
-            found = detector.detect(
-                images,
-                score_threshold=options.score_threshold,
-                nms_threshold=options.nms_threshold,
-            )
+    results: list[tuple[int, Result]] = []
+    for indices, raw in whole_batches(part, options, distributed.share()):
+        images = normalised(to_device(raw, detector.device, detector.dtype), mean, std)
+        found = detector.detect(
+            images,
+            score_threshold=options.score_threshold,
+            nms_threshold=options.nms_threshold,
+            precision=options.precision,
+        )
         for index, detections in zip(indices, found, strict=True):
             picture = part.pictures[index]
             scale = torch.tensor([picture.width, picture.height] * 2) / detector.image_size
@@ -170,33 +178,34 @@ def find_all(
             for box, score, label in zip(
                 boxes.tolist(), detections.scores.tolist(), detections.labels.tolist(), strict=True
             ):
-                results.append(
-                    {
-                        "image_id": picture.id,
-                        "category_id": part.categories[label - 1][0],
-                        "bbox": [round(value, 2) for value in box],
-                        "score": round(score, 5),
-                    }
-                )
+                result: Result = {
+                    "image_id": picture.id,
+                    "category_id": part.categories[label - 1][0],
+                    "bbox": [round(value, 2) for value in box],
+                    "score": round(score, 5),
+                }
+                results.append((index, result))
     detector.train(was_training)
-    return results
+    ordered = sorted(distributed.collected(results), key=lambda pair: pair[0])
+    return [result for _, result in ordered]
 
 
 def write_results(
-    part: Annotations, results: Sequence[Result], directory: Path, pictures: int
+    part: Annotations, results: Sequence[Result], files: RunFiles, pictures: int
 ) -> None:
     """Write `detections.json` in COCO's result format, and a picture of the first images.
 
     Args:
         part: Images and true boxes.
         results: The detections.
-        directory: Directory of the files.
+        files: The directory of the files.
         pictures: Number of images in the picture; 0 for no picture.
     """
-    with atomic_write(directory / DETECTIONS) as stream:
+    with atomic_write(files.detections) as stream:
         json.dump(results, stream)
     if pictures:
-        draw_detections(part, results, range(min(pictures, len(part))), directory / PICTURES)
+        first = range(min(pictures, len(part)))
+        draw_detections(part, results, first, files.drawn_detections)
 
 
 def _names(categories: Sequence[tuple[int, str]]) -> str:

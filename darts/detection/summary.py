@@ -9,6 +9,7 @@ import torch
 from darts.costs.count import count
 from darts.detection.backbone import create_backbone
 from darts.detection.detector import Detector
+from darts.detection.heads import create_detector
 from darts.detection.options import DetectionOptions
 
 COCO_CLASSES = 80
@@ -34,12 +35,13 @@ def summarise_detector(options: DetectionOptions, num_classes: int | None = None
     with torch.device("meta"):
         # The cost does not depend on pretrained weights.
         backbone = create_backbone(replace(options, pretrained=None))
-        detector = Detector(
+        detector = create_detector(
             backbone.maps,
             num_classes=num_classes,
             image_size=options.image_size,
             head=options.head,
             finest_stride=options.finest_stride,
+            pyramid_channels=options.pyramid_channels,
         )
     return describe_detector(detector)
 
@@ -51,7 +53,7 @@ def describe_detector(detector: Detector) -> str:
     sides = ", ".join(f"{side}x{side}" for side in detector.sides)
     rows = (
         ("detector", f"{detector.description['head']} on maps of {sides}"),
-        ("default boxes", f"{len(detector.default_boxes):,}"),
+        ("default boxes", f"{detector.boxes:,}"),
         ("parameters", f"{whole.params:,} ({own.params:,} of the backbone)"),
         ("multiply-adds", f"{whole.macs:,} ({own.macs:,} of the backbone)"),
         ("for", f"images of {size}x{size} pixels, {detector.num_classes:,} classes"),

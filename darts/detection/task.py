@@ -15,33 +15,34 @@ from darts.costs.count import count
 from darts.data.channels import Rgb
 from darts.detection.average_precision import (
     Precision,
+    Result,
     average_precision,
     check_pycocotools,
 )
 from darts.detection.backbone import create_backbone
-from darts.detection.detector import Detector, detector_from_description
+from darts.detection.detector import Detector
+from darts.detection.heads import create_detector, detector_from_description
 from darts.detection.loader import ViewLoader
-from darts.detection.matching import Targets, detection_loss
-from darts.detection.options import DetectionOptions, check_detection_options
-from darts.detection.scoring import PICTURES, find_all, load_detector, write_results
+from darts.detection.matching import Targets
+from darts.detection.options import DetectionOptions
+from darts.detection.scoring import find_all, load_detector, write_results
 from darts.detection.sources import open_parts
 from darts.report.formatting import duration
 from darts.report.notebook import Figures, Summarised
+from darts.run_files import RunFiles
 from darts.runs.directory import RunDirectory
 from darts.runs.loop import run_task
 from darts.runs.optimisers import create_optimiser, restore, set_learning_rate
 from darts.runs.same_settings import check_settings, kept_settings
 from darts.runs.schedules import cosine
 from darts.runs.tracking import Tracker
-from darts.system.device import (
-    all_finite,
-    dtype_of,
-    peak_memory,
-    precision_context,
-)
+from darts.system import distributed
+from darts.system.device import all_finite, dtype_of, peak_memory
 from darts.system.memory import SAMPLE, Remedy, advice, kept_bytes
 from darts.system.preparation import prepare_task
+from darts.system.randomness import stream_seed
 from darts.training.ema import create_average
+from ops.sync_norm import synchronise_norms
 
 _STREAMS = ("weights", "order", "colours")
 
@@ -87,14 +88,17 @@ class DetectionTask:
     notes: Mapping[str, Any] = MappingProxyType({})
 
     def __init__(self, options: DetectionOptions) -> None:
-        check_detection_options(options)
         check_pycocotools()
+        distributed.check_parts(options.batch_size, 1)
         self.options = options
         self.device, self.streams = prepare_task(options, _STREAMS)
         self.epochs, self.images_per_step = options.epochs, options.batch_size
-        self.train, self.val = open_parts(options)
+        with distributed.one_first():  # It may draw the images.
+            self.train, self.val = open_parts(options)
         self.detector, self.mean, self.std = self._create(options)
         dtype = dtype_of(options.precision)
+        if options.sync_norm and distributed.world() > 1:
+            synchronise_norms(self.detector)
         self.detector.place(self.device, dtype)
         self.optimiser = create_optimiser(
             options.optimiser,
@@ -114,6 +118,7 @@ class DetectionTask:
             mean=self.mean,
             std=self.std,
             dtype=dtype,
+            share=distributed.share(),
         )
         self.steps_per_epoch = self.training.steps_per_epoch
         self.average = create_average(self.detector, options.ema)
@@ -125,12 +130,13 @@ class DetectionTask:
             # From the checkpoint, because the file of the model may have changed.
             return load_detector(options.resume, self.val)
         backbone = create_backbone(options, self.streams["weights"])
-        detector = Detector(
+        detector = create_detector(
             backbone.maps,
             num_classes=len(self.train.classes),
             image_size=options.image_size,
             head=options.head,
             finest_stride=options.finest_stride,
+            pyramid_channels=options.pyramid_channels,
             generator=self.streams["weights"],
         )
         return detector, backbone.mean, backbone.std
@@ -153,24 +159,18 @@ class DetectionTask:
         self._set_learning_rate()
         images, targets = self.training.next_batch()
         self.optimiser.zero_grad(set_to_none=True)
-        box_loss, class_loss = self._losses(self.detector, images, targets)
-        loss = box_loss + class_loss
+        # Of this batch alone, so a run that resumes here samples the same boxes.
+        seed = stream_seed(self.training.seed, f"sampled boxes {self.training.position}")
+        losses = self.detector.losses(images, targets, precision=self.options.precision, seed=seed)
+        loss = torch.stack(list(losses.values())).sum()
         loss.backward()
+        distributed.average([p.grad for p in self.detector.parameters() if p.grad is not None])
         if self.options.grad_clip:
             nn.utils.clip_grad_norm_(self.detector.parameters(), self.options.grad_clip)
         self.optimiser.step()
         if self.average is not None:
             self.average.update_parameters(self.detector)
-        losses = {"loss": loss, "box_loss": box_loss, "class_loss": class_loss}
-        return {name: value.detach() for name, value in losses.items()}
-
-    def _losses(
-        self, detector: Detector, images: Tensor, targets: Targets
-    ) -> tuple[Tensor, Tensor]:
-        with precision_context(self.options.precision, images.device):
-            offsets, logits = detector(images)
-        dtype = dtype_of(self.options.precision)
-        return detection_loss(offsets.to(dtype), logits.to(dtype), targets, detector.default_boxes)
+        return {name: value.detach() for name, value in {"loss": loss, **losses}.items()}
 
     def end_epoch(
         self, run: RunDirectory, tracker: Tracker, epoch: int, step: int
@@ -179,9 +179,9 @@ class DetectionTask:
         every = self.options.test_every
         if epoch + 1 < self.epochs and not (every and (epoch + 1) % every == 0):
             return {}
-        self.test(run.path)
-        if self.options.pictures:
-            tracker.image("detections", run.path / PICTURES, step)
+        self.test(run)
+        if self.options.pictures and distributed.is_main():
+            tracker.image("detections", run.drawn_detections, step)
         return self.figures()
 
     def figures(self) -> dict[str, Any]:
@@ -193,25 +193,29 @@ class DetectionTask:
             found |= {f"average_{name}": value for name, value in averaged.items()}
         return found
 
-    def test(self, directory: Path) -> Precision:
-        """Evaluate the detector on the validation images; write its detections into `directory`.
+    def test(self, files: RunFiles) -> Precision:
+        """Evaluate the detector on the validation images, and write its detections.
 
         Its averaged weights are evaluated as well, if there are any.
         """
         if self.average is not None:
             module = self.average.module
             assert isinstance(module, Detector)
-            found = find_all(module, self.val, self.options, self.mean, self.std)
-            self.average_precision = average_precision(self.val, found)
-        results = find_all(self.detector, self.val, self.options, self.mean, self.std)
-        self.precision = average_precision(self.val, results)
-        write_results(self.val, results, directory, self.options.pictures)
+            self.average_precision, _ = self._judged(module)
+        self.precision, results = self._judged(self.detector)
+        if distributed.is_main():
+            write_results(self.val, results, files, self.options.pictures)
         return self.precision
+
+    def _judged(self, detector: Detector) -> tuple[Precision, list[Result]]:
+        """The precision of a detector, and what it found."""
+        found = find_all(detector, self.val, self.options, self.mean, self.std)
+        return distributed.from_main(lambda: average_precision(self.val, found)), found
 
     @property
     def modules(self) -> tuple[nn.Module, ...]:
         """Modules with parameters."""
-        return (self.detector,)
+        return (self.detector, *(() if self.average is None else (self.average.module,)))
 
     def memory_advice(self) -> str:
         """How to need less memory, after the device ran out of it."""
@@ -221,10 +225,8 @@ class DetectionTask:
         targets = Targets(box, torch.ones(SAMPLE, 1, dtype=torch.int64))
 
         def evaluate() -> Tensor:
-            box_loss, class_loss = self._losses(
-                detector, torch.zeros(SAMPLE, 3, size, size), targets
-            )
-            return box_loss + class_loss
+            images = torch.zeros(SAMPLE, 3, size, size)
+            return torch.stack(list(detector.losses(images, targets).values())).sum()
 
         present = kept_bytes(evaluate, detector) / SAMPLE
         smaller = Remedy(f"--batch-size {max(batch // 2, 1)}", present / 2, "another recipe")
@@ -272,8 +274,10 @@ def train_detector(options: DetectionOptions) -> DetectionResult:
     """
     task = DetectionTask(options)
     run, loop = run_task(task, "detect", options)
-    precision = task.precision or task.test(run.path)  # The resumed run was already finished.
+    precision = task.precision or task.test(run)  # The resumed run was already finished.
     result = DetectionResult(precision, run.path, loop.seconds, peak_memory(task.device))
+    if not distributed.is_main():
+        return result
     cost = count(task.detector, task.detector.image_size)
     run.write_result(
         {

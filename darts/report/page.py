@@ -251,7 +251,7 @@ def repeat_command(record: RunRecord) -> str:
 def _photographs(record: RunRecord) -> dict[str, Any] | None:
     """Detections on some images, if the run has drawn them."""
     try:
-        picture = record.files.detections.read_bytes()
+        picture = record.files.drawn_detections.read_bytes()
     except OSError:
         return None
     address = f"data:image/png;base64,{base64.b64encode(picture).decode()}"

@@ -115,6 +115,7 @@ RANGES: Mapping[str, Range] = MappingProxyType(
         "stages": _SOME,
         "stem_width": _SOME,
         "finest_stride": _SOME,
+        "pyramid_channels": _SOME,
         # Trainings.
         "epochs": _SOME,
         "batch_size": _SOME,

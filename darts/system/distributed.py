@@ -220,6 +220,19 @@ def gathered(rows: Tensor) -> Tensor:
     return torch.cat([part[:count] for part, count in zip(parts, counts, strict=True)])
 
 
+def collected(values: Sequence[Value]) -> list[Value]:
+    """The values of all processes, one process after the other; they must be picklable.
+
+    >>> collected(["a", "b"])
+    ['a', 'b']
+    """
+    if world() == 1:
+        return list(values)
+    parts: list[list[Value]] = [[] for _ in range(world())]
+    dist.all_gather_object(parts, list(values))
+    return [value for part in parts for value in part]
+
+
 def average(tensors: Sequence[Tensor]) -> None:
     """Replace tensors of one device and number format by their means over all processes.
 

@@ -11,9 +11,11 @@ import torch
 
 from darts import create_network
 from darts.detection.backbone import create_backbone
-from darts.detection.detector import Detector, detector_from_description, suppressed
+from darts.detection.detections import suppressed
+from darts.detection.heads import detector_from_description
 from darts.detection.matching import encode_boxes
 from darts.detection.options import DetectionOptions
+from darts.detection.ssd import SSDDetector
 from darts.detection.summary import summarise_detector
 from darts.detection.task import DetectionTask
 from darts.errors import UserError
@@ -23,13 +25,13 @@ from tests.darts.runs_support import assert_same
 
 
 @pytest.fixture
-def detector(tmp_path: Path) -> Detector:
+def detector(tmp_path: Path) -> SSDDetector:
     generator = torch.Generator().manual_seed(0)
     backbone = create_network(tiny_model(tmp_path), features_only=True, generator=generator)
-    return Detector(backbone, num_classes=3, image_size=64, generator=generator)
+    return SSDDetector(backbone, num_classes=3, image_size=64, generator=generator)
 
 
-def test_outputs_fit_the_default_boxes(detector: Detector) -> None:
+def test_outputs_fit_the_default_boxes(detector: SSDDetector) -> None:
     assert detector.sides == (8, 4, 2, 1)
     offsets, logits = detector(torch.zeros(2, 3, 64, 64))
     boxes = 64 * 4 + 16 * 6 + 4 * 4 + 4
@@ -44,7 +46,9 @@ def test_weights_come_from_the_generator_alone(tmp_path: Path) -> None:
         torch.manual_seed(seed)
         generator = torch.Generator().manual_seed(5)
         backbone = create_network(tiny_model(tmp_path), features_only=True, generator=generator)
-        made = Detector(backbone, num_classes=3, image_size=64, head="ssdlite", generator=generator)
+        made = SSDDetector(
+            backbone, num_classes=3, image_size=64, head="ssdlite", generator=generator
+        )
         states.append(made.state_dict())
     assert_same(dict(states[0]), dict(states[1]))
 
@@ -61,13 +65,13 @@ def test_weights_come_from_the_generator_alone(tmp_path: Path) -> None:
 def test_every_family_can_be_a_backbone(model: str, sides: tuple[int, ...]) -> None:
     with torch.device("meta"):
         backbone = create_network(model, features_only=True)
-        made = Detector(backbone, num_classes=80, image_size=320)
+        made = SSDDetector(backbone, num_classes=80, image_size=320)
     assert made.sides == sides
 
 
 def test_small_stems_use_their_last_map() -> None:
     backbone = create_network("pcdarts_cifar10", features_only=True, channels=4, layers=3)
-    assert Detector(backbone, num_classes=2, image_size=32).sides == (8, 4, 2, 1)
+    assert SSDDetector(backbone, num_classes=2, image_size=32).sides == (8, 4, 2, 1)
 
 
 def test_cost_of_the_papers_setting() -> None:
@@ -78,7 +82,7 @@ def test_cost_of_the_papers_setting() -> None:
     assert "multiply-adds   1,314,797,504 (1,185,427,200 of the backbone)" in card
 
 
-def test_descriptions_rebuild_detectors(detector: Detector) -> None:
+def test_descriptions_rebuild_detectors(detector: SSDDetector) -> None:
     again = detector_from_description(detector.description)
     again.load_state_dict(detector.state_dict())
     assert again.default_boxes.equal(detector.default_boxes)
@@ -98,7 +102,7 @@ def test_suppression_by_hand() -> None:
     assert found.boxes.tolist() == [boxes[i].tolist() for i in (1, 2, 1)]
 
 
-def test_detections_equal_torchvisions(detector: Detector, monkeypatch: Any) -> None:
+def test_detections_equal_torchvisions(detector: SSDDetector, monkeypatch: Any) -> None:
     generator = torch.Generator().manual_seed(1)
     count_ = len(detector.default_boxes)
     logits = 3 * torch.randn(2, count_, 4, generator=generator)
@@ -120,7 +124,7 @@ def test_detections_equal_torchvisions(detector: Detector, monkeypatch: Any) -> 
 
 
 def test_a_confident_prediction_is_detected_at_its_box(
-    detector: Detector, monkeypatch: Any
+    detector: SSDDetector, monkeypatch: Any
 ) -> None:
     box = torch.tensor([[11.0, 20, 37, 41]])
     logits = torch.zeros(1, len(detector.default_boxes), 4)

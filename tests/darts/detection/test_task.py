@@ -71,10 +71,15 @@ def test_shapes_are_learned(tmp_path: Path, monkeypatch: Any, capsys: Any) -> No
     assert capsys.readouterr().out.strip() == str(again)
 
 
-@pytest.mark.parametrize("stop", [2, 4])
-def test_a_resumed_run_is_bit_for_bit_the_same(tmp_path: Path, monkeypatch: Any, stop: int) -> None:
+@pytest.mark.parametrize(
+    ("head", "stop"), [("ssd", 2), ("ssd", 4), ("retinanet", 2), ("faster-rcnn", 4)]
+)
+def test_a_resumed_run_is_bit_for_bit_the_same(
+    tmp_path: Path, monkeypatch: Any, head: str, stop: int
+) -> None:
     """Interrupted within the first epoch of three steps, and in the second."""
-    whole = train_detector(detection_options(tmp_path, run_dir=str(tmp_path / "whole")))
+    small = {"head": head, "pyramid_channels": 16, "ema": 0.5}
+    whole = train_detector(detection_options(tmp_path, run_dir=str(tmp_path / "whole"), **small))
     step, done = DetectionTask.step, 0
 
     def stopping(task: DetectionTask) -> Any:
@@ -85,7 +90,8 @@ def test_a_resumed_run_is_bit_for_bit_the_same(tmp_path: Path, monkeypatch: Any,
             raise KeyboardInterrupt
         return scalars
 
-    options = detection_options(tmp_path, run_dir=str(tmp_path / "stopped"), checkpoint_every=1)
+    stopped = {"run_dir": str(tmp_path / "stopped"), "checkpoint_every": 1}
+    options = detection_options(tmp_path, **stopped, **small)
     monkeypatch.setattr(DetectionTask, "step", stopping)
     with pytest.raises(KeyboardInterrupt):
         train_detector(options)
@@ -94,6 +100,12 @@ def test_a_resumed_run_is_bit_for_bit_the_same(tmp_path: Path, monkeypatch: Any,
     resumed = train_detector(options_from(DetectionOptions, again, detection_overlay))
     assert resumed.precision == whole.precision
     assert_same_run(tmp_path / "whole", tmp_path / "stopped")
+    # Its averaged weights can be tested alone.
+    test = {"checkpoint": str(tmp_path / "whole"), "averaged": True, "threads": 1, "head": head}
+    data = {"data_dir": str(tmp_path / "shapes"), "workers": 0, "device": "cpu"}
+    again = score_detector(options_from(DetectionOptions, {**test, **data}, detection_overlay))
+    result = json.loads((tmp_path / "whole" / "result.json").read_text())
+    assert again.ap == pytest.approx(result["average_ap"])
 
 
 def test_an_average_of_the_weights_is_evaluated_too(tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ ADDED = {
         *DATA,
     },
     "compare": {"use", *DATA, *names_of(BalanceOptions)},
-    "detect": {"use", "ema", "averaged"},
+    "detect": {"use", "ema", "averaged", "pyramid_channels", "sync_norm"},
     "space train": {*RANGES, "best_of", "final_epochs", "final_seeds", "use", *DATA},
     "search": {
         *PARTS,
