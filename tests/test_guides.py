@@ -188,7 +188,7 @@ def test_commands_of_shell_blocks_are_understood(
         if program == "pytest":
             assert all((ROOT / word).exists() for word in words if word.startswith("tests/"))
         if program == "torchrun":
-            script = next(n for n, word in enumerate(words) if word.endswith(".py"))
+            script = next(n for n, word in enumerate(words) if word.endswith(".py") or word == "-m")
             program, words = "python", words[script:]
         if program == "python" and form not in seen and "…" not in words:
             seen.add(form)
