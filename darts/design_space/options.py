@@ -95,7 +95,7 @@ class PopulationOptions(
         stem: cifar keeps the resolution, imagenet halves it, auto decides by the image size.
         seed: Seed of the sampled networks and of their trainings.
         best_of: Train this many networks, as --n, then the best of them from scratch with
-            --final-epochs and --final-seeds, by the same recipe (§4: the best of 25). Test images
+            --final-epochs and --final-seeds, by the same recipe (§5: the best of 25). Test images
             choose nothing, so --hold-out 5 is needed with it.
         final_epochs: Epochs of these trainings.
         final_seeds: Number of these trainings, at least 2.
