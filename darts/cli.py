@@ -23,6 +23,7 @@ from darts.settings.completion import (
     words_so_far,
 )
 from darts.settings.used_files import failure_in_used_file
+from darts.system.plain_text import plain_streams, shortened
 from darts.system.versions import version_line
 from darts.system.waiting import wait_without_spinning
 from genotypes import GenotypeError
@@ -47,6 +48,11 @@ def _exit_code(command: Command, arguments: Sequence[str], prog: str) -> int:
     _print_any_name()
     if completing():
         return _complete(command, prog)
+    with plain_streams():
+        return _outcome(command, arguments, prog)
+
+
+def _outcome(command: Command, arguments: Sequence[str], prog: str) -> int:
     try:
         if "--version" in arguments:
             print(version_line())
@@ -54,8 +60,7 @@ def _exit_code(command: Command, arguments: Sequence[str], prog: str) -> int:
             command.run(arguments, prog)
         sys.stdout.flush()
     except (UserError, GenotypeError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+        return _refused(error)
     except BrokenPipeError:
         # The reader (`| head`) closed the pipe. Without this, Python would complain at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -65,8 +70,7 @@ def _exit_code(command: Command, arguments: Sequence[str], prog: str) -> int:
         return 130
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:
-            print(f"error: {str(error.filename)[:60]}…: the name is too long.", file=sys.stderr)
-            return 2
+            return _refused(f"{str(error.filename)[:60]}…: the name is too long.")
         return _known_failure(error)
     except Exception as error:
         return _known_failure(error)
@@ -84,6 +88,12 @@ def _complete(command: Command, prog: str) -> int:
     with suppress(UserError, SystemExit):
         command.run(words, prog)
     return 0
+
+
+def _refused(reason: object) -> int:
+    """Print why the input is wrong, and return the exit code."""
+    print(f"error: {shortened(str(reason))}", file=sys.stderr)
+    return 2
 
 
 def _print_any_name() -> None:
@@ -115,16 +125,12 @@ def _known_failure(error: Exception) -> int:
     if isinstance(error, Ended):
         return 1
     if is_out_of_memory(error):
-        print(
-            f"error: There is too little memory for this ({in_one_line(error)}). Give smaller "
-            "images, smaller batches or a smaller network.",
-            file=sys.stderr,
+        return _refused(
+            f"There is too little memory for this ({in_one_line(error)}). Give smaller images, "
+            "smaller batches or a smaller network."
         )
-        return 2
     if isinstance(error, (BackendError, ChannelError, TargetError, UnknownOperation)):
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+        return _refused(error)
     if (failure := failure_in_used_file(error)) is not None:
-        print(f"error: {failure}", file=sys.stderr)
-        return 2
+        return _refused(failure)
     raise error

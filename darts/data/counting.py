@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from darts.system.plain_text import direct_stream
+
 LINE_EVERY = 10.0  # seconds between two plain lines
 
 
@@ -32,7 +34,8 @@ def counting(what: str, total: int, done: int = 0) -> Iterator[Callable[[int], N
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
         columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        console = Console(file=direct_stream(sys.stderr))
+        with Progress(*columns, console=console, transient=True) as progress:
             task = progress.add_task(what, total=total, completed=done)
             yield lambda count: progress.update(task, advance=count)
         return

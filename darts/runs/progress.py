@@ -16,6 +16,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from darts.system.plain_text import direct_stream, plain_text
+
 _SMOOTHING_SECONDS = 60.0
 
 Shown = TypeVar("Shown", bound="LiveDisplay")
@@ -61,7 +63,7 @@ class LiveDisplay:
     """
 
     def __init__(self, stream: IO[str] | None, refresh_per_second: float) -> None:
-        self._stream = sys.stderr if stream is None else stream
+        self._stream = direct_stream(sys.stderr if stream is None else stream)
         self._refresh_per_second = refresh_per_second
         self._console: Console | None = None
         self._live: Live | None = None
@@ -94,6 +96,7 @@ class LiveDisplay:
 
     def message(self, text: str) -> None:
         """Print a line, above the live display."""
+        text = plain_text(text)
         if self._console is not None:
             self._console.print(text, markup=False, highlight=False)
         else:
@@ -229,7 +232,7 @@ def bar_line(title: str, done: int, total: int, status: str, seconds: float | No
     line.add_column(no_wrap=True)
     line.add_column(no_wrap=True)
     line.add_row(
-        Text(title, style="bold"),
+        Text(plain_text(title), style="bold"),
         ProgressBar(total=max(total, 1), completed=done),
         Text(status),
         Text(f"left {format_time(seconds)}", style="cyan"),
