@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ast
-import json
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from genotypes.errors import GenotypeError
+from genotypes.plain_files import PlainFileError, plain_json
 
 LONGEST = 20_000
 """Most characters that are parsed, to keep Python's parser safe; a genotype has about 500."""
@@ -79,15 +79,9 @@ def read_json(text: str, where: str) -> Any:
         GenotypeError: The text is no JSON.
     """
     try:
-        return json.loads(text, object_pairs_hook=lambda pairs: _unique(pairs, where))
-    except json.JSONDecodeError as error:
-        raise GenotypeError(
-            f"{where}: not valid JSON in line {error.lineno}, column {error.colno}: {error.msg}"
-        ) from None
-    except (ValueError, RecursionError) as error:
-        if isinstance(error, GenotypeError):
-            raise
-        raise GenotypeError(f"{where}: not JSON that can be read") from None
+        return plain_json(text)
+    except PlainFileError as error:
+        raise GenotypeError(f"{where}: {error}") from None
 
 
 def _value(node: ast.expr, where: str) -> Any:

@@ -14,24 +14,10 @@ import yaml
 
 from darts.errors import UserError, closest
 from darts.settings.options import names_of
+from genotypes.plain_files import PlainFileError, plain_yaml, read_text
 
 _LARGEST = 1 << 20
 _INPUTS = ("resume",)
-
-
-class _Loader(yaml.SafeLoader):
-    """A safe loader without aliases and without repeated keys."""
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent):
-            raise UserError("anchors and aliases (&name, *name) are not allowed.")
-        return super().compose_node(parent, index)
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        names = [key.value for key, _ in node.value]
-        if twice := next((name for name in names if names.count(name) > 1), None):
-            raise UserError(f"{twice} is given twice.")
-        return super().construct_mapping(node, deep)
 
 
 def check_recipe_file(path: Path, cls: type) -> None:
@@ -48,25 +34,16 @@ def check_recipe_file(path: Path, cls: type) -> None:
 
 def _content(path: Path) -> Any:
     try:
-        data = path.read_bytes()
-        if len(data) > _LARGEST:
-            raise UserError("a recipe has at most a megabyte.")
-        text = data.decode("utf-8")
+        text = read_text(path, _LARGEST)
+        if any(isinstance(token, yaml.AliasToken | yaml.AnchorToken) for token in yaml.scan(text)):
+            raise UserError("anchors and aliases (&name, *name) are not allowed.")
+        return plain_yaml(text)
     except OSError as error:
         raise UserError(f"the file cannot be read: {error.strerror}.") from None
-    except UnicodeDecodeError:
-        raise UserError("the file is not in UTF-8; save it in that encoding.") from None
-    try:
-        return yaml.load(text, _Loader)
-    except UserError:
-        raise
-    except yaml.YAMLError as error:
+    except (PlainFileError, yaml.YAMLError, ValueError) as error:
         raise UserError(
             f"this is no YAML of plain values: {' '.join(str(error).split())}"
         ) from None
-    except Exception as error:  # Constructors of odd values raise what they like.
-        kind = type(error).__name__
-        raise UserError(f"a value cannot be read ({kind}); write plain ones.") from None
 
 
 def _check(values: Any, cls: type) -> None:

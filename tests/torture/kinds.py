@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 
-_MODULES: tuple[str, ...] = ("genotype_inputs", "setting_inputs")
+_MODULES: tuple[str, ...] = ("genotype_inputs", "setting_inputs", "data_inputs")
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from typing import Any
@@ -13,12 +14,11 @@ _BEGIN = (
     "darts.runs.loop:Loop.__call__",
     "darts.trials.executors:run_in_process",
     "darts.trials.processes:run_in_processes",
-    "darts.fitting.measuring:measure_machine",
-    "darts.advising.machine:measure_training",
-    "darts.advising.machine:measure_search",
+    "darts.fitting.run:measure_machine",
     "darts.advising.advice:measure_training",
     "darts.advising.advice:measure_search",
-    "darts.scoring:score_networks",
+    "darts.advising.probe:measure_training",
+    "darts.proxies.study:_score",
 )
 
 
@@ -26,8 +26,28 @@ class Begun(BaseException):
     """The work would begin now."""
 
 
-def _begun(*arguments: Any, **keywords: Any) -> None:
-    raise Begun
+_going_on = False
+
+
+def _stopping(function: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def begun(*arguments: Any, **keywords: Any) -> Any:
+        if _going_on:
+            return function(*arguments, **keywords)
+        raise Begun
+
+    return begun
+
+
+@contextmanager
+def going_on() -> Iterator[None]:
+    """Within it, work is done, to make the files of a valid run."""
+    global _going_on
+    before, _going_on = _going_on, True
+    try:
+        yield
+    finally:
+        _going_on = before
 
 
 @contextmanager
@@ -36,12 +56,8 @@ def stopping() -> Iterator[None]:
     with ExitStack() as stack:
         for name in _BEGIN:
             module, _, attribute = name.partition(":")
-            try:
-                holder: Any = import_module(module)
-            except ModuleNotFoundError:
-                continue
+            holder: Any = import_module(module)
             owner, _, last = attribute.rpartition(".")
             holder = getattr(holder, owner) if owner else holder
-            if hasattr(holder, last):
-                stack.enter_context(patch.object(holder, last, _begun))
+            stack.enter_context(patch.object(holder, last, _stopping(getattr(holder, last))))
         yield
