@@ -27,6 +27,7 @@ from darts.system.plain_text import plain_streams, shortened
 from darts.system.versions import version_line
 from darts.system.waiting import wait_without_spinning
 from genotypes import GenotypeError
+from genotypes.plain_files import PlainFileError
 
 
 def main(arguments: Sequence[str] | None = None, prog: str = "python -m darts") -> int:
@@ -59,6 +60,8 @@ def _outcome(command: Command, arguments: Sequence[str], prog: str) -> int:
         else:
             command.run(arguments, prog)
         sys.stdout.flush()
+    except PlainFileError as error:
+        return _refused(error if error.path is None else f"{error.path}: {error}")
     except (UserError, GenotypeError) as error:
         return _refused(error)
     except BrokenPipeError:

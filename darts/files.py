@@ -1,4 +1,4 @@
-"""Files that are either whole or absent (`atomic_write`), or used by one process (`locked`)."""
+"""Files that are whole or absent (`atomic_write`), locked, or read as plain values."""
 
 from __future__ import annotations
 
@@ -8,8 +8,25 @@ from pathlib import Path
 
 from darts.errors import UserError
 from genotypes.atomic import atomic_write
+from genotypes.plain_files import (
+    PlainFileError,
+    plain_json,
+    plain_yaml,
+    read_json_file,
+    read_text,
+    read_yaml_file,
+)
 
-__all__ = ["atomic_write", "locked"]
+__all__ = [
+    "PlainFileError",
+    "atomic_write",
+    "locked",
+    "plain_json",
+    "plain_yaml",
+    "read_json_file",
+    "read_text",
+    "read_yaml_file",
+]
 
 
 @contextmanager

@@ -9,8 +9,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from darts.errors import UserError
 from darts.files import atomic_write
 from darts.run_files import RunFiles
@@ -129,6 +127,6 @@ def _unfinished(directory: Path) -> str:
 def _config(directory: Path) -> Mapping[str, Any]:
     try:
         found = RunFiles(directory).read_config()
-    except (OSError, ValueError, yaml.YAMLError):
+    except (OSError, ValueError):
         return {}
     return found if isinstance(found, Mapping) else {}

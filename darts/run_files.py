@@ -26,20 +26,19 @@ A study that writes more files into its directory names those itself.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
+from genotypes.plain_files import plain_json, read_json_file, read_yaml_file
 
 
 @dataclass(frozen=True)
 class RunFiles:
     """The files of the run in the directory `path`, whether or not they exist.
 
-    The `read_…` methods raise OSError where a file is missing or unreadable, and ValueError or
-    `yaml.YAMLError` where its content is damaged.
+    The `read_…` methods raise OSError where a file is missing or unreadable, and ValueError where
+    its content is damaged.
 
     >>> RunFiles(Path("run")).epoch_genotype(7).as_posix()
     'run/genotypes/epoch-007.yaml'
@@ -146,7 +145,7 @@ class RunFiles:
 
     def read_config(self) -> Any:
         """The settings as plain values."""
-        return yaml.safe_load(self.config.read_text(encoding="utf-8"))
+        return read_yaml_file(self.config)
 
     def read_threads(self) -> int | None:
         """The number of CPU threads of the latest start; None if no record has one."""
@@ -159,11 +158,11 @@ class RunFiles:
 
     def read_environment(self) -> Any:
         """A list with one record per start or resume."""
-        return json.loads(self.environment.read_text(encoding="utf-8"))
+        return read_json_file(self.environment)
 
     def read_result(self) -> Any:
         """The final numbers; the file exists only after the run has finished."""
-        return json.loads(self.result.read_text(encoding="utf-8"))
+        return read_json_file(self.result)
 
     def result_has(self, entry: str) -> bool:
         """Whether the run has finished, and its result has an entry of this name."""
@@ -185,7 +184,7 @@ class RunFiles:
         records, damaged = [], 0
         for line in self.metrics.read_text(encoding="utf-8", errors="replace").splitlines():
             try:
-                record = json.loads(line)
+                record = plain_json(line)
             except ValueError:
                 record = None
             if isinstance(record, dict):

@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,13 @@ _MOST_VALUES = 200_000
 
 
 class PlainFileError(ValueError):
-    """A file or text is no YAML or JSON of plain values; the message says why."""
+    """A file or text is no YAML or JSON of plain values; the message says why.
+
+    Attributes:
+        path: The file; None for a text.
+    """
+
+    path: Path | str | None = None
 
 
 def read_text(path: Path | str, largest: int = _LARGEST) -> str:
@@ -50,12 +57,23 @@ def read_text(path: Path | str, largest: int = _LARGEST) -> str:
 
 def read_yaml_file(path: Path | str, largest: int = _LARGEST) -> Any:
     """The plain values of a YAML file; see `read_text` and `plain_yaml`."""
-    return plain_yaml(read_text(path, largest))
+    with _named(path):
+        return plain_yaml(read_text(path, largest))
 
 
 def read_json_file(path: Path | str, largest: int = _LARGEST) -> Any:
     """The plain values of a JSON file; see `read_text` and `plain_json`."""
-    return plain_json(read_text(path, largest))
+    with _named(path):
+        return plain_json(read_text(path, largest))
+
+
+@contextmanager
+def _named(path: Path | str) -> Iterator[None]:
+    try:
+        yield
+    except PlainFileError as error:
+        error.path = path
+        raise
 
 
 def plain_yaml(text: str) -> Any:

@@ -7,8 +7,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from darts.commands.help_pages import COMPARE, RECIPES
 from darts.commands.shared import FIT_TRAINING, imported_fit
 from darts.comparing.options import CompareOptions, compare_overlay
@@ -106,7 +104,7 @@ def _saved(directory: Path) -> Mapping[str, Any]:
     """The settings of the run in a directory, or none; the parser explains what is wrong."""
     try:
         saved = RunFiles(directory).read_config()
-    except (OSError, ValueError, yaml.YAMLError):
+    except (OSError, ValueError):
         return {}
     return saved if isinstance(saved, dict) else {}
 

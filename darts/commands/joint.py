@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from darts.commands.help_pages import JOINT
 from darts.commands.shared import FIT_TRAINING, Arguments, print_table
 from darts.errors import UserError
+from darts.files import plain_yaml, read_yaml_file
 from darts.settings.parsing import options_from, parse_options
 from darts.settings.quantities import parse_millions
 
@@ -198,7 +199,6 @@ def joint_predict_command(arguments: Sequence[str], prog: str) -> None:
         help="variables to change in each candidate",
     )
     parsed = parser.parse_args(arguments)
-    import yaml
 
     from darts.joint.directory import read_search
     from darts.joint.query import best_candidate, scorer_of
@@ -209,8 +209,8 @@ def joint_predict_command(arguments: Sequence[str], prog: str) -> None:
         given = [best_candidate(record)]
     else:
         try:
-            given = yaml.safe_load(parsed.candidates.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            given = read_yaml_file(parsed.candidates)
+        except (OSError, ValueError) as error:
             raise UserError(f"{parsed.candidates} cannot be read as YAML: {error}") from None
         given = given if isinstance(given, list) else [given]
         if not all(isinstance(row, dict) for row in given):
@@ -219,9 +219,7 @@ def joint_predict_command(arguments: Sequence[str], prog: str) -> None:
             )
     if unnamed := [pair for pair in parsed.set if "=" not in pair]:
         raise UserError(f"--set {unnamed[0]}: give NAME=VALUE.")
-    changes = {
-        name: yaml.safe_load(value) for name, _, value in (p.partition("=") for p in parsed.set)
-    }
+    changes = {name: plain_yaml(value) for name, _, value in (p.partition("=") for p in parsed.set)}
     genes = record.problem.space.genes([{**row, **changes} for row in given])
     scores, costs = scorer(genes), record.problem.costs(genes)
     rows = [("predicted accuracy", "multiply-adds", "parameters")]

@@ -16,9 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-import yaml
-
 from darts.errors import UserError, closest
+from darts.files import plain_yaml, read_yaml_file
 from darts.settings.options import tagged
 from darts.settings.recipes import read_suite, shipped_suites
 from darts.training.options import TrainingOptions, check_recipe
@@ -118,14 +117,14 @@ def _described(word: str) -> Mapping[str, Any]:
     if word in shipped_suites():
         return read_suite(word)
     try:
-        described = yaml.safe_load(Path(word).read_text(encoding="utf-8"))
+        described = read_yaml_file(Path(word))
     except OSError:
         suites = shipped_suites()
         raise UserError(
             f"--recipes {word}: there is no such file or suite.{closest(word, suites)} Give "
             f"{' or '.join(suites)}, a YAML file, or settings such as lr=0.025,wd=3e-4."
         ) from None
-    except (ValueError, yaml.YAMLError) as error:
+    except ValueError as error:
         raise UserError(f"{word} is no YAML: {error}") from None
     if not isinstance(described, Mapping) or not isinstance(described.get("recipes"), Mapping):
         raise UserError(
@@ -155,7 +154,7 @@ def _inline(word: str) -> dict[str, Any]:
         name, equals, value = part.partition("=")
         if not name or not equals or not value:
             raise UserError(f"--recipes {word}: write NAME=VALUE,NAME=VALUE, such as lr=0.1,wd=0.")
-        settings[name] = yaml.safe_load(value)
+        settings[name] = plain_yaml(value)
     return settings
 
 

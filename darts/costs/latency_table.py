@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from cells.topology import Topology
 from darts.costs.latency import measure_latency
 from darts.costs.tables import CostTable, Target, places, reference_genotype, table_of
 from darts.errors import UserError
+from darts.files import read_json_file
 from darts.system.device import device_name
 from genotypes import SearchSpace
 from ops.registry import create_operation
@@ -100,7 +100,7 @@ def read_latencies(path: Path | str) -> Latencies:
         UserError: There is no such file, or it is not a latency table.
     """
     try:
-        values = json.loads(Path(path).read_text(encoding="utf-8"))
+        values = read_json_file(Path(path))
     except (OSError, ValueError) as error:
         raise UserError(f"--latency-table {path}: cannot be read: {error}") from None
     return Latencies.from_dict(values, f"--latency-table {path}")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,7 +14,7 @@ from darts.data.dataset import ImageTensor
 from darts.data.folder_parts import FolderPart
 from darts.data.source import Source
 from darts.data.splits import class_counts
-from darts.errors import UserError
+from darts.errors import UserError, in_one_line
 from darts.targets.multi import MULTI
 from darts.targets.single import SINGLE
 
@@ -138,9 +137,19 @@ def _load(path: Path, part: FolderPart | None) -> tuple[dict[str, np.ndarray], s
                 )
             wanted = [key for key in (*_NEEDED, "classes") if key in keys]
             said = f"those in {keys['x_test']}"
-            return {key: archive[keys[key]] for key in wanted}, said
-    except (OSError, ValueError, EOFError, TypeError, zipfile.BadZipFile, zlib.error) as error:
-        raise UserError(f"{path} cannot be read as an .npz of plain arrays: {error}") from error
+            return {key: _array(archive, keys[key]) for key in wanted}, said
+    except UserError:
+        raise
+    except Exception as error:  # numpy raises what its parts do: zipfile, zlib, tokenize …
+        reason = in_one_line(error)
+        raise UserError(f"{path} cannot be read as an .npz of plain arrays: {reason}") from error
+
+
+def _array(archive: Any, key: str) -> np.ndarray:
+    found = archive[key]
+    if not isinstance(found, np.ndarray):  # numpy returns the bytes of what is no array.
+        raise ValueError(f"{key} is no array")
+    return found
 
 
 _NEEDED = ("x_train", "y_train", "x_test", "y_test")

@@ -24,7 +24,7 @@ from torch import Tensor
 
 from darts.data.dataset import Dataset
 from darts.errors import UserError
-from darts.files import atomic_write
+from darts.files import atomic_write, plain_json, read_text
 from darts.run_files import RunFiles
 
 FORMAT = 1
@@ -130,14 +130,14 @@ class Manifest:
         """
         path = RunFiles(path).images if path.is_dir() else path
         try:
-            head, _, body = path.read_text(encoding="utf-8").partition("\n")
-        except (OSError, UnicodeDecodeError) as error:
+            head, _, body = read_text(path).partition("\n")
+        except (OSError, ValueError) as error:
             raise UserError(
                 f"{path} cannot be read as a list of images ({error}); give the images.jsonl of a "
                 "run on image files, or its run directory"
             ) from None
         try:
-            values = json.loads(head)
+            values = plain_json(head)
             version, digest = values["manifest"], values["sha256"]
         except (ValueError, TypeError, KeyError):
             raise UserError(f"{path} is no list of images as written by a run") from None
@@ -148,7 +148,7 @@ class Manifest:
                 f"{path} was changed or truncated after it was written: its sha256 differs"
             )
         try:
-            entries = tuple(_entry(json.loads(line)) for line in body.splitlines())
+            entries = tuple(_entry(plain_json(line)) for line in body.splitlines())
             manifest = cls(
                 dataset=str(values["dataset"]),
                 seed=int(values["seed"]),

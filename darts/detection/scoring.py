@@ -23,7 +23,7 @@ from darts.detection.loader import normalised, to_device, whole_batches
 from darts.detection.options import DetectionOptions
 from darts.detection.pictures import draw_detections
 from darts.detection.sources import open_part
-from darts.errors import UserError
+from darts.errors import UserError, state_of
 from darts.files import atomic_write
 from darts.run_files import RunFiles
 from darts.runs.checkpoints import load_checkpoint_file
@@ -129,8 +129,9 @@ def load_detector(
         raise UserError(
             f"{checkpoint} does not contain a detector: give a run of python -m darts detect."
         )
-    data = state["data"]
-    known = [(number, name) for number, name in data["categories"]]
+    with state_of(checkpoint):
+        data = state["data"]
+        known = [(number, name) for number, name in data["categories"]]
     if part is not None and known != list(part.categories):
         raise UserError(
             f"{checkpoint} was trained for {len(known)} categories ({_names(known)}), but "
@@ -138,9 +139,10 @@ def load_detector(
         )
     if averaged and "average" not in state:
         raise UserError(f"{checkpoint} has no averaged weights: it was trained without --ema.")
-    detector = detector_from_description(state["description"])
-    detector.load_state_dict(state["average" if averaged else "detector"])
-    return detector, tuple(data["mean"]), tuple(data["std"])
+    with state_of(checkpoint, "its detector"):
+        detector = detector_from_description(state["description"])
+        detector.load_state_dict(state["average" if averaged else "detector"])
+        return detector, tuple(data["mean"]), tuple(data["std"])
 
 
 def find_all(

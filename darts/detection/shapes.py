@@ -16,7 +16,7 @@ import torch
 from PIL import Image, ImageDraw
 
 from darts.errors import UserError
-from darts.files import atomic_write
+from darts.files import atomic_write, read_json_file
 from darts.system.randomness import RandomStreams
 
 SHAPE_NAMES = ("circle", "square", "triangle")
@@ -51,7 +51,7 @@ def draw_shapes(
     settings = {"train": train, "val": val, "size": size, "seed": seed}
     mark = folder / "shapes.json"
     if mark.is_file():
-        if json.loads(mark.read_text(encoding="utf-8")) != settings:
+        if read_json_file(mark) != settings:
             raise UserError(f"{folder} contains another set of shapes; choose another --data-dir.")
         return folder
     streams = RandomStreams(seed, ("train", "val"))

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from darts.errors import UserError
-from darts.files import atomic_write
+from darts.files import atomic_write, read_json_file
 from darts.runs.directory import finite
 
 
@@ -35,7 +35,7 @@ class Decisions:
         self._path = path
         self._known: dict[str, Any] = {}
         try:
-            self._known = json.loads(path.read_text(encoding="utf-8"))
+            self._known = read_json_file(path)
         except FileNotFoundError:
             pass
         except (OSError, ValueError) as error:

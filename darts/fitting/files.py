@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from darts.errors import UserError
-from darts.files import atomic_write
+from darts.files import atomic_write, read_json_file
 from darts.runs.directory import finite
 
 
@@ -116,7 +116,7 @@ def read_values(path: Path) -> Any:
         UserError: It cannot be read.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return read_json_file(path)
     except (OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read: {error}") from None
 

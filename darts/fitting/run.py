@@ -13,7 +13,7 @@ import yaml
 
 from darts.advising.looking import DataSummary, look
 from darts.errors import UserError
-from darts.files import atomic_write, locked
+from darts.files import atomic_write, locked, read_yaml_file
 from darts.fitting.decisions import Decisions
 from darts.fitting.exports import export_final
 from darts.fitting.field import (
@@ -137,8 +137,8 @@ def _check_directory(options: FitOptions, files: FitFiles) -> None:
     """Begin a directory, or check that it has a fit with the same options."""
     if files.asked.is_file():
         try:
-            saved = yaml.safe_load(files.asked.read_text(encoding="utf-8"))
-        except (ValueError, yaml.YAMLError) as error:
+            saved = read_yaml_file(files.asked)
+        except ValueError as error:
             raise UserError(f"{files.asked} cannot be read: {error}") from None
         options.check_same(saved if isinstance(saved, Mapping) else {})
         return

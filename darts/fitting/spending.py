@@ -6,13 +6,14 @@ seconds, so that a killed process loses no more than these.
 
 from __future__ import annotations
 
-import json
 import os
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
+
+from darts.files import read_json_file
 
 _EVERY = 2.0
 
@@ -93,6 +94,6 @@ class Spending:
 
 def _read(path: Path) -> float:
     try:
-        return float(json.loads(path.read_text(encoding="utf-8"))["seconds"])
+        return float(read_json_file(path)["seconds"])
     except (OSError, ValueError, KeyError, TypeError):
         return 0.0

@@ -24,8 +24,8 @@ from typing import Any
 import numpy as np
 import yaml
 
-from darts.errors import UserError
-from darts.files import atomic_write
+from darts.errors import UserError, state_of
+from darts.files import atomic_write, read_yaml_file
 from darts.joint.costs import Limits
 from darts.joint.iterate import Round, TrainedCandidates, rank_correlations, stop_epoch
 from darts.joint.networks.setting import NetworkSetting
@@ -86,35 +86,36 @@ def read_search(directory: Path | str) -> SearchRecord:
     """
     path = Path(directory)
     problem = read_problem(path)
-    files = RunFiles(path)
-    config = files.read_config()
-    with TrialStore(path / TRIALS_FILE, read_only=True) as store:
-        trials = store.rows()
-    rounds: list[Round] = []
-    for number in range(config["rounds"]):
-        members = [trial for trial in trials if trial.settings["round"] == number]
-        if not members or any(trial.status in ("pending", "running") for trial in members):
-            break
-        trained = trained_of(problem.space, members)
-        epochs, costs = members[0].settings["stop"], problem.costs(trained.genes)
-        rounds.append(Round(**vars(trained), costs=costs, epochs=epochs))
-    correlations: tuple[float, ...] = ()
-    stop = None
-    if rounds:
-        correlations = rank_correlations(rounds[0].curves, rounds[0].epochs)
-        stop = stop_epoch(correlations, config["rank_correlation"], config["strategy"])
-    has_predictor = (path / PREDICTOR).is_file()
-    return SearchRecord(
-        path=path,
-        config=config,
-        problem=problem,
-        trials=trials,
-        rounds=rounds,
-        correlations=correlations,
-        stop_epoch=stop,
-        predictor=load_predictor(path / PREDICTOR)[0] if has_predictor else None,
-        result=files.read_result() if files.result.is_file() else None,
-    )
+    with state_of(path, "a joint search"):
+        files = RunFiles(path)
+        config = files.read_config()
+        with TrialStore(path / TRIALS_FILE, read_only=True) as store:
+            trials = store.rows()
+        rounds: list[Round] = []
+        for number in range(config["rounds"]):
+            members = [trial for trial in trials if trial.settings["round"] == number]
+            if not members or any(trial.status in ("pending", "running") for trial in members):
+                break
+            trained = trained_of(problem.space, members)
+            epochs, costs = members[0].settings["stop"], problem.costs(trained.genes)
+            rounds.append(Round(**vars(trained), costs=costs, epochs=epochs))
+        correlations: tuple[float, ...] = ()
+        stop = None
+        if rounds:
+            correlations = rank_correlations(rounds[0].curves, rounds[0].epochs)
+            stop = stop_epoch(correlations, config["rank_correlation"], config["strategy"])
+        has_predictor = (path / PREDICTOR).is_file()
+        return SearchRecord(
+            path=path,
+            config=config,
+            problem=problem,
+            trials=trials,
+            rounds=rounds,
+            correlations=correlations,
+            stop_epoch=stop,
+            predictor=load_predictor(path / PREDICTOR)[0] if has_predictor else None,
+            result=files.read_result() if files.result.is_file() else None,
+        )
 
 
 def trained_of(space: Space, trials: Sequence[Trial]) -> TrainedCandidates:
@@ -156,7 +157,7 @@ def read_problem(directory: Path) -> Problem:
     """
     path = directory / "setting.yaml"
     try:
-        values: Mapping[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values: Mapping[str, Any] = read_yaml_file(path)
         file = directory / "model.yaml"
         model = find_model(str(file)) if file.is_file() else None
         setting = NetworkSetting(**values, model=model)
@@ -164,7 +165,7 @@ def read_problem(directory: Path) -> Problem:
         raise UserError(
             f"{directory} is not the directory of a joint search: it has no {path.name}."
         ) from None
-    except (OSError, TypeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, TypeError) as error:
         raise UserError(f"{path} is damaged: {error}") from None
     return Problem(load_space(directory / "space.yaml"), setting)
 

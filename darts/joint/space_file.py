@@ -29,9 +29,9 @@ from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
-import yaml
 
 from darts.errors import UserError
+from darts.files import read_yaml_file
 from darts.joint.space import Constraint, Rule, Space
 from darts.joint.variables import (
     CategoricalDomain,
@@ -91,8 +91,8 @@ def load_space(path: Path | str) -> Space:
         UserError: The file is wrong; the message names the variable and the reason.
     """
     try:
-        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        values = read_yaml_file(Path(path))
+    except (OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read as YAML: {error}") from None
     try:
         return parse_space(values)

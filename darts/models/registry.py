@@ -14,8 +14,8 @@ from typing import Any, Literal, overload
 import torch
 import yaml
 
-from darts.errors import UserError
-from darts.files import atomic_write
+from darts.errors import UserError, state_of
+from darts.files import atomic_write, read_yaml_file
 from darts.models.anynet.family import ANYNET
 from darts.models.classifier import Classifier
 from darts.models.derived import SETTINGS, default_stem
@@ -133,8 +133,8 @@ def save_model(config: StagedConfig, path: Path | str) -> None:
 def _described(path: Path) -> StagedConfig | None:
     """The config in a file, or None if the file holds something else."""
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError, yaml.YAMLError):
+        values = read_yaml_file(path)
+    except (OSError, ValueError):
         return None
     if not isinstance(values, dict):
         return None
@@ -275,10 +275,11 @@ def network_from_description(description: Mapping[str, Any]) -> Classifier:
     Raises:
         UserError, GenotypeError: The description is wrong.
     """
-    config = _config_in(description)
-    if config is None:
-        return cell_network_from_description(description)
-    return family_of(config).create(config, num_classes=description["num_classes"])
+    with state_of("The description of a network", "this toolkit"):
+        config = _config_in(description)
+        if config is None:
+            return cell_network_from_description(description)
+        return family_of(config).create(config, num_classes=description["num_classes"])
 
 
 def describe_model(model: Model) -> dict[str, Any]:
@@ -293,7 +294,8 @@ def model_from_description(description: Mapping[str, Any]) -> Model:
     Raises:
         UserError, GenotypeError: The description is wrong.
     """
-    config = _config_in(description)
-    if config is None:
-        return parse_genotype(description["genotype"], "network description")
-    return config
+    with state_of("The description of a network", "this toolkit"):
+        config = _config_in(description)
+        if config is None:
+            return parse_genotype(description["genotype"], "network description")
+        return config

@@ -7,8 +7,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from darts.errors import UserError
 from darts.nasbench.cell_names import cell_of
 from darts.nasbench.measured import DATASETS
@@ -146,6 +144,6 @@ def _look_up(file: Path, run: Path, table: AccuracyTable) -> KnownCell:
 def _config(files: RunFiles) -> Mapping[str, Any]:
     try:
         config = files.read_config()
-    except (OSError, ValueError, yaml.YAMLError):
+    except (OSError, ValueError):
         return {}
     return config if isinstance(config, Mapping) else {}

@@ -73,6 +73,7 @@ EVALUATIONS: Mapping[str, tuple[Evaluation, Evaluation]] = {
 """By data set the evaluations of the validation and of the test accuracy."""
 
 _MANY = 1000
+_LARGEST = 256 * 2**20  # bytes of the results of one cell
 _log = logging.getLogger(__name__)
 _LONG = ("200", "full")  # Keys of the trainings of 200 epochs.
 
@@ -118,11 +119,14 @@ def read_simple_folder(folder: Path, dataset: str) -> MeasuredCells:
     def contents() -> Iterable[Any]:
         for file in files:
             try:
-                data = bz2.decompress(file.read_bytes())
+                with bz2.open(file) as stream:
+                    data = stream.read(_LARGEST + 1)
             except (OSError, ValueError, EOFError):
                 damaged.append(file.name)
-            else:
-                yield unpickle(io.BytesIO(data), str(file))
+                continue
+            if len(data) > _LARGEST:
+                raise UserError(f"{file}: this is more than the results of one cell.")
+            yield unpickle(io.BytesIO(data), str(file))
 
     measured = collect(contents(), "NATS-Bench folder", str(folder), dataset)
     if not damaged:

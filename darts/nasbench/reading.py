@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
+import zlib
 from pathlib import Path
 from typing import IO, Any
 
@@ -31,6 +32,7 @@ from darts.nasbench.text_files import Wanted, dataset_in, read_delimited, read_j
 from darts.nasbench.torch_files import begins_legacy, read_torch_legacy, read_torch_zip
 
 _GZIP, _BZIP2, _ZIP, _PICKLE = b"\x1f\x8b", b"BZh", b"PK\x03\x04", b"\x80"
+_LARGEST = 256 * 2**20  # bytes of a text; the whole benchmark has 3 MB of CSV
 _NEAR = 0.02
 _BY_BENCHMARK = (
     "the benchmark trains on 25,000 images and evaluates on the other 25,000",
@@ -59,7 +61,7 @@ def read_table(path: Path | str, wanted: Wanted | None = None) -> AccuracyTable:
         measured = _read(path, wanted)
     except FileNotFoundError:
         raise UserError(f"{path}: there is no such table of accuracies.") from None
-    except (OSError, EOFError, lzma.LZMAError) as error:
+    except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
         raise UserError(f"{path} cannot be read: {error}.") from None
     return _table(path, measured, wanted)
 
@@ -71,16 +73,15 @@ def _read(path: Path, wanted: Wanted) -> MeasuredCells:
         return _recognise(stream, path, wanted)
 
 
-def _recognise(stream: IO[bytes], path: Path, wanted: Wanted) -> MeasuredCells:
-    """The rows in a stream, by the first bytes."""
+def _recognise(stream: IO[bytes], path: Path, wanted: Wanted, packed: bool = True) -> MeasuredCells:
+    """The rows in a stream, by the first bytes; `packed`: whether it may be compressed."""
     where, head = str(path), stream.read(8)
     stream.seek(0)
-    if head.startswith(_GZIP):
-        with gzip.open(stream) as plain:
-            return _recognise(plain, path, wanted)  # type: ignore[arg-type]
-    if head.startswith(_BZIP2):
-        with bz2.open(stream) as plain:
-            return _recognise(plain, path, wanted)
+    if head.startswith((_GZIP, _BZIP2)):
+        if not packed:
+            raise UserError(f"{where}: it is compressed more than once; unpack it first.")
+        with gzip.open(stream) if head.startswith(_GZIP) else bz2.open(stream) as plain:
+            return _recognise(plain, path, wanted, packed=False)  # type: ignore[arg-type]
     if head.startswith(_ZIP):
         return _official(read_torch_zip(path, where), "torch file (zip)", where, wanted)
     if head.startswith(_PICKLE):
@@ -88,7 +89,10 @@ def _recognise(stream: IO[bytes], path: Path, wanted: Wanted) -> MeasuredCells:
         if legacy:
             value = read_torch_legacy(stream, where, path.stat().st_size)
         return _official(value, "torch file (old form)" if legacy else "pickle", where, wanted)
-    return _read_text(stream.read(), where, wanted)
+    data = stream.read(_LARGEST + 1)
+    if len(data) > _LARGEST:
+        raise UserError(f"{where}: a table of accuracies has at most {_LARGEST >> 20} MB of text.")
+    return _read_text(data, where, wanted)
 
 
 def _official(value: Any, form: str, where: str, wanted: Wanted) -> MeasuredCells:

@@ -96,7 +96,10 @@ def read_torch_zip(path: Path, where: str) -> Any:
             def storage(identifier: Any) -> np.ndarray:
                 dtype, key, count = _parts(identifier)
                 if key not in known:
-                    data = archive.read(f"{folder}data/{key}")
+                    place = f"{folder}data/{key}"
+                    if archive.getinfo(place).file_size > (count + 1) * dtype.itemsize:
+                        raise pickle.UnpicklingError("a storage is larger than it says")
+                    data = archive.read(place)
                     known[key] = np.frombuffer(data, dtype, count=count)
                 return known[key]
 

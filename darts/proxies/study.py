@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from darts.errors import UserError
-from darts.files import atomic_write
+from darts.files import atomic_write, read_json_file
 from darts.models.registry import describe_model
 from darts.proxies.candidates import ScoreCandidate, create_candidate, list_candidates
 from darts.proxies.images import ScoreImages
@@ -154,7 +154,7 @@ def _read(path: Path, options: ScoreOptions) -> list[ScoredNetwork]:
     if not path.exists():
         return []
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json_file(path)
         settings, networks = content["settings"], content["networks"]
         listed = [ScoredNetwork.from_dict(one) for one in networks]
         known = content["format"] == _FORMAT

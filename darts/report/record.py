@@ -11,8 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from cells.topology import Topology
 from darts.errors import UserError
 from darts.run_files import RunFiles
@@ -194,7 +192,7 @@ def _content(file: Path, read: Callable[[], Any], notes: list[str]) -> Any:
         return read()
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, yaml.YAMLError) as error:
+    except (OSError, ValueError) as error:
         notes.append(f"{file.name} cannot be read: {error}")
         return None
 

@@ -19,7 +19,7 @@ from typing import Any
 
 import torch
 
-from darts.errors import UserError
+from darts.errors import UserError, in_one_line
 from darts.files import atomic_write
 from darts.run_files import RunFiles
 
@@ -165,7 +165,10 @@ def _read(path: Path, required: Iterable[str]) -> dict[str, Any]:
     try:
         state = torch.load(io.BytesIO(archive), map_location="cpu", weights_only=True)
     except Exception as error:  # torch documents no exception for an unreadable archive.
-        raise _Unreadable(f"cannot be read by torch {torch.__version__} ({error})") from None
+        reason = in_one_line(error)[:200]
+        raise _Unreadable(f"cannot be read by torch {torch.__version__} ({reason})") from None
+    if not isinstance(state, dict):
+        raise _Unreadable("is not a checkpoint of this toolkit")
     version = state.pop(_FORMAT_KEY, None)
     if version != _FORMAT:
         raise _Unreadable(
@@ -174,6 +177,8 @@ def _read(path: Path, required: Iterable[str]) -> dict[str, Any]:
     missing = sorted({"step", *required} - state.keys())
     if missing:
         raise _Unreadable(f"lacks {', '.join(missing)}: it is a checkpoint of another kind of run")
+    if type(state["step"]) is not int or state["step"] < 0:
+        raise _Unreadable("does not say after how many steps it was written")
     return state
 
 

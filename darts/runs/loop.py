@@ -23,7 +23,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from darts.errors import UserError
+from darts.errors import UserError, state_of
 from darts.runs.background import Job, snapshot
 from darts.runs.checkpoints import load_checkpoint, save_checkpoint
 from darts.runs.directory import RunDirectory
@@ -162,9 +162,10 @@ class Loop:
         self._writing: Future[None] | None = None
         if checkpoint is not None:
             restore_task(task.load_state_dict, checkpoint["task"], run)
-            self.means.load_state_dict(checkpoint["means"], task.device)
-            self.step = self.stored = checkpoint["step"]
-            self.seconds = checkpoint["seconds"]
+            with state_of(run.checkpoint, run.config.name):
+                self.means.load_state_dict(checkpoint["means"], task.device)
+                self.step = self.stored = checkpoint["step"]
+                self.seconds = float(checkpoint["seconds"])
 
     def __call__(self) -> None:
         """Run to the end.

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from darts.errors import UserError
+from darts.errors import MISFITS, UserError
 from darts.runs.directory import RunDirectory
 from darts.settings.options import LoopOptions, PlaceOptions, names_of, tagged
 
@@ -98,7 +98,7 @@ def restore_task(
         load(state)
     except UserError as error:
         raise UserError(f"{run.path} cannot be resumed. {error}") from None
-    except (KeyError, RuntimeError, TypeError, ValueError, IndexError) as error:
+    except MISFITS as error:
         said = str(error).strip().splitlines()
         raise UserError(
             f"{run.path} cannot be resumed: the checkpoint does not fit {run.config.name} "

@@ -20,6 +20,7 @@ import torch
 
 import cells
 import ops
+from darts.files import read_json_file
 from darts.searching.measuring import Measurement
 from darts.searching.probe import SearchSetting
 from darts.system.device import device_name
@@ -96,7 +97,7 @@ def choice_file(key: dict[str, Any]) -> Path:
 def read_choice(key: dict[str, Any]) -> Measurement | None:
     """The choice that is kept for a key; None if there is none, or the file is damaged."""
     try:
-        kept = json.loads(choice_file(key).read_text(encoding="utf-8"))
+        kept = read_json_file(choice_file(key))
         found = Measurement(**kept["measurement"])
     except (OSError, ValueError, KeyError, TypeError):
         return None

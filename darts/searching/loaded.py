@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-import yaml
 from torch import Tensor
 
 from darts.data.dataset import Dataset
 from darts.data.loader import evaluation_batches
 from darts.data.transforms import evaluation_transform
-from darts.errors import UserError
+from darts.errors import UserError, state_of
 from darts.methods.architecture import Architecture
 from darts.methods.gradient import Context
 from darts.run_files import RunFiles
@@ -170,7 +169,8 @@ def load_searched(
     checkpoint = load_checkpoint(run.path, ("task",))
     options = options_from(SearchOptions, {"resume": str(run.path), **given}, search_overlay)
     task = SearchTask(options)
-    task.load_state_dict(checkpoint["task"])
+    with state_of(run.checkpoint, run.config.name):
+        task.load_state_dict(checkpoint["task"])
     return SearchedSupernet(
         run=run,
         options=task.options,
@@ -191,7 +191,7 @@ def _check_search(run: RunFiles) -> None:
             f"{run.path} is not a run directory: it has no {run.config.name}. Give the directory "
             "that a search printed."
         ) from None
-    except (ValueError, yaml.YAMLError) as error:
+    except ValueError as error:
         raise UserError(f"{run.config} is no YAML: {error}") from None
     if not isinstance(settings, dict) or _OF_A_SEARCH not in settings:
         raise UserError(

@@ -15,8 +15,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar, get_type_hints
 
-import yaml
-
 from darts.errors import UserError, closest
 from darts.run_files import RunFiles
 from darts.settings.completion import complete_options, completing
@@ -320,7 +318,7 @@ def _continued(cls: type[Options], settings: Mapping[str, Any]) -> Options:
             f"--resume {settings['resume']}: there is no {path}; give the directory that an "
             "earlier run printed."
         ) from None
-    except (ValueError, yaml.YAMLError) as error:
+    except ValueError as error:
         raise UserError(f"{path} is no YAML: {error}") from None
     if isinstance(saved, dict):
         # Version 0.1.0 also wrote settings that the command has no flag for, at their defaults.

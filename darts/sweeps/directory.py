@@ -19,7 +19,7 @@ from typing import Any
 import yaml
 
 from darts.errors import UserError
-from darts.files import atomic_write
+from darts.files import atomic_write, read_yaml_file
 from darts.settings.options import names_of
 from darts.sweeps.options import SweepOptions
 from darts.trials.options import TrialOptions
@@ -77,13 +77,13 @@ def read_sweep(directory: Path | str, **changes: Any) -> SweepRecord:
     """
     path = Path(directory) / _PLAN_FILE
     try:
-        plan = yaml.safe_load(path.read_text(encoding="utf-8"))
+        plan = read_yaml_file(path)
     except FileNotFoundError:
         raise UserError(
             f"{directory} is not the directory of a sweep: it holds no {_PLAN_FILE}. Give --out of "
             "python -m darts sweep."
         ) from None
-    except (OSError, ValueError, yaml.YAMLError) as error:
+    except (OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read: {error}") from None
     if not isinstance(plan, dict) or not set(plan) <= set(names_of(SweepOptions)):
         raise UserError(f"{path} is not the plan of a sweep.")

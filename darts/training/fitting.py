@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-import yaml
 
 from darts.data.facts import announce, data_facts
 from darts.data.folders import LARGE
@@ -85,7 +84,7 @@ def settings_of_run(
         return {}
     try:
         saved = _run_of(checkpoint).read_config()
-    except (OSError, ValueError, yaml.YAMLError):
+    except (OSError, ValueError):
         saved = None
     if not isinstance(saved, dict) or not isinstance(saved.get("dataset"), str):
         return {}

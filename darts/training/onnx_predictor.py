@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from darts.errors import UserError
-from darts.targets.kinds import target_of_kind
+from darts.errors import UserError, in_one_line
+from darts.files import PlainFileError, plain_json
+from darts.training.data_card import checked_card
 from darts.training.predict import OfCard
 
 _METADATA = "darts"
@@ -32,7 +32,12 @@ class OnnxPredictor(OfCard):
 
     def logits(self, images: Tensor) -> Tensor:
         """Logits `[B, classes]` of normalised images `[B, 3, S, S]`."""
-        return torch.from_numpy(self.session.run(["logits"], {"images": images.numpy()})[0])
+        try:
+            found = self.session.run(["logits"], {"images": images.numpy()})[0]
+        except Exception as error:  # onnxruntime has an exception for each kind of failure.
+            reason = in_one_line(error)[:200]
+            raise UserError(f"The exported network cannot be run ({reason}).") from None
+        return torch.from_numpy(found)
 
 
 def load_onnx(path: Path | str) -> OnnxPredictor:
@@ -78,37 +83,19 @@ def load_onnx(path: Path | str) -> OnnxPredictor:
     return OnnxPredictor(session, card)
 
 
-def _card(text: str, path: Path | str) -> dict[str, Any]:
+def _card(text: str, path: Path | str) -> Mapping[str, Any]:
     """The description in a file's metadata.
 
     Raises:
         UserError: There is none, or it is not usable.
     """
     try:
-        card = json.loads(text or "{}")
-    except (ValueError, RecursionError):
+        card = plain_json(text or "{}")
+    except PlainFileError:
         card = None
     if card == {}:
         raise UserError(
             f"{path} does not say how images are prepared and what its classes are, because it was "
             "exported without --checkpoint. Export a trained run."
         )
-    if not isinstance(card, dict) or not _is_sound(card):
-        raise UserError(f"{path}: its description of classes and images is damaged.")
-    target_of_kind(card.get("task"))
-    return card
-
-
-def _is_sound(card: Mapping[str, Any]) -> bool:
-    classes, sizes = card.get("classes"), [card.get(n) for n in ("image_size", "stored_size")]
-    rgb = [card.get(name) for name in ("mean", "std")]
-    return (
-        isinstance(classes, list)
-        and len(classes) > 0
-        and all(isinstance(name, str) for name in classes)
-        and all(type(size) is int and 0 < size < 2**16 for size in sizes)
-        and all(isinstance(values, list) and len(values) == 3 for values in rgb)
-        and all(isinstance(value, (int, float)) for values in rgb for value in values)  # type: ignore[union-attr]
-        and min(rgb[1]) > 0  # type: ignore[arg-type]
-        and card.get("task") in (None, "single-label", "multi-label")
-    )
+    return checked_card(card, path)

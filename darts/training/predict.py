@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from darts.data.transforms import load_image
-from darts.errors import UserError
+from darts.errors import UserError, state_of
 from darts.models.registry import network_from_description
 from darts.targets.kinds import target_of_kind
 from darts.targets.target import LearningTask
@@ -89,12 +89,13 @@ def load_trained(
             weights.
     """
     state = trained_state(checkpoint)
-    network = network_from_description(state["description"])
     average = state.get("average")
     if averaged and average is None:
         raise UserError(f"{checkpoint} has no averaged weights: it was trained without --ema.")
-    weights = state["network"] if average is None or averaged is False else average
-    network.load_state_dict(weights)
+    with state_of(checkpoint):
+        network = network_from_description(state["description"])
+        weights = state["network"] if average is None or averaged is False else average
+        network.load_state_dict(weights)
     return Trained(network.to(device).eval(), state["data"])
 
 
@@ -112,7 +113,13 @@ def predict(trained: Labeller, image: Path | str, best: int = 5) -> list[tuple[s
 
 def best_classes(labeller: Labeller, images: Tensor, best: int) -> list[list[tuple[str, float]]]:
     """What `predict` returns, for each of some images `[B, 3, S, S]`."""
+    logits, classes = labeller.logits(images), labeller.classes
+    if logits.ndim != 2 or logits.shape[1] != len(classes):
+        raise UserError(
+            f"The network has {logits.shape[-1]} outputs for {len(classes)} classes: its file was "
+            "changed, or is damaged."
+        )
     return [
-        [(labeller.classes[label], float(row[label])) for label in labeller.target.named(row, best)]
-        for row in labeller.target.probabilities(labeller.logits(images))
+        [(classes[label], float(row[label])) for label in labeller.target.named(row, best)]
+        for row in labeller.target.probabilities(logits)
     ]

@@ -22,6 +22,7 @@ from darts.models.staged_config import StagedConfig
 from darts.models.weights.foreign import ForeignWeights, differing, is_head, read_foreign
 from darts.run_files import RunFiles
 from darts.runs.checkpoints import is_checkpoint, load_checkpoint_file
+from darts.training.data_card import checked_card
 
 
 @dataclass(frozen=True)
@@ -158,11 +159,14 @@ def trained_state(checkpoint: Path | str) -> dict[str, Any]:
         UserError: The file is missing, damaged or from another kind of run.
     """
     state = load_checkpoint_file(checkpoint, ("task",))["task"]
-    if "description" not in state:
+    if not isinstance(state, dict) or "description" not in state:
         raise UserError(
             f"{checkpoint} is a search run; it has no trained network. Run evaluate.py --genotype "
             "RUN/genotype.yaml first."
         )
+    if not all(isinstance(state.get(name), dict) for name in ("description", "network")):
+        raise UserError(f"{checkpoint} is damaged: it holds no network.")
+    checked_card(state.get("data"), checkpoint)
     return state
 
 

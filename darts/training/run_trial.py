@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from darts.files import plain_json
 from darts.models.registry import Model, describe_model, model_from_description
 from darts.run_files import RunFiles
 from darts.targets.kinds import quality_of
@@ -48,7 +49,7 @@ def settings_of_retraining(options: TrainingOptions, model: Model, run: str) -> 
 
 def model_of_retraining(settings: Mapping[str, Any]) -> Model:
     """The genotype or config that a trial trains."""
-    return model_from_description(json.loads(settings["model"]))
+    return model_from_description(plain_json(settings["model"]))
 
 
 def retraining_trial(

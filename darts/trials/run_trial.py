@@ -13,8 +13,6 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
-
 from darts.errors import UserError
 from darts.run_files import RunFiles
 from darts.runs.directory import RunDirectory
@@ -117,7 +115,7 @@ def saved_settings(files: RunFiles) -> dict[str, Any]:
     """
     try:
         saved = files.read_config()
-    except (ValueError, yaml.YAMLError) as error:
+    except ValueError as error:
         raise UserError(f"{files.config} is no YAML: {error}") from None
     if not isinstance(saved, dict):
         raise UserError(f"{files.config}: a mapping of settings is needed.")

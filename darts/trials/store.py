@@ -18,7 +18,6 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 from urllib.parse import quote
@@ -27,40 +26,14 @@ from darts.errors import UserError
 from darts.files import locked
 from darts.runs.directory import finite
 from darts.trials.schema import APPLICATION, TABLES, VERSION, Status
+from darts.trials.trial import Trial, parsed, trial_of
+
+__all__ = ["Trial", "TrialStore"]
 
 _RESET = (
     "started = NULL, finished = NULL, milliseconds = NULL, result = NULL, error = NULL, "
     "environment = NULL"
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Trial:
-    """The current state of one trial.
-
-    Attributes:
-        number: Counts from 1, in the order of adding.
-        key: Identifies the trial.
-        settings: What its function receives.
-        status: pending, running, done or failed.
-        attempts: How often it was started.
-        curve: Measurements after each epoch of the latest attempt.
-        result: What its function returned; None unless it is done.
-        seconds: Duration of the attempt that ended it.
-        error: Why it failed; None unless it has failed.
-        environment: Software versions and machine of the attempt that ended it.
-    """
-
-    number: int
-    key: str
-    settings: Mapping[str, Any]
-    status: Status
-    attempts: int
-    curve: tuple[Mapping[str, Any], ...]
-    result: Mapping[str, Any] | None
-    seconds: float | None
-    error: str | None
-    environment: Mapping[str, Any] | None
 
 
 class TrialStore:
@@ -169,7 +142,7 @@ class TrialStore:
     def configuration(self) -> dict[str, Any]:
         """Settings that all trials share; empty before `configure`."""
         rows = self._execute("SELECT name, value FROM experiment ORDER BY name")
-        return {row["name"]: json.loads(row["value"]) for row in rows}
+        return {row["name"]: parsed(row["value"], self.path) for row in rows}
 
     def configure(self, configuration: Mapping[str, Any]) -> None:
         """Set what all trials share, or check it against the configuration in the file.
@@ -293,7 +266,7 @@ class TrialStore:
     def results(self) -> dict[str, Any]:
         """The results of all trials that are done, by key: without their curves, so quickly."""
         rows = self._execute("SELECT key, result FROM trial WHERE status = 'done' ORDER BY number")
-        return {row["key"]: _parsed(row["result"]) for row in rows}
+        return {row["key"]: parsed(row["result"], self.path, dict) for row in rows}
 
     def trial(self, key: str) -> Trial:
         """The trial `key`.
@@ -319,22 +292,8 @@ class TrialStore:
                 f"{condition} ORDER BY trial, epoch",
                 *values,
             ):
-                curves[number].append(json.loads(measured))
-        return [
-            Trial(
-                number=row["number"],
-                key=row["key"],
-                settings=json.loads(row["settings"]),
-                status=row["status"],
-                attempts=row["attempts"],
-                curve=tuple(curves[row["number"]]),
-                result=_parsed(row["result"]),
-                seconds=None if row["milliseconds"] is None else row["milliseconds"] / 1000,
-                error=row["error"],
-                environment=_parsed(row["description"]),
-            )
-            for row in rows
-        ]
+                curves[number].append(measured)
+        return [trial_of(row, curves[row["number"]], self.path) for row in rows]
 
     def _end(
         self,
@@ -395,7 +354,3 @@ def _json(value: Any) -> str:
     text = json.dumps(finite(value), sort_keys=True, allow_nan=False, ensure_ascii=False)
     # Names of files that are no UTF-8 become escapes.
     return text.encode("utf-8", "backslashreplace").decode()
-
-
-def _parsed(text: str | None) -> Any:
-    return None if text is None else json.loads(text)

@@ -2,7 +2,8 @@
 
 A library is one source file with one choice of macros (number type, layout of the lanes). It is
 cached in `$XDG_CACHE_HOME/darts/native` (default: `~/.cache/darts/native`) under a hash of
-everything that it depends on: the sources, the compiler, the processor and the target.
+everything that it depends on: the sources, the compiler, the processor and the target. One that
+another user can have written is not loaded (`ops.native.trust`).
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from pathlib import Path
 import torch
 
 from ops.native.target import chosen_target
+from ops.native.trust import close_to_others, distrust
 
 _log = logging.getLogger(__name__)
 
@@ -115,14 +117,22 @@ def load_library(source: str, macros: Mapping[str, str]) -> ctypes.CDLL:
 @functools.cache
 def _load(path: Path) -> ctypes.CDLL:
     try:
+        if reason := distrust(path, _root()):
+            raise BuildError(
+                f"{reason}; it could run code of theirs. Remove it, or set XDG_CACHE_HOME to a "
+                "folder of your own."
+            )
         return ctypes.CDLL(str(path))
     except OSError as error:
         raise BuildError(f"{path} cannot be loaded: {error}.") from error
 
 
+def _root() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+
+
 def _cache() -> Path:
-    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(root) / "darts" / "native"
+    return _root() / "darts" / "native"
 
 
 @functools.cache
@@ -186,6 +196,7 @@ def _compile(library: Path, source: str, macros: Mapping[str, str]) -> None:
             _run(_compiler(), *flags, *defined, "-c", str(SOURCES / source), "-o", str(code))
             openmp = _openmp() or ("-fopenmp",)
             _run(_compiler(), "-shared", str(code), *openmp, "-o", str(made))
+            close_to_others(made)
             made.replace(library)
     except OSError as error:
         raise BuildError(f"{library.parent} cannot be written: {error}.") from error

@@ -10,7 +10,13 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 
-_MODULES: tuple[str, ...] = ("genotype_inputs", "setting_inputs", "data_inputs")
+_MODULES: tuple[str, ...] = (
+    "genotype_inputs",
+    "setting_inputs",
+    "data_inputs",
+    "run_inputs",
+    "file_inputs",
+)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ import torch
 from torch import Tensor
 
 from darts.errors import UserError
+from darts.files import read_json_file
 from darts.models.weights.safetensors_file import tensors_of_safetensors
 
 # Keys under which training scripts keep a state dict, the first one wins. Averaged weights are
@@ -131,7 +131,7 @@ def _hints(path: Path) -> dict[str, Any]:
     """The lower-case name of the file, and what a Hugging Face `config.json` beside it says."""
     hints: dict[str, Any] = {"name": path.stem.lower()}
     try:
-        config = json.loads((path.parent / "config.json").read_text(encoding="utf-8"))
+        config = read_json_file(path.parent / "config.json")
     except (OSError, ValueError, RecursionError):
         return hints
     if not isinstance(config, dict) or not isinstance(config.get("architecture"), str):
