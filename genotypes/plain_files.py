@@ -134,14 +134,16 @@ class _Loader(yaml.SafeLoader):
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         """Count the values that a node stands for, with all aliases written out."""
+        is_alias = self.check_event(yaml.AliasEvent)
         node = super().compose_node(parent, index)
+        if is_alias:
+            if id(node) not in self._sizes:
+                raise PlainFileError("an alias stands for what it is a part of")
+            return node
         below = node.value if isinstance(node, yaml.CollectionNode) else ()
         if isinstance(node, yaml.MappingNode):
             below = [one for pair in below for one in pair]
-        try:
-            size = 1 + sum(self._sizes[id(one)] for one in below)
-        except KeyError:
-            raise PlainFileError("an alias stands for what it is a part of") from None
+        size = 1 + sum(self._sizes[id(one)] for one in below)
         if size > _MOST_VALUES:
             raise PlainFileError(f"it stands for more than {_MOST_VALUES:,} values")
         self._sizes[id(node)] = size

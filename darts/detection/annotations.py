@@ -190,12 +190,13 @@ def check_same_categories(train: Annotations, val: Annotations) -> None:
 
 def _read(source: Path) -> dict[str, Any]:
     try:
+        # Not the strict reader: files of COCO have 450 MB.
         content = json.loads(source.read_bytes())
     except FileNotFoundError:
         raise UserError(f"There is no file of annotations {source}.") from None
     except OSError as error:
         raise UserError(f"{source} cannot be read: {error.strerror or error}.") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{source} is not a JSON file: {error}.") from None
     for key in ("images", "annotations", "categories"):
         if not isinstance(content, dict) or not isinstance(content.get(key), list):
@@ -206,9 +207,17 @@ def _read(source: Path) -> dict[str, Any]:
     return content
 
 
+def _whole(value: Any) -> int:
+    """A whole number of up to 64 bits, also as text or with a fraction of 0."""
+    number = float(value) if isinstance(value, float) else int(value)
+    if isinstance(value, bool) or not abs(number) < 2**63 or number != int(number):
+        raise ValueError
+    return int(number)
+
+
 def _categories(content: Mapping[str, Any], source: Path) -> tuple[tuple[int, str], ...]:
     try:
-        listed = sorted((int(one["id"]), str(one["name"])) for one in content["categories"])
+        listed = sorted((_whole(one["id"]), str(one["name"])) for one in content["categories"])
     except (KeyError, TypeError, ValueError):
         raise UserError(f"{source}: every category needs a numeric id and a name.") from None
     if not listed or len({number for number, _ in listed}) < len(listed):
@@ -221,12 +230,15 @@ def _pictures(content: Mapping[str, Any], source: Path) -> tuple[Picture, ...]:
     for one in content["images"]:
         try:
             picture = Picture(
-                int(one["id"]), str(one["file_name"]), int(one["width"]), int(one["height"])
+                _whole(one["id"]),
+                str(one["file_name"]),
+                _whole(one["width"]),
+                _whole(one["height"]),
             )
         except (KeyError, TypeError, ValueError):
             raise UserError(
-                f"{source}: an image needs id, file_name, width and height; this entry does not "
-                f"have all of them: {json.dumps(one)[:100]}"
+                f"{source}: an image needs id, file_name, width and height, whole numbers but for "
+                f"the name; this entry does not have them: {json.dumps(one)[:100]}"
             ) from None
         if picture.width < 1 or picture.height < 1:
             raise UserError(f"{source}: the size of image {picture.file} is not positive.")
@@ -292,6 +304,11 @@ def _boxes(
         )
         if not crowd:
             found[place].append((inside, label))
+    if kept and all(max(entry["bbox"]) <= 1 for entry in kept):
+        raise UserError(
+            f"{source}: no box reaches beyond 1, as if they were fractions of the image. COCO's "
+            "format has pixels: multiply by width and height."
+        )
     _report(source, empty, cut)
     if not any(found):
         raise UserError(f"{source} has no usable box, so there is nothing to train on or to test.")
@@ -308,9 +325,9 @@ def _entry(
     """Index of the image, label and [left, top, width, height] of an annotation."""
     where = f"{source}: annotation {number}"
     try:
-        image, category = entry["image_id"], entry["category_id"]
+        image, category = _whole(entry["image_id"]), _whole(entry["category_id"])
         box = [float(value) for value in entry["bbox"]]
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         raise UserError(f"{where} needs image_id, category_id and bbox (four numbers).") from None
     if len(box) != 4 or not all(map(math.isfinite, box)):
         raise UserError(f"{where}: bbox must be [left, top, width, height], not {entry['bbox']}.")

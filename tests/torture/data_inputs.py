@@ -222,7 +222,7 @@ def _folders(random: Random, folder: Path) -> list[str]:
                     deep = deep / "d"
                 deep.mkdir(parents=True)
                 (deep / "0.png").write_bytes((data / "dog" / "1.png").read_bytes())
-            case 5 if (data / "cat").is_dir():
+            case 5 if (data / "cat").is_dir() and place == data:
                 (data / "cat").rename(target)
                 break
             case _:
@@ -312,18 +312,18 @@ KINDS = (
         "damaged .npz files; absurd shapes, labels, types; pickled objects",
         _npz,
         2557,
-        20,
+        8,
     ),
     commands(
-        "images", "damaged images of 18 kinds, absurd sizes, wrong suffixes", _images, 2518, 20
+        "images", "damaged images of 18 kinds, absurd sizes, wrong suffixes", _images, 2518, 6
     ),
     commands(
         "folders",
         "folders with pipes, links in circles, odd names, empty classes",
         _folders,
         700,
-        10,
+        3,
     ),
-    commands("tables", "damaged tables of image files and labels", _table, 900, 10),
-    commands("annotations", "damaged annotations of objects in COCO's form", _detection, 1200, 12),
+    commands("tables", "damaged tables of image files and labels", _table, 900, 4),
+    commands("annotations", "damaged annotations of objects in COCO's form", _detection, 1200, 4),
 )

@@ -221,11 +221,11 @@ KINDS = (
         "damaged tables of NAS-Bench-201 in all forms; pickled code",
         _nasbench,
         2000,
-        15,
+        6,
     ),
     commands(
-        "weights", "damaged weights: safetensors, torch.save, pickled code", _pretrained, 1200, 8
+        "weights", "damaged weights: safetensors, torch.save, pickled code", _pretrained, 1200, 3
     ),
-    commands("exported", "damaged ONNX files and descriptions in them", _exported, 1500, 15),
-    commands("own-parts", "damaged Python files of --use", _part, 500, 8),
+    commands("exported", "damaged ONNX files and descriptions in them", _exported, 1500, 6),
+    commands("own-parts", "damaged Python files of --use", _part, 500, 4),
 )

@@ -89,10 +89,10 @@ KINDS = (
         "damaged genotype files: YAML, JSON, Python, logs",
         _genotype_file,
         9000,
-        60,
+        30,
     ),
     commands(
-        "written-genotypes", "damaged genotypes on the command line", _written_genotype, 1500, 15
+        "written-genotypes", "damaged genotypes on the command line", _written_genotype, 1500, 8
     ),
-    commands("space-files", "damaged files of search spaces", _space_file, 1500, 15),
+    commands("space-files", "damaged files of search spaces", _space_file, 1500, 8),
 )

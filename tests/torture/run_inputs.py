@@ -131,11 +131,8 @@ def _spoil(random: Random, path: Path) -> None:
         return
     if path.suffix == ".jsonl":
         lines = path.read_text().splitlines()
-        for _ in range(random.choice((1, 1, 3))):
-            place = random.randrange(len(lines))
-            text = wrong_text(
-                random, json.loads(lines[place]) if lines[place].startswith("{") else {}, json.dumps
-            )
+        for place in random.sample(range(len(lines)), min(len(lines), random.choice((1, 1, 3)))):
+            text = wrong_text(random, json.loads(lines[place]), json.dumps)
             lines[place] = text.decode("utf-8", "replace").replace("\n", " ")
         path.write_text("\n".join(lines), errors="replace")
     elif path.suffix in _WRITERS:
@@ -287,12 +284,12 @@ KINDS = (
         "damaged checkpoints, also with a right digest; pickled code",
         _checkpoint,
         1000,
-        10,
+        0,
     ),
     commands(
-        "records", "damaged settings, metrics, results and genotypes of runs", _record, 1500, 12
+        "records", "damaged settings, metrics, results and genotypes of runs", _record, 1500, 0
     ),
-    commands("joint-runs", "damaged joint searches, candidates and predictors", _joint, 600, 6),
-    commands("joint-spaces", "damaged files of joint spaces", _joint_space, 1500, 12),
-    commands("stores", "damaged experiments in SQLite: pages, rows, values", _store, 700, 8),
+    commands("joint-runs", "damaged joint searches, candidates and predictors", _joint, 600, 0),
+    commands("joint-spaces", "damaged files of joint spaces", _joint_space, 1500, 5),
+    commands("stores", "damaged experiments in SQLite: pages, rows, values", _store, 700, 0),
 )

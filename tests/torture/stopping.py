@@ -18,6 +18,9 @@ _BEGIN = (
     "darts.advising.advice:measure_training",
     "darts.advising.advice:measure_search",
     "darts.advising.probe:measure_training",
+    "darts.fitting.measuring:measure_training",
+    "darts.fitting.measuring:measure_search",
+    "darts.fitting.measuring:probed_speed",
     "darts.proxies.study:_score",
 )
 

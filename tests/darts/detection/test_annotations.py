@@ -73,6 +73,16 @@ def test_boxes_without_area_are_dropped_and_others_clipped(folder: Path, capsys:
     assert "clipped 1 boxes" in said  # Half a pixel is not counted.
 
 
+def test_fractions_are_no_pixels(folder: Path) -> None:
+    def divide(content: dict[str, Any]) -> None:
+        for entry in content["annotations"]:
+            entry["bbox"] = [0.1, 0.2, 0.3, 0.4]
+
+    rewrite(folder / "all.json", divide)
+    with pytest.raises(UserError, match="fractions of the image"):
+        read_annotations(folder / "all.json", folder)
+
+
 WRONG: list[tuple[str, Callable[[Any], Any]]] = [
     (r"1 of 3 images .*: none\.png", lambda c: c["images"][0].update(file_name="none.png")),
     (r"no list 'categories'", lambda c: c.pop("categories")),
@@ -88,6 +98,12 @@ WRONG: list[tuple[str, Callable[[Any], Any]]] = [
     (r"outside the folder", lambda c: c["images"][0].update(file_name="../a.png")),
     (r"two images have the same id", lambda c: c["images"][0].update(id=3)),
     (r"two have the same id", lambda c: c["categories"][0].update(id=5)),
+    (r"an image needs id", lambda c: c["images"][0].update(width=float("inf"))),
+    (r"an image needs id", lambda c: c["images"][0].update(height=10**30)),
+    (r"annotation 1 needs", lambda c: c["annotations"][0].update(image_id=[7])),
+    (r"annotation 1 needs", lambda c: c["annotations"][0].update(category_id={})),
+    (r"annotation 1 needs", lambda c: c["annotations"][0].update(bbox=[1, 2, 3, 10**400])),
+    (r"needs a numeric id", lambda c: c["categories"][0].update(id=float("inf"))),
 ]  # fmt: skip
 
 
