@@ -47,6 +47,12 @@ class RunFiles:
     path: Path
 
     @property
+    def name(self) -> str:
+        """The directory's own name, also where `path` is `.`; with escapes if it is not UTF-8."""
+        name = self.path.resolve().name or "run"
+        return name.encode("utf-8", "backslashreplace").decode()
+
+    @property
     def config(self) -> Path:
         return self.path / "config.yaml"
 

@@ -121,7 +121,9 @@ class Files:
         skipped: Paths of files that were left out because they cannot be decoded.
         halves: Numbers of the training images for the weights and for the architecture, if an
             earlier run has chosen them.
-        is_subset: Whether this is a subset of the folder.
+        size: Default size of the images in pixels.
+        listed: Whether a run writes down which files it uses: those of a subset, or of the user's
+            own data, which may change before the run is resumed.
     """
 
     root: Path
@@ -129,7 +131,8 @@ class Files:
     test: tuple[str, ...]
     skipped: tuple[str, ...] = ()
     halves: tuple[Tensor, Tensor] | None = None
-    is_subset: bool = False
+    size: int | None = None
+    listed: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

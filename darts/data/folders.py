@@ -23,7 +23,8 @@ from darts.errors import UserError
 
 LARGE = 224  # image size of large or differing images
 SMALL = 64  # largest images that keep their own size
-_MOST = 0.9  # share of images that must have a size to be that of all
+_MOST = 0.9  # share of images that decide the size of all, if some are large
+_HALF = 0.5  # the same, if all are small
 _EVERY = 5
 
 
@@ -36,7 +37,8 @@ def open_folder(root: Path, workers: int, name: str, part: FolderPart | None = N
     image of each class is held out (`splits.hold_out`).
 
     Images keep their own size if nearly all of them are square, equally large and at most 64
-    pixels; otherwise the size is 224. Only the headers of the files are read.
+    pixels. If none is larger, the size of at least half of them decides; otherwise the size is 224.
+    Only the headers of the files are read.
 
     Args:
         root: The folder.
@@ -155,10 +157,10 @@ def _check_same(
 
 @dataclass(frozen=True)
 class CommonSize:
-    """The size of most images.
+    """The size that small images of a folder are given.
 
     Attributes:
-        pixels: The side of nearly all images, if they are square and small; else None.
+        pixels: The side of the square images; None if they are large, or differ too much.
         notes: What the user should know.
     """
 
@@ -167,27 +169,35 @@ class CommonSize:
 
 
 def common_size(paths: tuple[str, ...]) -> CommonSize:
-    """Whether nearly all images are square, equally large and small.
+    """The size of nearly all images, or of the most if all are small.
 
-    All headers are read if the first images are small, otherwise those of a few images.
+    All headers are read if the first images are small, otherwise those of a few images. Files that
+    cannot be read do not count.
     """
-    first = Counter(_header(path) for path in _spread(paths, 9))
-    size, _ = first.most_common(1)[0]
-    if size is None or size[0] != size[1] or size[0] > SMALL:
+    first = Counter(filter(None, map(_header, _spread(paths, 9))))
+    if not first or not _is_small_square(first.most_common(1)[0][0]):
         return CommonSize(None)
-    sizes = Counter(_header(path) for path in paths)
-    (size, count), others = sizes.most_common(1)[0], len(sizes) > 1
-    if size is None or count < _MOST * len(paths) or size[0] != size[1] or size[0] > SMALL:
+    sizes = Counter(filter(None, map(_header, paths)))
+    (size, count), total = sizes.most_common(1)[0], sizes.total()
+    if not _is_small_square(size):
         return CommonSize(None)
+    side, others = size[0], total - count
     if not others:
-        return CommonSize(size[0])
-    return CommonSize(
-        size[0],
-        (
-            f"Of {len(paths):,} training images, {len(paths) - count:,} do not have the size of "
-            f"the others, {size[0]} x {size[0]} pixels; they are resized.",
-        ),
+        return CommonSize(side)
+    if count < _HALF * total:
+        return CommonSize(None)
+    differing = (
+        f"{others:,} of {total:,} training images {'does' if others == 1 else 'do'} not have the "
+        f"size of the others, {side} x {side} pixels"
     )
+    if count < _MOST * total and max(map(max, sizes)) > SMALL:
+        note = f"{differing}; all are resized to {LARGE} x {LARGE}. --image-size chooses a size."
+        return CommonSize(None, (note,))
+    return CommonSize(side, (f"{differing}; {'it is' if others == 1 else 'they are'} resized.",))
+
+
+def _is_small_square(size: tuple[int, int]) -> bool:
+    return size[0] == size[1] <= SMALL
 
 
 def depth_notes(paths: tuple[str, ...]) -> tuple[str, ...]:

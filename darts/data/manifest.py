@@ -1,11 +1,11 @@
 """The list of image files that a run uses, so that another run can use exactly the same ones.
 
 The first line of `images.jsonl` is an object with `manifest` (version of the format), `dataset`,
-`seed`, `classes`, `images` (number of images in each part), `skipped` (unreadable files that were
-left out) and `sha256` (of all following lines). Each following line is an object for one image:
-`part` (weights or architecture in a search, otherwise train; or test), `label` (number of its
-class, or a list of numbers if images may have several labels), `bytes` (size of its file) and
-`path` (relative to the folder of the data set).
+`seed`, `classes`, `size` (default size of the images in pixels), `images` (their number in each
+part), `skipped` (unreadable files that were left out) and `sha256` (of all following lines). Each
+following line is an object for one image: `part` (weights or architecture in a search, otherwise
+train; or test), `label` (number of its class, or a list of numbers if images may have several
+labels), `bytes` (size of its file) and `path` (relative to the folder of the data set).
 """
 
 from __future__ import annotations
@@ -67,6 +67,7 @@ class Manifest:
         classes: Name of each class.
         entries: One entry per image.
         skipped: Paths of files that were left out because they cannot be decoded.
+        size: Default size of the images in pixels; None if an earlier version wrote the list.
     """
 
     dataset: str
@@ -74,6 +75,7 @@ class Manifest:
     classes: tuple[str, ...]
     entries: tuple[Entry, ...]
     skipped: tuple[str, ...] = ()
+    size: int | None = None
 
     @classmethod
     def of(cls, dataset: Dataset, seed: int, parts: Mapping[str, Tensor]) -> Manifest:
@@ -104,6 +106,7 @@ class Manifest:
             classes=dataset.classes,
             entries=entries,
             skipped=tuple(below(files.root, path) for path in files.skipped),
+            size=files.size,
         )
 
     def write(self, path: Path) -> None:
@@ -114,6 +117,7 @@ class Manifest:
             "dataset": self.dataset,
             "seed": self.seed,
             "classes": self.classes,
+            "size": self.size,
             "images": Counter(entry.part for entry in self.entries),
             "skipped": self.skipped,
             "sha256": hashlib.sha256(body.encode()).hexdigest(),
@@ -155,6 +159,7 @@ class Manifest:
                 classes=tuple(map(str, values["classes"])),
                 entries=entries,
                 skipped=tuple(map(str, values["skipped"])),
+                size=None if values.get("size") is None else int(values["size"]),
             )
             numbers = {label for entry in entries for label in entry.labels}
             if any(not 0 <= number < len(manifest.classes) for number in numbers):
@@ -196,12 +201,14 @@ class Manifest:
                     changed.append(entry.path)
             except OSError:
                 missing.append(entry.path)
-        for paths, what in ((missing, "missing"), (changed, "of another size than they were")):
+        for paths, what in ((missing, "missing"), (changed, "of another size than before")):
             if paths:
+                verb = "is" if len(paths) == 1 else "are"
                 raise UserError(
-                    f"{len(paths):,} of the {len(self.entries):,} images that {where} lists are "
-                    f"{what} below {root}, the first is {paths[0]}; restore them, or sample a new "
-                    "subset"
+                    f"{len(paths):,} of the {len(self.entries):,} images that {where} lists {verb} "
+                    f"{what} below {root}, the first is {paths[0]}. Restore what has changed, or "
+                    "resume the run without it by --resume RUN --skip-corrupt. A new run can "
+                    "sample another subset."
                 )
 
 

@@ -45,7 +45,8 @@ class DataOptions:
         subset: Use exactly the images of an earlier run, given by its directory or its
             images.jsonl, instead of sampling.
         skip_corrupt: Read all image files once before the start and leave out those that cannot be
-            read; by default, the first unreadable file ends the run.
+            read; by default, the first unreadable file ends the run. Beside --resume, other images
+            of the same class take the place of training images that can no longer be read.
         cache: Directory of decoded copies of image files, made once and read from then on; auto
             uses the data directory. A thousand photographs take about 0.6 GB.
         augment: Random changes of training images: cifar crops from a padded image, imagenet crops
@@ -80,7 +81,7 @@ class DataOptions:
     test_images: int | None = None
     hold_out: int = 0
     subset: str | None = None
-    skip_corrupt: bool = False
+    skip_corrupt: bool = option(False, where=True, resumable=True)
     cache: str | None = option(None, where=True)
     augment: Literal["auto", "cifar", "imagenet", "none"] = option("auto", tunable=True)
     auto_augment: Literal["none", "randaugment", "autoaugment"] = "none"

@@ -25,7 +25,8 @@ from darts.data.source import Source
 from darts.data.splits import file_half, hold_out, small_class_notes
 from darts.data.statistics import with_statistics
 from darts.data.streaming import ImageFiles
-from darts.data.subsets import apply_manifest, draw_subset, recorded_halves
+from darts.data.subsets import apply_manifest, check_classes, draw_subset, recorded_halves
+from darts.data.substitutes import with_substitutes
 from darts.data.tables.columns import ColumnChoice
 from darts.data.tables.open import TableChoice, open_table
 from darts.data.whole_images import cached_whole, expected_bytes, in_memory
@@ -147,12 +148,18 @@ def _apply_subset(
     if listed is None:
         sizes = len(source.train), len(source.test)
         source = draw_subset(source, options, seed)
-        is_subset = bool(options.half) or sizes != (len(source.train), len(source.test))
+        own = options.dataset not in KNOWN
+        kept = own or bool(options.half) or sizes != (len(source.train), len(source.test))
         if options.skip_corrupt:
             source, skipped = without_unreadable(source, test)
     else:
-        manifest = Manifest.read(listed)
-        source, is_subset = apply_manifest(source, manifest, str(listed)), True
+        manifest, kept = Manifest.read(listed), True
+        if options.skip_corrupt and run is not None:
+            check_classes(source, manifest, str(listed))
+            manifest = with_substitutes(source, manifest, listed)
+            if distributed.is_main():
+                manifest.write(listed)
+        source = apply_manifest(source, manifest, str(listed))
         if options.skip_corrupt and run is None:
             source, skipped = without_unreadable(source, test)
             manifest = manifest.without({below(source.folder, path) for path in skipped})
@@ -166,7 +173,8 @@ def _apply_subset(
         test=source.test.paths,
         skipped=skipped,
         halves=halves,
-        is_subset=is_subset or bool(skipped),
+        size=source.size,
+        listed=kept or bool(skipped),
     )
 
 

@@ -60,6 +60,7 @@ def apply_manifest(source: Source, manifest: Manifest, where: str) -> Source:
     """
     if not isinstance(source.train, ImageFiles):
         raise UserError(f"{where} lists image files, but this data set is not made of files")
+    check_classes(source, manifest, where)
     manifest.check(source.folder, where)
     test = part_indices(manifest.entries, "test")
     is_test = torch.zeros(len(manifest.entries), dtype=torch.bool)
@@ -74,8 +75,28 @@ def apply_manifest(source: Source, manifest: Manifest, where: str) -> Source:
     paths = tuple(str(source.folder / entry.path) for entry in manifest.entries)
     images = replace(source.train, paths=paths, labels=labels)
     return replace(
-        source, classes=manifest.classes, train=images.subset(train), test=images.subset(test)
+        source,
+        classes=manifest.classes,
+        train=images.subset(train),
+        test=images.subset(test),
+        size=manifest.size or source.size,
     )
+
+
+def check_classes(source: Source, manifest: Manifest, where: str) -> None:
+    """Check that the data set still has the classes of a list of its images.
+
+    Raises:
+        UserError: A class is missing; the message names it, and those that are new.
+    """
+    gone = [name for name in manifest.classes if name not in source.classes]
+    if gone:
+        new = [name for name in source.classes if name not in manifest.classes]
+        what = f", but {', '.join(new[:3])}" if new else ""
+        raise UserError(
+            f"{where} lists images of the class {', '.join(gone[:3])}, which {source.folder} does "
+            f"not have{what}. Restore the name of the class, or start a new run."
+        )
 
 
 def recorded_halves(manifest: Manifest) -> tuple[Tensor, Tensor] | None:
@@ -116,8 +137,8 @@ def search_halves(
 
 
 def write_manifest(dataset: Dataset, path: Path, seed: int, **parts: Tensor) -> None:
-    """Write the manifest of a data set of files, if a subset or a division was sampled."""
-    if dataset.files is not None and (parts or dataset.files.is_subset):
+    """Write the manifest of a data set of files, unless all files of a published one are used."""
+    if dataset.files is not None and (parts or dataset.files.listed):
         Manifest.of(dataset, seed, parts).write(path)
 
 

@@ -11,6 +11,8 @@ from darts.runs.directory import RunDirectory
 from darts.settings.options import LoopOptions, PlaceOptions, names_of, tagged
 
 _NOT_KEPT = ("use", "checkpoint", "test_only")
+# How a search computes, which the machine decides where it goes on.
+_FORMS = ("backend", "cuda_graphs")
 # What the data are is checked by their classes and files, so that a folder may move.
 _DATA = "dataset"
 # The teacher is compared by the digest of its checkpoint, so that it may move, too.
@@ -25,10 +27,14 @@ def kept_settings(options: PlaceOptions) -> dict[str, Any]:
     Left out is where and how fast it runs, what may be given beside --resume, and how often it
     logs.
     """
-    cls = type(options)
-    left_out = {*tagged(cls, "where"), *tagged(cls, "resumable"), *names_of(LoopOptions)}
-    left_out.update(_NOT_KEPT)
+    left_out = _left_out(type(options))
     return {name: value for name, value in asdict(options).items() if name not in left_out}
+
+
+def _left_out(cls: type[PlaceOptions]) -> set[str]:
+    """The names of settings that may differ."""
+    free = {*tagged(cls, "where"), *tagged(cls, "resumable"), *names_of(LoopOptions)}
+    return {*free, *_NOT_KEPT, *_FORMS}
 
 
 def check_settings(saved: Mapping[str, Any] | None, options: PlaceOptions) -> None:
@@ -44,6 +50,9 @@ def check_settings(saved: Mapping[str, Any] | None, options: PlaceOptions) -> No
     if saved is None:
         return
     own = kept_settings(options)
+    # Earlier versions also kept some that may differ now.
+    free = _left_out(type(options))
+    saved = {name: value for name, value in saved.items() if name not in free}
     if saved.keys() - own.keys():
         raise UserError(
             "The checkpoint was written by another kind of run, or by a later version of the "

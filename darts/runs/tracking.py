@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import sys
 from collections.abc import Mapping
 from concurrent.futures import Future
 from functools import partial
@@ -35,7 +36,7 @@ class Tracker:
     def __init__(self, directory: Path | str | None, resumed_from: int | None = None) -> None:
         self._writer: SummaryWriter | None = None
         self._background: Background | None = None
-        if directory is not None:
+        if directory is not None and _can_be_tracked(directory):
             from torch.utils.tensorboard import SummaryWriter
 
             purge_step = None if resumed_from is None else resumed_from + 1
@@ -118,6 +119,21 @@ class Tracker:
             if self._writer is not None:
                 self._writer.close()
             self._writer = None
+
+
+def _can_be_tracked(directory: Path | str) -> bool:
+    """Whether TensorBoard can write there; it knows names in UTF-8 only. If not, it is said."""
+    try:
+        str(directory).encode()
+    except UnicodeEncodeError:
+        name = str(directory).encode("utf-8", "backslashreplace").decode()
+        print(
+            f"{name}: TensorBoard cannot write below a name that is not UTF-8, so this "
+            "run has no TensorBoard files. Everything else is written.",
+            file=sys.stderr,
+        )
+        return False
+    return True
 
 
 def _add_file(writer: SummaryWriter, name: str, path: Path, step: int) -> None:

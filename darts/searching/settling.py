@@ -83,10 +83,31 @@ def settle(setting: SearchSetting) -> Settled:
         BackendError: A back end that was asked for does not work here.
     """
     fit_search_threads(setting)
+    setting = _possible(setting)
     settled = _measured(setting)
     if setting.device.type != "cuda":
         return settled
     return checked(replace(setting, options=settled.options), settled)
+
+
+def _possible(setting: SearchSetting) -> SearchSetting:
+    """The search with another back end if it is resumed where its own does not work."""
+    options, device = setting.options, setting.device.type
+    own = options.backend
+    if not options.resume or own == "auto" or own == "torch":
+        return setting
+    plain = replace(setting, options=replace(options, backend="torch"))
+    cells = build_probe(plain).parts.supernet.search_cells
+    reason = missing_backends(kernel_layouts(cells), device)[own]
+    if reason is None:
+        return setting
+    if distributed.is_main():
+        print(
+            f"The run began with the back end {own}, which does not work here: {reason}. It goes "
+            "on with another one; its numbers are the same up to rounding.",
+            file=sys.stderr,
+        )
+    return replace(setting, options=replace(options, backend="auto"))
 
 
 def _measured(setting: SearchSetting) -> Settled:

@@ -266,7 +266,7 @@ class SearchTask:
         }
         if options.use:
             provenance["use"] = mentioned(files_in_use(options.use), run)
-        derived = self.costs.derive(run.path.name)
+        derived = self.costs.derive(run.name)
         # The cells of a later stage have fewer candidates; the genotype belongs to the whole space.
         return replace(derived, space=self.space, provenance=provenance)
 

@@ -125,15 +125,22 @@ def find_images(words: Sequence[str]) -> tuple[list[str], list[str]]:
 
     Returns:
         The files, each once, in the order of the words; and what a user should know about the
-        folders, as sentences.
+        folders and about words that name nothing, as sentences.
 
     Raises:
-        UserError: A word names nothing, or a folder holds no image.
+        UserError: No word names a file, or a folder holds no image.
     """
     found: dict[str, None] = {}
     sentences: list[str] = []
     for word in words:
-        for path in _named(word):
+        try:
+            paths = _named(word)
+        except UserError as error:
+            if len(words) == 1:
+                raise
+            sentences.append(str(error))
+            continue
+        for path in paths:
             if not path.is_dir():
                 found[str(path)] = None
                 continue
@@ -143,6 +150,8 @@ def find_images(words: Sequence[str]) -> tuple[list[str], list[str]]:
                 raise UserError(f"{path}: there are no images in this folder.")
             sentences += scan.left_out.sentences
             found.update(dict.fromkeys(images))
+    if not found:
+        raise UserError(" ".join(sentences))
     return list(found), sentences
 
 

@@ -36,6 +36,10 @@ _RESET = (
 )
 
 
+# Settings that all trials shared until they could be changed beside --resume.
+_ONCE_SHARED = ("skip_corrupt",)
+
+
 class TrialStore:
     """The experiment in the file `path`; close it, or use it in `with`.
 
@@ -152,7 +156,7 @@ class TrialStore:
         """
         wanted = {name: _json(value) for name, value in configuration.items()}
         rows = self._execute("SELECT name, value FROM experiment")
-        present = {row["name"]: row["value"] for row in rows}
+        present = {row["name"]: row["value"] for row in rows if row["name"] not in _ONCE_SHARED}
         if not present:
             with self._transaction():
                 self._connection.executemany("INSERT INTO experiment VALUES (?, ?)", wanted.items())

@@ -143,6 +143,18 @@ def test_an_exported_file_gives_the_same_numbers(
         load_onnx(tmp_path / "other.onnx")
 
 
+def test_a_missing_file_among_others_is_named_and_the_others_are_predicted(
+    run: Path, photos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good = next(path for path in sorted(photos.iterdir()) if path.name != "broken.jpg")
+    words = ["missing.png", good, photos / "none*.png"]
+    assert main(["predict", *map(str, words), "--checkpoint", str(run), "--csv"]) == 0
+    said = capsys.readouterr()
+    assert "missing.png: there is no such file." in said.err
+    assert "none*.png: no file matches this pattern." in said.err
+    assert [line.split(",")[0] for line in said.out.splitlines()[1:]] == [str(good)]
+
+
 def test_what_cannot_be_done_is_one_sentence(
     run: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -180,7 +180,7 @@ def test_one_odd_file_does_not_change_the_size_of_all(tmp_path, write_folder) ->
     Image.new("RGB", (20, 30)).save(tmp_path / "bar/000.png")
     source = opened(tmp_path)
     assert source.size == 12
-    assert "Of 20 training images, 1 do" in said(source)
+    assert "1 of 20 training images does not have the size" in said(source)
     (tmp_path / "bar/000.png").write_bytes(b"broken")
     assert opened(tmp_path).size == 12
 

@@ -67,10 +67,23 @@ def test_large_or_oblong_images_are_shown_at_224(tmp_path, write_folder, size):
 def test_images_that_differ_in_size_are_shown_at_224(tmp_path, write_folder):
     for part in ("train", "val"):
         write_folder(tmp_path / part, {"a": 1, "b": 1})
-    Image.new("RGB", (20, 20)).save(tmp_path / "train" / "b" / "other.png")
+    for side in (20, 30):
+        Image.new("RGB", (side, side)).save(tmp_path / "train" / "b" / f"{side}.png")
+    assert opened(tmp_path).size == 12  # Half of the images, and all are small.
+    Image.new("RGB", (40, 40)).save(tmp_path / "train" / "b" / "other.png")
     source = opened(tmp_path)
     assert source.size == 224
     assert source.train.fetch(torch.arange(3)).shape == (3, 3, 224, 224)
+
+
+def test_most_images_small_and_some_large_is_said(tmp_path, write_folder):
+    write_folder(tmp_path, {"a": 10, "b": 10})
+    for number in range(2):
+        Image.new("RGB", (90, 90)).save(tmp_path / "a" / f"z{number}.png")
+        Image.new("RGB", (90, 90)).save(tmp_path / "b" / f"z{number}.png")
+    source = opened(tmp_path)
+    assert source.size == 224
+    assert "all are resized to 224 x 224. --image-size chooses" in " ".join(source.notes)
 
 
 def test_faulty_folders_are_named(tmp_path, write_folder):

@@ -99,7 +99,8 @@ def test_a_table_of_several_labels_is_divided_and_read_again(table, tmp_path) ->
 
 def test_a_list_of_another_kind_is_refused(table, tmp_path) -> None:
     write_manifest(opened(table, train_images=10), tmp_path / "images.jsonl", 0)
-    lines = [f"{number}.png,{'ab'[number % 2]}" for number in range(20)]
+    names = opened(table).classes
+    lines = [f"{number}.png,{names[number % len(names)]}" for number in range(20)]
     (tmp_path / "t.csv").write_text("image,labels\n" + "\n".join(lines))
     with pytest.raises(UserError, match="labels of another kind"):
         opened(table, subset=str(tmp_path / "images.jsonl"))

@@ -1,7 +1,10 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
+from darts.data.manifest import Manifest
 from darts.data.options import DataOptions
 from darts.data.sources import classes_and_size, open_dataset
 from darts.data.subsets import search_halves, write_manifest
@@ -88,9 +91,14 @@ def test_a_manifest_of_another_kind_of_data_is_refused(folder, tmp_path):
         open_dataset(DataOptions(dataset="digits", subset=str(tmp_path)))
 
 
-def test_nothing_is_written_where_nothing_was_drawn(folder, tmp_path):
-    write_manifest(opened(folder), tmp_path / "images.jsonl", 0)
-    assert not (tmp_path / "images.jsonl").exists()
+def test_own_files_are_listed_and_all_files_of_a_published_data_set_are_not(folder, tmp_path):
+    own = opened(folder)
+    write_manifest(own, tmp_path / "images.jsonl", 0)
+    parts = [entry.part for entry in Manifest.read(tmp_path / "images.jsonl").entries]
+    assert parts == ["train"] * len(own.train) + ["test"] * len(own.test)
+    published = replace(own, files=replace(own.files, listed=False))
+    write_manifest(published, tmp_path / "published.jsonl", 0)
+    assert not (tmp_path / "published.jsonl").exists()
 
 
 @pytest.mark.parametrize(

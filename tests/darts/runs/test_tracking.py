@@ -31,6 +31,14 @@ def test_scalars_arrive(tmp_path):
     assert points(tmp_path, "accuracy") == [(2, 50.0)]
 
 
+def test_a_directory_that_is_not_utf_8_is_not_tracked_and_that_is_said(tmp_path, capsys):
+    with Tracker(tmp_path / os.fsdecode(b"caf\xe9")) as tracker:
+        tracker.scalars({"loss": 2.5}, 1)
+        tracker.flush()
+    assert "has no TensorBoard files" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
 def test_flush_makes_points_durable(tmp_path):
     tracker = Tracker(tmp_path)
     tracker.scalars({"loss": 2.5}, 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ from darts.errors import UserError
 from darts.runs.checkpoints import load_checkpoint
 from darts.searching.task import SEARCH_STREAMS, SearchTask, search_cells
 from genotypes import load_genotype
+from ops.backends import VARIABLE, BackendError
+from ops.native import build, kernels
 from tests.darts.runs_support import assert_same, search_options
 
 
@@ -55,6 +58,17 @@ def test_a_search_writes_what_the_run_directory_promises(tmp_path: Path) -> None
     stored = json.loads((run / "result.json").read_text())
     assert stored["validation_accuracy"] == epochs[1]["validation_accuracy"]
     assert stored["genotype"] == result.genotype.as_dict()
+
+
+@pytest.mark.parametrize("given", [".", ""])
+def test_the_cell_of_a_run_in_the_current_directory_has_its_name(
+    given: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine").mkdir()
+    monkeypatch.chdir(tmp_path / "mine")
+    result = search_cells(replace(search_options(tmp_path), run_dir=given, epochs=1))
+    assert result.genotype.name == "mine"
+    assert load_genotype("genotype.yaml") == result.genotype
 
 
 def test_alpha_and_beta_stay_during_the_warm_up_and_move_after_it(tmp_path: Path) -> None:
@@ -154,6 +168,25 @@ def test_the_run_keeps_the_back_end_that_auto_became(tmp_path: Path) -> None:
     assert kept in ("torch", "native")
     search_cells(search_options(tmp_path / "bf16", epochs=1, precision="bf16"))
     assert yaml.safe_load((tmp_path / "bf16" / "config.yaml").read_text())["backend"] == "torch"
+
+
+def test_a_run_goes_on_with_another_back_end_where_its_own_does_not_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    search_cells(search_options(run, epochs=1, backend="native"))
+
+    def lacking(*_: object) -> None:
+        raise build.BuildError("there is no compiler")
+
+    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.setattr(kernels, "prepare_kernels", lacking)
+    resumed = replace(search_options(run, epochs=1, backend="native"), resume=str(run))
+    assert search_cells(resumed).genotype == load_genotype(str(run / "genotype.yaml"))
+    said = capsys.readouterr().err
+    assert "began with the back end native, which does not work here: there is no compiler" in said
+    with pytest.raises(BackendError, match="native back end does not work here"):
+        search_cells(search_options(tmp_path / "new", backend="native"))
 
 
 def test_both_back_ends_give_the_same_search(tmp_path: Path) -> None:

@@ -92,7 +92,7 @@ def test_what_may_change_beside_resume(command: str) -> None:
     found = set(tagged(COMMANDS[command], "resumable"))
     assert found >= set(KNOWN["resumable"][command])
     executors = set(names_of(ExecutorOptions))
-    added = {"compile", "use", "table", "retry_failed"}
+    added = {"compile", "use", "table", "retry_failed", "skip_corrupt"}
     assert found - set(KNOWN["resumable"][command]) <= executors | added
 
 
