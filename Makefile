@@ -44,6 +44,14 @@ fit-smoke: install ## from digits to an exported network within 150 s, as fit do
 truth-smoke: install ## search, look up, correlate, score: the whole chain, as small as it can be
 	$(BIN)/python benchmarks/truth_smoke.py
 
+docs: $(VENV)/.docs ## build the documentation as a site: site/index.html
+	NO_MKDOCS_2_WARNING=1 OMP_NUM_THREADS=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@echo "Open site/index.html in a browser."
+
+$(VENV)/.docs: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
+	@touch $@
+
 docs-pictures: install ## redraw the picture of the packages in docs/
 	$(BIN)/python docs/rooms.py
 
@@ -54,5 +62,5 @@ wheel: install ## build dist/*.whl
 	$(BIN)/python -m build --wheel
 
 clean: ## remove .venv, builds and caches; runs stay
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) build dist site *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

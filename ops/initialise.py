@@ -50,6 +50,8 @@ def initialise_by_fan_out(module: nn.Module, generator: torch.Generator | None =
     >>> bool(layer.bias.any())
     False
     """
+    if generator is None and _is_abstract(module):
+        return
     for part in module.modules():
         if isinstance(part, nn.Linear):
             deviation, bound = 0.01, 0.0
@@ -83,6 +85,8 @@ def initialise_by_group_fan_out(
     >>> bool(layer.bias.any())
     False
     """
+    if generator is None and _is_abstract(module):
+        return
     for part in module.modules():
         if not isinstance(part, (nn.Conv2d, nn.Linear)):
             continue
@@ -96,3 +100,8 @@ def initialise_by_group_fan_out(
             part.weight.copy_(drawn.normal_(0.0, deviation, generator=generator))
         if part.bias is not None:
             part.bias.zero_()
+
+
+def _is_abstract(module: nn.Module) -> bool:
+    """Whether a module has shapes but no numbers; PyTorch samples such numbers, too, slowly."""
+    return all(one.is_meta for one in module.parameters())
