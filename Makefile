@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := runs/demo-$(shell date +%Y%m%d-%H%M%S)
 
-.PHONY: help install check test torture lint demo fit-smoke truth-smoke docs-pictures tensorboard wheel clean
+.PHONY: help install check test torture lint demo fit-smoke truth-smoke docs docs-pictures tensorboard wheel clean
 .DEFAULT_GOAL := help
 
 help: ## this list

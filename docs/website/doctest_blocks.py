@@ -14,14 +14,8 @@ _DIRECTIVE = re.compile(r"[ \t]+# doctest:.*")
 def fenced(text: str) -> str:
     """A docstring whose examples are fenced.
 
-    >>> print(fenced("Add.\\n\\n>>> 1 + 1\\n2\\n").replace("`", "'"))
-    Add.
-    <BLANKLINE>
-    '''pycon
-    >>> 1 + 1
-    2
-    '''
-    <BLANKLINE>
+    >>> fenced("Add.\\n\\n>>> 1 + 1\\n2\\n").splitlines()
+    ['Add.', '', '```pycon', '>>> 1 + 1', '2', '```']
     """
     return _EXAMPLE.sub(lambda match: f"```pycon\n{_DIRECTIVE.sub('', match[1])}\n```", text)
 

@@ -15,13 +15,15 @@ from genotypes import Genotype, format_genotype, format_python, list_genotypes, 
 _INTRO = """\
 # Genotypes of the zoo
 
-Every command takes these names: `python evaluate.py --genotype NAME`, `python -m darts draw NAME -o DIR`,
-`darts.load_genotype("NAME")`. Networks have [their own gallery](models.md).
+Every command takes these names: `python evaluate.py --genotype NAME`,
+`python -m darts draw NAME -o DIR`, `darts.load_genotype("NAME")`. Networks have
+[their own gallery](models.md).
 
-Costs are those of the papers' networks, as `python -m darts cost NAME --setting SETTING` prints them, without
-the auxiliary head: *cifar* has 20 cells of 36 channels and ten classes, *imagenet* 14 cells of 48 channels,
-images of 224 pixels and 1,000 classes. Published figures are those of the files in `genotypes/`, which name
-their sources. **None was measured here.** `make docs` writes this page.
+Costs are those of the papers' networks, as `python -m darts cost NAME --setting SETTING` prints
+them, without the auxiliary head: *cifar* has 20 cells of 36 channels and ten classes, *imagenet* 14
+cells of 48 channels, images of 224 pixels and 1,000 classes. Published figures are those of the
+files in `genotypes/`, which name their sources. **None was measured here.** `make docs` writes this
+page.
 """
 _SETTINGS = ("cifar", "imagenet")
 _OVERVIEW = (

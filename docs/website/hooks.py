@@ -5,6 +5,7 @@ the galleries and the notebooks. MkDocs calls these functions; mkdocs.yml names 
 from __future__ import annotations
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from docs.website.sources import Sources
 
 # Attributes that make a browser fetch something when it shows a page.
 _FETCHED = re.compile(r"""<(?:script|img|iframe|source)\b[^>]*?\bsrc=["'](\w+:)?//([^"']+)""")
-_LINKED = re.compile(r"""<link\b(?=[^>]*\brel=["'](?:stylesheet|icon|preload)[^>]*)[^>]*//([^"']+)""")
+_LINKED = re.compile(r"""<link\b(?=[^>]*\brel=["'](?:stylesheet|icon|pre))[^>]*//([^"']+)""")
 _IMPORTED = re.compile(r"""(?:@import|url\()\s*["']?(?:https?:)?//([^"')]+)""")
 
 _sources = Sources()
@@ -34,13 +35,16 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages that are written by a program, and the files outside docs/ that pages show."""
     _sources.start(files)
-    pages: dict[str, str | bytes] = {
-        **_sources.documents(),
-        **reference.pages(),
-        **gallery.pages(),
-        **models.pages(),
-        **notebooks.pages(Path(config.docs_dir) / "notebooks"),
-    }
+    with ThreadPoolExecutor() as pool:
+        # Notebooks run in processes of their own, beside the rest.
+        running = pool.submit(notebooks.pages, Path(config.docs_dir) / "notebooks")
+        pages: dict[str, str | bytes] = {
+            **_sources.documents(),
+            **reference.pages(),
+            **gallery.pages(),
+            **models.pages(),
+        }
+        pages |= running.result()
     for path, content in pages.items():
         if (old := files.get_file_from_path(path)) is not None:
             files.remove(old)

@@ -19,10 +19,10 @@ _INTRO = """\
 Every command takes these names: `python evaluate.py --model NAME`, `python -m darts cost NAME`,
 `darts.create_network("NAME")`. Genotypes have [their own gallery](genotypes.md).
 
-Costs are computed by the toolkit for one image of the size given and 1,000 classes; activations are the
-outputs of convolutions. Published errors are the RegNet paper's (arXiv 2003.13678, Tables 3 and 4, Figures
-15 and 16): ImageNet, mean and deviation of five trainings of 100 epochs. **None was measured here.**
-`make docs` writes this page.
+Costs are computed by the toolkit for one image of the size given and 1,000 classes; activations are
+the outputs of convolutions. Published errors are the RegNet paper's (arXiv 2003.13678, Tables 3 and
+4, Figures 15 and 16): ImageNet, mean and deviation of five trainings of 100 epochs. **None was
+measured here.** `make docs` writes this page.
 """
 _TITLES = {
     "regnetx": "RegNetX",
@@ -62,9 +62,7 @@ def _overview(outlines: Sequence[NetworkOutline], published: dict[str, Published
         error = f"{known.top1_error:.1f} ± {known.deviation:.2f}" if known else ""
         anchor = re.sub(r"[^\w -]", "", one.name)
         costs = (one.params, one.macs, one.activations)
-        rows.append(
-            (f"[{one.name}](#{anchor})", str(one.resolution), *map(millions, costs), error)
-        )
+        rows.append((f"[{one.name}](#{anchor})", str(one.resolution), *map(millions, costs), error))
     # A column that says nothing is left out.
     shown = len(_HEADS) - (not any(row[-1] for row in rows))
     return table(_HEADS[:shown], [row[:shown] for row in rows])

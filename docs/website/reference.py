@@ -5,18 +5,49 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import re
 from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, fields, is_dataclass
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from unittest import mock
+
+from docstring_parser import parse
 
 import darts
 from darts import cli
 from darts.commands.table import COMMANDS, Command
+from darts.costs.options import CostOptions
+from darts.data.options import BalanceOptions, DataOptions, SplitOptions
+from darts.searching.options import SearchOptions
+from darts.settings.options import (
+    IntervalOptions,
+    PlaceOptions,
+    PresetOptions,
+    RunOptions,
+    SeedOptions,
+    StepOptions,
+    UseOptions,
+)
+from darts.sweeps.choice_options import ChoiceOptions
+from darts.sweeps.repeat_options import RepeatOptions
+from darts.training.options import (
+    AuxiliaryOptions,
+    CheckpointOptions,
+    ModelOptions,
+    PretrainedOptions,
+    RecipeOptions,
+    SizeOptions,
+    TrainingOptions,
+)
+from darts.trials.options import ExecutorOptions
+from docs.website.tables import table
 
 # Page, introduction, and what it documents. `members: false` shows a class without its methods.
 _PACKAGES: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
     "genotypes": (
         "Genotypes",
-        "The package `genotypes`: the discrete cell, its spaces and files. It needs neither torch nor `darts`.",
+        "The package `genotypes`: the discrete cell, its spaces and files. It does without torch.",
         ("genotypes",),
     ),
     "cells": (
@@ -51,8 +82,8 @@ _PACKAGES: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
     ),
     "methods": (
         "Parts of methods",
-        "What a part of a search method must be, and the built-in ones. [Extending](../extending.md) registers "
-        "your own.",
+        "What a part of a search method must be, and the built-in ones. "
+        "[Extending](../extending.md) registers your own.",
         (
             "darts.plugins",
             "darts.methods.method",
@@ -81,37 +112,37 @@ _PACKAGES: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
         ),
     ),
 }
-_SETTINGS = {
-    "A search: `darts.search`, `search.py`": (
-        "darts.searching.options.SearchOptions",
-        "darts.sweeps.choice_options.ChoiceOptions",
-        "darts.costs.options.CostOptions",
-    ),
-    "A training: `darts.evaluate`, `evaluate.py`": (
-        "darts.training.options.TrainingOptions",
-        "darts.training.options.ModelOptions",
-        "darts.training.options.RecipeOptions",
-        "darts.training.options.AuxiliaryOptions",
-        "darts.training.options.CheckpointOptions",
-        "darts.training.options.PretrainedOptions",
-        "darts.training.options.SizeOptions",
-        "darts.sweeps.repeat_options.RepeatOptions",
-    ),
-    "Images, of both": (
-        "darts.data.options.DataOptions",
-        "darts.data.options.SplitOptions",
-        "darts.data.options.BalanceOptions",
-    ),
-    "The run, of both": (
-        "darts.settings.options.PresetOptions",
-        "darts.settings.options.RunOptions",
-        "darts.settings.options.PlaceOptions",
-        "darts.settings.options.SeedOptions",
-        "darts.settings.options.IntervalOptions",
-        "darts.settings.options.StepOptions",
-        "darts.settings.options.UseOptions",
-        "darts.trials.options.ExecutorOptions",
-    ),
+_SETTINGS: Mapping[str, Mapping[str, type]] = {
+    "A search: `darts.search`, `search.py`": {
+        "Search": SearchOptions,
+        "Several searches": ChoiceOptions,
+        "Cost": CostOptions,
+    },
+    "A training: `darts.evaluate`, `evaluate.py`": {
+        "Network": ModelOptions,
+        "Training": TrainingOptions,
+        "Recipe": RecipeOptions,
+        "Auxiliary head": AuxiliaryOptions,
+        "Sizes": SizeOptions,
+        "Trained weights": PretrainedOptions,
+        "Testing": CheckpointOptions,
+        "Several trainings": RepeatOptions,
+    },
+    "Both: images": {
+        "Images": DataOptions,
+        "Two parts": SplitOptions,
+        "Unequal classes": BalanceOptions,
+    },
+    "Both: the run": {
+        "Preset": PresetOptions,
+        "Run directory": RunOptions,
+        "Device": PlaceOptions,
+        "Seed": SeedOptions,
+        "Intervals": IntervalOptions,
+        "Memory": StepOptions,
+        "Your own code": UseOptions,
+        "Trials": ExecutorOptions,
+    },
 }
 
 
@@ -138,26 +169,57 @@ def _block(name: str, **options: object) -> str:
 
 def _functions() -> str:
     text = (
-        "# Functions\n\n`import darts` gives one function for each command. [Settings](settings.md) are "
-        "keyword arguments with the names of the flags, and with underscores for hyphens.\n"
+        "# Functions\n\n`import darts` gives one function for each command. "
+        "[Settings](settings.md) are keyword arguments with the names of the flags, and with "
+        "underscores for hyphens.\n"
     )
     for name in darts.__all__:
         home = getattr(darts, name).__module__
-        text += f"\n{_block(f'{home}.{name}', heading_level=2)}"
+        text += f"\n{_block(f'{home}.{name}', heading=f'darts.{name}', toc_label=name)}"
     return text
 
 
 def _settings() -> str:
     text = (
-        "# Settings\n\nThe settings of a search and of a training: keyword arguments of the functions, "
-        "flags of the commands (`batch_size` is `--batch-size`), and keys of the YAML files that "
-        "`--config` reads. `--print-config` prints what a command would use.\n"
+        "# Settings\n\nThe settings of a search and of a training: keyword arguments of the "
+        "functions, flags of the commands (`batch_size` is `--batch-size`), and keys of the YAML "
+        "files that `--config` reads. The defaults are those without a preset, recipe or method; "
+        "`--print-config` prints what a command would use.\n"
     )
-    for title, classes in _SETTINGS.items():
+    for title, groups in _SETTINGS.items():
         text += f"\n## {title}\n"
-        for name in classes:
-            text += f"\n{_block(name, heading_level=3, members='false', show_bases='false')}"
-    return text
+        for name, cls in groups.items():
+            rows = _rows(cls)
+            text += f"\n### {name}\n\n{table(('setting', 'values', 'default', 'meaning'), rows)}"
+    # Meanings are sentences: to the left, like names.
+    return text.replace("|---|--:|--:|--:|", "|---|---|---|---|")
+
+
+def _rows(cls: type) -> list[tuple[str, ...]]:
+    """Name, values, default and meaning of the settings that a class itself declares."""
+    assert is_dataclass(cls)
+    told = {one.arg_name: one.description or "" for one in parse(cls.__doc__ or "").params}
+    hints = get_type_hints(cls)
+    rows = []
+    for field in fields(cls):
+        if field.name in cls.__annotations__ and field.name in told:
+            default = "" if field.default in (None, MISSING, "") else f"`{field.default}`"
+            meaning = " ".join(told[field.name].split())
+            rows.append((f"`{field.name}`", _values(hints[field.name]), default, meaning))
+    return rows
+
+
+def _values(hint: Any) -> str:
+    """The values that a setting takes.
+
+    >>> _values(Literal["first", "random"]), _values(float | None)
+    ('first, random', 'float')
+    """
+    if get_origin(hint) is Literal:
+        return ", ".join(map(str, get_args(hint)))
+    if get_origin(hint) in (Union, UnionType):
+        return " or ".join(_values(one) for one in get_args(hint) if one is not type(None))
+    return hint.__name__ if get_origin(hint) is None else str(hint)
 
 
 def _commands() -> str:
@@ -186,4 +248,6 @@ def _help(words: tuple[str, ...]) -> str:
         contextlib.suppress(SystemExit),
     ):
         cli.main([*words, "--help"])
-    return stream.getvalue().rstrip()
+    text = stream.getvalue().rstrip()
+    # A list of all flags without their meaning helps nobody: they follow.
+    return re.sub(r"(?s)\Ausage: (.*?) \[.*?\n\n", r"usage: \1 [options]\n\n", text)
