@@ -68,7 +68,7 @@ def test_outputs_of_notebooks() -> None:
 
     assert shown("text/plain", "1") == "```text\n1\n```"
     svg = shown("image/svg+xml", '<?xml version="1.0"?>\n\n<svg>\n\n</svg>')
-    assert svg == '<div class="output">\n<svg>\n</svg>\n</div>'
+    assert svg == '<div class="output" tabindex="0">\n<svg>\n</svg>\n</div>'
     assert not notebooks._shown({"output_type": "stream", "name": "stderr", "text": "epoch 1"})
 
 

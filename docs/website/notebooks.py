@@ -70,5 +70,5 @@ def _shown(output: dict[str, Any]) -> str:
             # Markdown ends a block of HTML at an empty line.
             lines = [line for line in data[kind].splitlines() if line.strip()]
             lines = [line for line in lines if not line.startswith(("<?xml", "<!DOCTYPE"))]
-            return '<div class="output">\n' + "\n".join(lines) + "\n</div>"
+            return '<div class="output" tabindex="0">\n' + "\n".join(lines) + "\n</div>"
     return f"```text\n{data['text/plain'].rstrip()}\n```"
