@@ -73,8 +73,8 @@ def test_outputs_of_notebooks() -> None:
 
 
 def test_every_setting_has_its_meaning() -> None:
-    groups = [cls for group in reference._SETTINGS.values() for cls in group.values()]
-    rows = [row for cls in groups for row in reference._rows(cls)]
+    groups = reference.setting_groups().values()
+    rows = [row for group in groups for cls in group for row in reference._rows(cls)]
     shown = {name.strip("`") for name, *_ in rows}
     assert shown == {
         one.name for cls in (ManySearchOptions, ManyTrainingOptions) for one in fields(cls)

@@ -17,30 +17,8 @@ from docstring_parser import parse
 import darts
 from darts import cli
 from darts.commands.table import COMMANDS, Command
-from darts.costs.options import CostOptions
-from darts.data.options import BalanceOptions, DataOptions, SplitOptions
-from darts.searching.options import SearchOptions
-from darts.settings.options import (
-    IntervalOptions,
-    PlaceOptions,
-    PresetOptions,
-    RunOptions,
-    SeedOptions,
-    StepOptions,
-    UseOptions,
-)
-from darts.sweeps.choice_options import ChoiceOptions
-from darts.sweeps.repeat_options import RepeatOptions
-from darts.training.options import (
-    AuxiliaryOptions,
-    CheckpointOptions,
-    ModelOptions,
-    PretrainedOptions,
-    RecipeOptions,
-    SizeOptions,
-    TrainingOptions,
-)
-from darts.trials.options import ExecutorOptions
+from darts.sweeps.choice_options import ManySearchOptions
+from darts.sweeps.repeat_options import ManyTrainingOptions
 from docs.website.tables import table
 
 # Page, introduction, and what it documents. `members: false` shows a class without its methods.
@@ -112,38 +90,6 @@ _PACKAGES: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
         ),
     ),
 }
-_SETTINGS: Mapping[str, Mapping[str, type]] = {
-    "A search: `darts.search`, `search.py`": {
-        "Search": SearchOptions,
-        "Several searches": ChoiceOptions,
-        "Cost": CostOptions,
-    },
-    "A training: `darts.evaluate`, `evaluate.py`": {
-        "Network": ModelOptions,
-        "Training": TrainingOptions,
-        "Recipe": RecipeOptions,
-        "Auxiliary head": AuxiliaryOptions,
-        "Sizes": SizeOptions,
-        "Trained weights": PretrainedOptions,
-        "Testing": CheckpointOptions,
-        "Several trainings": RepeatOptions,
-    },
-    "Both: images": {
-        "Images": DataOptions,
-        "Two parts": SplitOptions,
-        "Unequal classes": BalanceOptions,
-    },
-    "Both: the run": {
-        "Preset": PresetOptions,
-        "Run directory": RunOptions,
-        "Device": PlaceOptions,
-        "Seed": SeedOptions,
-        "Intervals": IntervalOptions,
-        "Memory": StepOptions,
-        "Your own code": UseOptions,
-        "Trials": ExecutorOptions,
-    },
-}
 
 
 def pages() -> dict[str, str]:
@@ -186,13 +132,28 @@ def _settings() -> str:
         "files that `--config` reads. The defaults are those without a preset, recipe or method; "
         "`--print-config` prints what a command would use.\n"
     )
-    for title, groups in _SETTINGS.items():
+    for title, groups in setting_groups().items():
         text += f"\n## {title}\n"
-        for name, cls in groups.items():
-            rows = _rows(cls)
-            text += f"\n### {name}\n\n{table(('setting', 'values', 'default', 'meaning'), rows)}"
+        for cls in groups:
+            heads = table(("setting", "values", "default", "meaning"), _rows(cls))
+            text += f"\n### {cls.__name__.removesuffix('Options')}\n\n{heads}"
     # Meanings are sentences: to the left, like names.
     return text.replace("|---|--:|--:|--:|", "|---|---|---|---|")
+
+
+def setting_groups() -> dict[str, list[type]]:
+    """The dataclasses that declare the settings of a search, of a training, and of both."""
+    search, training = (
+        {cls: None for cls in command.__mro__ if is_dataclass(cls) and _rows(cls)}
+        for command in (ManySearchOptions, ManyTrainingOptions)
+    )
+    return {
+        "A search: `darts.search`, `search.py`": [one for one in search if one not in training],
+        "A training: `darts.evaluate`, `evaluate.py`": [
+            one for one in training if one not in search
+        ],
+        "Both": [one for one in search if one in training],
+    }
 
 
 def _rows(cls: type) -> list[tuple[str, ...]]:
