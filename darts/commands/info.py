@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from genotypes import Genotype
 
 
-_FORMS = ("python", "json", "yaml", "string")
+_FORMS = ("text", "python", "json", "yaml", "string")
 
 
 def genotypes_command(arguments: Sequence[str], prog: str) -> None:
@@ -28,6 +28,7 @@ def genotypes_command(arguments: Sequence[str], prog: str) -> None:
         "ones.",
         examples=[
             ("", "all published genotypes"),
+            ("--as text", "their cells"),
             ("pcdarts_cifar10 --as python", "one as papers print it"),
         ],
     )
@@ -41,8 +42,8 @@ def genotypes_command(arguments: Sequence[str], prog: str) -> None:
         "--as",
         dest="form",
         choices=_FORMS,
-        help="print as python (Genotype(normal=…), as papers do), json, yaml, or as the string of "
-        "NAS-Bench-201; without names, all published genotypes",
+        help="print as text (a line for each cell), python (Genotype(normal=…), as papers do), "
+        "json, yaml, or as the string of NAS-Bench-201; without names, all published genotypes",
     )
     parser.add_argument(
         "--random", type=int, metavar="N", help="write N random genotypes instead of the list"
@@ -77,10 +78,15 @@ def genotypes_command(arguments: Sequence[str], prog: str) -> None:
 
 
 def _in_form(found: Sequence[Genotype], form: str) -> str:
-    """The text of genotypes in a form that `load_genotype` reads."""
+    """The text of genotypes: a form that `load_genotype` reads, or one for the eye."""
+    from darts.report.cell_text import cell_lines
     from genotypes import format_genotype, format_python
     from genotypes.nasbench201 import arch_string
 
+    if form == "text":
+        return "\n".join(
+            line for one in found for line in (one.name, *(f"  {x}" for x in cell_lines(one)))
+        )
     if form == "string":
         return "\n".join(arch_string(genotype) for genotype in found)
     one = len(found) == 1

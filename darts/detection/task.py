@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -86,6 +86,7 @@ class DetectionTask:
     title = "detection"
     learning_rate: float
     notes: Mapping[str, Any] = MappingProxyType({})
+    drawing: Sequence[str] = ()
 
     def __init__(self, options: DetectionOptions) -> None:
         check_pycocotools()

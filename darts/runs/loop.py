@@ -61,6 +61,10 @@ class Task(Protocol):
         """Further values for the progress line, by name."""
 
     @property
+    def drawing(self) -> Sequence[str]:
+        """Lines for a terminal: the cell after the last epoch."""
+
+    @property
     def learning_rate(self) -> float:
         """A Python number, because it is shown after every step."""
 
@@ -235,7 +239,7 @@ class Loop:
                 if ends or stop or (due and self.step % due == 0):
                     self._store()
                 if ends:
-                    progress.epoch_ended()
+                    progress.epoch_ended(drawing=task.drawing, **task.notes)
                 if stop and self.step < task.epochs * per_epoch:
                     self.tracker.flush()
                     raise Interrupted(self.run.path)

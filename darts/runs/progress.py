@@ -6,10 +6,10 @@ import math
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from typing import IO, TypeVar
 
-from rich.columns import Columns
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
@@ -19,6 +19,12 @@ from rich.text import Text
 from darts.system.plain_text import direct_stream, plain_text
 
 _SMOOTHING_SECONDS = 60.0
+_REMEMBERED = 5
+"""Epochs that a terminal shows beside the present one."""
+_COLUMN = 9
+"""Characters of a column of values."""
+_CELL = 20
+"""Characters of a short value below the columns."""
 
 Shown = TypeVar("Shown", bound="LiveDisplay")
 
@@ -106,8 +112,9 @@ class LiveDisplay:
 class ProgressLine(LiveDisplay):
     """Shows epoch, step, loss, accuracy, learning rate, images/s and the time left of the run.
 
-    Without a terminal it prints one line per epoch, and one every `interval` seconds within longer
-    epochs, without control codes.
+    On a terminal: a bar, a table of the last epochs and the present one, and below it what is too
+    long for a column. Without one: a plain line for each epoch, when all of it is known, and one
+    every `interval` seconds within longer epochs, without control codes.
 
     Args:
         total_steps: Steps of the complete run.
@@ -141,6 +148,8 @@ class ProgressLine(LiveDisplay):
         self._ends, self._end_seconds = 0, 0.0
         self._ended = start_step // steps_per_epoch
         self._fields: dict[str, str] = {}
+        self._history: deque[Mapping[str, str]] = deque(maxlen=_REMEMBERED)
+        self._drawing: Sequence[str] = ()
         self._now = self._printed = clock()
 
     def __enter__(self) -> ProgressLine:
@@ -182,7 +191,6 @@ class ProgressLine(LiveDisplay):
         now = self._clock()
         self._rate.update(now - self._now, steps, images)
         self._now = now
-        epochs_before = self.step // self._per_epoch
         self.step += steps
         if loss is not None:
             self._fields["loss"] = f"{loss:.4f}"
@@ -190,38 +198,94 @@ class ProgressLine(LiveDisplay):
             self._fields["accuracy"] = f"{accuracy:.2f} %"
         if learning_rate is not None:
             self._fields["lr"] = f"{learning_rate:.4g}"
-        self._fields.update({name.replace("_", " "): str(value) for name, value in extra.items()})
-        epoch_ended = self.step // self._per_epoch > epochs_before
-        if not self.on_terminal and (epoch_ended or now - self._printed >= self._interval):
-            self._printed = now
-            left = f"left {format_time(self.time_left)}"
-            self.message("  ".join([self._title, self._position(), *self._values(), left]))
+        self._note(extra)
+        if (speed := self.images_per_second) is not None:
+            self._fields["images/s"] = f"{speed:.0f}" if speed >= 10 else f"{speed:.2f}"
+        if now - self._printed >= self._interval and self.step % self._per_epoch:
+            self._print()
 
-    def epoch_ended(self) -> None:
+    def epoch_ended(self, *, drawing: Sequence[str] = (), **extra: object) -> None:
         """Count the time since the last step (validation, checkpoint …) as the end of an epoch.
 
         It belongs to the time left, but not to the pace of steps.
+
+        Args:
+            drawing: Lines that a terminal shows below the values: the cell as it is now.
+            extra: What is known of the epoch only now.
         """
         now = self._clock()
         self._end_seconds += now - self._now
         self._ends += 1
         self._ended += 1
         self._now = now
+        self._note(extra)
+        self._drawing = drawing
+        self._history.append({"epoch": str(self._epoch), **self._fields})
+        self._print()
+
+    def _note(self, extra: Mapping[str, object]) -> None:
+        self._fields.update({name.replace("_", " "): str(value) for name, value in extra.items()})
+
+    def _print(self) -> None:
+        self._printed = self._now
+        if not self.on_terminal:
+            values = [f"{name} {value}" for name, value in self._fields.items()]
+            left = f"left {format_time(self.time_left)}"
+            self.message("  ".join([self._title, self._position(), *values, left]))
+
+    @property
+    def _epoch(self) -> int:
+        return min(max(math.ceil(self.step / self._per_epoch), 1), self._epochs)
 
     def _position(self) -> str:
-        epoch = min(max(math.ceil(self.step / self._per_epoch), 1), self._epochs)
-        return f"epoch {epoch}/{self._epochs}  step {self.step}/{self._total}"
-
-    def _values(self) -> list[str]:
-        fields = dict(self._fields)
-        if (speed := self.images_per_second) is not None:
-            fields["images/s"] = f"{speed:.0f}" if speed >= 10 else f"{speed:.2f}"
-        return [f"{name} {value}" for name, value in fields.items()]
+        return f"epoch {self._epoch}/{self._epochs}  step {self.step}/{self._total}"
 
     def display(self) -> Group:
-        """A bar of the steps, and the latest values."""
+        """A bar of the steps, the last epochs, and the latest values."""
         line = bar_line(self._title, self.step, self._total, self._position(), self.time_left)
-        return Group(line, Columns(map(Text, self._values()), padding=(0, 2)))
+        rows = list(self._history)
+        if self._fields and (not rows or rows[-1]["epoch"] != str(self._epoch)):
+            rows.append({"epoch": str(self._epoch), **self._fields})
+        width = self._console.width if self._console is not None else 80
+        return Group(line, *value_table(rows, width), *map(_faint, self._drawing))
+
+
+def value_table(rows: Sequence[Mapping[str, str]], width: int) -> list[RenderableType]:
+    """The values of some epochs below one another, in columns that never move.
+
+    A value that is too long for a column, or has no room in a row, stands in a line of its own,
+    for the last epoch only.
+
+    Args:
+        rows: Name and text of each value, the present epoch last.
+        width: Columns of the terminal.
+    """
+    if not rows:
+        return []
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
+    columns: list[str] = []
+    taken, short, below = 0, "", []
+    for name, value in rows[-1].items():
+        wide = max(len(name), _COLUMN if name != "epoch" else 5)
+        if len(value) > wide or taken + wide > width:
+            text = f"{name} {value}"
+            if len(text) < _CELL and len(short) + _CELL <= width:
+                short += text.ljust(_CELL)
+            else:
+                below.append(text)
+            continue
+        columns.append(name)
+        taken += wide + 2
+        table.add_column(name, width=wide, no_wrap=True)
+    for row in rows:
+        style = "" if row is rows[-1] else "dim"
+        table.add_row(*(row.get(name, "") for name in columns), style=style)
+    below += [short] * bool(short)
+    return [table, *(Text(one, no_wrap=True, overflow="ellipsis") for one in below)]
+
+
+def _faint(line: str) -> Text:
+    return Text(line, style="dim", no_wrap=True, overflow="ellipsis")
 
 
 def bar_line(title: str, done: int, total: int, status: str, seconds: float | None) -> Table:

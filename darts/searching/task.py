@@ -14,6 +14,7 @@ from darts.methods.method import Method
 from darts.methods.relaxation import Progress
 from darts.methods.stages import SearchStage, stage_at
 from darts.models.stems import choose_stem
+from darts.report.cell_text import cell_lines
 from darts.runs.directory import RunDirectory
 from darts.runs.loop import EpochReport, run_task
 from darts.runs.optimisers import restore, set_learning_rate
@@ -176,9 +177,13 @@ class SearchTask:
             self._forget_recording()
         self.supernet.train()
         set_dropout(self.supernet, self.method, options, stage, epoch)
-        # The progress line of this epoch shows the last epoch's genotype.
-        derived = self.costs.note(self.costs.derive("present"))
+        self._note(self.costs.derive("present"))
+
+    def _note(self, genotype: Genotype) -> None:
+        """Take down what the terminal shows of the present genotype."""
+        derived = self.costs.note(genotype)
         self.notes = {"derived network": derived, **self.diagnostics.notes, **self.known.notes}
+        self.drawing = cell_lines(genotype)
 
     def _rate_at(self, epoch: int, stage: SearchStage) -> float:
         """The learning rate of an epoch of a stage."""
@@ -226,6 +231,7 @@ class SearchTask:
         if last or self.method.trains_architecture:  # Else no cell is known before the end.
             save_genotype(genotype, run.epoch_genotype(epoch + 1))
             metrics |= self.known(genotype, tracker, step)
+        self._note(genotype)
         save_genotype(self.result(run), run.genotype)
         costs = self.costs.metrics(genotype)
         tracker.scalars({f"cost/{name}": value for name, value in costs.items()}, step)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -97,6 +97,7 @@ class TrainingTask:
     title = "training"
     learning_rate: float
     notes: Mapping[str, Any] = MappingProxyType({})
+    drawing: Sequence[str] = ()
 
     def __init__(
         self,

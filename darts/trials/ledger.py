@@ -80,15 +80,26 @@ class Ledger:
         value = result.get(self._objective)
         if isinstance(value, (int, float)) and (self._best is None or value < self._best):
             self._best = value
-            self._progress.best(f"{value:.2f} ({key})")
+            self._progress.best(f"{self._amount(value)} ({key})")
 
     def _value(self, result: Mapping[str, Any]) -> str:
         value = result.get(self._objective)
-        return f"{value:.2f}" if isinstance(value, (int, float)) else "done"
+        return self._amount(value) if isinstance(value, (int, float)) else "done"
+
+    def _amount(self, value: float) -> str:
+        """The objective with its name and unit: `test error 12.50 %`."""
+        unit = " %" if self._objective.endswith(("error", "accuracy")) else ""
+        return f"{self._objective.replace('_', ' ')} {value:.2f}{unit}"
 
 
 def _listed(measured: Mapping[str, Any]) -> str:
+    """The line of an epoch; people count epochs from 1.
+
+    >>> _listed({"epoch": 0, "train_loss": 1.23456})
+    'epoch 1  train loss 1.235'
+    """
+    shown = {**measured, "epoch": measured["epoch"] + 1} if "epoch" in measured else measured
     return "  ".join(
-        f"{name.replace('_', ' ')} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
-        for name, value in measured.items()
+        f"{name.replace('_', ' ')} {f'{value:.4g}' if isinstance(value, float) else value}"
+        for name, value in shown.items()
     )

@@ -5,8 +5,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from rich.console import Console, Group
 
-from darts.runs.progress import ProgressLine, Rate, format_time
+from darts.runs.progress import ProgressLine, Rate, format_time, value_table
 
 
 class Clock:
@@ -27,10 +28,13 @@ def make(stream, clock, **options):
     return ProgressLine(**{**sizes, **options}, stream=stream, clock=clock)
 
 
-def run(progress, clock, steps, seconds=1.0, **values):
+def run(progress, clock, steps, seconds=1.0, ends=True, **values):
+    """Some steps; an epoch has ten."""
     for _ in range(steps):
         clock.now += seconds
         progress.advance(images=64, **values)
+        if ends and progress.step % 10 == 0:
+            progress.epoch_ended()
 
 
 def test_one_plain_line_an_epoch():
@@ -64,7 +68,9 @@ def test_pipe_gets_no_control_codes_whatever_the_environment_says():
     script = (
         "from darts.runs.progress import ProgressLine\n"
         "with ProgressLine(total_steps=2, steps_per_epoch=1, epochs=2, title='t') as progress:\n"
-        "    for _ in range(2): progress.advance(images=1, loss=1.0)\n"
+        "    for _ in range(2):\n"
+        "        progress.advance(images=1, loss=1.0)\n"
+        "        progress.epoch_ended()\n"
         "    progress.message('done')\n"
         "import sys; assert 'torch' not in sys.modules\n"
     )
@@ -92,14 +98,15 @@ def test_terminal_shows_everything(monkeypatch):
         "search",
         "epoch 2/3",
         "step 12/30",
-        "loss 0.5000",
-        "accuracy 50.00 %",
-        "lr 0.025",
+        "left 0:00:18",
+        "[bold] derived",
+        "━",
+        "\x1b[",
     ]:
         assert text in shown
-    for text in ["images/s 64", "left 0:00:18", "[bold] derived", "━", "\x1b["]:
-        assert text in shown
-    assert "\x1b[?25h" in shown[shown.rindex("left") :], "the cursor must come back"
+    last = shown.rindex("loss")
+    assert [word in shown[last:] for word in ("0.5000", "50.00 %", "0.025", "64")] == [True] * 4
+    assert "\x1b[?25h" in shown[last:], "the cursor must come back"
 
 
 def test_dumb_terminal_gets_plain_lines(monkeypatch):
@@ -133,19 +140,19 @@ def test_time_before_entering_counts_nothing():
 def test_time_left_counts_the_ends_of_epochs_and_the_pace_does_not():
     clock = Clock()
     with make(io.StringIO(), clock) as progress:
-        run(progress, clock, 10)
+        run(progress, clock, 10, ends=False)
         assert progress.time_left == pytest.approx(20)  # No end of an epoch is known.
         clock.now += 6
         progress.epoch_ended()
         assert progress.time_left == pytest.approx(20 + 2 * 6)
-        run(progress, clock, 10)
+        run(progress, clock, 10, ends=False)
         # The end that has just begun is still to come.
         assert progress.time_left == pytest.approx(10 + 2 * 6)
         clock.now += 2
         progress.epoch_ended()
         assert progress.time_left == pytest.approx(10 + 4)  # The mean of 6 and 2.
         assert progress.images_per_second == pytest.approx(64)
-        run(progress, clock, 10)
+        run(progress, clock, 10, ends=False)
         clock.now += 4
         progress.epoch_ended()
         assert progress.time_left == 0
@@ -154,7 +161,7 @@ def test_time_left_counts_the_ends_of_epochs_and_the_pace_does_not():
 def test_a_resumed_run_expects_only_the_ends_that_are_left():
     clock = Clock()
     with make(io.StringIO(), clock, start_step=15) as progress:
-        run(progress, clock, 5)
+        run(progress, clock, 5, ends=False)
         clock.now += 3
         progress.epoch_ended()
         assert progress.time_left == pytest.approx(10 + 3)
@@ -175,6 +182,7 @@ def test_several_steps_at_once_end_their_epoch():
             clock.now += 1
             progress.advance(images=64 * 4, steps=4)
         assert progress.step == 12
+        progress.epoch_ended()
     assert stream.getvalue().count("\n") == 1
 
 
@@ -203,3 +211,52 @@ def test_rate_forgets_an_old_pace():
 )
 def test_format_time(seconds, text):
     assert format_time(seconds) == text
+
+
+def test_a_line_says_what_is_known_when_its_epoch_has_ended():
+    clock, stream = Clock(), io.StringIO()
+    with make(stream, clock, total_steps=10, epochs=1) as progress:
+        run(progress, clock, 10, ends=False, derived_network="9M")
+        progress.epoch_ended(derived_network="3M", drawing=["normal  0: skip k-1"])
+    # A drawing is for terminals.
+    assert stream.getvalue().splitlines() == [
+        "search  epoch 1/1  step 10/10  derived network 3M  images/s 64  left 0:00:00"
+    ]
+
+
+def picture(width, rows):
+    """What a terminal shows of some epochs."""
+    console = Console(file=io.StringIO(), width=width, no_color=True)
+    console.print(Group(*value_table(rows, width)))
+    return console.file.getvalue().splitlines()
+
+
+@pytest.mark.parametrize("width", [60, 80, 120, 160])
+def test_columns_stay_where_they_are(width):
+    heads = set()
+    for loss, accuracy, pace in (("2.3026", "9.38 %", "8.25"), ("0.0001", "100.00 %", "12345")):
+        row = {"epoch": "7", "loss": loss, "accuracy": accuracy, "lr": "0.025", "images/s": pace,
+               "derived network": "36.42M multiply-adds, 3.662M parameters", "skips": "1 of 8",
+               "pools": "0 of 8", "entropy": "1.00", "gap": "53.6 %"}  # fmt: skip
+        lines = picture(width, [{**row, "epoch": "6"}, row])
+        assert max(map(len, lines)) <= width
+        text = "\n".join(lines)
+        assert all(value in text for value in row.values())
+        heads.add(lines[0])
+        assert len(lines) <= 6
+    assert len(heads) == 1
+
+
+def test_the_terminal_remembers_some_epochs_and_shows_the_cell(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("NO_COLOR", "1")
+    clock, stream = Clock(), Terminal()
+    with make(stream, clock, total_steps=100, epochs=10) as progress:
+        for epoch in range(8):
+            run(progress, clock, 10, ends=False, loss=float(epoch))
+            progress.epoch_ended(drawing=["normal  0: skip k-1"])
+    shown = stream.getvalue()
+    last = shown[shown.rindex("loss") :]
+    assert [f"{epoch}.0000" in last for epoch in range(8)] == [False] * 3 + [True] * 5
+    assert "normal  0: skip k-1" in last
+    assert "\x1b[38" not in shown, "no colours"
