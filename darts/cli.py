@@ -12,7 +12,7 @@ import io
 import os
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import redirect_stderr, suppress
 
 from darts.commands.table import COMMANDS, PROGRAM, Command
 from darts.errors import UserError, in_one_line
@@ -57,6 +57,9 @@ def _outcome(command: Command, arguments: Sequence[str], prog: str) -> int:
     try:
         if "--version" in arguments:
             print(version_line())
+        elif "--quiet" in arguments:
+            with redirect_stderr(io.StringIO()):
+                command.run([one for one in arguments if one != "--quiet"], prog)
         else:
             command.run(arguments, prog)
         sys.stdout.flush()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from darts.commands.help_pages import COMPARE, RECIPES
-from darts.commands.shared import FIT_TRAINING, imported_fit
+from darts.commands.shared import FIT_TRAINING, imported_fit, print_result, without_json
 from darts.comparing.options import CompareOptions, compare_overlay
 from darts.errors import UserError
 from darts.run_files import RunFiles
@@ -21,9 +21,10 @@ def compare_command(arguments: Sequence[str], prog: str) -> None:
 
     With `--recipes`, or to resume such a study, compare several cells under several recipes.
     """
+    arguments, as_json = without_json(arguments)
     joined = _joined(arguments)
     if asks_for_recipes(joined):
-        _compare_recipes(joined, prog)
+        _compare_recipes(joined, prog, as_json)
         return
     if joined and joined[0].startswith("--cells="):
         raise UserError(
@@ -41,13 +42,16 @@ def compare_command(arguments: Sequence[str], prog: str) -> None:
     from darts import api
 
     compared = api.run_comparison(options)
+    if as_json:
+        print_result(compared.path, compared.path / "comparison.json")
+        return
     from darts.comparing.report import comparison_text
 
     print(comparison_text(compared.comparison))
     print(f"report  {RunFiles(compared.path).report}")
 
 
-def _compare_recipes(arguments: Sequence[str], prog: str) -> None:
+def _compare_recipes(arguments: Sequence[str], prog: str, as_json: bool) -> None:
     from darts.comparing.recipe_options import RecipeStudyOptions, recipe_study_overlay
 
     options = parse_options(
@@ -62,6 +66,9 @@ def _compare_recipes(arguments: Sequence[str], prog: str) -> None:
     from darts import api
 
     study = api.run_recipe_study(options)
+    if as_json:
+        print_result(study.path, study.path / "recipes.json")
+        return
     from darts.comparing.recipe_report import recipe_text
 
     print(recipe_text(study.outcome))

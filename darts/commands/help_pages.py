@@ -21,6 +21,7 @@ def known_values() -> Mapping[str, Sequence[str]]:
 
 
 SEARCH = HelpPage(
+    json=True,
     values=known_values,
     summary="Search a cell: which operations connect the nodes of a small network that is repeated "
     "to make a large one. The settings are those of PC-DARTS on CIFAR-10; the result is a "
@@ -40,6 +41,7 @@ SEARCH = HelpPage(
 )  # fmt: skip
 
 EVALUATE = HelpPage(
+    json=True,
     values=known_values,
     summary="Train the network of a cell from scratch and test it; or test a trained one; or, with "
     "--baseline, compare it with networks of the same cost.",
@@ -68,6 +70,7 @@ EVALUATE = HelpPage(
 )  # fmt: skip
 
 COMPARE = HelpPage(
+    json=True,
     values=known_values,
     summary="Compare the network of a genotype with populations of networks of the same cost, all "
     "trained alike from scratch. With --recipes, compare several cells under several recipes "
@@ -90,6 +93,7 @@ COMPARE = HelpPage(
 )  # fmt: skip
 
 RECIPES = HelpPage(
+    json=True,
     examples=(
         (
             "darts_v1 darts_v2 pcdarts_cifar10 --recipes bench-suite --dataset digits",
@@ -100,6 +104,7 @@ RECIPES = HelpPage(
 )
 
 DETECT = HelpPage(
+    json=True,
     summary="Train a detector on data in COCO's format, with the network of a cell or any other as "
     "its backbone; or test a trained one.",
     examples=(

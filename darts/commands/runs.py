@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,9 @@ from darts.commands.shared import (
     Arguments,
     by_all_processes,
     imported_fit,
+    print_result,
     print_table,
+    without_json,
 )
 from darts.run_files import RunFiles
 from darts.settings.parsing import parse_options
@@ -40,6 +43,7 @@ def search_command(arguments: Sequence[str], prog: str) -> None:
     from darts.searching.options import search_overlay
     from darts.sweeps.choice_options import ManySearchOptions
 
+    arguments, as_json = without_json(arguments)
     options = parse_options(
         ManySearchOptions,
         arguments,
@@ -50,9 +54,16 @@ def search_command(arguments: Sequence[str], prog: str) -> None:
     )
     options.check_choice()
     if options.seeds is not None:
-        _print_choice(api.run_seeds(options))
+        chosen = api.run_seeds(options)
+        if as_json:
+            print_result(chosen.run_dir, RunFiles(chosen.run_dir).result)
+        else:
+            _print_choice(chosen)
         return
     result = api.run_search(options.search)
+    if as_json:
+        print_result(result.run_dir, RunFiles(result.run_dir).result)
+        return
     _print_cell(result)
     if result.stopped:
         print(f"stopped early        {result.stopped}")
@@ -124,6 +135,7 @@ def evaluate_command(arguments: Sequence[str], prog: str) -> None:
     from darts.sweeps.repeat_options import ManyTrainingOptions
     from darts.training.options import training_overlay
 
+    arguments, as_json = without_json(arguments)
     many = parse_options(
         ManyTrainingOptions,
         arguments,
@@ -134,13 +146,18 @@ def evaluate_command(arguments: Sequence[str], prog: str) -> None:
     )
     many.check_repeats()
     if many.seeds is not None:
-        _train_many(many)
+        _train_many(many, as_json)
         return
     options = many.training
     if options.test_only:
         from darts.training.scoring import score_checkpoint
 
         scores = score_checkpoint(options)
+        if as_json:
+            from darts.targets.scores import class_rows
+
+            print(json.dumps({**scores.as_dict(), "classes": class_rows(scores)}))
+            return
         print(_summary("test ", scores.lines()))
         _print_classes(scores)
         return
@@ -149,8 +166,12 @@ def evaluate_command(arguments: Sequence[str], prog: str) -> None:
     from darts.training.choice import plan_training
 
     plan = plan_training(options)
-    print(network_card(plan.options, plan.model), flush=True)
+    if not as_json:
+        print(network_card(plan.options, plan.model), flush=True)
     result = api.run_training(plan)
+    if as_json:
+        print_result(result.run_dir, RunFiles(result.run_dir).result)
+        return
     print(_summary("test ", result.scores.lines(), "last epoch; "))
     if (average := result.average_scores) is not None:
         print(_summary("mean weights, ", average.lines()))
@@ -161,16 +182,19 @@ def evaluate_command(arguments: Sequence[str], prog: str) -> None:
     print(f"next           python -m darts predict --checkpoint {result.run_dir} IMAGE")
 
 
-def _train_many(options: ManyTrainingOptions) -> None:
+def _train_many(options: ManyTrainingOptions, as_json: bool) -> None:
     from darts import api
 
-    if not options.resume:
+    if not (options.resume or as_json):
         from darts.training.card import network_card
         from darts.training.choice import plan_training
 
         plan = plan_training(options.training)
         print(network_card(plan.options, plan.model), flush=True)
     result = api.run_repeats(options)
+    if as_json:
+        print_result(result.run_dir, RunFiles(result.run_dir).result)
+        return
     print()
     print_table(result.rows())
     print(f"\n{result.sentence()}")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import functools
+import json
 import os
 import re
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import Any, NoReturn, get_args
 
 from darts.errors import UserError, closest
@@ -202,3 +204,21 @@ def print_table(rows: Sequence[tuple[str, ...]]) -> None:
     """
     for line in aligned(rows):
         print(line)
+
+
+JSON_FLAG = "--json"
+
+
+def without_json(arguments: Sequence[str]) -> tuple[list[str], bool]:
+    """The arguments of a command that has options only, and whether `--json` was among them.
+
+    >>> without_json(["--epochs", "2", "--json"])
+    (['--epochs', '2'], True)
+    """
+    return [one for one in arguments if one != JSON_FLAG], JSON_FLAG in arguments
+
+
+def print_result(directory: Path, file: Path) -> None:
+    """Print the result that a run has written, as one line of JSON with the run's directory."""
+    result = json.loads(file.read_text(encoding="utf-8"))
+    print(json.dumps({"run_dir": str(directory), **result}))

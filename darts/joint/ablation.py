@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import torch
 from matplotlib.figure import Figure
-from scipy.stats import spearmanr
 
 from darts.errors import UserError
 from darts.joint.arms import plain_estimate
@@ -34,6 +33,7 @@ from darts.report.frame import dress
 from darts.report.style import CURVES
 from darts.report.tables import Row
 from darts.statistics.estimates import Estimate, estimate
+from darts.statistics.ranks import spearman
 from darts.system.randomness import stream_seed
 
 _PARTS = (1 / 3, 2 / 3, 1.0)
@@ -156,7 +156,7 @@ def ablate_predictor(
                 some = learnt[: max(2, round(part * len(learnt)))]
                 predictor = _fitted(starts[kind], record, genes, accuracies, some, kind, number)
                 predicted = predict_accuracies(predictor, *_features(record, genes[held]))
-                rho = float(spearmanr(predicted, accuracies[held])[0])
+                rho = spearman(predicted, accuracies[held])
                 error = float(np.sqrt(np.mean((predicted - accuracies[held]) ** 2)))
                 row = (len(some), rho if np.isfinite(rho) else 0.0, error)
                 found.setdefault((part, kind), []).append(row)

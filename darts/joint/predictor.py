@@ -25,7 +25,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy.stats import spearmanr
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -37,6 +36,7 @@ from darts.joint.space import Space
 from darts.joint.space_file import describe_space, parse_space
 from darts.joint.variables import Floats
 from darts.runs.eager_optimisers import EagerAdam
+from darts.statistics.ranks import spearman
 
 EMBEDDING = 24
 HIDDEN = 24
@@ -158,7 +158,7 @@ def pretrain_predictor(
     pairs = {name: (predicted[:, i], true[:, i]) for i, name in enumerate(PROXIES)}
     return PretrainingReport(
         correlation={name: float(np.corrcoef(*pair)[0, 1]) for name, pair in pairs.items()},
-        rank_correlation={name: float(spearmanr(*pair)[0]) for name, pair in pairs.items()},
+        rank_correlation={name: spearman(*pair) for name, pair in pairs.items()},
         architectures=len(held),
     )
 

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from scipy.stats import spearmanr
 
 from darts.errors import UserError
 from darts.files import atomic_write
@@ -30,6 +29,7 @@ from darts.report.frame import Plot, write_plots
 from darts.report.render import render_page
 from darts.run_files import RunFiles
 from darts.runs.directory import finite
+from darts.statistics.ranks import spearman
 
 _POOL = 1000  # Candidates for the permutation importance.
 _SHOWN = 15  # Rows of the table.
@@ -177,9 +177,14 @@ def _prediction_note(rounds: Sequence[Round], epoch: int) -> str:
     known = np.isfinite(predicted + measured)
     note = "Predictions were made before the candidates were trained."
     if known.sum() > 2:
-        correlation = spearmanr(predicted[known], measured[known])[0]
+        correlation = spearman(predicted[known], measured[known])
         error = np.abs(predicted - measured)[known].mean()
-        note += f" Rank correlation {correlation:.2f}, mean error {error:.2f} points."
+        ranks = (
+            f"Rank correlation {correlation:.2f}"
+            if np.isfinite(correlation)
+            else "Equal values have no rank correlation"
+        )
+        note += f" {ranks}; mean error {error:.2f} points."
     return note
 
 

@@ -75,7 +75,7 @@ def complete_options(cls: type, values: Values | None = None) -> None:
         action: Any = parser.add_argument(flag, choices=choices or None)
         if one.name in names:
             action.completer = _named_or_files(names[one.name])
-    for flag in ("--help", "--help-all", "--print-config"):
+    for flag in ("--help", "--help-all", "--print-config", "--quiet"):
         parser.add_argument(flag, action="store_true")
     parser.add_argument("--config")
     argcomplete.autocomplete(parser)

@@ -25,10 +25,12 @@ _WIDEST = 100
 _GENERAL = (
     ("--config FILE", "Recipe: a YAML file of settings, or a shipped name. Flags win over it."),
     ("--print-config", "Print all settings as YAML, which --config reads, and exit."),
+    ("--quiet", "Show no progress and no remarks; errors are still shown."),
     ("-h, --help", "Show how to begin."),
     ("--help-all", "Explain all options."),
     ("--version", "Print the version."),
 )
+_JSON = ("--json", "Print the result as one line of JSON instead of text.")
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class HelpPage:
         first: Names of the options that most runs need, in the order of a newcomer's questions.
         further: Flags that lead to another command, and what they do.
         values: Names that some options may have, for the completion in a shell.
+        json: Whether the command can print its result as JSON.
     """
 
     summary: str = ""
@@ -48,6 +51,7 @@ class HelpPage:
     first: tuple[str, ...] = ()
     further: tuple[tuple[str, str], ...] = ()
     values: Values | None = None
+    json: bool = False
 
     def text(
         self, cls: type, meanings: Mapping[str, str], prog: str, *, everything: bool = False
@@ -92,7 +96,8 @@ class HelpPage:
                 parts.append(_wrapped(f"{title}:", width) + "\n" + "\n".join(map(entry, names)))
         else:
             parts.append("More options, explained by --help-all:\n" + _names(groups, width))
-        parts.append("General:\n" + "\n".join(_entry(*one, width) for one in _GENERAL))
+        general = [*([_JSON] * self.json), *_GENERAL]
+        parts.append("General:\n" + "\n".join(_entry(*one, width) for one in general))
         return "\n\n".join(parts)
 
 

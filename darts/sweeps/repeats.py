@@ -28,6 +28,7 @@ from darts.statistics.estimates import Estimate, estimate
 from darts.sweeps.repeat_options import ManyTrainingOptions
 from darts.sweeps.seed_trials import run_of, search_key
 from darts.targets.kinds import target_of_scores
+from darts.targets.single import BEST
 from darts.targets.target import LearningTask
 from darts.training.choice import TrainingPlan, plan_training
 from darts.training.options import check_recipe
@@ -115,7 +116,10 @@ class RepeatedTraining(Summarised):
             and isinstance(value, float)
             and name not in (*_MEASURES, "test_error")
         ]
-        found = {name: self.values(name) for name in (*_MEASURES, *further)}
+        names = [*_MEASURES, *further]
+        if len(first.get("test_classes", ())) <= BEST:  # All or nearly all are right.
+            names = [name for name in names if "top5" not in name]
+        found = {name: self.values(name) for name in names}
         return {name: estimate(values) for name, values in found.items() if values}
 
     def rows(self) -> list[Row]:

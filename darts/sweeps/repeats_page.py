@@ -67,9 +67,11 @@ def _cards(result: Mapping[str, Any]) -> list[Card]:
 
 def _each(found: Mapping[str, Any]) -> list[Row]:
     target = target_of_scores(found["measures"], "test")
-    further, title = (
-        ("top5_accuracy", "top 5") if target.key == "accuracy" else ("macro_f1", "macro F1")
-    )
+    further, title = "macro_f1", "macro F1"
+    if target.key == "accuracy":
+        further, title = "balanced_accuracy", "balanced accuracy"
+        if "test_top5_accuracy" in found["measures"]:
+            further, title = "top5_accuracy", "top 5"
     head: Row = ("seed", f"test {target.measure}", title, "time")
     return [
         head,

@@ -56,7 +56,7 @@ def test_results_curves_and_failures(
             assert [line["loss"] for line in trial.curve] == [seed / (n + 1) for n in range(3)]
     shown = capsys.readouterr().err
     assert "t2 failed: ArithmeticError: two is too much" in shown
-    assert "4/4  failed 1  best 0.00 (t0)  left 0:00:00" in shown
+    assert "4/4  failed 1  best test error 0.00 % (t0)  left 0:00:00" in shown
 
 
 @pytest.mark.parametrize("executor", ["processes", RAY])
