@@ -178,24 +178,6 @@ def test_environment_names_neither_user_nor_host_nor_paths():
         assert private not in runs.environment().values()
 
 
-def test_commit_is_that_of_the_checkout_only(tmp_path, monkeypatch):
-    git = ["git", "-c", "user.name=a", "-c", "user.email=a@b.c", "-C", str(tmp_path)]
-    package = tmp_path / "site-packages" / "darts"
-    package.mkdir(parents=True)
-    (tmp_path / "darts" / "runs").mkdir(parents=True)
-    (tmp_path / "file").write_text("1")
-    for command in (["init", "-q"], ["add", "file"], ["commit", "-q", "-m", "first"]):
-        subprocess.run([*git, *command], check=True)
-    head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
-    commit = head.stdout.strip()
-    monkeypatch.setattr(runs, "__file__", str(tmp_path / "darts" / "runs" / "directory.py"))
-    assert runs.environment()["commit"] == commit
-    (tmp_path / "file").write_text("2")
-    assert runs.environment()["commit"] == f"{commit}-dirty"
-    monkeypatch.setattr(runs, "__file__", str(package / "runs" / "directory.py"))
-    assert runs.environment()["commit"] is None
-
-
 def test_import_is_light():
     script = "import sys, darts.runs.directory; assert not {'torch', 'numpy'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True)
