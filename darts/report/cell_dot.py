@@ -9,6 +9,7 @@ import graphviz
 
 from darts.report.cell_graph import CellGraph, Pill, Strengths, cell_graph, output_label
 from darts.report.style import CELL_DPI, INK, LINE, MUTED, PAPER, cell_title
+from darts.system.plain_text import printable
 from genotypes.genotype import Genotype
 
 _FONT = "Helvetica,Arial,sans-serif"
@@ -51,7 +52,7 @@ def cell_source(genotype: Genotype, kind: str, strengths: Strengths | None = Non
             _add_pill(cell, f"operation{index}", pill)
         for state in graph.concat:
             cell.edge(f"state{state}", "output")
-    return dot.source
+    return printable(dot.source)
 
 
 def _add_states(dot: graphviz.Digraph, graph: CellGraph) -> None:
@@ -87,7 +88,7 @@ def _add_pill(dot: graphviz.Digraph, name: str, pill: Pill) -> None:
     family, width = pill.family, f"{pill.width:.2f}"
     dot.node(
         name,
-        pill.text,
+        graphviz.escape(pill.text),  # Else <…> would be HTML, and \N the name of the node.
         shape="box",
         style="rounded,filled",
         fillcolor=family.fill,

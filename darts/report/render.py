@@ -11,6 +11,7 @@ import jinja2
 
 from darts.files import atomic_write
 from darts.report.formatting import date_and_time
+from darts.system.plain_text import printable
 
 # The characters of a page that name its template.
 _HEAD = 1000
@@ -39,7 +40,7 @@ def render_page(package: str, template: str, path: Path, context: Mapping[str, A
         **context, written=date_and_time(), page_kind=template
     )
     with atomic_write(path) as stream:
-        stream.write(page)
+        stream.write(printable(page))
     return path
 
 

@@ -16,7 +16,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from darts.system.plain_text import direct_stream, plain_text
+from darts.system.plain_text import direct_stream, printable
 
 _SMOOTHING_SECONDS = 60.0
 _REMEMBERED = 5
@@ -102,7 +102,7 @@ class LiveDisplay:
 
     def message(self, text: str) -> None:
         """Print a line, above the live display."""
-        text = plain_text(text)
+        text = printable(text)
         if self._console is not None:
             self._console.print(text, markup=False, highlight=False)
         else:
@@ -296,7 +296,7 @@ def bar_line(title: str, done: int, total: int, status: str, seconds: float | No
     line.add_column(no_wrap=True)
     line.add_column(no_wrap=True)
     line.add_row(
-        Text(plain_text(title), style="bold"),
+        Text(printable(title), style="bold"),
         ProgressBar(total=max(total, 1), completed=done),
         Text(status),
         Text(f"left {format_time(seconds)}", style="cyan"),

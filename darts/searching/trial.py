@@ -22,6 +22,7 @@ from darts.trials.run_trial import (
     options_of_run,
     place_of_runs,
     plain_options,
+    run_of_trial,
     saved_settings,
     was_reported,
 )
@@ -82,9 +83,8 @@ def search_trial(
         UserError: A setting, the data or the run directory is wrong, or the loss diverged.
         Interrupted: SIGINT or SIGTERM came; the checkpoint is written.
     """
-    path = Path(folder) / settings["run"]
-    options = options_of_trial(settings, place, path)
-    files = RunFiles(path)
+    files = run_of_trial(folder, settings)
+    options = options_of_trial(settings, place, files.path)
     if files.config.is_file():
         _check_same_search(options, files)
     if not was_reported(files, report):

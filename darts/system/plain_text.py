@@ -21,10 +21,10 @@ _CONTROLS = re.compile(
 _LONGEST = 2000
 
 
-def plain_text(text: str) -> str:
+def printable(text: str) -> str:
     r"""A text with its control characters as escapes.
 
-    >>> plain_text("\x1b[31mred\n")
+    >>> printable("\x1b[31mred\n")
     '\\x1b[31mred\n'
     """
     return _CONTROLS.sub(lambda found: ascii(found[0])[1:-1], text)
@@ -54,7 +54,7 @@ class PlainStream:
 
     def write(self, text: str) -> int:
         """Write a text; return its length, as streams do."""
-        self.direct.write(plain_text(text))
+        self.direct.write(printable(text))
         return len(text)
 
     def writelines(self, lines: Iterable[str]) -> None:

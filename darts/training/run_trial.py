@@ -9,12 +9,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from darts.files import plain_json
 from darts.models.registry import Model, describe_model, model_from_description
-from darts.run_files import RunFiles
 from darts.targets.kinds import quality_of
 from darts.training.options import TrainingOptions
 from darts.training.task import train_network
@@ -25,6 +23,7 @@ from darts.trials.run_trial import (
     numbers_of_epoch,
     options_of_run,
     plain_options,
+    run_of_trial,
     saved_settings,
     was_reported,
 )
@@ -75,7 +74,7 @@ def retraining_trial(
         UserError: A setting, the data or the run directory is wrong, or the loss diverged.
         Interrupted: SIGINT or SIGTERM came; the checkpoint is written.
     """
-    files = RunFiles(Path(folder) / settings["run"])
+    files = run_of_trial(folder, settings)
     options = options_of_run(
         TrainingOptions, settings["training"], place, settings["seed"], files.path
     )

@@ -63,6 +63,26 @@ def options_of_run(
     return cls(**values)
 
 
+def run_of_trial(folder: Path | str, settings: Mapping[str, Any]) -> RunFiles:
+    """The run directory of a trial, which lies in the directory of its study.
+
+    >>> run_of_trial("study", {"run": "runs/seed-1"}).path.as_posix()
+    'study/runs/seed-1'
+
+    Raises:
+        UserError: The trial names another place: its experiment is not the toolkit's own work. What
+            is there could be overwritten or removed.
+    """
+    name = settings["run"]
+    place = Path(str(name))
+    if not isinstance(name, str) or place.is_absolute() or ".." in place.parts or not place.name:
+        raise UserError(
+            f"{folder}: a trial names {str(name)[:200]!r} as its run directory, which is outside "
+            "of the study: the experiment was changed by something else."
+        )
+    return RunFiles(Path(folder) / place)
+
+
 def continued(options: _Run, files: RunFiles) -> _Run:
     """The options with which a run begins or continues; one without checkpoint is removed.
 

@@ -32,6 +32,13 @@ _TRAINING = [
 _FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM", "TGA", "ICO", "DDS", "JPEG2000")
 
 
+def _reading(random: Random, data: str, *flags: str) -> list[str]:
+    """A command that reads a data set; mostly the one that does nothing else."""
+    if random.random() < 0.9:
+        return ["read-data", data, *flags]
+    return [*_TRAINING, "--dataset", data, *flags]
+
+
 @cache
 def _arrays() -> dict[str, np.ndarray]:
     generator = np.random.default_rng(0)
@@ -77,13 +84,13 @@ def _wrong_array(random: Random, array: np.ndarray) -> bytes:
         case 6:
             return b"\x93NUMPY\x01\x00" + _header(random)
         case 7:
-            return pickled_code() if random.random() < 0.5 else _objects()
+            return pickled_code() if random.random() < 0.5 else objects_array()
         case _:
             return damaged(random, _npy(array))
     return _npy(found)
 
 
-def _objects() -> bytes:
+def objects_array() -> bytes:
     """An array of Python objects, whose pickle creates the canary."""
     text = b"{'descr': '|O', 'fortran_order': False, 'shape': (1,), }"
     text += b" " * (53 - len(text) % 64) + b"\n"
@@ -120,7 +127,7 @@ def _npz(random: Random, folder: Path) -> list[str]:
     if random.random() < 0.35:
         data = damaged(random, data, _npy(_arrays()["x_train"]))
     (folder / "own.npz").write_bytes(data)
-    return [*_TRAINING, "--dataset", "array:own.npz"]
+    return _reading(random, "array:own.npz")
 
 
 @cache
@@ -188,10 +195,10 @@ def _images(random: Random, folder: Path) -> list[str]:
         suffix, content = _wrong_picture(random)
         place = folder / "data" / random.choice(("cat", "dog"))
         (place / f"{random.choice((0, 99, number))}.{suffix}").write_bytes(content)
-    skipped = random.choice(([], ["--skip-corrupt"]))
-    if random.random() < 0.1:
+    if random.random() < 0.05:
         return ["advise", "data"]
-    return [*_TRAINING, "--dataset", "folder:data", *skipped]
+    skipped = random.choice(([], ["--skip-corrupt", "true"]))
+    return _reading(random, "folder:data", *skipped)
 
 
 def _folders(random: Random, folder: Path) -> list[str]:
@@ -231,7 +238,7 @@ def _folders(random: Random, folder: Path) -> list[str]:
                     (target / f"{odd_name(random)[:60]}{number}.png").write_bytes(
                         (data / "dog" / "0.png").read_bytes()
                     )
-    return [*_TRAINING, "--dataset", "folder:data"]
+    return _reading(random, "folder:data")
 
 
 def _table(random: Random, folder: Path) -> list[str]:
@@ -258,7 +265,7 @@ def _table(random: Random, folder: Path) -> list[str]:
     flags = random.choice(
         ([], [], ["--label-columns", "label"], ["--path-column", "x"], ["--task", "multi-label"])
     )
-    return [*_TRAINING, "--dataset", "csv:own.csv", *flags]
+    return _reading(random, "csv:own.csv", *flags)
 
 
 @cache

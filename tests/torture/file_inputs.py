@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 
 from tests.darts.nasbench.files import delimited, genius, naslib, official, write_folder
-from tests.torture.mutations import _Runs, broken_tree, damaged, pickled_code, wrong_text
+from tests.torture.mutations import Runs, broken_tree, damaged, pickled_code, wrong_text
 from tests.torture.trying import commands
 
 
@@ -47,7 +47,7 @@ def _nasbench(random: Random, folder: Path) -> list[str]:
     elif chance < 0.2:
         path.write_bytes(
             random.choice(
-                (pickled_code(0), pickled_code(4), gzip.compress(pickled_code()), _archive(_Runs()))
+                (pickled_code(0), pickled_code(4), gzip.compress(pickled_code()), _archive(Runs()))
             )
         )
     elif chance < 0.35:
@@ -123,7 +123,7 @@ def _pretrained(random: Random, folder: Path) -> list[str]:
         )
         match random.randrange(4):
             case 0:
-                content = _archive(_Runs() if random.random() < 0.5 else {"state_dict": _Runs()})
+                content = _archive(Runs() if random.random() < 0.5 else {"state_dict": Runs()})
             case 1:
                 content = _archive(broken_tree(random, value))
             case _:

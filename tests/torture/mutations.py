@@ -35,7 +35,7 @@ WORDS: tuple[str, ...] = (
 _WIDE = (b"\xff" * 4, b"\0" * 4, b"\x7f\xff\xff\xff", b"\0\0\0\x7f")
 
 
-class _Runs:
+class Runs:
     """Its pickle creates the canary."""
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -44,7 +44,7 @@ class _Runs:
 
 def pickled_code(protocol: int = 2) -> bytes:
     """A pickle that runs a command."""
-    return pickle.dumps({"x": _Runs()}, protocol)
+    return pickle.dumps({"x": Runs()}, protocol)
 
 
 def damaged(random: Random, data: bytes, other: bytes = b"") -> bytes:

@@ -21,7 +21,7 @@ from tests.torture.examples import example
 from tests.torture.mutations import (
     NUMBERS,
     WORDS,
-    _Runs,
+    Runs,
     broken_tree,
     damaged,
     wrong_text,
@@ -52,7 +52,7 @@ def _signed(state: Any) -> bytes:
 def _wrong_state(random: Random, state: Any) -> Any:
     """A state in which values, also tensors, are missing, of another kind, or of another shape."""
     if random.random() < 0.15:
-        return {**state, "x": _Runs()}
+        return {**state, "x": Runs()}
     found = broken_tree(random, state) if random.random() < 0.6 else dict(state)
     for holder, key in _tensors(found):
         if random.random() < 0.05:
@@ -171,7 +171,7 @@ def _joint(random: Random, folder: Path) -> list[str]:
     elif place < 9:
         _spoil(random, run / "predictor.pt")
     else:
-        (run / "predictor.pt").write_bytes(_saved({"x": _Runs()}))
+        (run / "predictor.pt").write_bytes(_saved({"x": Runs()}))
     return random.choice(
         (
             ["joint", "show", "joint"],

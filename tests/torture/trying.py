@@ -15,7 +15,7 @@ import resource
 import shutil
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import Connection
@@ -143,9 +143,22 @@ def one_try(make: Make, random: Random, place: Path, notes: IO[str]) -> tuple[st
         shutil.rmtree(place, ignore_errors=True)
 
 
+class _ReadData:
+    """Opens a data set as every training does, without the training: `read-data DATA [FLAGS]`."""
+
+    def run(self, arguments: Sequence[str], prog: str) -> None:
+        from darts.data.options import DataOptions
+        from darts.data.sources import open_dataset
+
+        values = {"workers": 0, "dataset": arguments[0]}
+        for flag, value in zip(arguments[1::2], arguments[2::2], strict=True):
+            values[flag.removeprefix("--").replace("-", "_")] = value
+        open_dataset(DataOptions(**values))  # type: ignore[arg-type]
+
+
 def run(arguments: list[str]) -> Ended:
     """Run `python -m darts ARGUMENTS` here."""
-    from darts.cli import main
+    from darts import cli
 
     streams = sys.stdout, sys.stderr
     # As a terminal in UTF-8, which cannot show every name.
@@ -153,7 +166,10 @@ def run(arguments: list[str]) -> Ended:
     sys.stdout, sys.stderr = texts
     code, trace = None, ""
     try:
-        code = main(arguments)
+        if arguments[:1] == ["read-data"]:
+            code = cli._exit_code(_ReadData(), arguments[1:], "")  # type: ignore[arg-type]
+        else:
+            code = cli.main(arguments)
     except Begun:
         code = 0
     except SystemExit as end:

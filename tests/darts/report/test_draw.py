@@ -14,7 +14,7 @@ from darts.report.cell_dot import cell_source
 from darts.report.cell_figure import cell_figure
 from darts.report.draw import dot_hint, draw_genotype, render_cell
 from darts.report.style import SEPARABLE
-from genotypes import list_genotypes, load_genotype
+from genotypes import list_genotypes, load_genotype, parse_genotype
 
 PNG = b"\x89PNG"
 needs_dot = pytest.mark.skipif(shutil.which("dot") is None, reason="needs graphviz's dot program")
@@ -176,3 +176,18 @@ def test_an_unknown_format_writes_nothing(tmp_path: Path, monkeypatch: pytest.Mo
         with pytest.raises(UserError, match=f"--formats {formats[-1]}: .* svg, png and pdf"):
             draw_genotype(load_genotype("darts_v2"), tmp_path / "new", formats=formats)
     assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("name", ["<B>x</B>", r"\N", '"];b[label="', "a\x1b[31mb"])
+def test_operations_are_text_in_dot(name: str) -> None:
+    """Not HTML, not an escape of graphviz, and no control character of a terminal."""
+    plain = load_genotype("darts_v2").as_dict()
+    plain["space"] = {
+        "name": "odd", "operations": ["none", name], "nodes": 4, "inputs": 2, "kept": 2
+    }  # fmt: skip
+    for kind in ("normal", "reduce"):
+        plain[kind] = [[[name, source] for _, source in node] for node in plain[kind]]
+    source = cell_source(parse_genotype(plain, "odd"), "normal")
+    assert "\x1b" not in source
+    assert f"label={name}" not in source
+    assert 'label="' in source

@@ -15,7 +15,7 @@ from darts.system.plain_text import (
     PlainStream,
     direct_stream,
     plain_streams,
-    plain_text,
+    printable,
     shortened,
 )
 
@@ -33,15 +33,15 @@ from darts.system.plain_text import (
     ],
 )
 def test_controls_become_escapes(text: str, shown: str) -> None:
-    assert plain_text(text) == shown
+    assert printable(text) == shown
 
 
 @given(st.text())
 def test_no_control_is_left(text: str) -> None:
-    shown = plain_text(text)
+    shown = printable(text)
     assert not any(one < " " and one not in "\n\t\r" for one in shown)
     assert "\x1b" not in shown
-    assert plain_text(shown) == shown
+    assert printable(shown) == shown
 
 
 def test_long_messages_lose_their_middle() -> None:
