@@ -7,8 +7,7 @@ What wins, from last to first: the dataclass's defaults, what a method, data set
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from functools import cache
 from itertools import pairwise
@@ -84,18 +83,20 @@ def parse_options(
     use_files(named)
     first = _parser(cls, prog)
     plain = [a for a in arguments if _name(a) != "print_config"]
-    known = first.parse_args(plain).as_dict()
+    chosen = _given(first, plain)
+    known = {**_defaults_of(cls), **chosen}
     if known.get("use") != named:
         raise UserError(
             f"--config: the recipe mentions use: {known['use']}. Code of your own runs only if you "
             f"name it: add --use {known['use']}."
         )
     implied = dict(overlay(known))
-    with _defaults(first, implied):
-        options = build(cls, first.parse_args(arguments).as_dict())
+    if "print_config" in given:
+        _print_config(first, arguments, implied)
+    options = build(cls, _converted(first, {**implied, **chosen}))
     if fit is None:
         return options
-    users = _users(cls, first, plain)
+    users = _users(cls, chosen, plain)
     return fit(
         with_absolute_paths(options), Origins(users, _implied(implied, known, users, overlay))
     )
@@ -126,18 +127,18 @@ def given_settings(
     """
     arguments = _normalised(arguments, cls)
     use_files(next((a.partition("=")[2] for a in arguments if _name(a) == "use"), None))
-    values = _parser(cls, prog).parse_args(arguments, defaults=False).as_dict()
-    return {name: value for name, value in values.items() if name in names_of(cls)}
+    return _given(_parser(cls, prog), arguments)
 
 
-def _users(cls: type[PlaceOptions], parser: Any, arguments: Sequence[str]) -> dict[str, str]:
+def _users(
+    cls: type[PlaceOptions], named: Mapping[str, Any], arguments: Sequence[str]
+) -> dict[str, str]:
     """Where the user set each value that the arguments or their recipe name.
 
     A shipped recipe is not the user's own: it may be fitted to the data.
     """
     flags = {_name(one) for one in arguments if one.startswith("--")}
     files = [value for flag, value in pairwise(arguments) if flag == "--config"]
-    named = parser.parse_args(list(arguments), defaults=False).as_dict()
     shipped = bool(files) and Path(files[-1]).stem in list_configs()
     place = f"in {files[-1]}" if files else "by the caller"
     return {
@@ -186,7 +187,7 @@ def options_from(
     use_files(settings.get("use"))
     # Checked before the overlay looks at them, and with it afterwards.
     _checked(cls, settings, "settings")
-    known = {**_parser(cls, "settings").get_defaults().as_dict(), **settings}
+    known = {**_defaults_of(cls), **settings}
     implied = overlay(known)
     options = _checked(cls, {**implied, **settings}, "settings")
     if fit is None:
@@ -209,13 +210,30 @@ def build(cls: type[Options], values: Mapping[str, Any]) -> Options:
     return cls(**known)
 
 
-@contextmanager
-def _defaults(parser: Any, implied: Mapping[str, Any]) -> Iterator[None]:
-    """Within it, these values take the places of a parser's defaults."""
+def _given(parser: Any, arguments: Sequence[str]) -> dict[str, Any]:
+    """What arguments set, with its types. Defaults need no check, which takes most of the time."""
+    values: dict[str, Any] = parser.parse_args(list(arguments), defaults=False).as_dict()
+    values.pop("config", None)
+    return values
+
+
+def _converted(parser: Any, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Plain values with the types of their settings; none is added."""
+    known: dict[str, Any] = parser.parse_object(dict(values), defaults=False).as_dict()
+    return known
+
+
+def _defaults_of(cls: type[PlaceOptions]) -> dict[str, Any]:
+    usual = cls()
+    return {one.name: getattr(usual, one.name) for one in fields(cls)}
+
+
+def _print_config(parser: Any, arguments: Sequence[str], implied: Mapping[str, Any]) -> None:
+    """Print all settings, with values that follow from others, and exit."""
     before = parser.get_defaults().as_dict()
     parser.set_defaults(dict(implied))
     try:
-        yield
+        parser.parse_args(arguments)
     finally:
         parser.set_defaults({name: before[name] for name in implied})
 
@@ -304,8 +322,7 @@ def _resumed(cls: type[Options], arguments: list[str], given: set[str], prog: st
             f"{flags}: a resumed run keeps its own settings; beside --resume only "
             f"{', '.join(others)} may be given."
         )
-    values = _parser(cls, prog).parse_args(arguments).as_dict()
-    return _continued(cls, {name: values[name] for name in given})
+    return _continued(cls, _given(_parser(cls, prog), arguments))
 
 
 def _continued(cls: type[Options], settings: Mapping[str, Any]) -> Options:
@@ -356,7 +373,6 @@ def _checked(cls: type[Options], values: Any, where: str) -> Options:
     if not isinstance(values, dict):
         raise UserError(f"{where}: a mapping of settings is needed.")
     try:
-        parser = _parser(cls, "settings")
-        return build(cls, parser.parse_object(values).as_dict())
+        return build(cls, _converted(_parser(cls, "settings"), values))
     except UserError as error:
         raise UserError(f"{where}: {error}") from None

@@ -15,6 +15,7 @@ from darts.design_space.options import PopulationOptions, recipe_of
 from darts.detection.options import DetectionOptions
 from darts.joint.options import JointOptions, recipe_names
 from darts.methods.parts import PARTS
+from darts.settings import parsing
 from darts.settings.options import PlaceOptions, RunOptions, StepOptions, names_of, option, tagged
 from darts.sweeps.choice_options import ChoiceOptions, ManySearchOptions
 from darts.sweeps.repeat_options import ManyTrainingOptions, RepeatOptions
@@ -85,6 +86,18 @@ def test_a_command_has_its_flags_and_defaults(command: str) -> None:
     wanted = KNOWN["commands"][command]
     assert {name: plain.get(name, "no such flag") for name in wanted} == wanted
     assert set(plain) - set(wanted) == ADDED.get(command, set())
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_defaults_are_as_if_they_had_been_given(command: str) -> None:
+    """They are not checked when a command starts, so their types have to be right."""
+    cls = COMMANDS[command]
+    parser = parsing._parser(cls, "settings")
+    checked = parser.parse_object({one.name: one.default for one in fields(cls)}).as_dict()
+    plain = vars(cls())
+    assert {name: (type(value), value) for name, value in plain.items()} == {
+        name: (type(checked[name]), checked[name]) for name in plain
+    }
 
 
 @pytest.mark.parametrize("command", COMMANDS)
