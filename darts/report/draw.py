@@ -51,7 +51,7 @@ def draw_genotype(
         strength = (strengths or {}).get(kind)
         source = cell_source(genotype, kind, strength)
         pictures = {"gv": source.encode()}
-        for suffix in formats:
+        for suffix in (one for one in formats if one not in pictures):
             pictures[suffix] = render_cell(genotype, kind, suffix, strength)
         for suffix, content in pictures.items():
             paths.append(Path(directory) / f"{kind}.{suffix}")
@@ -88,7 +88,7 @@ def dot_hint(formats: Iterable[str]) -> str | None:
     >>> dot_hint(["svg", "png"]) is None
     True
     """
-    if set(formats) <= {"svg", "png"} or shutil.which("dot"):
+    if set(formats) <= {"gv", "svg", "png"} or shutil.which("dot"):
         return None
     return (
         "Drawn by matplotlib, because graphviz's `dot` program is not on the PATH "

@@ -123,6 +123,16 @@ def test_png_is_sharp_and_neither_it_nor_svg_needs_dot(tmp_path: Path) -> None:
     assert dot_hint(("svg", "png")) is None
 
 
+@pytest.mark.usefixtures("without_dot")
+def test_the_source_is_written_without_dot(tmp_path: Path) -> None:
+    genotype = load_genotype("pcdarts_cifar10")
+    assert [path.name for path in draw_genotype(genotype, tmp_path, formats=["gv"])] == [
+        "normal.gv",
+        "reduce.gv",
+    ]
+    assert dot_hint(["gv"]) is None
+
+
 def test_only_wanted_kinds_are_drawn(tmp_path: Path) -> None:
     paths = draw_genotype(load_genotype("darts_v2"), tmp_path, ["svg"], kinds=["reduce"])
     assert [path.name for path in paths] == ["reduce.gv", "reduce.svg"]
