@@ -56,7 +56,9 @@ def test_help_all_explains_every_option_once(capsys: pytest.CaptureFixture[str])
     text = printed("search", "--help-all", capsys)
     shown = re.findall(r"(?m)^  --([a-z-]+)", text)
     wanted = [one.name.replace("_", "-") for one in fields(ManySearchOptions)]
-    assert sorted(shown) == sorted([*wanted, "config", "print-config", "help-all", "version"])
+    assert sorted(shown) == sorted(
+        [*wanted, "config", "print-config", "json", "quiet", "help-all", "version"]
+    )
 
 
 def test_help_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:
