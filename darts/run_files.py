@@ -114,6 +114,11 @@ class RunFiles:
         return self.cells / f"epoch-{epoch:03d}-{kind}.svg"
 
     @property
+    def records(self) -> Path:
+        """Names of the run's records at the places of `--track`."""
+        return self.path / "records.json"
+
+    @property
     def tensorboard(self) -> Path:
         return self.path / "tensorboard"
 

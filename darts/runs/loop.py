@@ -30,10 +30,14 @@ from darts.runs.directory import RunDirectory
 from darts.runs.interrupt import Interrupted, InterruptGuard
 from darts.runs.progress import ProgressLine
 from darts.runs.same_settings import restore_task
+from darts.runs.sinks import open_sink
 from darts.runs.tracking import Tracker
 from darts.settings.options import LoopOptions
 from darts.settings.used_files import files_in_use, keep_files
 from darts.system import distributed
+
+_JUDGED = ("epoch/validation_accuracy", "epoch/test_accuracy", "epoch/ap", "cost/macs")
+"""What TensorBoard's table of runs shows beside their settings, as far as a run has it."""
 
 EpochReport = Callable[[Mapping[str, Any]], None]
 """Receives the line of an epoch as `metrics.jsonl` has it, in the main process."""
@@ -386,7 +390,12 @@ def run_task(
         elif main and prepare is not None:
             prepare(run)
         step = None if checkpoint is None else checkpoint["step"]
-        with Tracker(run.tensorboard if main else None, resumed_from=step) as tracker:
+        settings = asdict(options)
+        sink = open_sink(options.track, run, settings) if main else None
+        with Tracker(run.tensorboard if main else None, step, sink) as tracker:
+            if step is None:
+                tracker.settings(settings, _JUDGED)
+                tracker.text("settings", run.config.read_text(encoding="utf-8"), 0)
             loop = Loop(task, run, options, tracker, checkpoint, report)
             loop()
     return run, loop

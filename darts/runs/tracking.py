@@ -1,10 +1,13 @@
-"""TensorBoard events of a run. TensorBoard, Pillow and matplotlib are imported when used."""
+"""TensorBoard events of a run, and further places that record it.
+
+TensorBoard, Pillow and matplotlib are imported when used.
+"""
 
 from __future__ import annotations
 
 import struct
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
@@ -14,6 +17,7 @@ import numpy as np
 import torch
 
 from darts.runs.background import Background, Job
+from darts.runs.sinks import Sink
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -31,16 +35,24 @@ class Tracker:
         directory: Usually `RunDirectory.tensorboard`.
         resumed_from: Step of the checkpoint that the run continues from. TensorBoard drops the
             points of later steps, which the run writes again.
+        sink: A further place that records the run; it is closed with the tracker.
     """
 
-    def __init__(self, directory: Path | str | None, resumed_from: int | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path | str | None,
+        resumed_from: int | None = None,
+        sink: Sink | None = None,
+    ) -> None:
         self._writer: SummaryWriter | None = None
         self._background: Background | None = None
+        self._sink = sink
         if directory is not None and _can_be_tracked(directory):
             from torch.utils.tensorboard import SummaryWriter
 
             purge_step = None if resumed_from is None else resumed_from + 1
             self._writer = SummaryWriter(str(directory), purge_step=purge_step)
+        if self._writer is not None or sink is not None:
             self._background = Background()
 
     def __enter__(self) -> Tracker:
@@ -70,6 +82,34 @@ class Tracker:
         if self._writer is not None and known:
             add = self._writer.add_scalar
             self.later(lambda: [add(name, value, step) for name, value in known.items()])
+        if self._sink is not None and known:
+            self.later(partial(self._sink.scalars, known, step))
+
+    def text(self, name: str, text: str, step: int) -> None:
+        """A text, shown as it is, line by line."""
+        if self._writer is not None:
+            lines = "".join(f"    {line}\n" for line in text.splitlines())  # Markdown's plain text.
+            self.later(partial(self._writer.add_text, name, lines, step))
+        if self._sink is not None:
+            self.later(partial(self._sink.text, name, text, step))
+
+    def settings(self, values: Mapping[str, Any], measures: Sequence[str]) -> None:
+        """The settings of the run, for TensorBoard's table of runs (HParams).
+
+        Args:
+            values: All settings; those that are no number, text or switch are left out.
+            measures: Names of the scalars that the table shows beside them.
+        """
+        if self._writer is None:
+            return
+        from torch.utils.tensorboard.summary import hparams
+
+        plain = {
+            name: one for name, one in values.items() if isinstance(one, (bool, int, float, str))
+        }
+        files: Any = self._writer.file_writer
+        for summary in hparams(plain, dict.fromkeys(measures, 0.0)):
+            self.later(partial(files.add_summary, summary))
 
     def histograms(self, tensors: Mapping[str, torch.Tensor], step: int) -> None:
         """The distribution of the finite elements of each tensor; any shape and device."""
@@ -85,18 +125,23 @@ class Tracker:
 
     def image(self, name: str, picture: Figure | np.ndarray | Path | str, step: int) -> None:
         """A picture: a matplotlib figure, a PNG file, or an array as for `picture_array`."""
-        if self._writer is None:
+        if self._background is None:
             return
         if isinstance(picture, (str, Path)):
             self.later(partial(self.image_now, name, Path(picture), step))
-        else:
-            array = picture_array(picture)
+            return
+        array = picture_array(picture)
+        if self._writer is not None:
             self.later(partial(self._writer.add_image, name, array, step, dataformats="HWC"))
+        if self._sink is not None:
+            self.later(partial(self._sink.image, name, array, step))
 
     def image_now(self, name: str, path: Path, step: int) -> None:
         """Add a PNG file within a job of `later`."""
         if self._writer is not None:
             _add_file(self._writer, name, path, step)
+        if self._sink is not None:
+            self._sink.image(name, picture_array(path), step)
 
     def flush_events(self) -> None:
         """Write what the event file has been given; a job for `later`."""
@@ -118,7 +163,9 @@ class Tracker:
             self._background = None
             if self._writer is not None:
                 self._writer.close()
-            self._writer = None
+            if self._sink is not None:
+                self._sink.close()
+            self._writer = self._sink = None
 
 
 def _can_be_tracked(directory: Path | str) -> bool:

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from darts.files import atomic_write
+from darts.report.cell_text import cell_lines
 from darts.report.draw import draw_genotype, render_cell
 from darts.runs.directory import RunDirectory
 from darts.runs.tracking import Tracker
@@ -21,6 +22,7 @@ def draw_epoch(
     this for the next epoch, so a resumed run draws what an uninterrupted one draws.
     """
     tracker.later(partial(_draw, run, tracker, epoch, step, genotype))
+    tracker.text("cell", "\n".join(cell_lines(genotype)), step)
 
 
 def _draw(run: RunDirectory, tracker: Tracker, epoch: int, step: int, genotype: Genotype) -> None:

@@ -169,5 +169,19 @@ class IntervalOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LoopOptions(RunOptions, UseOptions, IntervalOptions):
+class TrackOptions:
+    """Where a run is recorded beside its directory.
+
+    Args:
+        track: Also record the run in Weights & Biases (wandb) or MLflow (mlflow), whose package
+            must be installed; TensorBoard always has it.
+    """
+
+    track: Literal["none", "wandb", "mlflow"] = option(
+        "none", where=True, resumable=True, later=True
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoopOptions(RunOptions, UseOptions, TrackOptions, IntervalOptions):
     """The life of a run that trains step by step."""

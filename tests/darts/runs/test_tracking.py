@@ -97,6 +97,25 @@ def test_pixels_of_arrays_and_files(tmp_path):
         picture_array(np.zeros((1, 1, 2)))
 
 
+def test_texts_and_settings_arrive(tmp_path):
+    with Tracker(tmp_path) as tracker:
+        tracker.settings({"k": 4, "method": "gdas", "subset": None}, ["epoch/test_accuracy"])
+        tracker.text("cell", "normal  0: skip k-1\nreduction  0: sep3 k-2", 2)
+        tracker.scalars({"epoch/test_accuracy": 91.0}, 2)
+    events = read(tmp_path)
+    (text,) = events.Tensors("cell/text_summary")
+    assert text.tensor_proto.string_val == [
+        b"    normal  0: skip k-1\n    reduction  0: sep3 k-2\n"
+    ]
+    kept = events.summary_metadata
+    assert {name for name in kept if name.startswith("_hparams_")} == {
+        "_hparams_/experiment",
+        "_hparams_/session_start_info",
+        "_hparams_/session_end_info",
+    }
+    assert b"gdas" in kept["_hparams_/session_start_info"].plugin_data.content
+
+
 def test_disabled_tracker_writes_and_checks_nothing(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with Tracker(None) as tracker:

@@ -47,20 +47,29 @@ RANGES = {"constrained", "tie_wa", "depth", "bottleneck", "group_width", "w0", "
 
 ADDED = {
     # Executor options are the same wherever trials run.
-    "joint search": {"cpus_per_trial", "use", "pretrained_as", *DATA, *names_of(BalanceOptions)},
+    "joint search": {
+        "cpus_per_trial",
+        "use",
+        "track",
+        "pretrained_as",
+        *DATA,
+        *names_of(BalanceOptions),
+    },
     "evaluate": {
         *names_of(RepeatOptions, ExecutorOptions, BalanceOptions),
         "use",
+        "track",
         "pretrained_as",
         *DATA,
     },
     "compare": {"use", *DATA, *names_of(BalanceOptions)},
-    "detect": {"use", "ema", "averaged", "pyramid_channels", "sync_norm"},
+    "detect": {"use", "track", "ema", "averaged", "pyramid_channels", "sync_norm"},
     "space train": {*RANGES, "best_of", "final_epochs", "final_seeds", "use", *DATA},
     "search": {
         *PARTS,
         *names_of(ChoiceOptions, ExecutorOptions),
         "use",
+        "track",
         *DATA,
         *names_of(BalanceOptions),
         "space",
@@ -105,7 +114,7 @@ def test_what_may_change_beside_resume(command: str) -> None:
     found = set(tagged(COMMANDS[command], "resumable"))
     assert found >= set(KNOWN["resumable"][command])
     executors = set(names_of(ExecutorOptions))
-    added = {"compile", "use", "table", "retry_failed", "skip_corrupt"}
+    added = {"compile", "use", "track", "table", "retry_failed", "skip_corrupt"}
     assert found - set(KNOWN["resumable"][command]) <= executors | added
 
 
