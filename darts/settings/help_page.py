@@ -122,11 +122,11 @@ def page_width() -> int:
     return min(shutil.get_terminal_size().columns, _WIDEST)
 
 
-def _wrapped(text: str, width: int, indent: str = "") -> str:
+def _wrapped(text: str, width: int, indent: str = "", first: str | None = None) -> str:
     return textwrap.fill(
         text,
         max(width, len(indent) + 24),
-        initial_indent=indent,
+        initial_indent=indent if first is None else first,
         subsequent_indent=indent,
         break_on_hyphens=False,
         break_long_words=False,
@@ -190,8 +190,7 @@ def _names(groups: Mapping[str, Sequence[str]], width: int) -> str:
     lines = []
     for title, names in groups.items():
         flags = " ".join("--" + name.replace("_", "-") for name in names)
-        lines.append(_wrapped(f"{title}:", width, "  "))
-        lines.append(_wrapped(flags, width, " " * 4))
+        lines.append(_wrapped(f"{title}: {flags}", width, "    ", first="  "))
     return "\n".join(lines)
 
 
