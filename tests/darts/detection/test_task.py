@@ -42,7 +42,7 @@ def test_shapes_are_learned(tmp_path: Path, monkeypatch: Any, capsys: Any) -> No
     run = tmp_path / "run"
     flags = (
         f"--data-dir data --model {tmp_path / 'model.yaml'} --image-size 64 "
-        "--stem imagenet --augment flip --batch-size 8 --epochs 12 --learning-rate 0.005 "
+        "--stem imagenet --augment flip --batch-size 8 --epochs 6 --learning-rate 0.008 "
         "--optimiser adamw --weight-decay 0.01 --test-every 0 --workers 0 --device cpu "
         f"--threads 1 --run-dir {run}"
     )
