@@ -127,18 +127,21 @@ def plain_roi_align(
     grid = torch.stack(
         [x[:, None, :].expand(inside.shape), y[:, :, None].expand(inside.shape)], dim=-1
     )
-    found = maps.new_zeros(len(boxes), maps.shape[1], *inside.shape[1:])
+    parts, order = [], []
     for image in range(len(maps)):
         own = torch.where(boxes[:, 0] == image)[0]
         # One wide grid for all boxes of the image, so that its map is not copied for each.
-        rows = grid[own].flatten(0, 1)[None]
         samples = torch.nn.functional.grid_sample(
-            maps[image : image + 1], rows, padding_mode="border", align_corners=True
+            maps[image : image + 1],
+            grid[own].flatten(0, 1)[None],
+            padding_mode="border",
+            align_corners=True,
         )
-        samples = samples.view(maps.shape[1], len(own), *inside.shape[1:]).transpose(0, 1)
-        found = found.index_copy(0, own, samples)
-    found = found * inside[:, None]
-    return torch.nn.functional.avg_pool2d(found, sampling_ratio)
+        samples = samples.view(maps.shape[1], len(own), *inside.shape[1:]) * inside[own]
+        pooled = torch.nn.functional.avg_pool2d(samples, sampling_ratio)
+        parts.append(pooled.transpose(0, 1))
+        order.append(own)
+    return torch.cat(parts)[torch.cat(order).argsort()]
 
 
 def _operators_exist() -> bool:
