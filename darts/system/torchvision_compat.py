@@ -138,8 +138,7 @@ def plain_roi_align(
             align_corners=True,
         )
         samples = samples.view(maps.shape[1], len(own), *inside.shape[1:]) * inside[own]
-        pooled = torch.nn.functional.avg_pool2d(samples, sampling_ratio)
-        parts.append(pooled.transpose(0, 1))
+        parts.append(torch.nn.functional.avg_pool2d(samples.transpose(0, 1), sampling_ratio))
         order.append(own)
     return torch.cat(parts)[torch.cat(order).argsort()]
 

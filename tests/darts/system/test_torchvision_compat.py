@@ -137,6 +137,11 @@ def test_roi_align_equals_the_literal_form(aligned, sides, generator) -> None:
     found = plain_roi_align(maps, *arguments)
     torch.testing.assert_close(found, literal_roi_align(maps, *arguments), rtol=1e-12, atol=1e-12)
     assert found.abs().sum() > 0
+    # Of one image alone, and none at all.
+    second = boxes[boxes[:, 0] == 1]
+    alone = plain_roi_align(maps, second, *arguments[1:])
+    torch.testing.assert_close(alone, found[boxes[:, 0] == 1])
+    assert plain_roi_align(maps, boxes[:0], *arguments[1:]).shape == (0, 3, 2, 3)
 
 
 def test_roi_align_of_torchvision_is_ours_where_the_native_one_is_missing(generator) -> None:
