@@ -18,7 +18,10 @@ from PIL import Image
 from darts import cli
 
 TOUR = Path(__file__).parents[1] / "docs/tour.md"
-SMALLER = {"--preset quick": "--preset smoke --epochs 1 --threads 1", "--image-size 64": "--image-size 16"}
+SMALLER = {
+    "--preset quick": "--preset smoke --epochs 1 --threads 1",
+    "--image-size 64": "--image-size 16",
+}
 
 
 def steps() -> list[list[str]]:

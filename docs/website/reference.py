@@ -185,7 +185,7 @@ def _values(hint: Any) -> str:
 
 def _commands() -> str:
     # Every page would be found here, so the search leaves this one out.
-    text = "---\nsearch:\n  exclude: true\n---\n\n# Commands\n\nWhat `--help` prints.\n"
+    text = "---\nsearch:\n  exclude: true\n---\n\n# Commands\n\nWhat `--help-all` prints, or `--help` where there is no more.\n"
     for words in _all_commands(COMMANDS):
         text += f"\n## {' '.join(words)}\n\n```text\n{_help(words)}\n```\n"
     return text
@@ -201,14 +201,18 @@ def _all_commands(
 
 
 def _help(words: tuple[str, ...]) -> str:
-    """What `--help` prints for a command, 100 characters wide."""
-    stream = io.StringIO()
-    with (
-        mock.patch.dict(os.environ, {"COLUMNS": "100", "NO_COLOR": "1"}),
-        contextlib.redirect_stdout(stream),
-        contextlib.suppress(SystemExit),
-    ):
-        cli.main([*words, "--help"])
-    text = stream.getvalue().rstrip()
+    """What `--help-all` or else `--help` prints for a command, 100 characters wide."""
+    texts = []
+    for flag in ("--help-all", "--help"):
+        stream, errors = io.StringIO(), io.StringIO()
+        with (
+            mock.patch.dict(os.environ, {"COLUMNS": "100", "NO_COLOR": "1"}),
+            contextlib.redirect_stdout(stream),
+            contextlib.redirect_stderr(errors),
+            contextlib.suppress(SystemExit),
+        ):
+            cli.main([*words, flag])
+        texts.append(stream.getvalue().rstrip())
+    text = texts[0] or texts[1]
     # A list of all flags without their meaning helps nobody: they follow.
     return re.sub(r"(?s)\Ausage: (.*?) \[.*?\n\n", r"usage: \1 [options]\n\n", text)
