@@ -185,7 +185,10 @@ def _values(hint: Any) -> str:
 
 def _commands() -> str:
     # Every page would be found here, so the search leaves this one out.
-    text = "---\nsearch:\n  exclude: true\n---\n\n# Commands\n\nWhat `--help-all` prints, or `--help` where there is no more.\n"
+    text = (
+        "---\nsearch:\n  exclude: true\n---\n\n# Commands\n\n"
+        "What `--help-all` prints, or `--help` where there is no more.\n"
+    )
     for words in _all_commands(COMMANDS):
         text += f"\n## {' '.join(words)}\n\n```text\n{_help(words)}\n```\n"
     return text
