@@ -7,8 +7,9 @@ from dataclasses import replace
 import torch
 
 from darts.advising.machine import measure_training
-from darts.data.dataset import Dataset, ImageTensor
+from darts.data.dataset import ImageTensor
 from darts.models.registry import find_model
+from darts.searching.probe import stand_in_dataset
 from darts.training.options import TrainingOptions
 
 PROBE_SIZE, PROBE_BATCH = 96, 8
@@ -27,18 +28,8 @@ def probed_speed(recipe: TrainingOptions, seconds: float) -> float:
     generator = torch.Generator().manual_seed(0)
     pixels = torch.randint(0, 256, shape, generator=generator).to(torch.uint8)
     images = ImageTensor(pixels, torch.arange(len(pixels)) % 2)
-    dataset = Dataset(
-        name="probe",
-        classes=("a", "b"),
-        image_size=PROBE_SIZE,
-        stored_size=PROBE_SIZE,
-        mean=(0.5, 0.5, 0.5),
-        std=(0.25, 0.25, 0.25),
-        measured=True,
-        flip=False,
-        train=images,
-        test=images,
-    )
+    plain = stand_in_dataset("probe", PROBE_SIZE, classes=2)
+    dataset = replace(plain, train=images, test=images)
     recipe = replace(
         recipe, augment="none", batch_size=PROBE_BATCH, image_size=PROBE_SIZE, compile=False
     )
