@@ -7,15 +7,12 @@ other failure.
 
 from __future__ import annotations
 
-import errno
-import io
-import os
 import sys
 from collections.abc import Sequence
 from contextlib import redirect_stderr, suppress
 
 from darts.commands.table import COMMANDS, PROGRAM, Command
-from darts.errors import UserError, in_one_line
+from darts.errors import DiskError, UserError, disk_problem, in_one_line
 from darts.settings.completion import (
     complete_names,
     completing,
@@ -24,6 +21,7 @@ from darts.settings.completion import (
 )
 from darts.settings.used_files import failure_in_used_file
 from darts.system.plain_text import plain_streams, shortened
+from darts.system.terminal import prepare_streams
 from darts.system.versions import version_line
 from darts.system.waiting import wait_without_spinning
 from genotypes import GenotypeError
@@ -46,7 +44,7 @@ def entry(command: str, prog: str) -> int:
 
 def _exit_code(command: Command, arguments: Sequence[str], prog: str) -> int:
     wait_without_spinning()
-    _print_any_name()
+    prepare_streams()
     if completing():
         return _complete(command, prog)
     with plain_streams():
@@ -67,17 +65,13 @@ def _outcome(command: Command, arguments: Sequence[str], prog: str) -> int:
         return _refused(error if error.path is None else f"{error.path}: {error}")
     except (UserError, GenotypeError) as error:
         return _refused(error)
-    except BrokenPipeError:
-        # The reader (`| head`) closed the pipe. Without this, Python would complain at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)
         return 130
     except OSError as error:
-        if error.errno == errno.ENAMETOOLONG:
-            return _refused(f"{str(error.filename)[:60]}…: the name is too long.")
-        return _known_failure(error)
+        if (problem := disk_problem(error)) is None:
+            return _known_failure(error)
+        return _refused(DiskError(problem))
     except Exception as error:
         return _known_failure(error)
     return 0
@@ -100,13 +94,6 @@ def _refused(reason: object) -> int:
     """Print why the input is wrong, and return the exit code."""
     print(f"error: {shortened(str(reason))}", file=sys.stderr)
     return 2
-
-
-def _print_any_name() -> None:
-    """Print what the terminal cannot show, such as names of files that are no UTF-8, as escapes."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
 
 
 def _known_failure(error: Exception) -> int:

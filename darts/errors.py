@@ -1,11 +1,24 @@
-"""The exception for wrong input of the user, and the hint at a misspelt name."""
+"""The exceptions for wrong input and for a disk that refuses, and the hint at a misspelt name."""
 
 from __future__ import annotations
 
 import difflib
+import errno
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+SAME_COMMAND = "give the same command again"
+_REMEDIES = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "Make room"),
+    **dict.fromkeys((errno.EROFS, errno.EACCES, errno.EPERM), "Make it accessible"),
+    **dict.fromkeys((errno.ENOENT, errno.ENOTDIR, errno.ESTALE), "Bring it back"),
+    **dict.fromkeys((errno.EIO, errno.ENXIO, errno.ENODEV), "Check the disk"),
+    **dict.fromkeys((errno.EMFILE, errno.ENFILE), "Allow more open files (ulimit -n)"),
+    **dict.fromkeys((errno.ENAMETOOLONG, errno.EISDIR, errno.ELOOP), "Choose another name"),
+}
+_LONGEST_NAME = 300
 
 
 class UserError(Exception):
@@ -72,3 +85,61 @@ or belongs to another run.
         raise UserError(
             f"{path} does not fit {belongs} ({reason}): it was changed, or belongs to another run."
         ) from error
+
+
+class DiskError(UserError):
+    """Files can no longer be read or written: no fault of a setting, and no reason to fail a trial.
+
+    What was under way has stopped and can continue.
+
+    Args:
+        problem: What is wrong and what to do about it, without a full stop.
+        then: How to go on after that.
+    """
+
+    def __init__(self, problem: str, then: str = SAME_COMMAND) -> None:
+        self.problem = problem
+        super().__init__(f"{problem}, then {then}.")
+
+
+@contextmanager
+def disk_errors(then: str = SAME_COMMAND, where: Path | str | None = None) -> Iterator[None]:
+    """Raise errors of the operating system about files as `DiskError`.
+
+    Of nested blocks the outermost one says how to go on.
+
+    >>> with disk_errors("continue with --resume run"):
+    ...     raise OSError(errno.ENOSPC, "No space left on device", "run/log")
+    Traceback (most recent call last):
+    darts.errors.DiskError: run/log: No space left on device. Make room, then continue with ...
+
+    Args:
+        then: How to go on once the cause is removed.
+        where: What was written, for errors that name no file.
+    """
+    try:
+        yield
+    except DiskError as error:
+        raise DiskError(error.problem, then) from error
+    except OSError as error:
+        if (problem := disk_problem(error, where)) is None:
+            raise
+        raise DiskError(problem, then) from error
+
+
+def disk_problem(error: OSError, where: Path | str | None = None) -> str | None:
+    """What is wrong and what to do about it; None for an error that is not about files.
+
+    >>> disk_problem(FileNotFoundError(errno.ENOENT, "No such file or directory", "run"))
+    'run: No such file or directory. Bring it back'
+    """
+    remedy = _REMEDIES.get(error.errno or 0)
+    if remedy is None:
+        return None
+    name = error.filename if error.filename is not None else where
+    if isinstance(name, bytes):
+        name = os.fsdecode(name)
+    name = str(name) if isinstance(name, (str, os.PathLike)) else ""
+    if len(name) > _LONGEST_NAME:
+        name = f"{name[:60]}…"
+    return f"{name + ': ' if name else ''}{error.strerror}. {remedy}"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
-from darts.errors import UserError
+from darts.errors import SAME_COMMAND, UserError, disk_errors
 from genotypes.atomic import atomic_write
 from genotypes.plain_files import (
     PlainFileError,
@@ -30,7 +32,7 @@ __all__ = [
 
 
 @contextmanager
-def locked(path: Path | str, message: str) -> Iterator[None]:
+def locked(path: Path | str, message: str, then: str = SAME_COMMAND) -> Iterator[None]:
     """Hold an exclusive lock on the file `path`, which is created if it is missing.
 
     The operating system releases the lock when the process ends, however it ends. Where the system
@@ -43,11 +45,13 @@ def locked(path: Path | str, message: str) -> Iterator[None]:
     Args:
         path: The lock file.
         message: The error if another process holds the lock.
+        then: How to go on after an error of the disk within the block; see `disk_errors`.
 
     Raises:
         UserError: Another process holds the lock.
+        DiskError: The disk refused something within the block.
     """
-    with Path(path).open("w") as stream:
+    with disk_errors(then, Path(path).parent), _for_this_process(Path(path)) as stream:
         try:
             import fcntl
 
@@ -57,3 +61,27 @@ def locked(path: Path | str, message: str) -> Iterator[None]:
         except (ImportError, OSError):
             pass
         yield
+
+
+_held: set[IO[str]] = set()
+
+
+@contextmanager
+def _for_this_process(path: Path) -> Iterator[IO[str]]:
+    """The file, open for writing, but not in processes that are forked: they may live longer."""
+    with path.open("w") as stream:
+        _held.add(stream)
+        try:
+            yield stream
+        finally:
+            _held.discard(stream)
+
+
+def _let_go() -> None:
+    for stream in _held:
+        stream.close()
+    _held.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_let_go)

@@ -34,8 +34,9 @@ def study_directory(options: StudyOptions, what: str) -> RunDirectory:
         run = RunDirectory.open(Path(str(given)))
         check_same_files(files_in_use(options.use), run)
         return run
-    run = RunDirectory.create(given, what, asdict(options))
+    run = RunDirectory.create(given, what)
     keep_files(files_in_use(options.use), run)
+    run.write_config(asdict(options))  # Last: what can be resumed is complete.
     return run
 
 

@@ -30,6 +30,7 @@ from darts.detection.sources import open_parts
 from darts.report.formatting import duration
 from darts.report.notebook import Figures, Summarised
 from darts.run_files import RunFiles
+from darts.runs.checkpoints import has_begun
 from darts.runs.directory import RunDirectory
 from darts.runs.loop import run_task
 from darts.runs.optimisers import create_optimiser, restore, set_learning_rate
@@ -127,7 +128,7 @@ class DetectionTask:
         self.average_precision: Precision | None = None
 
     def _create(self, options: DetectionOptions) -> tuple[Detector, Rgb, Rgb]:
-        if options.resume is not None:
+        if options.resume is not None and has_begun(options.resume):
             # From the checkpoint, because the file of the model may have changed.
             return load_detector(options.resume, self.val)
         backbone = create_backbone(options, self.streams["weights"])

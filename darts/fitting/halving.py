@@ -105,7 +105,11 @@ class Race:
         running, done = list(field), dict[str, Standing]()
         for number, rung in enumerate(rungs, 1):
             running = running[: rung.networks] if number > 1 else running
-            found = [self._rung(one, number, rung) for one in running]
+            found: list[Standing | None] = []
+            for one in running:
+                # Some network is always trained, so that there is a winner.
+                always = number == 1 and not any(each and each.accuracies for each in found)
+                found.append(self._rung(one, number, rung, always))
             reached = {one.name: one for one in found if one is not None}
             if not reached:
                 break
@@ -119,14 +123,16 @@ class Race:
             raise UserError(f"No network of the field could be trained: {reason}")
         return best
 
-    def _rung(self, one: Entrant, number: int, rung: PlannedRung) -> Standing | None:
-        """The trainings of a network in a rung; None if the time did not suffice for any."""
+    def _rung(self, one: Entrant, number: int, rung: PlannedRung, always: bool) -> Standing | None:
+        """The trainings of a network in a rung; None if the time did not suffice for any.
+
+        Args:
+            always: Do the first one even if there is no time.
+        """
         keys = [training_key(number, one.name, again) for again in range(rung.trainings)]
         for again, key in enumerate(keys):
             share = rung.seconds / (rung.networks * rung.trainings)
-            # The very first network is always trained, so that there is a winner.
-            first = number == 1 and self.store.counts()["done"] == 0 and again == 0
-            if not first and not self.decisions.made(
+            if not (always and again == 0) and not self.decisions.made(
                 f"start {key}",
                 lambda share=share: self.left() - share > self.kept_back,  # type: ignore[misc]
             ):

@@ -100,9 +100,10 @@ def run_joint_search(options: JointOptions, model: Model | None) -> JointSearchR
         problem = Problem(space, open_setting(options, model))
         pool = problem.pool(options.pool, _limits(options), options.seed)
         problem.candidate(pool[0][0])  # Fails now if such networks cannot be trained.
-        run = RunDirectory.create(options.run_dir, "joint", asdict(options))
+        run = RunDirectory.create(options.run_dir, "joint")
         keep_files(files_in_use(options.use), run)
         write_problem(problem, run.path)
+        run.write_config(asdict(options))  # Last: what can be resumed is complete.
     else:
         run = RunDirectory.open(options.resume)
         problem = read_problem(run.path)

@@ -59,9 +59,7 @@ def save_checkpoint(state: Mapping[str, Any], directory: Path | str) -> None:
         raise ValueError("the state of a checkpoint needs the key 'step'")
     _check_readable(state, "state")
     newest, previous = _files(directory)
-    for leftover in newest.parent.glob(f".{newest.name}.*"):
-        leftover.unlink(missing_ok=True)
-    retired = previous.with_name(f".{previous.name}")
+    retired = _retired(previous)
     retired.unlink(missing_ok=True)
     if newest.exists():
         _duplicate(newest, retired)
@@ -74,6 +72,35 @@ def save_checkpoint(state: Mapping[str, Any], directory: Path | str) -> None:
     # checkpoint.pt were damaged, the previous one would be the only usable file.
     if retired.exists():
         os.replace(retired, previous)
+
+
+def settle_checkpoints(directory: Path | str) -> None:
+    """Finish, or undo, what `save_checkpoint` was doing when its process was killed.
+
+    Only for the one process that may write to the directory.
+    """
+    newest, previous = _files(directory)
+    retired = _retired(previous)
+    if not retired.exists():
+        return
+    # It is the one before `newest`, or `newest` itself, or an incomplete copy of that.
+    if is_checkpoint(retired) and _end_of(retired) != _end_of(newest):
+        os.replace(retired, previous)
+    else:
+        retired.unlink()
+
+
+def has_checkpoint(directory: Path | str) -> bool:
+    """Whether a run has a checkpoint, damaged or not."""
+    return any(file.exists() for file in _files(directory))
+
+
+def has_begun(directory: Path | str) -> bool:
+    """Whether a run has done a step; else nothing is lost if it begins anew.
+
+    It is false only if the run was stopped before its first checkpoint, which precedes all steps.
+    """
+    return has_checkpoint(directory) or bool(RunFiles(Path(directory)).read_metrics())
 
 
 def load_checkpoint(directory: Path | str, required: Iterable[str] = ()) -> dict[str, Any]:
@@ -89,7 +116,7 @@ def load_checkpoint(directory: Path | str, required: Iterable[str] = ()) -> dict
         UserError: There is no checkpoint, or all are damaged.
     """
     newest, previous = _files(directory)
-    if not newest.exists() and not previous.exists():
+    if not has_checkpoint(directory):
         raise UserError(
             f"There is no checkpoint in {directory}: the run stopped before it wrote one. "
             "Start again in another directory, or delete this one first."
@@ -136,18 +163,27 @@ def is_checkpoint(path: Path | str) -> bool:
     >>> is_checkpoint("no-such-file.pt")
     False
     """
-    length = len(_MARK) + hashlib.sha256().digest_size
-    try:
-        with Path(path).open("rb") as stream:
-            stream.seek(-length, os.SEEK_END)
-            return stream.read(len(_MARK)) == _MARK
-    except (OSError, ValueError):  # Missing, or shorter than that.
-        return False
+    return _end_of(Path(path)).startswith(_MARK)
 
 
 def _files(directory: Path | str) -> tuple[Path, Path]:
     files = RunFiles(Path(directory))
     return files.checkpoint, files.previous_checkpoint
+
+
+def _retired(previous: Path) -> Path:
+    """Where the current checkpoint waits to become the previous one."""
+    return previous.with_name(f".{previous.name}")
+
+
+def _end_of(path: Path) -> bytes:
+    """The mark and the digest of a checkpoint; as many bytes of another file, or none."""
+    try:
+        with path.open("rb") as stream:
+            stream.seek(-len(_MARK) - hashlib.sha256().digest_size, os.SEEK_END)
+            return stream.read()
+    except (OSError, ValueError):  # Missing, or shorter than that.
+        return b""
 
 
 def _read(path: Path, required: Iterable[str]) -> dict[str, Any]:

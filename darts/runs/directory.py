@@ -98,11 +98,13 @@ class RunDirectory(RunFiles):
 
         Raises:
             UserError: Another process is working on this run.
+            DiskError: The disk refused something within the block.
         """
         with locked(
             self.path / ".lock",
             f"Another process is working on {self.path}. Wait for it, stop it, or choose another "
             "run directory.",
+            f"continue with --resume {self.path}",
         ):
             yield
 

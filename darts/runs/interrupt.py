@@ -9,7 +9,10 @@ import time
 from types import FrameType, MethodType
 from typing import Any
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+# SIGHUP: the terminal was closed. Windows has none.
+_SIGNALS = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
 # Tools like `timeout` signal both the process and its group; that is one request.
 _ONE_REQUEST_SECONDS = 0.1
 
@@ -25,7 +28,10 @@ class Interrupted(Exception):
 
 
 class InterruptGuard:
-    """Turns the first SIGINT or SIGTERM into `requested`; the second raises KeyboardInterrupt.
+    """Turns the first SIGINT, SIGTERM or SIGHUP into `requested`; the second raises
+    KeyboardInterrupt.
+
+    A signal that is ignored, as SIGHUP is under nohup, stays so.
 
     A loop checks `guard.requested` after each step. The previous handlers are restored on exit.
     A guard inside another one takes its signals, and passes the request on when it ends. Outside
@@ -52,6 +58,8 @@ class InterruptGuard:
     def __enter__(self) -> InterruptGuard:
         if threading.current_thread() is threading.main_thread():
             for number in _SIGNALS:
+                if number != signal.SIGINT and signal.getsignal(number) is signal.SIG_IGN:
+                    continue
                 self._previous[number] = signal.signal(number, self._handle)
         return self
 

@@ -25,7 +25,12 @@ from torch import Tensor, nn
 
 from darts.errors import UserError, state_of
 from darts.runs.background import Job, snapshot
-from darts.runs.checkpoints import load_checkpoint, save_checkpoint
+from darts.runs.checkpoints import (
+    has_begun,
+    load_checkpoint,
+    save_checkpoint,
+    settle_checkpoints,
+)
 from darts.runs.directory import RunDirectory
 from darts.runs.interrupt import Interrupted, InterruptGuard
 from darts.runs.progress import ProgressLine
@@ -377,18 +382,16 @@ def run_task(
         run = RunDirectory.open(options.resume)
     else:
         run = distributed.from_main(
-            lambda: RunDirectory.create(
-                options.run_dir, what, asdict(options), threads=torch.get_num_threads()
-            )
+            lambda: RunDirectory.create(options.run_dir, what, threads=torch.get_num_threads())
         )
-        if main:
-            keep_files(files_in_use(options.use), run)
     with run.locked() if main else nullcontext():
-        checkpoint = None
-        if options.resume:
-            checkpoint = distributed.from_main(lambda: _reopen(run))
-        elif main and prepare is not None:
-            prepare(run)
+        checkpoint = distributed.from_main(lambda: _reopen(run)) if options.resume else None
+        if checkpoint is None and main:
+            keep_files(files_in_use(options.use), run)
+            if prepare is not None:
+                prepare(run)
+            if not options.resume:
+                run.write_config(asdict(options))  # Last: what can be resumed is complete.
         step = None if checkpoint is None else checkpoint["step"]
         settings = asdict(options)
         sink = open_sink(options.track, run, settings) if main else None
@@ -401,9 +404,15 @@ def run_task(
     return run, loop
 
 
-def _reopen(run: RunDirectory) -> dict[str, Any]:
-    """The checkpoint to continue from; log lines written after it are dropped."""
-    checkpoint = load_checkpoint(run.path, ("task", "means", "seconds"))
-    run.truncate_metrics(checkpoint["step"])
+def _reopen(run: RunDirectory) -> dict[str, Any] | None:
+    """The checkpoint to continue from; log lines written after it are dropped.
+
+    None if the run was stopped before it had written anything: it then begins.
+    """
+    settle_checkpoints(run.path)
+    checkpoint = None
+    if has_begun(run.path):
+        checkpoint = load_checkpoint(run.path, ("task", "means", "seconds"))
+        run.truncate_metrics(checkpoint["step"])
     run.record_environment(threads=torch.get_num_threads())
     return checkpoint

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import struct
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from functools import partial
@@ -54,6 +55,7 @@ class Tracker:
             self._writer = SummaryWriter(str(directory), purge_step=purge_step)
         if self._writer is not None or sink is not None:
             self._background = Background()
+            threading.excepthook = _without_events
 
     def __enter__(self) -> Tracker:
         return self
@@ -181,6 +183,22 @@ def _can_be_tracked(directory: Path | str) -> bool:
         )
         return False
     return True
+
+
+_print_error = threading.excepthook
+
+
+def _without_events(failed: threading.ExceptHookArgs) -> None:
+    """Print the error that ended a thread, but for the thread that writes events.
+
+    The next call of the writer raises that error.
+    """
+    from tensorboard.summary.writer.event_file_writer import (  # type: ignore[import-untyped]
+        _AsyncWriterThread,
+    )
+
+    if not isinstance(failed.thread, _AsyncWriterThread):
+        _print_error(failed)
 
 
 def _add_file(writer: SummaryWriter, name: str, path: Path, step: int) -> None:

@@ -86,9 +86,10 @@ def _directory(options: ManySearchOptions, space: SearchSpace) -> RunDirectory:
         run = RunDirectory.open(options.resume)
         run.record_environment()
         return run
-    run = RunDirectory.create(options.run_dir, "search", asdict(options))
+    run = RunDirectory.create(options.run_dir, "search")
     keep_files(files_in_use(options.use), run)
     keep_space(space, options.space, run)
+    run.write_config(asdict(options))  # Last: what can be resumed is complete.
     return run
 
 

@@ -203,8 +203,9 @@ def _directory(options: ManyTrainingOptions) -> RunDirectory:
         check_same_files(files_in_use(options.use), run)
         run.record_environment()
         return run
-    run = RunDirectory.create(options.run_dir, "evaluate", asdict(options))
+    run = RunDirectory.create(options.run_dir, "evaluate")
     keep_files(files_in_use(options.use), run)
+    run.write_config(asdict(options))  # Last: what can be resumed is complete.
     return run
 
 

@@ -8,6 +8,7 @@ from darts.errors import UserError
 from darts.models.registry import Model, find_model, model_from_description
 from darts.models.staged_config import StagedConfig
 from darts.models.weights.foreign import ForeignWeights, read_foreign
+from darts.runs.checkpoints import has_begun
 from darts.training.options import TrainingOptions
 from darts.training.pretrained import is_run, trained_state
 from genotypes import Genotype, load_genotype
@@ -38,7 +39,7 @@ def plan_training(options: TrainingOptions) -> TrainingPlan:
             checkpoint of a retraining.
         GenotypeError: There is no such genotype, or its file is wrong.
     """
-    if options.resume is not None:
+    if options.resume is not None and has_begun(options.resume):
         # The checkpoint's own model: the file may have changed since the run began.
         description = trained_state(options.resume)["description"]
         return TrainingPlan(model_from_description(description), options)

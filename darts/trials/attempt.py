@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from darts.errors import UserError
+from darts.errors import DiskError, UserError, disk_errors
 from darts.runs.directory import environment, finite
 from darts.runs.interrupt import Interrupted
 
@@ -34,12 +34,14 @@ class TrialOutcome:
     Attributes:
         result: What the trial function returned; None if it raised.
         error: The message or traceback if it raised.
+        disk: What the disk refused (see `DiskError`): no other trial can run either.
         seconds: Duration of the attempt.
         environment: Software versions and machine.
     """
 
     result: Mapping[str, Any] | None = None
     error: str | None = None
+    disk: str | None = None
     seconds: float = 0.0
     environment: Mapping[str, Any] | None = None
 
@@ -54,19 +56,24 @@ def attempt(work: TrialFunction, settings: Mapping[str, Any], report: ReportEpoc
     {'error': 9}
     """
     begun = time.monotonic()
-    result = error = None
+    result = error = disk = None
     try:
         # A result that cannot be written as JSON is a failure of this trial, not of the driver.
-        result = json.loads(json.dumps(finite(work(dict(settings), report)), allow_nan=False))
+        with disk_errors():
+            result = json.loads(json.dumps(finite(work(dict(settings), report)), allow_nan=False))
     except Interrupted:
         # A loop inside the trial handled the signal.
         raise KeyboardInterrupt from None
+    except DiskError as problem:
+        disk = problem.problem
     except UserError as problem:
         error = str(problem)
     except Exception:
         error = "\n".join(traceback.format_exc().splitlines()[-_LINES:])
     seconds = time.monotonic() - begun
-    return TrialOutcome(result=result, error=error, seconds=seconds, environment=_environment())
+    return TrialOutcome(
+        result=result, error=error, disk=disk, seconds=seconds, environment=_environment()
+    )
 
 
 @cache

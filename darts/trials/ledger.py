@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from darts.errors import DiskError
 from darts.trials.attempt import TrialOutcome
 from darts.trials.progress import TrialProgress
 from darts.trials.store import TrialStore
@@ -44,7 +45,13 @@ class Ledger:
             self._progress.reported(key, _listed(curve[-1]))
 
     def ended(self, key: str, outcome: TrialOutcome) -> None:
-        """An attempt has ended with a result or an error."""
+        """An attempt has ended with a result or an error.
+
+        Raises:
+            DiskError: The disk refused something; the trial is pending again.
+        """
+        if outcome.disk is not None:
+            raise DiskError(outcome.disk)  # `release_all` follows.
         self._running.discard(key)
         seconds, where = outcome.seconds, outcome.environment
         if outcome.result is not None:

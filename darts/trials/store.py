@@ -17,12 +17,12 @@ import sqlite3
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, get_args
 from urllib.parse import quote
 
-from darts.errors import UserError
+from darts.errors import DiskError, UserError, disk_errors
 from darts.files import locked
 from darts.runs.directory import finite
 from darts.trials.schema import APPLICATION, TABLES, VERSION, Status
@@ -53,6 +53,7 @@ class TrialStore:
     Raises:
         UserError: Another process drives the experiment; the file is damaged, or belongs to another
             program or version; or, for reading, it does not exist.
+        DiskError: The disk refuses to read or write; any method may raise it.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder, TrialStore(f"{folder}/a.sqlite") as store:
@@ -65,11 +66,14 @@ class TrialStore:
 
     def __init__(self, path: Path | str, *, read_only: bool = False) -> None:
         self.path = Path(path)
+        self._read_only = read_only
         self._stack = ExitStack()
         try:
             self._open(read_only)
         except sqlite3.Error as error:
             self.close()
+            if _of_disk(error):
+                raise DiskError(self._refused(error)) from error
             raise UserError(
                 f"{self.path} cannot be read as an experiment ({error}). If it is damaged, "
                 "`sqlite3 FILE .recover` may save its trials; otherwise choose another directory."
@@ -86,11 +90,8 @@ class TrialStore:
             mode = "mode=ro" if os.access(self.path.parent, os.W_OK) else "immutable=1"
             place = f"file:{quote(str(self.path.absolute()))}?{mode}"
         else:
-            try:
+            with disk_errors(where=self.path.parent):
                 self.path.parent.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                message = f"{self.path.parent} cannot be created: {error.strerror}."
-                raise UserError(message) from None
             message = (
                 f"Another process is working on {self.path}. Wait for it, stop it, or choose "
                 "another directory."
@@ -333,7 +334,18 @@ class TrialStore:
         )
 
     def _execute(self, statement: str, *values: Any) -> sqlite3.Cursor:
-        return self._connection.execute(statement, values)
+        try:
+            return self._connection.execute(statement, values)
+        except sqlite3.OperationalError as error:
+            if self._read_only or not _of_disk(error):
+                raise
+            raise DiskError(self._refused(error)) from error
+
+    def _refused(self, error: sqlite3.Error) -> str:
+        return (
+            f"{self.path}: {error}. What is finished is kept. Check that the disk has room and "
+            "that the directory is there and writable"
+        )
 
     def _value(self, statement: str) -> Any:
         return self._execute(statement).fetchone()[0]
@@ -343,10 +355,19 @@ class TrialStore:
         self._execute(begin)
         try:
             yield
+            self._execute("COMMIT")
         except BaseException:
-            self._execute("ROLLBACK")
+            if self._connection.in_transaction:  # After some errors SQLite has ended it.
+                with suppress(sqlite3.Error):
+                    self._connection.execute("ROLLBACK")
             raise
-        self._execute("COMMIT")
+
+
+def _of_disk(error: sqlite3.Error) -> bool:
+    """Whether the disk is the reason, and not the content of the file."""
+    # Before Python 3.11 errors have no codes.
+    words = ("disk", "readonly", "unable to open", "locked")
+    return isinstance(error, sqlite3.OperationalError) and any(word in str(error) for word in words)
 
 
 def _now() -> int:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -217,3 +220,19 @@ def test_imagenet_brings_its_recipe(capsys: pytest.CaptureFixture[str]) -> None:
     settings = shown(["search", "--dataset", "imagenet"], capsys)
     assert (settings["k"], settings["arch_warmup_epochs"]) == (2, 35)
     assert settings["arch_grad_clip"] == 5.0
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs pipes")
+def test_closed_streams_end_no_command(tmp_path: Path) -> None:
+    """As when the terminal is closed, or after `2>&1 | head`."""
+    read, write = os.pipe()
+    os.close(read)
+    script = (
+        "import sys; from darts.system.terminal import prepare_streams; prepare_streams()\n"
+        "for _ in range(3): print('result'); print('progress', file=sys.stderr)\n"
+        f"open({str(tmp_path / 'done')!r}, 'w')"
+    )
+    done = subprocess.run([sys.executable, "-c", script], stdout=write, stderr=write)
+    os.close(write)
+    assert done.returncode == 0
+    assert (tmp_path / "done").exists()

@@ -27,6 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.torture", description=__doc__)
     parser.add_argument("kind", nargs="*", help=f"of {', '.join(kinds)}; all by default")
     parser.add_argument("--cases", type=int, help="number of tries in all; some kinds have a fixed")
+    parser.add_argument("--each", type=int, help="number of tries of each kind")
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same tries")
     parser.add_argument("--first", type=int, default=0, help="number of the first try")
     parser.add_argument("--jobs", type=int, default=2, help="kinds that are tried side by side")
@@ -37,6 +38,8 @@ def main(arguments: list[str] | None = None) -> int:
     numbers = {kind.name: kind.cases for kind in chosen}
     if parsed.cases is not None:
         numbers = shares(chosen, parsed.cases)
+    if parsed.each is not None:
+        numbers = dict.fromkeys(numbers, parsed.each)
 
     def run(kind: Kind) -> tuple[Kind, Tally, float]:
         started = time.monotonic()

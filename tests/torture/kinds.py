@@ -16,6 +16,10 @@ _MODULES: tuple[str, ...] = (
     "data_inputs",
     "run_inputs",
     "file_inputs",
+    "faults",
+    "happenings",
+    "damage",
+    "numerics",
 )
 
 

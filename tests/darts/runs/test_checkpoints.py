@@ -14,7 +14,12 @@ import torch
 
 from darts.errors import UserError
 from darts.runs import checkpoints
-from darts.runs.checkpoints import load_checkpoint, load_checkpoint_file, save_checkpoint
+from darts.runs.checkpoints import (
+    load_checkpoint,
+    load_checkpoint_file,
+    save_checkpoint,
+    settle_checkpoints,
+)
 
 SIZE = 100
 
@@ -250,3 +255,25 @@ def test_killed_writers_leave_a_whole_checkpoint(tmp_path):
     assert step > 10
     save_checkpoint(state_of(step + 1), run)
     assert sorted(os.listdir(run)) == ["checkpoint.previous.pt", "checkpoint.pt"]
+
+
+@pytest.mark.parametrize("written", [False, True])
+def test_what_a_kill_within_a_write_leaves_is_settled(written, tmp_path):
+    """The current checkpoint waits under a hidden name until the new one is complete."""
+    save_checkpoint(state_of(1), tmp_path)
+    save_checkpoint(state_of(2), tmp_path)
+    waiting = tmp_path / ".checkpoint.previous.pt"
+    waiting.hardlink_to(tmp_path / "checkpoint.pt")
+    if written:
+        other = tmp_path / "other"
+        other.mkdir()
+        save_checkpoint(state_of(3), other)
+        (other / "checkpoint.pt").replace(tmp_path / "checkpoint.pt")
+        other.rmdir()
+    settle_checkpoints(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "checkpoint.previous.pt",
+        "checkpoint.pt",
+    ]
+    assert_is(load_checkpoint(tmp_path), 3 if written else 2)
+    assert_is(load_checkpoint_file(tmp_path / "checkpoint.previous.pt"), 2 if written else 1)

@@ -37,7 +37,7 @@ def start(pause):
     return process
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_one_signal_lets_the_loop_finish(number):
     with start(pause=0.05) as process:
         process.send_signal(number)
@@ -112,3 +112,15 @@ def test_a_request_reaches_the_guard_around() -> None:
     with InterruptGuard() as other, InterruptGuard():
         pass
     assert not other.requested
+
+
+def test_a_signal_that_is_ignored_stays_so():
+    """As SIGHUP under nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with InterruptGuard() as guard:
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert not guard.requested
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)

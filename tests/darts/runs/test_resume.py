@@ -201,3 +201,20 @@ def test_a_run_in_progress_is_not_resumed_beside_it(tmp_path: Path) -> None:
     run = RunDirectory(tmp_path / "run")
     with run.locked(), pytest.raises(UserError, match="Another process is working on"):
         run.locked().__enter__()
+
+
+@pytest.mark.parametrize("kind", ["search", "retraining"])
+def test_a_run_that_was_stopped_before_its_first_checkpoint_begins(
+    kind: str, tmp_path: Path
+) -> None:
+    make, run, _, settings = RUNS[kind]
+    settings = {**settings, "epochs": 1}
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    for path in (whole, broken):
+        run(make(path, **settings))
+    config = (broken / "config.yaml").read_bytes()
+    shutil.rmtree(broken)
+    broken.mkdir()
+    (broken / "config.yaml").write_bytes(config)
+    run(go_on(make(broken, **settings), broken))
+    assert_same_run(whole, broken)

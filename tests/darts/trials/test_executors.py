@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from darts.errors import UserError
+from darts.errors import DiskError, UserError
 from darts.trials import executors
 from darts.trials.executors import TrialsInterrupted, run_trials
 from darts.trials.job import Resources
@@ -57,6 +57,19 @@ def test_results_curves_and_failures(
     shown = capsys.readouterr().err
     assert "t2 failed: ArithmeticError: two is too much" in shown
     assert "4/4  failed 1  best test error 0.00 % (t0)  left 0:00:00" in shown
+
+
+@pytest.mark.parametrize("executor", EXECUTORS)
+def test_a_full_disk_ends_the_experiment_and_fails_no_trial(
+    executor: ExecutorName, store: TrialStore
+) -> None:
+    message = r"trial/log: No space left on device\. Make room, then give the same command again\."
+    with pytest.raises(DiskError, match=message):
+        run_trials(store, work.disk_is_full_at_two, executor=executor, resources=TWO)
+    counts = store.counts()
+    assert counts["failed"] == counts["running"] == 0
+    assert store.trial("t2").status == "pending"
+    assert run_trials(store, work.squares)["done"] == 4
 
 
 @pytest.mark.parametrize("executor", ["processes", RAY])

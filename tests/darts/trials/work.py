@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import time
@@ -25,6 +26,12 @@ def squares(settings: dict[str, Any], report: ReportEpoch) -> Mapping[str, Any]:
 def raises_at_two(settings: dict[str, Any], report: ReportEpoch) -> Mapping[str, Any]:
     if settings["seed"] == 2:
         raise ArithmeticError("two is too much")
+    return squares(settings, report)
+
+
+def disk_is_full_at_two(settings: dict[str, Any], report: ReportEpoch) -> Mapping[str, Any]:
+    if settings["seed"] == 2:
+        raise OSError(errno.ENOSPC, "No space left on device", "trial/log")
     return squares(settings, report)
 
 
