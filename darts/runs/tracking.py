@@ -52,10 +52,10 @@ class Tracker:
             from torch.utils.tensorboard import SummaryWriter
 
             purge_step = None if resumed_from is None else resumed_from + 1
+            threading.excepthook = _without_events
             self._writer = SummaryWriter(str(directory), purge_step=purge_step)
         if self._writer is not None or sink is not None:
             self._background = Background()
-            threading.excepthook = _without_events
 
     def __enter__(self) -> Tracker:
         return self

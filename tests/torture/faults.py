@@ -83,7 +83,7 @@ class Bench:
         if self.durable.resume is None or not self.run_dir.exists():
             return self.begin(**more)
         ended = self.run(self.durable.resume, **more)
-        if ended.code == 2 and "is not a run directory" in ended.err:
+        if ended.code == 2 and "config.yaml" in ended.err:  # It had written nothing yet.
             return self.begin(**more)
         return ended
 
