@@ -7,6 +7,7 @@ other failure.
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Sequence
 from contextlib import redirect_stderr, suppress

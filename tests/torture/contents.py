@@ -35,7 +35,8 @@ _MEASURED = re.compile(
 # A time, a speed, an amount of memory, or a date in a text.
 _TIMES = re.compile(
     r"\d+d \d+:\d\d:\d\d|\d+:\d\d:\d\d"
-    r"|(?<![\w/-])\d[\d.,]*(e[+-]?\d+)?\s*(ms|s|sec|min|h|seconds|minutes|hours|[GM]i?B|images/s|per second)\b"
+    r"|(?<![\w/-])\d[\d.,]*(e[+-]?\d+)?\s*"
+    r"(ms|s|sec|min|h|seconds|minutes|hours|[GM]i?B|images/s|per second)\b"
     r"|\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?(\+\d\d:?\d\d)?"
 )
 
