@@ -10,6 +10,7 @@ from typing import IO
 
 from darts.errors import SAME_COMMAND, UserError, disk_errors
 from genotypes.atomic import atomic_write
+from genotypes.paths import user_path
 from genotypes.plain_files import (
     PlainFileError,
     plain_json,
@@ -28,6 +29,7 @@ __all__ = [
     "read_json_file",
     "read_text",
     "read_yaml_file",
+    "user_path",
 ]
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from genotypes.errors import GenotypeError
+from genotypes.paths import user_path
 from genotypes.published_spaces import (
     DARTS_NO_NONE,
     DARTS_NO_POOLS,
@@ -71,7 +71,7 @@ def find_space(name_or_path: str | os.PathLike[str]) -> SearchSpace:
     """
     if name_or_path in SPACES:
         return SPACES[str(name_or_path)]
-    path = Path(name_or_path).expanduser()
+    path = user_path(name_or_path)
     if not path.is_file():
         close = difflib.get_close_matches(str(name_or_path), SPACES, n=1)
         hint = f" Did you mean {close[0]!r}?" if close else ""

@@ -20,6 +20,7 @@ from genotypes.foreign import genotype_from, is_genotype
 from genotypes.genotype import Genotype
 from genotypes.literals import LONGEST, read_json, read_literal
 from genotypes.nasbench201 import ARCH_STRING, parse_arch_string
+from genotypes.paths import user_path
 
 WRITTEN_SUFFIXES = (".py", ".txt", ".log", ".json")
 """Suffixes of files with written genotypes."""
@@ -87,7 +88,7 @@ def _file_and_pick(text: str) -> tuple[Path, str | None] | None:
 
 def _content(path: Path) -> str:
     try:
-        path = path.expanduser()
+        path = user_path(path)
         if not path.is_file():
             raise GenotypeError(f"{path}: there is no such file")
         if path.stat().st_size > _LARGEST:

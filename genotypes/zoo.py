@@ -13,6 +13,7 @@ from genotypes.atomic import atomic_write
 from genotypes.errors import GenotypeError
 from genotypes.genotype import Genotype, Node, parse_genotype
 from genotypes.nasbench201 import find_cell
+from genotypes.paths import user_path
 from genotypes.spaces import plain_space
 from genotypes.written import is_written, read_written
 from genotypes.yaml_file import read_yaml
@@ -63,7 +64,7 @@ def genotype_file(text: str) -> Path:
     """
     path = Path(text)
     try:
-        path = path.expanduser()
+        path = user_path(path)
         path = path / "genotype.yaml" if path.is_dir() else path
         if path.exists():
             return path

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from darts.data.catalogue import KNOWN
@@ -13,6 +12,7 @@ from darts.data.manifest import Manifest
 from darts.data.options import DataOptions
 from darts.data.sources import classes_and_size, open_source
 from darts.data.subsets import draw_subset
+from darts.files import user_path
 from darts.settings.adapting import DataFacts, Fitting, said
 from darts.system import distributed
 
@@ -34,7 +34,7 @@ def data_facts(options: DataOptions, seed: int) -> DataFacts:
         UserError: The user's own data are missing or faulty, or an option does not fit them.
     """
     if options.subset is not None:
-        parts = [entry.part for entry in Manifest.read(Path(options.subset).expanduser()).entries]
+        parts = [entry.part for entry in Manifest.read(user_path(options.subset)).entries]
         tests = parts.count("test")
         size = classes_and_size(options)[1]
         return DataFacts(options.dataset, size, len(parts) - tests, tests)

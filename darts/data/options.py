@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from darts.files import user_path
 from darts.settings.options import option
 
 
@@ -126,4 +127,4 @@ class SplitOptions:
 def data_directory(data_dir: str | None = None) -> Path:
     """The directory of the named data sets: `data_dir`, $DARTS_DATA or ~/.cache/darts/data."""
     chosen = data_dir or os.environ.get("DARTS_DATA") or "~/.cache/darts/data"
-    return Path(chosen).expanduser()
+    return user_path(chosen)

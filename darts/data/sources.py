@@ -31,6 +31,7 @@ from darts.data.tables.columns import ColumnChoice
 from darts.data.tables.open import TableChoice, open_table
 from darts.data.whole_images import cached_whole, expected_bytes, in_memory
 from darts.errors import UserError, closest
+from darts.files import user_path
 from darts.run_files import RunFiles
 from darts.system import distributed
 
@@ -123,7 +124,7 @@ def dataset_of(text: str) -> str:
         UserError: There is no such folder or file, and no data set of this name.
     """
     kind, colon, _ = text.partition(":")
-    path = Path(text).expanduser()
+    path = user_path(text)
     if text in KNOWN or (colon and kind in _KINDS.values()):
         return text
     if path.is_dir():
@@ -232,7 +233,7 @@ def _open(options: DataOptions) -> Source:
     name, (kind, _, path) = options.dataset, options.dataset.partition(":")
     directory = data_directory(options.data_dir)
     if kind in ("folder", "array", "csv") and path:
-        place = Path(path).expanduser()
+        place = user_path(path)
         if kind == "array":
             return open_array(place, options.test_part, options.task, options.background)
         if kind == "csv":
@@ -285,7 +286,7 @@ def _manifest_path(subset: str | None, run: str | None) -> Path | None:
     """Return the path of the manifest to use; a resumed run uses its own."""
     if run is not None and (listed := RunFiles(Path(run)).images).exists():
         return listed
-    return Path(subset).expanduser() if subset is not None else None
+    return user_path(subset) if subset is not None else None
 
 
 def _resize_and_cache(
@@ -299,7 +300,7 @@ def _resize_and_cache(
     place = None
     if options.cache is not None:
         auto = data_directory() / "cache"
-        place = auto if options.cache == "auto" else Path(options.cache).expanduser()
+        place = auto if options.cache == "auto" else user_path(options.cache)
     if how.whole:
         if place is not None:
             return cached_whole(images, source.folder, place)

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from darts.data.scanning import Scan
 from darts.errors import UserError
+from darts.files import user_path
 
 _NAMED = 3  # Number of faults that a message lists by name.
 
@@ -111,7 +112,7 @@ def read_annotations(source: Path | str, folder: Path | str) -> Annotations:
         UserError: A file is missing or not in COCO's format, an image is missing, or no box can be
             used.
     """
-    source, folder = Path(source).expanduser(), Path(folder).expanduser()
+    source, folder = user_path(source), user_path(folder)
     content = _read(source)
     if not folder.is_dir():
         raise UserError(f"There is no folder of images {folder} for the annotations {source}.")
@@ -146,7 +147,7 @@ def without_annotations(folder: Path | str, categories: Sequence[tuple[int, str]
     Raises:
         UserError: There is no such folder, it holds no image, or a file cannot be read.
     """
-    place = Path(folder).expanduser()
+    place = user_path(folder)
     if not place.is_dir():
         raise UserError(f"There is no folder of images {place}.")
     pictures = []

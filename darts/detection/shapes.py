@@ -16,7 +16,7 @@ import torch
 from PIL import Image, ImageDraw
 
 from darts.errors import UserError
-from darts.files import atomic_write, read_json_file
+from darts.files import atomic_write, read_json_file, user_path
 from darts.system.randomness import RandomStreams
 
 SHAPE_NAMES = ("circle", "square", "triangle")
@@ -45,7 +45,7 @@ def draw_shapes(
     Raises:
         UserError: The folder contains another set of shapes, or `size` is too small.
     """
-    folder = Path(folder).expanduser()
+    folder = user_path(folder)
     if size < 32:
         raise UserError(f"Shapes need images of at least 32 pixels, not {size}.")
     settings = {"train": train, "val": val, "size": size, "seed": seed}

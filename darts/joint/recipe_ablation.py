@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from darts.errors import UserError
+from darts.files import user_path
 from darts.joint.arm_trials import ArmOptions, shared_options, train_arms
 from darts.joint.arms import Arm, ArmStudy, Contrast
 from darts.joint.directory import SearchRecord
@@ -89,7 +90,7 @@ def averaging_arms(record: SearchRecord, teacher: str | None) -> Arms:
     config = {**record.config, **settings}
     if not config.get("ema") and not config.get("ema_share"):
         settings["ema_share"] = _EMA_SHARE
-    distilled = {**settings, "teacher": str(Path(teacher).expanduser().resolve())}
+    distilled = {**settings, "teacher": str(user_path(teacher).resolve())}
     arms = [
         Arm(
             network="best candidate",

@@ -31,7 +31,7 @@ from typing import Any, get_args
 import numpy as np
 
 from darts.errors import UserError
-from darts.files import read_yaml_file
+from darts.files import read_yaml_file, user_path
 from darts.joint.space import Constraint, Rule, Space
 from darts.joint.variables import (
     CategoricalDomain,
@@ -73,7 +73,7 @@ def find_joint_space(name: str) -> Space:
 def _path(name: str) -> Path:
     if name in list_joint_spaces():
         return _SHIPPED / f"{name}.yaml"
-    path = Path(name).expanduser()
+    path = user_path(name)
     if path.is_file():
         return path
     close = difflib.get_close_matches(name, list_joint_spaces(), n=1)

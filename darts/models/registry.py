@@ -15,7 +15,7 @@ import torch
 import yaml
 
 from darts.errors import UserError, state_of
-from darts.files import atomic_write, read_yaml_file
+from darts.files import atomic_write, read_yaml_file, user_path
 from darts.models.anynet.family import ANYNET
 from darts.models.classifier import Classifier
 from darts.models.derived import SETTINGS, default_stem
@@ -117,7 +117,7 @@ def find_model(model: str) -> Model:
 def _path(text: str) -> Path:
     """The path that a text names; an impossible one is a missing file."""
     try:
-        path = Path(text).expanduser()
+        path = user_path(text)
         path.exists()
     except (OSError, RuntimeError):
         return Path("missing")

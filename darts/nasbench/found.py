@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from darts.errors import UserError
+from darts.files import user_path
 from darts.nasbench.cell_names import cell_of
 from darts.nasbench.measured import DATASETS
 from darts.nasbench.table import AccuracyTable, KnownCell
@@ -71,7 +72,7 @@ def find_cells(names: Sequence[str], table: AccuracyTable) -> list[FoundCell]:
 
 
 def _find(name: str, table: AccuracyTable) -> Iterator[FoundCell]:
-    path = Path(name).expanduser()
+    path = user_path(name)
     if not path.is_dir():
         yield FoundCell(name, table.lookup(cell_of(name)))
         return

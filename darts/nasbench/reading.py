@@ -12,6 +12,7 @@ from typing import IO, Any
 import numpy as np
 
 from darts.errors import UserError
+from darts.files import user_path
 from darts.nasbench.measured import (
     BEST_CIFAR10,
     CIFAR10,
@@ -54,7 +55,7 @@ def read_table(path: Path | str, wanted: Wanted | None = None) -> AccuracyTable:
     Raises:
         UserError: The file is missing, damaged, hostile or of another form.
     """
-    path, wanted = Path(path).expanduser(), wanted or Wanted()
+    path, wanted = user_path(path), wanted or Wanted()
     if wanted.dataset and wanted.dataset not in DATASETS:
         raise UserError(f"--dataset {wanted.dataset}: the benchmark has {', '.join(DATASETS)}.")
     try:

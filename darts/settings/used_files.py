@@ -18,7 +18,7 @@ from types import ModuleType
 from typing import Any
 
 from darts.errors import UserError
-from darts.files import atomic_write
+from darts.files import atomic_write, user_path
 from darts.run_files import RunFiles
 
 _PREFIX = "darts_used_"
@@ -100,7 +100,7 @@ def read_files(use: str | None) -> tuple[UsedFile, ...]:
         if Path(path).suffix != ".py":
             raise UserError(f"--use {path}: a Python file is needed, such as my_parts.py.")
         try:
-            file = UsedFile(path, Path(path).expanduser().read_bytes())
+            file = UsedFile(path, user_path(path).read_bytes())
         except OSError as error:
             raise UserError(f"--use {path}: the file cannot be read: {error.strerror}.") from None
         if files.setdefault(file.name, file) != file:
@@ -117,7 +117,7 @@ def run_file(file: UsedFile) -> ModuleType:
     Raises:
         UserError: The code fails, or this process has run another version of the file.
     """
-    where = str(Path(file.path).expanduser().resolve())
+    where = str(user_path(file.path).resolve())
     if file.module in sys.modules:
         module = sys.modules[file.module]
         if failure := module.__dict__["__failure__"]:
@@ -148,7 +148,7 @@ def run_file(file: UsedFile) -> ModuleType:
 def files_in_use(use: str | None) -> tuple[UsedFile, ...]:
     """The files of the option `use` as this process ran them, even if they have changed since."""
     known = {where: file for m in _modules() for where, file in m.__dict__["__used__"].items()}
-    places = [(path, str(Path(path).expanduser().resolve())) for path in split_names(use)]
+    places = [(path, str(user_path(path).resolve())) for path in split_names(use)]
     return tuple(known[where] if where in known else use_files(path)[0] for path, where in places)
 
 

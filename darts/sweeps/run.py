@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from darts.errors import UserError
+from darts.files import user_path
 from darts.judging.short_training import ShortTraining
 from darts.searching.fitting import fit_search
 from darts.searching.options import SearchOptions
@@ -150,7 +151,7 @@ def _run(
         placed = replace(training, recipe=replace(training.recipe, device=device))
     folder = str(Path(options.out).resolve())  # Workers may have another working directory.
     # A search shows what the table knows of the cell of each epoch.
-    table = None if options.table is None else str(Path(options.table).expanduser().resolve())
+    table = None if options.table is None else str(user_path(options.table).resolve())
     place = {**place_of_trials(search, device), "table": table}
     work = partial(sweep_trial, folder, place, placed)
     run_trials(

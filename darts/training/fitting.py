@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
@@ -12,6 +11,7 @@ import torch
 from darts.data.facts import announce, data_facts
 from darts.data.folders import LARGE
 from darts.data.options import DataOptions
+from darts.files import user_path
 from darts.models.registry import Model, create_network
 from darts.models.stems import choose_stem
 from darts.run_files import RunFiles
@@ -94,7 +94,7 @@ def settings_of_run(
 
 
 def _run_of(checkpoint: str | None) -> RunFiles:
-    given = Path(checkpoint or "").expanduser()
+    given = user_path(checkpoint or "")
     return RunFiles(given if given.is_dir() else given.parent)
 
 

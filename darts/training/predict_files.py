@@ -17,6 +17,7 @@ import torch
 from darts.data.scanning import Scan
 from darts.data.transforms import load_image
 from darts.errors import UserError
+from darts.files import user_path
 from darts.report.notebook import Figures, Summarised
 from darts.system.device import resolve_device
 from darts.training.onnx_predictor import load_onnx
@@ -157,7 +158,7 @@ def find_images(words: Sequence[str]) -> tuple[list[str], list[str]]:
 
 def _named(word: str) -> list[Path]:
     try:
-        path = Path(word).expanduser()
+        path = user_path(word)
         if path.exists():
             return [path]
         matches = sorted(glob.glob(str(path), recursive=True)) if glob.has_magic(word) else []
