@@ -93,8 +93,8 @@ def programs() -> Iterator[Finding]:
     if dot is None:
         yield Finding(
             what="graphviz",
-            value="no dot program; only pictures in other formats than SVG and PNG want it",
-            state="missing",
+            value="no dot program; only pictures in rare formats want it",
+            state="note",
             remedy="apt-get install graphviz, or brew install graphviz",
         )
         return

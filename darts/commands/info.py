@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from darts.commands.shared import Arguments, print_hint, print_table
+from darts.commands.shared import Arguments, print_table
 from darts.errors import UserError
 
 if TYPE_CHECKING:
@@ -160,7 +160,6 @@ def draw_command(arguments: Sequence[str], prog: str) -> None:
 
         for path in draw_genotype(found, parsed.output, parsed.formats):
             print(path)
-        print_hint(parsed.formats)
         return
     from darts.costs.network_drawing import draw_network
 

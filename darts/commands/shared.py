@@ -7,7 +7,6 @@ import functools
 import json
 import os
 import re
-import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -185,14 +184,6 @@ def by_all_processes(handler: Handler) -> Handler:
             return handler(arguments, prog)
 
     return run
-
-
-def print_hint(formats: Sequence[str]) -> None:
-    """Print a hint on standard error if these formats are better with graphviz's `dot`."""
-    from darts.report.draw import dot_hint
-
-    if (hint := dot_hint(formats)) is not None:
-        print(hint, file=sys.stderr)
 
 
 def print_table(rows: Sequence[tuple[str, ...]]) -> None:

@@ -52,6 +52,12 @@ def cell_source(genotype: Genotype, kind: str, strengths: Strengths | None = Non
             _add_pill(cell, f"operation{index}", pill)
         for state in graph.concat:
             cell.edge(f"state{state}", "output")
+    # An edge within a rank keeps its ends in order, c(k−2) above c(k−1); within a cluster it has no
+    # effect.
+    with dot.subgraph() as inputs:
+        inputs.attr(rank="same")
+        for state in range(1, graph.inputs):
+            inputs.edge(f"state{state - 1}", f"state{state}", style="invis")
     return printable(dot.source)
 
 
@@ -132,10 +138,15 @@ def _legend(graph: CellGraph) -> str:
 
 
 def render_dot(source: str, suffix: str) -> bytes | None:
-    """The picture of a DOT source, or None if there is no working `dot` program."""
+    """The picture of a DOT source; None without a `dot` program that knows the format."""
     if suffix in _PIXELS:
         source = f"{source.rstrip().removesuffix('}')}\tgraph [dpi={CELL_DPI}]\n}}\n"
     try:
         return graphviz.Source(source).pipe(format=suffix)
-    except (graphviz.ExecutableNotFound, subprocess.CalledProcessError, BrokenPipeError):
+    except (
+        ValueError,  # No format of graphviz.
+        graphviz.ExecutableNotFound,
+        subprocess.CalledProcessError,
+        BrokenPipeError,
+    ):
         return None

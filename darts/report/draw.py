@@ -1,7 +1,7 @@
 """Pictures of a genotype's cells.
 
-SVG and PNG are written directly, in milliseconds and without any program. Other formats, such as
-PDF, are drawn by graphviz, or by matplotlib if there is no `dot` program.
+SVG and PNG are written directly, in milliseconds; PDF and other formats by matplotlib, from the
+same layout. What matplotlib does not know is drawn by graphviz, if that is installed.
 
 A picture reads from left to right: the two inputs, the inner nodes, and their concatenation. Each
 operation is a pill on its edge, coloured by family; ↓2 marks stride 2.
@@ -10,8 +10,7 @@ operation is a pill on its edge, coloured by family; ↓2 marks stride 2.
 from __future__ import annotations
 
 import io
-import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from darts.errors import UserError
@@ -73,27 +72,15 @@ def render_cell(
     if suffix == "png":
         return png_of(cell_picture(cell_graph(genotype, kind, strengths)))
     try:
-        picture = render_dot(cell_source(genotype, kind, strengths), suffix)
-        return picture or _by_matplotlib(genotype, kind, suffix, strengths)
-    except ValueError:
+        return _by_matplotlib(genotype, kind, suffix, strengths)
+    except ValueError:  # It does not know the format.
+        drawn = render_dot(cell_source(genotype, kind, strengths), suffix)
+    if drawn is None:
         raise UserError(
             f"--formats {suffix}: cells cannot be drawn in this format here; svg, png and pdf "
             "always work."
-        ) from None
-
-
-def dot_hint(formats: Iterable[str]) -> str | None:
-    """One line on how to install graphviz if these formats are drawn by its `dot`, else None.
-
-    >>> dot_hint(["svg", "png"]) is None
-    True
-    """
-    if set(formats) <= {"gv", "svg", "png"} or shutil.which("dot"):
-        return None
-    return (
-        "Drawn by matplotlib, because graphviz's `dot` program is not on the PATH "
-        "(to get it: apt install graphviz, brew install graphviz, or graphviz.org/download)."
-    )
+        )
+    return drawn
 
 
 def _by_matplotlib(
