@@ -26,6 +26,7 @@ from darts.files import atomic_write
 from darts.models.image_spec import ImageSpec
 from darts.models.registry import describe_model
 from darts.report.notebook import Figures, Summarised
+from darts.report.tables import Row
 from darts.runs.directory import RunDirectory, finite
 from darts.system.device import device_name, resolve_device
 from darts.system.randomness import stream_seed
@@ -60,6 +61,13 @@ class FinishedRecipeStudy(Summarised):
             ("recipes", str(len(measured.recipes))),
             ("directory", str(self.path)),
         ]
+
+    def tables(self) -> Sequence[tuple[str, Sequence[Row]]]:
+        """What the page of the study has."""
+        # Its plots need matplotlib, which trainings do without.
+        from darts.comparing.recipe_report import recipe_tables
+
+        return recipe_tables(self.outcome)
 
 
 def train_by_recipes(options: RecipeStudyOptions) -> FinishedRecipeStudy:

@@ -35,6 +35,7 @@ from darts.models.image_spec import ImageSpec
 from darts.models.registry import Model, describe_model
 from darts.report.formatting import percent
 from darts.report.notebook import Figures, Summarised
+from darts.report.tables import Row
 from darts.runs.directory import RunDirectory
 from darts.system.device import device_name, resolve_device
 from darts.system.randomness import stream_seed
@@ -79,6 +80,13 @@ class FinishedComparison(Summarised):
             *((f"test error of {one.name}", percent(one.error)) for one in self.comparison.named),
             ("directory", str(self.path)),
         ]
+
+    def tables(self) -> Sequence[tuple[str, Sequence[Row]]]:
+        """What the page of the comparison has."""
+        # Its plots need matplotlib, which trainings do without.
+        from darts.comparing.report import comparison_tables
+
+        return comparison_tables(self.comparison)
 
 
 def train_and_compare(options: CompareOptions, model: Model) -> FinishedComparison:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from cells.engines import kernel_layouts
 from darts.data.sources import classes_and_size
 from darts.methods.stages import SearchStage
 from darts.report.notebook import Figures, Summarised
+from darts.report.tables import Row
 from darts.searching.assembly import backend_of, method_of
 from darts.searching.backend_check import CheckResult, check_backend
 from darts.searching.choices import choice_file, choice_key, keep_choice, read_choice
@@ -54,6 +55,11 @@ class BackendTable(Summarised):
         """The chosen back end, and why others do not work."""
         missing = [(name, reason) for name, reason in self.reasons.items() if reason]
         return [("chosen", self.chosen), *missing]
+
+    def tables(self) -> Sequence[tuple[str, Sequence[Row]]]:
+        """The back ends, and what was compared."""
+        found = [("Back ends", self.rows())]
+        return [*found, ("Checks", self.check_rows())] if self.checks else found
 
     @property
     def heading(self) -> str:

@@ -84,6 +84,10 @@ class RepeatedTraining(Summarised):
             found.append(("time", duration(self.seconds)))
         return [*found, ("directory", str(self.run_dir))]
 
+    def tables(self) -> Sequence[tuple[str, Sequence[Row]]]:
+        """All measures."""
+        return [("Mean of all trainings", self.rows())] if self.results else []
+
     def values(self, measure: str) -> list[float]:
         """A measure of each run, such as `test_accuracy`, in the order of the seeds."""
         return [one[measure] for one in self.results.values() if one.get(measure) is not None]

@@ -14,6 +14,7 @@ from darts.nasbench.baseline import RandomBaseline, RandomSearch
 from darts.nasbench.table import AccuracyTable
 from darts.report.formatting import percent
 from darts.report.notebook import Figures, Summarised
+from darts.report.tables import Row
 from darts.statistics.estimates import Estimate, estimate
 from darts.sweeps.agreement import Agreement, agreement, equal_cells
 from darts.sweeps.cells import cell_words
@@ -121,6 +122,14 @@ class SweepOutcome(Summarised):
             for label, one in self.configurations.items()
         ]
         return [*means, ("directory", self.record.options.out)]
+
+    def tables(self) -> Sequence[tuple[str, Sequence[Row]]]:
+        """Configurations and their differences."""
+        # These modules describe an outcome, so they import this one.
+        from darts.sweeps.tables import configuration_table, difference_table
+
+        found = [("Configurations", configuration_table(self))]
+        return [*found, ("Differences", difference_table(self))] if self.differences else found
 
     @cached_property
     def baselines(self) -> list[RandomBaseline]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -36,7 +37,11 @@ def test_a_search_is_one_line_and_two_pictures() -> None:
         "<CellSearchResult: cell pcdarts_cifar10, multiply-adds 1,234,567, supernet 90.25 %, "
         "time 1 min 15 s, directory runs/x>"
     )
-    assert tags(result._repr_html_()).count("img") == 2
+    html = result._repr_html_()
+    assert tags(html).count("img") == 2
+    # The reduction cell is the narrower one; both have one scale.
+    shares = [float(one) for one in re.findall(r"width: ([\d.]+)%", html)]
+    assert max(shares) == 100 > min(shares)
 
 
 def test_names_cannot_become_elements() -> None:
@@ -54,7 +59,7 @@ def test_several_trainings_show_mean_and_deviation() -> None:
         "<RepeatedTraining: network net, trainings 2, test accuracy 90.50 ± 0.71 %, time 4.0 s, "
         "directory r>"
     )
-    assert tags(found._repr_html_()).count("tr") == 5
+    assert tags(found._repr_html_()).count("tr") == 5 + 3  # Two measures below a head.
 
 
 @pytest.mark.parametrize("errors", [[], [8.0, 6.0]])
