@@ -88,3 +88,11 @@ def test_every_page_has_one_title() -> None:
 def test_no_picture_is_left_over() -> None:
     shown = {(one.parent / target).resolve() for one in DOCUMENTS for target in links(read(one))}
     assert {path.resolve() for path in ROOT.glob("docs/images/*.[sp][vn]g")} - shown == set()
+
+
+def test_every_page_has_a_place_in_the_site() -> None:
+    text = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    # Other pages are written when the site is built.
+    placed = set(re.findall(r"([\w/-]+\.md)$", text, re.MULTILINE))
+    pages = {str(one.relative_to(ROOT / "docs")) for one in ROOT.glob("docs/**/*.md")}
+    assert pages - placed == set()
