@@ -25,7 +25,7 @@ test: lint ## everything that CI checks
 	$(BIN)/pytest --quiet --numprocesses 2 --dist worksteal
 
 torture: install ## try to break it: damaged files, bad input, attacks, kills (CASES=100000 for a night)
-	$(BIN)/python -m tests.torture $(if $(CASES),--cases $(CASES)) $(KINDS)
+	$(BIN)/python -m tests.torture $(if $(CASES),--cases $(CASES)) $(if $(SEED),--seed $(SEED)) $(if $(FIRST),--first $(FIRST)) $(KINDS)
 
 lint: install ## style, types, layers
 	$(BIN)/ruff check

@@ -18,7 +18,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from tests.torture.kinds import Effort, Kind, Tally, all_kinds, shares
 
-_ROW = "{:24} {:>8} {:>8} {:>8} {:>7} {:>7}"
+_ROW = "{:24} {:>8} {:>8} {:>8} {:>7} {:>7} {:>7}"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -48,13 +48,13 @@ def main(arguments: list[str] | None = None) -> int:
             tally = kind.run(Effort(cases, Path(place), parsed.seed, parsed.first))
         return kind, tally, time.monotonic() - started
 
-    print(_ROW.format("kind", "tries", "done", "refused", "faults", "seconds"), flush=True)
+    print(_ROW.format("kind", "tries", "done", "refused", "faults", "CPU s", "seconds"), flush=True)
     faults = 0
     with ThreadPoolExecutor(parsed.jobs) as pool:
         for kind, tally, seconds in pool.map(run, chosen):
             bad = len(tally.faults)
-            counts = (tally.tries, tally.done, tally.refused, bad, f"{seconds:.0f}")
-            print(_ROW.format(kind.name, *counts), flush=True)
+            counts = (tally.tries, tally.done, tally.refused, bad, f"{tally.seconds:.0f}")
+            print(_ROW.format(kind.name, *counts, f"{seconds:.0f}"), flush=True)
             for fault in tally.faults:
                 print(f"  {kind.name} {fault}", flush=True)
             faults += bad

@@ -75,14 +75,10 @@ def _archive(value: Any) -> bytes:
 
 @cache
 def _weights() -> dict[str, torch.Tensor]:
-    from darts.models.registry import create_network, find_model
+    from darts.system.torchvision_compat import torchvision
 
     torch.manual_seed(0)
-    network = create_network(find_model("resnet18"), num_classes=4)
-    return {
-        name: value[:4].clone() if value.ndim else value
-        for name, value in network.state_dict().items()
-    }
+    return torchvision.models.mobilenet_v2(num_classes=4).state_dict()
 
 
 def _safetensors(random: Random, header: Any, body: bytes) -> bytes:
@@ -98,13 +94,11 @@ def _safetensors(random: Random, header: Any, body: bytes) -> bytes:
 
 
 def _pretrained(random: Random, folder: Path) -> list[str]:
-    state = {"fc.weight": torch.zeros(4, 8), "fc.bias": torch.zeros(4), "n": torch.tensor(3)}
-    if random.random() < 0.3:
-        state = dict(_weights())
+    state = dict(_weights())
     if random.random() < 0.45:
         name = "own.safetensors"
         header, body = {}, b""
-        for key, value in list(state.items())[:6]:
+        for key, value in state.items():
             data = value.numpy().tobytes()
             kind = {torch.float32: "F32", torch.int64: "I64"}[value.dtype]
             header[key] = {
@@ -133,12 +127,12 @@ def _pretrained(random: Random, folder: Path) -> list[str]:
     (folder / name).write_bytes(content)
     if random.random() < 0.3:
         (folder / "config.json").write_bytes(
-            wrong_text(random, {"architecture": "resnet18", "num_classes": 4}, json.dumps)
+            wrong_text(random, {"architecture": "mobilenetv2_100", "num_classes": 4}, json.dumps)
         )
     return [
-        *("evaluate", "--model", "resnet18", "--pretrained", name, "--dataset", "digits"),
+        *("evaluate", "--pretrained", name, "--dataset", "digits"),
         *("--preset", "smoke", "--device", "cpu", "--threads", "1", "--train-images", "20"),
-        *("--test-images", "20", "--batch-size", "10", "--run-dir", "run"),
+        *("--test-images", "20", "--batch-size", "10", "--image-size", "32", "--run-dir", "run"),
     ]
 
 
@@ -193,17 +187,22 @@ def _exported(random: Random, folder: Path) -> list[str]:
 
 
 _PART = '''"""An operation of one's own."""
-import torch
 from torch import nn
-from darts.plugins import register_operation
 
-class Noise(nn.Module):
+from darts.plugins import register
+
+
+@register.operation("depthwise_{0}")
+class Depthwise(nn.Module):
+    def __init__(self, channels, stride, affine):
+        super().__init__()
+        self.convolution = nn.Conv2d(channels, channels, 3, stride, 1, groups=channels)
+
     def forward(self, x):
-        return x + torch.randn_like(x)
+        return self.convolution(x.relu())
 
-@register_operation("noise-{0}")
-def noise(channels: int, stride: int, affine: bool) -> nn.Module:
-    return Noise()
+
+register.space(name="with-{0}", operations=("none", "skip_connect", "depthwise_{0}"))
 '''
 
 

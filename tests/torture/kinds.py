@@ -48,11 +48,13 @@ class Tally:
         done: Tries that ended as if nothing were wrong, or that went on as promised.
         refused: Tries that ended with one sentence and exit code 2.
         faults: What was wrong with each other try; a line begins with the number of the try.
+        seconds: Seconds of the processor, where a kind measures them.
     """
 
     done: int = 0
     refused: int = 0
     faults: list[str] = field(default_factory=list)
+    seconds: float = 0.0
 
     @property
     def tries(self) -> int:

@@ -14,6 +14,7 @@ import re
 import resource
 import shutil
 import sys
+import time
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -32,7 +33,8 @@ Make = Callable[[Random, Path], list[str]]
 arguments of `python -m darts`. It must be a function of a module."""
 
 SECONDS = 20.0
-"""Limit of a try, far above what any needs."""
+"""Limit of a try, in seconds of the processor; far above what any needs."""
+_PATIENCE = 15
 _GIGABYTES = 2
 _LONGEST = 2500
 _UNFINISHED = re.compile(r"^\..*\.[a-z0-9_]{8}$")
@@ -69,16 +71,14 @@ def try_commands(name: str, make: Make, effort: Effort, seconds: float = SECONDS
         process = forkserver().Process(target=_work, args=arguments)
         process.start()
         theirs.close()
-        # Importing what tests preload may take a while once.
-        limit = seconds + 120
         try:
             while number < last:
-                if not ours.poll(limit):
+                if not _answers(ours, process.pid or 0, seconds):
                     tally.faults.append(f"{number}: hangs: {_stack(effort.place)}")
                     number += 1
                     break
-                limit = seconds
-                kind, text = ours.recv()
+                kind, text, spent = ours.recv()
+                tally.seconds += spent
                 if kind == "fault":
                     tally.faults.append(f"{number}: {text}")
                 else:
@@ -93,6 +93,25 @@ def try_commands(name: str, make: Make, effort: Effort, seconds: float = SECONDS
     return tally
 
 
+def _answers(pipe: Connection, process: int, seconds: float) -> bool:
+    """Whether a try ends in `seconds` of the processor; one that sleeps has far longer."""
+    begun, used = time.monotonic(), _processor(process)
+    while not pipe.poll(1.0):
+        asleep = time.monotonic() - begun
+        if _processor(process) - used > seconds or asleep > _PATIENCE * seconds:
+            return False
+    return True
+
+
+def _processor(process: int) -> float:
+    """Seconds of the processor that a process has had."""
+    try:
+        words = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def _work(name: str, make: Make, effort: Effort, first: int, pipe: Connection) -> None:
     place = effort.place.resolve()
     os.environ[CANARY] = str(place / "canary")
@@ -104,8 +123,9 @@ def _work(name: str, make: Make, effort: Effort, first: int, pipe: Connection) -
             stacks.seek(0)
             stacks.truncate()
             faulthandler.dump_traceback_later(SECONDS - 2, file=stacks)
-            random = Random(f"{name} {effort.seed} {number}")
-            pipe.send(one_try(make, random, place / f"try-{number}", stacks))
+            random, begun = Random(f"{name} {effort.seed} {number}"), time.process_time()
+            ended = one_try(make, random, place / f"try-{number}", stacks)
+            pipe.send((*ended, time.process_time() - begun))
             faulthandler.cancel_dump_traceback_later()
 
 
