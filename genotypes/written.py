@@ -21,6 +21,7 @@ from genotypes.genotype import Genotype
 from genotypes.literals import LONGEST, read_json, read_literal
 from genotypes.nasbench201 import ARCH_STRING, parse_arch_string
 from genotypes.paths import user_path
+from genotypes.plain_files import PlainFileError, read_text
 
 WRITTEN_SUFFIXES = (".py", ".txt", ".log", ".json")
 """Suffixes of files with written genotypes."""
@@ -91,14 +92,11 @@ def _content(path: Path) -> str:
         path = user_path(path)
         if not path.is_file():
             raise GenotypeError(f"{path}: there is no such file")
-        if path.stat().st_size > _LARGEST:
-            raise GenotypeError(f"{path}: a file of genotypes has at most {_LARGEST >> 20} MB")
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise GenotypeError(f"{path}: not a text file: {error.reason}") from None
-    except (OSError, RuntimeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise GenotypeError(f"{path}: cannot be read: {reason}") from None
+        return read_text(path, _LARGEST)
+    except PlainFileError as error:
+        raise GenotypeError(f"{path}: {error}") from None
+    except OSError as error:
+        raise GenotypeError(f"{path}: cannot be read: {error.strerror}") from None
 
 
 def _find(text: str, name: str, where: str) -> dict[str, Found]:

@@ -68,8 +68,7 @@ def genotype_file(text: str) -> Path:
         path = path / "genotype.yaml" if path.is_dir() else path
         if path.exists():
             return path
-    except (OSError, RuntimeError):
-        # A name that is too long for a file, or the home directory of an unknown user.
+    except OSError:  # A name that is too long for a file.
         pass
     raise GenotypeError(_not_found(path))
 

@@ -13,6 +13,8 @@ from types import MappingProxyType
 from darts.errors import UserError, closest
 from darts.settings.help_page import examples_text
 
+_LONGEST_NAME = 60
+
 
 @dataclass(frozen=True)
 class Command:
@@ -50,6 +52,7 @@ class Command:
         elif name in ("-h", "--help"):
             print(self.usage(prog))
         else:
+            name = name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}…"
             if hint := closest(name, self.subcommands):
                 raise UserError(f"{prog}: there is no command {name!r}.{hint}")
             raise UserError(f"{prog}: there is no command {name!r}.\n{self.usage(prog)}")

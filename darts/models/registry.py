@@ -119,7 +119,7 @@ def _path(text: str) -> Path:
     try:
         path = user_path(text)
         path.exists()
-    except (OSError, RuntimeError):
+    except OSError:
         return Path("missing")
     return path
 

@@ -84,6 +84,10 @@ _SEED = Range(at_least=0, at_most=2**63 - 1)
 # More threads or processes than any machine has: libraries crash or stand still with them.
 _WORKERS = Range(at_least=0, at_most=1024)
 _SIDE = Range(at_least=1, at_most=65536)
+# Far beyond any network: a larger one would fill the memory before it fails.
+_WIDTH = Range(at_least=1, at_most=65536)
+_DEPTH = Range(at_least=1, at_most=1000)
+_MANY = Range(at_least=1, at_most=10_000_000)
 
 RANGES: Mapping[str, Range] = MappingProxyType(
     {
@@ -108,12 +112,12 @@ RANGES: Mapping[str, Range] = MappingProxyType(
         "cutout": _COUNT,
         "color_jitter": _NOT_NEGATIVE,
         # Networks.
-        "channels": _SOME,
-        "layers": _SOME,
+        "channels": _WIDTH,
+        "layers": _DEPTH,
         "nodes": Range(at_least=1, at_most=8),  # A search needs 2: `check_search`.
         "k": _SOME,
         "stages": _SOME,
-        "stem_width": _SOME,
+        "stem_width": _WIDTH,
         "finest_stride": _SOME,
         "pyramid_channels": _SOME,
         # Trainings.
@@ -156,32 +160,32 @@ RANGES: Mapping[str, Range] = MappingProxyType(
         "alignment_every": _COUNT,
         "cost_weight": _NOT_NEGATIVE,
         "cost_temperature": _POSITIVE,
-        "target_channels": _SOME,
-        "target_layers": _SOME,
+        "target_channels": _WIDTH,
+        "target_layers": _DEPTH,
         "target_resolution": _SIDE,
-        "random_cells": _COUNT,
+        "random_cells": Range(at_least=0, at_most=10_000_000),
         "choice_epochs": _SOME,
         "choice_trainings": _SOME,
         "choice_hold_out": Range(at_least=2),
         # Studies.
-        "population": _SOME,
+        "population": _MANY,
         "tolerance": _PART,
         "latency_batch": _COUNT,
-        "n": _SOME,
+        "n": _MANY,
         "rounds": _SOME,
-        "candidates": _SOME,
-        "pool": _SOME,
+        "candidates": _MANY,
+        "pool": _MANY,
         "rank_correlation": Range(at_least=-1, at_most=1),
         "score_threshold": _UP_TO_ONE,
         "nms_threshold": _UP_TO_ONE,
         "pictures": _COUNT,
-        "cells": _SOME,
+        "cells": _MANY,
         "images": _COUNT,
         "statistics_images": _COUNT,
         "retrainings": _COUNT,
         "retrain_epochs": _SOME,
-        "retrain_channels": _SOME,
-        "retrain_layers": _SOME,
+        "retrain_channels": _WIDTH,
+        "retrain_layers": _DEPTH,
         "retrain_batch_size": _SOME,
     }
 )
@@ -199,11 +203,11 @@ ARGUMENT_RANGES: Mapping[str, Range] = MappingProxyType(
         "folds": Range(at_least=2),
         "gamma": _POSITIVE,
         "phi": Range(),
-        "random": _SOME,
+        "random": _MANY,
         "resolution": _SIDE,
         "resolution_multiple": _SOME,
         "retrain": _COUNT,
-        "sample": _COUNT,
+        "sample": Range(at_least=0, at_most=10_000_000),
         "seeds": _SOME,
         "step": _POSITIVE,
     }

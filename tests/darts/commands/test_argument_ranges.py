@@ -32,6 +32,8 @@ from darts.cli import main
         ("genotypes --random -3", "--random"),
         ("space sample --space regnetx --n 0", "--n"),
         ("space sample --space regnetx --seed -1", "--seed"),
+        ("spaces darts --layers 10000000000000000", "--layers"),
+        ("genotypes --random 99999999999", "--random"),
         ("draw regnetx_200mf --resolution -1", "--resolution"),
         ("export --genotype darts_v2 --layers 0 -o x.onnx", "--layers"),
     ],
@@ -45,3 +47,28 @@ def test_a_number_out_of_range_is_one_sentence(
     assert error.startswith(f"error: {flag}: must be ")
     assert error.count("\n") == 1
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "fit ~nosuchuser/run --quick --plan",
+        "advise ~nosuchuser",
+        "predict ~nosuchuser/x.png --checkpoint ~nosuchuser/run",
+        "joint show ~nosuchuser",
+        "benchmark nasbench201 --table ~nosuchuser/table.csv",
+        "detect --train-annotations ~nosuchuser/a.json --train-images ~nosuchuser",
+        "search --use ~nosuchuser/mine.py",
+        "search --dataset folder:~nosuchuser --preset smoke",
+        "space " + "y/" * 2100,
+    ],
+)
+def test_a_home_of_nobody_and_a_long_name_are_one_sentence(
+    line: str, capsys: pytest.CaptureFixture[str], monkeypatch, tmp_path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("darts.fitting.run.measure_machine", None)
+    assert main(line.split()) == 2
+    error = capsys.readouterr().err
+    assert error.count("error: ") == 1
+    assert len(error) < 3000

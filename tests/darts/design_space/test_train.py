@@ -158,7 +158,7 @@ def running(out: Path) -> int:
         ({"macs": "60k-20k"}, "the upper end is below the lower end"),
         ({"macs": "much"}, "--macs: a number such as"),
         ({"space": "regnetz"}, "There is no design space 'regnetz'"),
-        ({"n": 0}, "--n: must be 1 or more"),
+        ({"n": 0}, "--n: must be from 1 to 10000000"),
         ({"epochs": 0}, "--epochs: must be 1 or more"),
         ({"label_smoothing": 2}, "--label-smoothing: must be at least 0 and below 1"),
         ({"dataset": "array:nowhere.npz"}, "nowhere.npz"),
