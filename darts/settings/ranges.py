@@ -163,7 +163,7 @@ RANGES: Mapping[str, Range] = MappingProxyType(
         "target_channels": _WIDTH,
         "target_layers": _DEPTH,
         "target_resolution": _SIDE,
-        "random_cells": Range(at_least=0, at_most=10_000_000),
+        "random_cells": _COUNT,
         "choice_epochs": _SOME,
         "choice_trainings": _SOME,
         "choice_hold_out": Range(at_least=2),

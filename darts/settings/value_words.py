@@ -114,7 +114,7 @@ def explained(message: str, names: Sequence[str]) -> str:
     unknown = re.search(r"(?:unrecognized arguments: --|unknown setting ')(\w+)", text)
     if unknown and (close := difflib.get_close_matches(unknown[1], names, n=1)):
         text += f" (did you mean --{close[0]}?)"
-    return text
+    return " ".join(text.split()) if "\n" in text.strip() else text
 
 
 def _one_of_several(text: str) -> str:
