@@ -16,7 +16,9 @@ _REMEDIES = {
     **dict.fromkeys((errno.ENOENT, errno.ENOTDIR, errno.ESTALE), "Bring it back"),
     **dict.fromkeys((errno.EIO, errno.ENXIO, errno.ENODEV), "Check the disk"),
     **dict.fromkeys((errno.EMFILE, errno.ENFILE), "Allow more open files (ulimit -n)"),
-    **dict.fromkeys((errno.ENAMETOOLONG, errno.EISDIR, errno.ELOOP), "Choose another name"),
+    **dict.fromkeys(
+        (errno.ENAMETOOLONG, errno.EISDIR, errno.ELOOP, errno.EEXIST), "Choose another name"
+    ),
 }
 _LONGEST_NAME = 300
 
