@@ -28,7 +28,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from darts.errors import UserError
+from darts.errors import UserError, in_one_line
 from darts.files import atomic_write
 from darts.joint.costs import Costs
 from darts.joint.problem import Problem
@@ -272,7 +272,8 @@ def load_predictor(path: Path | str) -> tuple[Predictor, Space]:
             f"There is no predictor {path}. A joint search writes one after its first round."
         ) from None
     except Exception as error:
-        raise UserError(f"{path} is not a predictor of a joint search: {error}") from None
+        reason = in_one_line(error)[:200]
+        raise UserError(f"{path} is not a predictor of a joint search ({reason}).") from None
     return predictor, space
 
 
