@@ -70,11 +70,7 @@ class ArmOptions(TrialOptions):
 
 
 def shared_options(record: SearchRecord, options: ArmOptions) -> TrainingOptions:
-    """The options that all arms share: those of the candidates of a search.
-
-    Raises:
-        UserError: The search held out no images to judge by.
-    """
+    """The options that all arms share: those of the candidates of a search."""
     names = [name for name in names_of(TrainingOptions) if name not in _LEFT_OUT]
     known = {name: record.config[name] for name in names if name in record.config}
     shared = TrainingOptions(**known)

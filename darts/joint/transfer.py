@@ -59,16 +59,16 @@ def train_transfer(
         UserError: A model is unknown or named twice, the search has no recipe, or see `train_arms`.
         TrialsInterrupted: SIGINT or SIGTERM came; finished trainings are kept.
     """
-    if repeated := [word for word in words if words.count(word) > 1]:
+    labels = [Path(word).stem if Path(word).is_file() else word for word in words]
+    if repeated := [label for label in labels if labels.count(label) > 1]:
         raise UserError(f"--models: {repeated[0]} is named twice.")
     shared = shared_options(record, options)
     found = found_recipe(record, shared.epochs)
     photographs = data_facts(shared, shared.seed).size >= PHOTOGRAPH_SIZE
     arms, contrasts = [], []
-    for word in words:
+    for word, label in zip(words, labels, strict=True):
         model = find_model(word)
         own = own_recipe(word, model, shared, photographs=photographs)
-        label = Path(word).stem if Path(word).is_file() else word
         for name, recipe in ((FOUND, found), (OWN, own)):
             arms.append(Arm(network=label, recipe=name, model=model, settings=recipe))
         title = f"found recipe instead of its own, {label}"
