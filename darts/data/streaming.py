@@ -8,11 +8,14 @@ changes a result.
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,6 +29,7 @@ from darts.data.dataset import BatchReader, ImageTensor
 from darts.data.pixels import PLAIN, Decoding, decode, decode_whole
 from darts.errors import UserError
 
+_SHARED_MEMORY, _PAGE = Path("/dev/shm"), 4096
 PIECE = 32  # images that a worker decodes at a time
 
 
@@ -143,14 +147,15 @@ class _WorkerReader:
 
     def __init__(self, files: ImageFiles | Cropped, pin: bool) -> None:
         self._files, self._pin = files, pin
+        workers = _workers_with_room(files.workers, 3 * PIECE * files.size**2)
         self._plan: list[Tensor] = []
         self._loader: DataLoader[Any] | None = DataLoader(
             _Fetch(files),  # type: ignore[arg-type]
             sampler=self._plan,
             batch_size=None,
             collate_fn=_as_it_is,
-            num_workers=files.workers,
-            persistent_workers=files.workers > 0,
+            num_workers=workers,
+            persistent_workers=workers > 0,
             worker_init_fn=_die_quietly,
             # Without a generator of its own, it would draw from the global generator every epoch.
             generator=torch.Generator(),
@@ -188,6 +193,29 @@ class _WorkerReader:
                 stacklevel=2,
             )
         yield from map(self._files.fetch, plan[done:])
+
+
+def _workers_with_room(wanted: int, piece: int) -> int:
+    """The number of processes for whose pieces shared memory has room; fewer than `wanted` is said.
+
+    Without room a process cannot hand over what it has decoded, and the loader waits for ever.
+
+    Args:
+        wanted: Number of processes.
+        piece: Bytes of a piece.
+    """
+    if not wanted or not _SHARED_MEMORY.is_dir():
+        return wanted
+    free = shutil.disk_usage(_SHARED_MEMORY).free
+    # A process works two pieces ahead, and one more is being copied. Half is left for others.
+    room = free // (2 * 3 * (piece + _PAGE))
+    if room < wanted:
+        print(
+            f"{_SHARED_MEMORY} has {free / 2**20:.0f} MB free, room for {room} of {wanted} "
+            "processes that decode images. Enlarge it for more speed (docker run --shm-size 1g).",
+            file=sys.stderr,
+        )
+    return min(wanted, room)
 
 
 @dataclass(frozen=True)

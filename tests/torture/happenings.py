@@ -9,9 +9,10 @@ import json
 import os
 import random
 import signal
+import sqlite3
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -182,10 +183,11 @@ def lose(bench: Bench, draws: random.Random) -> bool:
     killed = []
 
     def murder(pid: int) -> None:
-        moment = time.monotonic() + draws.uniform(0, 6)
+        at_work = draws.random() < 0.7
         while not killed and os.path.exists(f"/proc/{pid}"):
             workers = _children(pid)
-            if workers and time.monotonic() > moment:
+            if workers and (not at_work or _running(bench.run_dir / "population.sqlite")):
+                time.sleep(draws.uniform(0, 1))
                 killed.append(draws.choice(workers))
                 with suppress(ProcessLookupError):
                     os.kill(killed[0], signal.SIGKILL)
@@ -199,6 +201,16 @@ def lose(bench: Bench, draws: random.Random) -> bool:
         raise Broken(said(ended))
     bench.finish()
     return ended.code == 0
+
+
+def _running(store: Path) -> bool:
+    """Whether a trial is under way."""
+    try:
+        with closing(sqlite3.connect(f"file:{store}?mode=ro", uri=True)) as file:
+            query = "SELECT count(*) FROM trial WHERE status = 'running'"
+            return file.execute(query).fetchone()[0] > 0
+    except sqlite3.Error:
+        return False
 
 
 def _children(pid: int) -> list[int]:

@@ -2,15 +2,18 @@ import io
 import multiprocessing
 import os
 import pickle
+import shutil
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+from darts.data import streaming
 from darts.data.pixels import decode
 from darts.data.streaming import ImageFiles
 from darts.errors import UserError
@@ -168,3 +171,18 @@ def test_images_in_files_can_be_sent_to_a_fresh_process(files):
     images, pixels = files
     copy = pickle.loads(pickle.dumps(images))
     assert torch.equal(copy.fetch(torch.arange(9)), pixels)
+
+
+def test_as_many_workers_as_shared_memory_has_room_for(monkeypatch, capsys):
+    """Without room for what they have decoded, workers and loader would wait for ever."""
+    monkeypatch.setattr(streaming, "_SHARED_MEMORY", Path("/"))
+    usage = shutil.disk_usage("/")._replace(free=64 * 2**20)
+    monkeypatch.setattr(streaming.shutil, "disk_usage", lambda _: usage)
+    photograph = 3 * streaming.PIECE * 224**2
+    assert streaming._workers_with_room(8, 3 * streaming.PIECE * 32**2) == 8
+    assert capsys.readouterr().err == ""
+    assert streaming._workers_with_room(8, photograph) == 2
+    assert "64 MB free, room for 2 of 8 processes" in capsys.readouterr().err
+    assert streaming._workers_with_room(8, 100 * photograph) == 0
+    monkeypatch.setattr(streaming, "_SHARED_MEMORY", Path("/nonexistent"))
+    assert streaming._workers_with_room(8, photograph) == 8
