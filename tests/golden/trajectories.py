@@ -231,6 +231,19 @@ def _record(run: Path, steps: int, later: Collection[str] = ()) -> Record:
     for text in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines():
         line = {k: v for k, v in json.loads(text).items() if k not in later}
         losses += _numbers(f"{line['kind']} {line['step']}", line)
+    return {
+        "losses": losses,
+        "alphas": {
+            name: tensor.flatten().tolist()
+            for name, tensor in _tensors(state)
+            if _ARCHITECTURE.match(name)
+        },
+        **summary(state),
+    }
+
+
+def summary(state: Mapping[str, Any]) -> Record:
+    """Sum, magnitude and digest of all tensors of a checkpoint."""
     tensors = list(_tensors(state))
     digest = hashlib.sha256()
     for _, tensor in tensors:
@@ -238,10 +251,6 @@ def _record(run: Path, steps: int, later: Collection[str] = ()) -> Record:
         digest.update(tensor.contiguous().numpy().tobytes())
     floats = [tensor.double() for _, tensor in tensors if tensor.is_floating_point()]
     return {
-        "losses": losses,
-        "alphas": {
-            name: tensor.flatten().tolist() for name, tensor in tensors if _ARCHITECTURE.match(name)
-        },
         "norm": {
             "sum": sum(values.sum().item() for values in floats),
             "magnitude": sum(values.abs().sum().item() for values in floats),

@@ -17,64 +17,40 @@ from darts.searching.task import SearchTask, search_cells
 from darts.settings.parsing import build
 from genotypes import SPACES
 from tests.darts.runs_support import assert_same_run, search_options
-
-TINY = {
-    "train_images": 40,
-    "arch_fraction": 0.5,
-    "arch_warmup_epochs": 0,
-    "batch_size": 10,
-    "channels": 8,
-    "nodes": 2,
-    "layers": 3,
-    "checkpoint_every": 1,
-    "log_every": 1,
-}
+from tests.golden.methods import MIXTURES, difference, settings_of
 
 
 class Killed(BaseException):
     """Stands in for SIGKILL: nothing of the toolkit may catch it."""
 
 
-MIXTURES = [
-    {"relaxation": "gumbel:temperature=5,final_temperature=0.5", "gradient": "single-level"},
-    {"relaxation": "hard-gumbel", "weights_first": True, "k": 2},
-    {"relaxation": "reinmax", "regulariser": "beta-decay+entropy"},
-    {"relaxation": "dirichlet", "regulariser": "dirichlet-kl"},
-    {"relaxation": "sigmoid", "regulariser": "zero-one:norm=l1"},
-    {
-        "relaxation": "binary-paths:mode=two",
-        "arch_every": 2,
-        "arch_betas": (0.0, 0.999),
-        "arch_weight_decay": 0.0,
-    },
-    {"perturbation": "adversarial:steps=2", "regulariser": "lambda:strength=0.5"},
-    {"perturbation": "random", "regulariser": "freezing:window=1,threshold=0.2"},
-    {"selection": "projection:interval=1,epochs=2", "epochs": 2},
-    {"skips": "dropout:rate=0.5", "drop_path": 0.4, "recompute_cells": True, "epochs": 2},
-    {"space": "s4", "nodes": 4, "drop_path": 0.4},
-    {"stopping": "fixed-epoch:epochs=2", "epochs": 4},
-]
-
-
 @pytest.mark.parametrize("method", METHODS)
 def test_a_method_searches_and_survives_kills(
     method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    survives_kills({"method": method}, tmp_path, monkeypatch)
+    survives_kills(method, tmp_path, monkeypatch)
 
 
 @pytest.mark.parametrize("parts", MIXTURES, ids=str)
 def test_a_mixture_of_parts_searches_and_survives_kills(
     parts: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    survives_kills({"method": "pc-darts", **parts}, tmp_path, monkeypatch)
+    survives_kills(str(parts), tmp_path, monkeypatch)
 
 
-def survives_kills(chosen: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("space", SPACES)
+def test_a_space_is_searched_to_the_recorded_bits(space: str, tmp_path: Path) -> None:
+    search_cells(search_options(tmp_path / "run", **settings_of(f"space {space}")))
+    assert difference(f"space {space}", tmp_path / "run") is None
+
+
+def survives_kills(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search of `tests.golden.methods`: its bits are those of the record, also after kills."""
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    settings: dict[str, Any] = {"preset": "smoke", **TINY, **chosen}
+    settings = settings_of(name)
     result = search_cells(search_options(whole, **settings))
     assert result.genotype.nodes == settings["nodes"]
+    assert difference(name, whole) is None
 
     step, done = SearchTask.step, 0
 
