@@ -211,6 +211,10 @@ def test_without_script_everything_can_be_read(browser: Any, pages: dict[str, Pa
 
 def test_printing_is_light_and_has_no_controls(browser: Any, pages: dict[str, Path]) -> None:
     with Visit(browser, pages["search"], color_scheme="dark") as visit:
-        visit.page.emulate_media(media="print", color_scheme="light")
+        # Chosen by the reader and by the system.
+        visit("document.documentElement.dataset.theme = 'dark'")
+        visit.page.emulate_media(media="print", color_scheme="dark")
+        assert visit("getComputedStyle(document.querySelector('h1')).color") == "rgb(31, 41, 55)"
+        assert visit("getComputedStyle(document.querySelector('.drawing')).filter") == "none"
         assert not visit.page.locator("#play").is_visible()
         assert visit("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
