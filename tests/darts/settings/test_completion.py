@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from darts.commands.table import COMMANDS
+
 pytest.importorskip("argcomplete")
 CHECKOUT = Path(__file__).parents[3]
 
@@ -33,7 +35,7 @@ def offered(line: str, folder: Path) -> list[str]:
     ("line", "wanted"),
     [
         ("darts se", ["search"]),
-        ("darts joint ", ["search", "evolve", "ablate", "predict", "show"]),
+        ("darts joint ", list(COMMANDS["joint"].subcommands)),
         ("darts search --arch-ev", ["--arch-every"]),
         ("darts search --method g", ["gdas"]),
         ("darts evaluate --genotype pc", ["pcdarts_cifar10", "pcdarts_imagenet"]),
