@@ -123,8 +123,8 @@ def parse_space(values: Any) -> Space:
         name=values["name"],
         network=values.get("network"),
         variables=variables,
-        constraints=tuple(map(_constraint, values.get("constraints") or ())),
-        rules=tuple(map(_rule, values.get("rules") or ())),
+        constraints=tuple(map(_constraint, _list(values, "constraints"))),
+        rules=tuple(map(_rule, _list(values, "rules"))),
         about=str(values.get("about") or "").strip(),
     )
     _check(space)
@@ -244,6 +244,13 @@ def _check(space: Space) -> None:
     for name in {name for constraint in space.constraints for name in constraint.names}:
         if decoded[name].dtype.kind not in "iuf":
             raise UserError(f"a constraint names {name!r}, which is not a number")
+
+
+def _list(values: Mapping[str, Any], key: str) -> list[Any]:
+    found = values.get(key) or []
+    if not isinstance(found, list):
+        raise UserError(f"{key} must be a list, not {found!r}")
+    return found
 
 
 def _mapping(values: Any, what: str) -> Mapping[str, Any]:

@@ -116,7 +116,7 @@ RANGES: Mapping[str, Range] = MappingProxyType(
         "layers": _DEPTH,
         "nodes": Range(at_least=1, at_most=8),  # A search needs 2: `check_search`.
         "k": _SOME,
-        "stages": _SOME,
+        "stages": Range(at_least=1, at_most=100),
         "stem_width": _WIDTH,
         "finest_stride": _SOME,
         "pyramid_channels": _SOME,

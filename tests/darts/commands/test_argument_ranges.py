@@ -34,6 +34,7 @@ from darts.cli import main
         ("space sample --space regnetx --seed -1", "--seed"),
         ("spaces darts --layers 10000000000000000", "--layers"),
         ("genotypes --random 99999999999", "--random"),
+        ("space list --stages 9223372036854775808", "--stages"),
         ("draw regnetx_200mf --resolution -1", "--resolution"),
         ("export --genotype darts_v2 --layers 0 -o x.onnx", "--layers"),
     ],

@@ -1,3 +1,6 @@
+import io
+import zipfile
+
 import numpy as np
 import pytest
 import torch
@@ -229,3 +232,25 @@ def test_damaged_files(arrays, save, tmp_path):
     path.unlink()
     with pytest.raises(UserError, match="there is no such file"):
         open_array(path)
+
+
+def test_members_that_are_no_arrays_or_claim_absurd_sizes(arrays, save):
+    def member(shape: str, kind: str) -> bytes:
+        text = f"{{'descr': {kind}, 'fortran_order': False, 'shape': {shape}, }}\n".encode()
+        return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text
+
+    path = save(arrays)
+    whole = path.read_bytes()
+    for content in (
+        b"text",
+        b"\x93NUMPY\x09\x00",
+        member("(1180591620717411303424,)", "'|u1'"),
+        member("(1000000000, 32, 32, 3)", "'|u1'"),
+        member("(-1,)", "'<i8'"),
+        member("(1,)", "'|O'"),
+    ):
+        with zipfile.ZipFile(io.BytesIO(whole)) as old, zipfile.ZipFile(path, "w") as new:
+            for name in old.namelist():
+                new.writestr(name, content if name == "x_test.npy" else old.read(name))
+        with pytest.raises(UserError, match=r"data\.npz cannot be read as an \.npz"):
+            open_array(path)

@@ -54,6 +54,8 @@ def test_a_space_file_of_a_user(tmp_path: Path) -> None:
         ({"constraints": [{"nondecreasing": ["w0", "w1"]}]}, "names 'w1', which no variable"),
         ({"constraints": [{"nondecreasing": ["w0", "schedule"]}]}, "'schedule', which is not a n"),
         ({"rules": [{"when": {"nothing": 1}, "multiply": {"w0": 2}}]}, "names 'nothing'"),
+        ({"constraints": 0.5}, "constraints must be a list"),
+        ({"rules": {"when": 1}}, "rules must be a list"),
         ({"rules": [{"when": {}, "multiply": {"w0": 2}}]}, "one variable and its value"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import gzip
 import json
 import pickle
 from pathlib import Path
@@ -279,3 +280,15 @@ def test_the_real_table_is_recognised_without_names(shared: Path, tmp_path: Path
     assert plain.notes == ("The data set was recognised by its best accuracies.",)
     other = read_table(write(tmp_path, json.dumps(entries), "imagenet.json"), Wanted("cifar100"))
     assert "are those of CIFAR-10, not of cifar100" in " ".join(other.notes)
+
+
+def test_compressed_files_are_read_once_and_to_their_end(tmp_path: Path) -> None:
+    path = tmp_path / "table"
+    path.write_bytes(gzip.compress(bz2.compress(delimited().encode())))
+    with pytest.raises(UserError, match="compressed more than once"):
+        read_table(path)
+    damaged = bytearray(gzip.compress(delimited().encode()))
+    damaged[len(damaged) // 2] ^= 255
+    path.write_bytes(damaged)
+    with pytest.raises(UserError, match="cannot be read"):
+        read_table(path)
