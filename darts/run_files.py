@@ -26,6 +26,7 @@ A study that writes more files into its directory names those itself.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -198,8 +199,14 @@ class RunFiles:
                 record = plain_json(line)
             except ValueError:
                 record = None
-            if isinstance(record, dict):
+            if isinstance(record, dict) and _is_line(record):
                 records.append(record)
             else:
                 damaged += 1
         return records, damaged
+
+
+def _is_line(record: Mapping[str, Any]) -> bool:
+    """Whether what every line has is of its kind: a word, and whole numbers."""
+    numbers = (record.get("step", 0), record.get("epoch", 0))
+    return isinstance(record.get("kind", ""), str) and all(type(one) is int for one in numbers)

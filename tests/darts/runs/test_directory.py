@@ -15,6 +15,7 @@ import torch
 import yaml
 
 from darts.errors import UserError
+from darts.run_files import RunFiles
 from darts.runs import directory as runs
 from darts.runs.checkpoints import load_checkpoint, save_checkpoint
 from darts.runs.directory import RunDirectory
@@ -181,3 +182,11 @@ def test_environment_names_neither_user_nor_host_nor_paths():
 def test_import_is_light():
     script = "import sys, darts.runs.directory; assert not {'torch', 'numpy'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True)
+
+
+def test_lines_of_another_kind_count_as_damaged(tmp_path: Path) -> None:
+    files = RunFiles(tmp_path)
+    good = '{"kind": "step", "step": 1, "epoch": 0}'
+    bad = ['{"kind": 3}', '{"step": "x"}', '{"step": null}', '{"epoch": 1.5}', "[" * 9000, "[1]"]
+    files.metrics.write_text("\n".join([good, *bad]))
+    assert files.read_metric_lines() == ([{"kind": "step", "step": 1, "epoch": 0}], len(bad))
