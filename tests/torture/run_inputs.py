@@ -72,7 +72,9 @@ def _wrong_state(random: Random, state: Any) -> Any:
 
 
 def _tensors(tree: Any) -> list[tuple[Any, Any]]:
-    found = []
+    found: list[tuple[Any, Any]] = []
+    if not isinstance(tree, (dict, list, tuple)):
+        return found
     items = tree.items() if isinstance(tree, dict) else enumerate(tree)
     for key, value in list(items):
         if isinstance(value, torch.Tensor):

@@ -282,10 +282,16 @@ def test_the_real_table_is_recognised_without_names(shared: Path, tmp_path: Path
     assert "are those of CIFAR-10, not of cifar100" in " ".join(other.notes)
 
 
-def test_compressed_files_are_read_once_and_to_their_end(tmp_path: Path) -> None:
+def test_compressed_files_are_read_once_and_to_their_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "table"
     path.write_bytes(gzip.compress(bz2.compress(delimited().encode())))
     with pytest.raises(UserError, match="compressed more than once"):
+        read_table(path)
+    monkeypatch.setattr("darts.nasbench.reading._LARGEST", 2**20)
+    path.write_bytes(gzip.compress(bytes(2**20 + 1)))
+    with pytest.raises(UserError, match="at most 1 MB of text"):
         read_table(path)
     damaged = bytearray(gzip.compress(delimited().encode()))
     damaged[len(damaged) // 2] ^= 255
