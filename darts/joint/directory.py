@@ -158,6 +158,7 @@ def read_problem(directory: Path) -> Problem:
     path = directory / "setting.yaml"
     try:
         values: Mapping[str, Any] = read_yaml_file(path)
+        _check_setting(values)
         file = directory / "model.yaml"
         model = find_model(str(file)) if file.is_file() else None
         setting = NetworkSetting(**values, model=model)
@@ -168,6 +169,24 @@ def read_problem(directory: Path) -> Problem:
     except (OSError, ValueError, TypeError) as error:
         raise UserError(f"{path} is damaged: {error}") from None
     return Problem(load_space(directory / "space.yaml"), setting)
+
+
+def _check_setting(values: Any) -> None:
+    """Check the shared settings of a file.
+
+    Raises:
+        ValueError: One is of another kind.
+    """
+    if not isinstance(values, dict):
+        raise ValueError("a mapping of settings is needed")
+    stem = values.get("stem", "cifar")
+    if stem not in ("cifar", "imagenet"):
+        raise ValueError(f"stem is {str(stem)[:80]!r}")
+    for name in ("resolution", "num_classes", "channels", "layers"):
+        value = values.get(name, 1)
+        open_one = value is None and name in ("channels", "layers")
+        if not (open_one or (type(value) is int and 0 < value <= 65536)):
+            raise ValueError(f"{name} is {str(value)[:80]!r}")
 
 
 def limits_of(

@@ -210,3 +210,10 @@ def test_a_report_needs_a_search(tmp_path: Path) -> None:
 
     with pytest.raises(UserError, match="is not the directory of a joint search"):
         write_joint_report(tmp_path)
+
+
+@pytest.mark.parametrize("line", ["layers: x", "resolution:", "num_classes: 1.5", "stem: [1]"])
+def test_settings_of_another_kind_are_damage(line: str, tmp_path: Path, capsys) -> None:
+    (tmp_path / "setting.yaml").write_text(line)
+    assert main(["joint", "show", str(tmp_path)]) == 2
+    assert "setting.yaml is damaged" in capsys.readouterr().err
