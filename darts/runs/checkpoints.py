@@ -206,9 +206,9 @@ def _read(path: Path, required: Iterable[str]) -> dict[str, Any]:
     if not isinstance(state, dict):
         raise _Unreadable("is not a checkpoint of this toolkit")
     version = state.pop(_FORMAT_KEY, None)
-    if version != _FORMAT:
+    if type(version) is not int or version != _FORMAT:
         raise _Unreadable(
-            f"has format {version}, but this version of the toolkit reads format {_FORMAT}"
+            f"has format {str(version)[:20]}, but this version of the toolkit reads format {_FORMAT}"
         )
     missing = sorted({"step", *required} - state.keys())
     if missing:

@@ -168,3 +168,13 @@ def test_values_of_another_kind_are_damage(tmp_path: Path) -> None:
             pytest.raises(UserError, match="is damaged"),
         ):
             store.rows()
+
+
+@pytest.mark.parametrize(
+    "change", [{"darts_checkpoint": torch.zeros(3)}, {"step": torch.zeros(3)}, {"step": "1"}, None]
+)
+def test_a_checkpoint_of_other_values_is_refused(change: Any, tmp_path: Path) -> None:
+    state = None if change is None else {"darts_checkpoint": 1, "step": 1, **change}
+    (tmp_path / "checkpoint.pt").write_bytes(signed(saved(state)))
+    with pytest.raises(UserError, match=r"No checkpoint in .* can be used"):
+        load_checkpoint(tmp_path)
