@@ -208,7 +208,8 @@ def _read(path: Path, required: Iterable[str]) -> dict[str, Any]:
     version = state.pop(_FORMAT_KEY, None)
     if type(version) is not int or version != _FORMAT:
         raise _Unreadable(
-            f"has format {str(version)[:20]}, but this version of the toolkit reads format {_FORMAT}"
+            f"has format {str(version)[:20]}, but this version of the toolkit reads format "
+            f"{_FORMAT}"
         )
     missing = sorted({"step", *required} - state.keys())
     if missing:
