@@ -129,7 +129,7 @@ class Forker:
         fault: Fault = NOTHING,
         environment: Mapping[str, str | None] | None = None,
         prepare: str | None = None,
-        timeout: float = 120.0,
+        timeout: float = 300.0,
         meanwhile: Callable[[int], None] | None = None,
         closed: int | None = None,
     ) -> Ended:
