@@ -396,7 +396,7 @@ def run_task(
         settings = asdict(options)
         sink = open_sink(options.track, run, settings) if main else None
         with Tracker(run.tensorboard if main else None, step, sink) as tracker:
-            if step is None:
+            if step is None and main:
                 tracker.settings(settings, _JUDGED)
                 tracker.text("settings", run.config.read_text(encoding="utf-8"), 0)
             loop = Loop(task, run, options, tracker, checkpoint, report)
