@@ -7,10 +7,11 @@ its cursor, change its title or reverse the reading order. Whatever a command pr
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import IO, Any, cast
 
 # Controls but for the ends of lines and tabs; marks that change the direction; line separators.
@@ -72,12 +73,20 @@ def direct_stream(stream: IO[str]) -> IO[str]:
 
 @contextmanager
 def plain_streams() -> Iterator[None]:
-    """Within it, `sys.stdout` and `sys.stderr` write control characters as escapes."""
+    """Within it, `sys.stdout` and `sys.stderr` write control characters as escapes.
+
+    A stream that was closed before the program began (`>&-`) goes nowhere.
+    """
     before = sys.stdout, sys.stderr
-    sys.stdout, sys.stderr = (
-        cast(IO[str], PlainStream(direct_stream(stream))) for stream in before
-    )
-    try:
-        yield
-    finally:
-        sys.stdout, sys.stderr = before
+    with ExitStack() as opened:
+        present = [
+            opened.enter_context(open(os.devnull, "w")) if stream is None else stream
+            for stream in before
+        ]
+        sys.stdout, sys.stderr = (
+            cast(IO[str], PlainStream(direct_stream(stream))) for stream in present
+        )
+        try:
+            yield
+        finally:
+            sys.stdout, sys.stderr = before

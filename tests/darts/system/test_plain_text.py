@@ -88,3 +88,13 @@ def test_a_genotype_that_paints(capsys: pytest.CaptureFixture[str], tmp_path: Pa
     found = capsys.readouterr().out
     assert "\x1b" not in found
     assert "\u202e" not in found
+
+
+@pytest.mark.parametrize("name", ["stdout", "stderr"])
+def test_a_stream_that_was_closed_before_the_start_goes_nowhere(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, name, None)
+    with plain_streams():
+        print("nobody reads this", file=getattr(sys, name))
+    assert getattr(sys, name) is None
