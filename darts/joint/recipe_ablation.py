@@ -64,7 +64,7 @@ _CHOSEN = {
     "averaging": "The search chose this candidate by the same held-out images, with the averaged "
     "weights if its recipe averages.",
     "stages": "The search chose the best of stage 2 by its error on the same held-out images, that "
-    "of stage 3 by a prediction: trained anew, the comparison still favours stage 2.",
+    "of stage 3 by a prediction. This still favours stage 2 when both are trained again.",
     "recipes": "The search chose both candidates, each with its own recipe, by the same held-out "
     "images: the comparison favours a network's own recipe.",
 }

@@ -96,7 +96,7 @@ def has_checkpoint(directory: Path | str) -> bool:
 
 
 def has_begun(directory: Path | str) -> bool:
-    """Whether a run has done a step; else nothing is lost if it begins anew.
+    """Whether a run has done a step; else nothing is lost if it starts from the beginning.
 
     It is false only if the run was stopped before its first checkpoint, which precedes all steps.
     """
