@@ -24,7 +24,7 @@ class DataOptions:
             else ~/.cache/darts/data.
         download: Download a named data set that is missing.
         image_size: Side of the square images that the network sees, in pixels; by default their own
-            size, or 224 if they are large or differ in size.
+            size, that of most if all are small, else 224.
         classes: Use only this many classes, sampled with the seed; by default all.
         test_part: Which part of a folder is tested on, if it has both: test or val; by default
             test, unless its images have no classes.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -157,9 +158,7 @@ def _apply_subset(
         manifest, kept = Manifest.read(listed), True
         if options.skip_corrupt and run is not None:
             check_classes(source, manifest, str(listed))
-            manifest = with_substitutes(source, manifest, listed)
-            if distributed.is_main():
-                manifest.write(listed)
+            manifest = distributed.from_main(partial(_repaired, source, manifest, listed))
         source = apply_manifest(source, manifest, str(listed))
         if options.skip_corrupt and run is None:
             source, skipped = without_unreadable(source, test)
@@ -177,6 +176,13 @@ def _apply_subset(
         size=source.size,
         listed=kept or bool(skipped),
     )
+
+
+def _repaired(source: Source, manifest: Manifest, listed: Path) -> Manifest:
+    """The list with substitutes, written down; its new date says until when images were checked."""
+    manifest = with_substitutes(source, manifest, listed)
+    manifest.write(listed)
+    return manifest
 
 
 def classes_and_size(options: DataOptions) -> tuple[int, int]:

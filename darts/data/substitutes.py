@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import os
 import sys
+from bisect import bisect
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from darts.data.corrupt import NAMED, find_broken
 from darts.data.manifest import Entry, Manifest
@@ -40,11 +43,17 @@ def with_substitutes(source: Source, manifest: Manifest, listed: Path) -> Manife
     gone = _gone(source, manifest, listed.stat().st_mtime)
     if not gone:
         return manifest
-    kept = [entry for entry in manifest.entries if entry.path not in gone]
-    entries = [
-        entry if entry.path not in gone else _another(entry, kept, manifest)
+    lost = set(gone)
+    alike: dict[Any, list[Entry]] = defaultdict(list)
+    for entry in manifest.entries:
+        if entry.path not in lost:
+            alike[entry.part, entry.label].append(entry)
+    for entries in alike.values():
+        entries.sort(key=_path)
+    listed_now = [
+        _another(entry, alike[entry.part, entry.label], manifest) if entry.path in lost else entry
         for entry in manifest.entries
-        if entry.path not in gone or entry.part != "test"
+        if entry.path not in lost or entry.part != "test"
     ]
     named = ", ".join(gone[:NAMED]) + (" …" if len(gone) > NAMED else "")
     noun = "image" if len(gone) == 1 else "images"
@@ -53,7 +62,7 @@ def with_substitutes(source: Source, manifest: Manifest, listed: Path) -> Manife
         "images of the same class take the place of training images; test images are left out.",
         file=sys.stderr,
     )
-    return replace(manifest, entries=tuple(entries), skipped=(*manifest.skipped, *gone))
+    return replace(manifest, entries=tuple(listed_now), skipped=(*manifest.skipped, *gone))
 
 
 def _gone(source: Source, manifest: Manifest, written: float) -> list[str]:
@@ -79,13 +88,16 @@ def _gone(source: Source, manifest: Manifest, written: float) -> list[str]:
     return [path for path in paths if path in lost]
 
 
-def _another(entry: Entry, kept: Sequence[Entry], manifest: Manifest) -> Entry:
-    """The next image of the same part and label; the last such image is followed by the first."""
-    alike = [one for one in kept if (one.part, one.label) == (entry.part, entry.label)]
+def _another(entry: Entry, alike: Sequence[Entry], manifest: Manifest) -> Entry:
+    """The next by path of the images of the same part and label; the first follows the last."""
     if not alike:
         names = ", ".join(manifest.classes[number] for number in entry.labels) or "no class"
         raise UserError(
             f"No image of {names} that trains ({entry.part}) can be read any more, such as "
             f"{entry.path}. Restore one, or start a new run."
         )
-    return next((one for one in alike if one.path > entry.path), alike[0])
+    return alike[bisect(alike, entry.path, key=_path) % len(alike)]
+
+
+def _path(entry: Entry) -> str:
+    return entry.path
