@@ -32,10 +32,10 @@ from darts.report.notebook import Figures, Summarised
 from darts.run_files import RunFiles
 from darts.runs.checkpoints import has_begun
 from darts.runs.directory import RunDirectory
-from darts.runs.loop import run_task
 from darts.runs.optimisers import create_optimiser, restore, set_learning_rate
 from darts.runs.same_settings import check_settings, kept_settings
 from darts.runs.schedules import cosine
+from darts.runs.starting import run_task
 from darts.runs.tracking import Tracker
 from darts.system import distributed
 from darts.system.device import all_finite, dtype_of, peak_memory

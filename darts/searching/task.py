@@ -16,10 +16,11 @@ from darts.methods.stages import SearchStage, stage_at
 from darts.models.stems import choose_stem
 from darts.report.cell_text import cell_lines
 from darts.runs.directory import RunDirectory
-from darts.runs.loop import EpochReport, run_task
+from darts.runs.loop import EpochReport
 from darts.runs.optimisers import restore, set_learning_rate
 from darts.runs.same_settings import check_settings, kept_settings
 from darts.runs.schedules import between, cosine, warm_up
+from darts.runs.starting import run_task
 from darts.runs.tracking import Tracker
 from darts.searching.assembly import Assembled, assemble, method_of
 from darts.searching.checks import check_search

@@ -24,10 +24,10 @@ from darts.models.registry import Model
 from darts.report.formatting import duration, size
 from darts.report.notebook import Figures, Summarised
 from darts.runs.directory import RunDirectory
-from darts.runs.loop import EpochReport, run_task
+from darts.runs.loop import EpochReport
 from darts.runs.optimisers import create_optimiser, restore, set_learning_rate
 from darts.runs.same_settings import check_settings, kept_settings
-from darts.runs.schedules import cosine, exponential, linear, warm_up
+from darts.runs.starting import run_task
 from darts.runs.tracking import Tracker
 from darts.system import distributed
 from darts.system.device import (
@@ -42,6 +42,7 @@ from darts.targets.scores import Scores, class_rows, prefixed
 from darts.training.compiled import Forward, compiled, wants_compiling
 from darts.training.distillation import Teacher
 from darts.training.ema import create_average, decay_of, short_run_warning
+from darts.training.learning_rate import learning_rate_of
 from darts.training.memory import memory_advice
 from darts.training.mixing import draw_share, mix
 from darts.training.network import prepare_trainee
@@ -327,23 +328,6 @@ class TrainingTask:
                 restore(self.optimiser, state[part])
             else:
                 getattr(self, part).load_state_dict(state[part])
-
-
-def learning_rate_of(options: TrainingOptions, epoch: int) -> float:
-    """Learning rate of an epoch (from 0): the schedule, after a warm-up.
-
-    >>> options = TrainingOptions(epochs=10, learning_rate=0.1)
-    >>> [round(learning_rate_of(options, epoch), 3) for epoch in (0, 5, 9)]
-    [0.1, 0.05, 0.002]
-    """
-    start = options.learning_rate
-    if options.schedule == "cosine":
-        rate = cosine(start, 0.0, epoch, options.epochs)
-    elif options.schedule == "linear":
-        rate = linear(start, epoch, options.epochs)
-    else:
-        rate = exponential(start, epoch, options.lr_decay, options.lr_decay_epochs)
-    return warm_up(rate, start, epoch, options.lr_warmup_epochs)
 
 
 def train_network(

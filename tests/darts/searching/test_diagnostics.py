@@ -134,7 +134,7 @@ def test_collapse_is_said_once(tmp_path: Path, capsys: pytest.CaptureFixture[str
         search_options(tmp_path / "run", arch_warmup_epochs=0, arch_learning_rate=1e-9, nodes=2)
     )
     favour_skips(task, 9.0)
-    from darts.runs.loop import run_task
+    from darts.runs.starting import run_task
 
     run, _ = run_task(task, "search", task.options)
     lines = epochs_of(run.path)
