@@ -1,10 +1,13 @@
-"""Files that are whole or absent (`atomic_write`), locked, or read as plain values."""
+"""Files that are whole or absent, locked, or read as plain values; folders for scratch."""
 
 from __future__ import annotations
 
 import os
+import re
+import shutil
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -29,6 +32,7 @@ __all__ = [
     "read_json_file",
     "read_text",
     "read_yaml_file",
+    "scratch_folder",
     "user_path",
 ]
 
@@ -63,6 +67,83 @@ def locked(path: Path | str, message: str, then: str = SAME_COMMAND) -> Iterator
         except (ImportError, OSError):
             pass
         yield
+
+
+@contextmanager
+def scratch_folder(parent: Path, name: str) -> Iterator[Path]:
+    """A new hidden folder in `parent`, removed at the end.
+
+    A killed process leaves its folder; the next one that asks for the same name removes it. The
+    folder is locked while it is used, so where the system has no locks, left ones stay.
+
+    >>> with tempfile.TemporaryDirectory() as place, scratch_folder(Path(place), "net") as folder:
+    ...     len(folder.name) == len(".net.xxxxxxxx.partial")
+    True
+
+    Args:
+        parent: An existing folder.
+        name: A part of the names of the folders of this use.
+
+    Raises:
+        OSError: The folder cannot be made.
+    """
+    folder, lock = _locked_folder(parent, name)
+    try:
+        if lock is not None:
+            _remove_abandoned(parent, name, folder)
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        if lock is not None:
+            os.close(lock)
+
+
+def _locked_folder(parent: Path, name: str) -> tuple[Path, int | None]:
+    while True:
+        folder = Path(tempfile.mkdtemp(dir=parent, prefix=f".{name}.", suffix=".partial"))
+        try:
+            lock = _lock_of(folder)
+        except OSError:  # There are no locks.
+            return folder, None
+        if lock is not None and folder.exists():
+            return folder, lock
+        # Another process has taken it for a left one before it was locked.
+        if lock is not None:
+            os.close(lock)
+
+
+def _remove_abandoned(parent: Path, name: str, own: Path) -> None:
+    ours = re.compile(rf"\.{re.escape(name)}\.[a-z0-9_]{{8}}\.partial")
+    for folder in parent.iterdir():
+        if folder == own or not ours.fullmatch(folder.name):
+            continue
+        with suppress(OSError):
+            lock = _lock_of(folder)
+            if lock is not None:
+                shutil.rmtree(folder, ignore_errors=True)
+                os.close(lock)
+
+
+def _lock_of(folder: Path) -> int | None:
+    """A descriptor that holds the lock of a folder; None if another process holds it.
+
+    Raises:
+        OSError: There are no locks, or there is no such folder.
+    """
+    try:
+        import fcntl
+    except ImportError as error:
+        raise OSError("no locks") from error
+    lock = os.open(folder, os.O_RDONLY | os.O_NOFOLLOW | os.O_DIRECTORY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        return None
+    except OSError:
+        os.close(lock)
+        raise
+    return lock
 
 
 _held: set[IO[str]] = set()

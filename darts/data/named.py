@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import socket
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPException
@@ -19,6 +18,7 @@ from darts.data.dataset import ImageTensor
 from darts.data.photograph_sets import PHOTOGRAPH_SETS, download_photographs
 from darts.data.source import Source
 from darts.errors import UserError
+from darts.files import scratch_folder
 
 TIMEOUT = 20.0  # seconds without an answer after which a download fails
 
@@ -116,13 +116,13 @@ def _download(name: str, directory: Path) -> None:
 def _scratch(directory: Path) -> Iterator[Path]:
     created = next((p for p in (*reversed(directory.parents), directory) if not p.exists()), None)
     directory.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(dir=directory, prefix=".download-"))
     try:
-        yield scratch
+        with scratch_folder(directory, "download") as scratch:
+            yield scratch
     except BaseException:
-        shutil.rmtree(created or scratch)
+        if created:
+            shutil.rmtree(created, ignore_errors=True)
         raise
-    shutil.rmtree(scratch)
 
 
 @contextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from darts.errors import UserError
+from darts.files import scratch_folder
 
 Format = Literal["onnx", "torch-export"]
 FORMATS: tuple[Format, ...] = ("onnx", "torch-export")
@@ -118,8 +118,8 @@ def write_traced(
     """
     size = traced.image_size
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as scratch:
-        draft = Path(scratch) / path.name
+    with scratch_folder(path.parent, path.name) as scratch:
+        draft = scratch / path.name
         text = json.dumps(notes or {})
         if format == "onnx":
             run, by = _write_onnx(traced.program, torch.zeros(2, 3, size, size), draft, text)

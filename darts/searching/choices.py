@@ -11,7 +11,6 @@ import hashlib
 import json
 import os
 import platform
-import tempfile
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ import torch
 
 import cells
 import ops
-from darts.files import read_json_file
+from darts.files import read_json_file, scratch_folder
 from darts.searching.measuring import Measurement
 from darts.searching.probe import SearchSetting
 from darts.system.device import device_name
@@ -113,13 +112,10 @@ def keep_choice(key: dict[str, Any], measurement: Measurement) -> Measurement:
     content = json.dumps({"key": key, "measurement": measurement.as_dict()}, indent=1)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=target.parent, suffix=".part")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as stream:
-                stream.write(content)
-            _place(Path(name), target, replaces=read_choice(key) is None)
-        finally:
-            Path(name).unlink(missing_ok=True)
+        with scratch_folder(target.parent, target.stem) as scratch:
+            written = scratch / target.name
+            written.write_text(content, encoding="utf-8")
+            _place(written, target, replaces=read_choice(key) is None)
     except OSError:
         return measurement
     return read_choice(key) or measurement

@@ -187,7 +187,7 @@ def _path(source: str, macros: Mapping[str, str]) -> Path:
 def _compile(library: Path, source: str, macros: Mapping[str, str]) -> None:
     try:
         library.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with _turn(library), tempfile.TemporaryDirectory(dir=library.parent) as scratch:
+        with _turn(library), _scratch(library) as scratch:
             if library.exists():
                 return  # Another process has just built it.
             code, made = Path(scratch) / "code.o", Path(scratch) / "library.so"
@@ -204,7 +204,10 @@ def _compile(library: Path, source: str, macros: Mapping[str, str]) -> None:
 
 @contextmanager
 def _turn(library: Path) -> Iterator[None]:
-    """Wait while another process builds the same library, where files can be locked."""
+    """Wait while another process builds the same library, where files can be locked.
+
+    What killed processes have left of it is removed.
+    """
     try:
         import fcntl
     except ImportError:
@@ -213,11 +216,22 @@ def _turn(library: Path) -> Iterator[None]:
     lock = library.with_suffix(".lock")
     with lock.open("w") as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)
-        try:
-            yield
-        finally:
-            # Who waits holds this file and looks for the library first.
-            lock.unlink(missing_ok=True)
+        for left in library.parent.glob(f"{_draft(library)}*"):
+            shutil.rmtree(left, ignore_errors=True)
+        yield
+        # Who waits holds this file and looks for the library, which is there now, first.
+        lock.unlink(missing_ok=True)
+
+
+def _scratch(library: Path) -> tempfile.TemporaryDirectory[str]:
+    """A folder to build a library in, with a name of its own: a compiler outlives its killer."""
+    return tempfile.TemporaryDirectory(
+        dir=library.parent, prefix=_draft(library), ignore_cleanup_errors=True
+    )
+
+
+def _draft(library: Path) -> str:
+    return f".{library.stem}."
 
 
 def _run(*command: str) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import time
 from pathlib import Path
 
 import pytest
 
 from darts.errors import DiskError, UserError, disk_errors
-from darts.files import locked
+from darts.files import locked, scratch_folder
 
 
 def test_the_outermost_block_says_how_to_go_on() -> None:
@@ -60,3 +61,37 @@ def test_a_forked_process_does_not_keep_the_lock(tmp_path: Path) -> None:
         if child:
             os.kill(child, 9)
             os.waitpid(child, 0)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_what_a_killed_process_leaves_is_removed_by_the_next_one(tmp_path: Path) -> None:
+    child = os.fork()
+    if child == 0:
+        with scratch_folder(tmp_path, "download") as scratch:
+            (scratch / "half").write_text("of a file")
+            os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(child, 0)
+    (tmp_path / ".download.somebody's.partial").mkdir()
+    assert len(list(tmp_path.iterdir())) == 2
+    with (
+        scratch_folder(tmp_path, "download") as one,
+        scratch_folder(tmp_path, "download") as other,
+    ):
+        assert one.exists()
+        assert other.exists()
+        assert len(list(tmp_path.iterdir())) == 3
+    assert [path.name for path in tmp_path.iterdir()] == [".download.somebody's.partial"]
+
+
+def test_a_scratch_folder_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody can know whether another process still uses a folder: it stays."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    left = tmp_path / ".download.abcdefgh.partial"
+    left.mkdir()
+    with scratch_folder(tmp_path, "download") as scratch:
+        assert scratch.exists()
+    assert list(tmp_path.iterdir()) == [left]

@@ -37,7 +37,7 @@ SECONDS = 20.0
 _PATIENCE = 15
 _GIGABYTES = 2
 _LONGEST = 2500
-_UNFINISHED = re.compile(r"^\..*\.[a-z0-9_]{8}$")
+_UNFINISHED = re.compile(r"^\..*\.([a-z0-9_]{8}|partial)$")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 CANARY = "TORTURE_CANARY"
 
@@ -148,7 +148,7 @@ def one_try(make: Make, random: Random, place: Path, notes: IO[str]) -> tuple[st
             return "fault", f"CANNOT BE MADE: {traceback.format_exc()[-400:]!r}"
         line = " ".join(map(repr, arguments))[:300]
         print(line, file=notes, flush=True)
-        before = {path for path in folder.rglob("*") if path.is_file()}
+        before = set(folder.rglob("*"))
         used = _memory()
         ended = run(arguments)
         up = any(".." in argument for argument in arguments)
@@ -219,7 +219,7 @@ def _fault(ended: Ended, folder: Path, before: set[Path]) -> str:
         return f"a control character is printed: {around!r}"
     if "Traceback (most recent" in ended.err:
         return f"prints a traceback: {ended.err[-300:]!r}"
-    new = [path for path in folder.rglob("*") if path.is_file() and path not in before]
+    new = [path for path in folder.rglob("*") if path not in before]
     if left := [path.name for path in new if _UNFINISHED.match(path.name)]:
         return f"unfinished files are left: {left}"
     return ""

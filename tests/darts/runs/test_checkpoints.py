@@ -220,7 +220,8 @@ for line in sys.stdin:
             step += 1
             values = torch.full((20_000,), float(step), dtype=torch.float64)
             save_checkpoint({"step": step, "values": values}, sys.argv[1])
-    print(child, flush=True)
+            if step == int(line) + 1:
+                print(os.getpid(), flush=True)
     print(os.waitpid(child, 0)[1], flush=True)
 """
 
@@ -228,7 +229,10 @@ for line in sys.stdin:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.filterwarnings("error")
 def test_killed_writers_leave_a_whole_checkpoint(tmp_path):
-    """A process imports torch and forks ten writers; each is killed while it saves in a loop."""
+    """A process imports torch and forks ten writers; each is killed while it saves in a loop.
+
+    However slow the machine is, each writer saves once.
+    """
     run = tmp_path / "run"
     run.mkdir()
     save_checkpoint({"step": 0, "values": torch.zeros(20_000, dtype=torch.float64)}, run)
@@ -244,15 +248,14 @@ def test_killed_writers_leave_a_whole_checkpoint(tmp_path):
         for _ in range(10):
             print(step, file=parent.stdin, flush=True)
             child = int(parent.stdout.readline())
-            time.sleep(chance.uniform(0.01, 0.3))
+            time.sleep(chance.uniform(0, 0.1))
             os.kill(child, signal.SIGKILL)
             assert int(parent.stdout.readline()) == signal.SIGKILL
             state = load_checkpoint(run)
-            assert state["step"] >= step
+            assert state["step"] > step
             step = state["step"]
             assert torch.equal(state["values"], torch.full((20_000,), float(step)).double())
         parent.stdin.close()
-    assert step > 10
     save_checkpoint(state_of(step + 1), run)
     assert sorted(os.listdir(run)) == ["checkpoint.previous.pt", "checkpoint.pt"]
 
