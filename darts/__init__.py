@@ -8,7 +8,12 @@ From Python, the functions of this module do what the commands do:
 | `search`, `evaluate`, `detect` | search a cell; train a network from scratch; train a detector |
 | `classify_images` | name what images show, with a trained run or an exported file |
 | `compare`, `compare_recipes` | judge a network among others of its cost, or by several recipes |
-| `sweep`, `train_population` | many searches; many networks of a design space |
+| `sweep` | many searches |
+| `train_population`, `analyse_populations`, `rank_schedules`, `time_population` | populations |
+| `search_jointly`, `evolve_candidate` | architecture and recipe; the best under a ceiling |
+| `transfer_recipe`, `ablate_search` | a found recipe elsewhere; what parts of a search are worth |
+| `compare_scalings`, `search_scaling` | scaled networks at equal cost; a grid of coefficients |
+| `draw_activation_maps`, `report` | where a network sees its class; the page of any runs |
 | `look_up_cells`, `correlate`, `score_models` | known and one-shot accuracies, scores of cells |
 | `backends` | which back ends work here, and how fast |
 | `load_genotype`, `create_network`, `load_pretrained` | genotypes, networks, trained networks |
@@ -28,43 +33,65 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from darts.api import (
+        ablate_search,
         advise,
+        analyse_populations,
         backends,
         classify_images,
         compare,
         compare_recipes,
+        compare_scalings,
         correlate,
         detect,
+        draw_activation_maps,
         evaluate,
+        evolve_candidate,
         fit,
         look_up_cells,
+        rank_schedules,
+        report,
         score_models,
         search,
+        search_jointly,
+        search_scaling,
         sweep,
+        time_population,
         train_population,
+        transfer_recipe,
     )
     from darts.models.registry import create_network
     from darts.training.pretrained import load_pretrained
     from genotypes import load_genotype
 
 __all__ = [
+    "ablate_search",
     "advise",
+    "analyse_populations",
     "backends",
     "classify_images",
     "compare",
     "compare_recipes",
+    "compare_scalings",
     "correlate",
     "create_network",
     "detect",
+    "draw_activation_maps",
     "evaluate",
+    "evolve_candidate",
     "fit",
     "load_genotype",
     "load_pretrained",
     "look_up_cells",
+    "rank_schedules",
+    "report",
     "score_models",
     "search",
+    "search_jointly",
+    "search_scaling",
     "sweep",
+    "time_population",
     "train_population",
+    "transfer_recipe",
 ]
 
 # Imported on first use: torch takes seconds to import, and `--help` must not wait for it.

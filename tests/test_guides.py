@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 
 from darts import cli
-from darts.api import runs, studies
+from darts.api import joint, populations, runs, scaling, studies
 from darts.commands import shared
 from darts.settings import parsing
 from genotypes import load_genotype, save_genotype
@@ -103,7 +103,7 @@ def test_python_blocks_run(block: str, tmp_path: Path, monkeypatch: pytest.Monke
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         subprocess.run([sys.executable, "example.py"], env=environment, check=True)
     elif any(words in block for words in TRAINS):
-        for home in (runs, studies):
+        for home in (joint, populations, runs, scaling, studies):
             monkeypatch.setattr(home, "options_from", stopping(parsing.options_from))
         with pytest.raises(Understood):
             exec(compile(block, "guide", "exec"), {})

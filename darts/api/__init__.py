@@ -1,6 +1,20 @@
 """What the commands do, as functions: the same from Python and from the shell."""
 
+from darts.api.joint import (
+    ablate_search,
+    evolve_candidate,
+    run_joint,
+    search_jointly,
+    transfer_recipe,
+)
 from darts.api.own_images import advise, fit, plan_fit, run_fit
+from darts.api.populations import (
+    analyse_populations,
+    rank_schedules,
+    run_population,
+    time_population,
+    train_population,
+)
 from darts.api.runs import (
     backends,
     classify_images,
@@ -18,6 +32,7 @@ from darts.api.runs import (
     run_training,
     search,
 )
+from darts.api.scaling import compare_scalings, search_scaling
 from darts.api.studies import (
     compare,
     compare_recipes,
@@ -25,35 +40,39 @@ from darts.api.studies import (
     look_up_cells,
     run_comparison,
     run_correlation,
-    run_population,
     run_recipe_study,
     run_sweep,
     score_models,
     sweep,
-    train_population,
 )
 
 __all__ = [
+    "ablate_search",
     "advise",
+    "analyse_populations",
     "backends",
     "classify_images",
     "compare",
     "compare_recipes",
+    "compare_scalings",
     "correlate",
     "detect",
     "detect_in_folder",
     "detector_card",
     "draw_activation_maps",
     "evaluate",
+    "evolve_candidate",
     "fit",
     "judge_detector",
     "look_up_cells",
     "plan_fit",
+    "rank_schedules",
     "report",
     "run_comparison",
     "run_correlation",
     "run_detection",
     "run_fit",
+    "run_joint",
     "run_population",
     "run_recipe_study",
     "run_repeats",
@@ -63,6 +82,10 @@ __all__ = [
     "run_training",
     "score_models",
     "search",
+    "search_jointly",
+    "search_scaling",
     "sweep",
+    "time_population",
     "train_population",
+    "transfer_recipe",
 ]

@@ -5,99 +5,26 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from darts.api.runs import run_repeats
 from darts.comparing.options import CompareOptions, compare_overlay
 from darts.comparing.recipe_options import RecipeStudyOptions, recipe_study_overlay
 from darts.correlation.options import CorrelationOptions, correlation_overlay
-from darts.design_space.options import PopulationOptions, no_overlay
 from darts.proxies.options import ScoreOptions
-from darts.settings.options import names_of, shared_values
+from darts.settings.options import names_of
 from darts.settings.parsing import options_from
 from darts.settings.signatures import check_names, takes
-from darts.sweeps.repeat_options import ManyTrainingOptions
-from darts.training.options import training_of, training_overlay
-from darts.trials.options import ExecutorOptions
+from darts.training.options import training_of
 
 if TYPE_CHECKING:
     from darts.comparing.recipe_study import FinishedRecipeStudy
     from darts.comparing.run import FinishedComparison
     from darts.correlation.study import FinishedCorrelation
-    from darts.design_space.population import Population
     from darts.nasbench.judgement import CellJudgement
     from darts.proxies.study import ScoredNetwork
     from darts.sweeps.options import SweepOptions
-    from darts.sweeps.repeats import RepeatedTraining
     from darts.sweeps.sweep_outcome import SweepOutcome
-
-
-@takes(PopulationOptions)
-def train_population(**settings: Any) -> Population:
-    """Train a population, or go on with it; settings as of `python -m darts space train --help`.
-
-    >>> population = train_population(  # doctest: +SKIP
-    ...     space="regnetx", n=20, macs="3M-4M", dataset="cifar10", out="populations/regnetx"
-    ... )
-
-    Raises:
-        UserError: A setting, the data or the directory is wrong, or no training ended well.
-        TrialsInterrupted: SIGINT or SIGTERM came; the same call continues.
-    """
-    from darts.design_space.stored_population import load_population
-    from darts.training.fitting import fit_training
-
-    options = options_from(PopulationOptions, settings, no_overlay, fit_training)
-    run_population(options)
-    assert options.out is not None
-    return load_population(options.out)
-
-
-def run_population(options: PopulationOptions) -> RepeatedTraining | None:
-    """Train what a population lacks; with `best_of`, then its best network with several seeds.
-
-    Returns:
-        The final trainings of the best network, in `best/` below the population; or None.
-    """
-    from darts.design_space.train import train_missing
-
-    if options.best_of is None:
-        train_missing(options)
-        return None
-    options = replace(options, n=options.best_of)
-    train_missing(options)
-    return _train_best(options)
-
-
-def _train_best(options: PopulationOptions) -> RepeatedTraining:
-    from darts.design_space.stored_population import load_population
-    from darts.models.registry import save_model
-    from darts.run_files import RunFiles
-
-    assert options.out is not None
-    folder = Path(options.out)
-    run, model = folder / "best", folder / "best.yaml"
-    shared = shared_values(options, ManyTrainingOptions)
-    if RunFiles(run).config.is_file():
-        changeable = (*names_of(ExecutorOptions), "device", "threads", "use")
-        settings = {name: shared[name] for name in changeable}
-        return run_repeats(
-            options_from(ManyTrainingOptions, {"resume": str(run), **settings}, training_overlay)
-        )
-    population = load_population(folder)
-    save_model(population.configs[int(population.errors.argmin())], model)
-    changes = {
-        "model": str(model),
-        "run_dir": str(run),
-        "hold_out": 0,
-        "channels": None,
-        "layers": None,
-        "epochs": options.final_epochs,
-        "seeds": options.final_seeds,
-    }
-    return run_repeats(ManyTrainingOptions(**{**shared, **changes, "preset": "paper"}))
 
 
 @takes(CompareOptions)

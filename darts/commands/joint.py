@@ -2,83 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from darts.commands.help_pages import JOINT
 from darts.commands.shared import FIT_TRAINING, Arguments, print_table
 from darts.errors import UserError
 from darts.files import plain_yaml, read_yaml_file
-from darts.settings.parsing import options_from, parse_options
+from darts.settings.parsing import parse_options
 from darts.settings.quantities import parse_millions
 
 _NONE = ("none", "–", "–", "–")
 """What a row of `joint evolve` says where no candidate is within the limits."""
 
 if TYPE_CHECKING:
-    from darts.joint.costs import Costs, Limits
-    from darts.joint.directory import SearchRecord
-    from darts.joint.query import TradeOff
+    from darts.joint.answers import EvolvedCandidate
     from darts.joint.space import Space
 
 
 def joint_search_command(arguments: Sequence[str], prog: str) -> None:
     """Run a joint search, write its report and print the best candidates."""
-    from darts.data.options import DataOptions
-    from darts.joint.options import JOINT_PRESETS, JointOptions
-    from darts.settings.options import names_of
-    from darts.settings.recipes import read_recipe
-    from darts.training.options import RecipeOptions, training_overlay
-
-    def overlay(settings: Mapping[str, Any]) -> dict[str, Any]:
-        implied = training_overlay(settings)
-        if implied["dataset"] == "imagenet":
-            shared = read_recipe("joint_fbnetv3")
-            names = set(names_of(RecipeOptions, DataOptions)) - {"dataset", "classes"}
-            implied |= {name: value for name, value in shared.items() if name in names}
-        own = {name: value for name, value in implied.items() if name not in ("epochs",)}
-        return {**own, "test_every": 1, **JOINT_PRESETS[settings["preset"]]}
+    from darts.joint.options import JointOptions, joint_overlay
 
     options = parse_options(
-        JointOptions, arguments, prog=prog, overlay=overlay, fit=FIT_TRAINING, page=JOINT
+        JointOptions, arguments, prog=prog, overlay=joint_overlay, fit=FIT_TRAINING, page=JOINT
     )
+    from darts import api
+    from darts.joint.answers import cost_words
     from darts.joint.directory import BEST
-    from darts.joint.search import run_joint_search
-    from darts.joint.space_file import find_joint_space
-    from darts.training.choice import plan_training
-    from darts.training.options import training_of
 
-    model = None
-    if options.resume is None:
-        check_values(find_joint_space(options.space))
-        if options.genotype is not None or options.model is not None:
-            model = plan_training(training_of(options)).model
-    result = run_joint_search(options, model)
-    _write_report(result.run_dir)
+    result = api.run_joint(options)
     measured, accuracies = result.iteration.measured()
+    costs = result.evolved.costs
     print(f"trials          {len(measured)} completed, {result.seconds:.0f} s of training")
     print(f"early stop      epoch {result.iteration.stop_epoch} of {options.epochs}")
     print(f"best measured   {accuracies.max():.2f} % (held-out images), {result.run_dir / BEST}")
-    costs = _cost_words(result.evolved.costs)
-    print(f"best predicted  {result.evolved.scores[0]:.2f} %, {costs}")
+    words = cost_words(costs.macs[0], costs.params[0])
+    print(f"best predicted  {result.evolved.scores[0]:.2f} %, {words}")
     print(f"run directory   {result.run_dir}")
-
-
-def check_values(space: Space) -> None:
-    """Raise UserError where an option of a training would not take a variable's value."""
-    from darts.joint.checks import check_recipe_names
-    from darts.training.options import TrainingOptions, training_overlay
-
-    check_recipe_names(space)
-    for variable in space.variables:
-        for name in variable.sets if variable.part == "recipe" else ():
-            for value in variable.extremes():
-                settings = {"dataset": "digits", name: value}
-                try:
-                    options_from(TrainingOptions, settings, training_overlay)
-                except UserError as error:
-                    raise UserError(f"{space.name}: variable {variable.name}: {error}") from None
 
 
 def joint_evolve_command(arguments: Sequence[str], prog: str) -> None:
@@ -111,11 +73,13 @@ def joint_evolve_command(arguments: Sequence[str], prog: str) -> None:
     )
     parser.add_argument("--seed", type=int, default=0, help="seed of the evolution")
     parsed = parser.parse_args(arguments)
+    from darts.joint.answers import evolve_within
     from darts.joint.directory import limits_of, read_search
     from darts.joint.problem import NoCandidate
+    from darts.joint.query import trade_off_of
 
     record = read_search(parsed.run)
-    trade_off = _trade_off(parsed.target_macs, parsed.cost_exponent)
+    trade_off = trade_off_of(parsed.target_macs, parsed.cost_exponent)
     rows: list[tuple[str, ...]] = [
         ("ceiling", "predicted", "multiply-adds", "parameters", "seconds", "recipe")
     ]
@@ -124,7 +88,8 @@ def joint_evolve_command(arguments: Sequence[str], prog: str) -> None:
     for ceiling in ceilings:
         limits = limits_of(parsed.min_macs, ceiling, parsed.max_params)
         try:
-            rows.append(_evolved_row(record, ceiling, limits, parsed.seed, trade_off))
+            found = evolve_within(record, limits, parsed.seed, trade_off)
+            rows.append(_evolved_row(ceiling, found))
         except NoCandidate as error:
             failed = error
             rows.append(
@@ -135,42 +100,15 @@ def joint_evolve_command(arguments: Sequence[str], prog: str) -> None:
     print_table(rows)
 
 
-def _trade_off(target: str | None, exponent: float) -> TradeOff | None:
-    from darts.joint.query import TradeOff
-
-    if target is None:
-        return None
-    return TradeOff(1e6 * parse_millions(target, "--target-macs"), exponent)
-
-
-def _evolved_row(
-    record: SearchRecord,
-    ceiling: str | float | None,
-    limits: Limits,
-    seed: int,
-    trade_off: TradeOff | None,
-) -> tuple[str, ...]:
-    """Find the best candidate within limits and write its recipe; a row about it."""
-    import time
-
-    from darts.joint.query import evolve_record, scorer_of
-    from darts.joint.recipe_file import write_recipe
-
-    begun = time.perf_counter()
-    evolved = evolve_record(record, limits, seed, trade_off)
-    seconds = time.perf_counter() - begun
-    name = "unlimited" if ceiling is None else f"macs-{limits.max_macs / 1e6:g}M"
-    if trade_off is not None:
-        name += f"-target-{trade_off.target / 1e6:g}M"
-    path = record.path / "evolved" / f"{name}.yaml"
-    candidate = record.problem.candidate(evolved.genes[0])
-    costs = evolved.costs
-    accuracy = scorer_of(record)(evolved.genes[:1])[0]
-    comment = f"Predicted: {accuracy:.2f} % (held-out images), {_cost_words(costs)}"
-    write_recipe(candidate, record.config, path, comment)
-    macs, params = f"{costs.macs[0]:,.0f}", f"{costs.params[0]:,.0f}"
-    words = _ceiling_words(ceiling)
-    return (words, f"{accuracy:.2f} %", macs, params, f"{seconds:.1f}", str(path))
+def _evolved_row(ceiling: str | float | None, found: EvolvedCandidate) -> tuple[str, ...]:
+    return (
+        _ceiling_words(ceiling),
+        f"{found.accuracy:.2f} %",
+        f"{found.macs:,}",
+        f"{found.params:,}",
+        f"{found.seconds:.1f}",
+        str(found.recipe),
+    )
 
 
 def _ceiling_words(ceiling: str | float | None) -> str:
@@ -283,10 +221,6 @@ def _size(size: float) -> str:
     if size == float("inf"):
         return "any number"
     return f"{size:,.0f}" if size < 1e6 else f"{size:.1e}"
-
-
-def _cost_words(costs: Costs) -> str:
-    return f"{costs.macs[0] / 1e6:.1f} M multiply-adds, {costs.params[0] / 1e6:.3f} M parameters"
 
 
 def _write_report(directory: Path) -> Path:

@@ -10,17 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from darts.commands.shared import Arguments, add_trial_arguments, print_table
-from darts.errors import UserError
 
 if TYPE_CHECKING:
     from darts.joint.arm_trials import ArmOptions
     from darts.joint.arms import ArmStudy
 
-_TITLES = {
-    "averaging": "Averaged weights and distillation",
-    "stages": "Stage 3 against stage 2",
-    "recipes": "Two networks with each other's recipe",
-}
 _STORED = (
     "Trainings are stored in {folder}/trials.sqlite: to continue after an interruption, or to add "
     "{more}, repeat the command. Errors are those on the held-out training images of the search."
@@ -44,7 +38,7 @@ def joint_ablate_command(arguments: Sequence[str], prog: str) -> None:
     )
     parser.add_argument(
         "--study",
-        choices=("predictor", *_TITLES),
+        choices=("predictor", "averaging", "stages", "recipes"),
         default="predictor",
         help="by default predictor",
     )
@@ -54,13 +48,11 @@ def joint_ablate_command(arguments: Sequence[str], prog: str) -> None:
     if parsed.study == "predictor":
         _ablate_predictor(parsed)
         return
-    from darts.joint.directory import read_search
-    from darts.joint.recipe_ablation import train_ablation
+    from darts.joint.studies import ablate
 
-    record = read_search(parsed.run)
-    folder = parsed.run / f"ablation-{parsed.study}{'-final' if parsed.final else ''}"
-    study = train_ablation(record, parsed.study, _options(parsed), folder, parsed.teacher)
-    _show(study, _TITLES[parsed.study], f"{prog} {shlex.join(arguments)}", folder, parsed.json)
+    command = f"{prog} {shlex.join(arguments)}"
+    study, page = ablate(parsed.run, parsed.study, _options(parsed), parsed.teacher, command)
+    _show(study, page, parsed.json)
 
 
 def joint_transfer_command(arguments: Sequence[str], prog: str) -> None:
@@ -74,14 +66,11 @@ def joint_transfer_command(arguments: Sequence[str], prog: str) -> None:
     )
     parser.add_argument("--models", nargs="+", required=True, metavar="NAME", help="networks")
     parsed = parser.parse_args(arguments)
-    from darts.joint.directory import read_search
-    from darts.joint.transfer import train_transfer
+    from darts.joint.studies import transfer
 
-    record = read_search(parsed.run)
-    folder = parsed.run / f"transfer{'-final' if parsed.final else ''}"
-    study = train_transfer(record, parsed.models, _options(parsed), folder)
-    title = "The found recipe on other networks"
-    _show(study, title, f"{prog} {shlex.join(arguments)}", folder, parsed.json)
+    command = f"{prog} {shlex.join(arguments)}"
+    study, page = transfer(parsed.run, parsed.models, _options(parsed), command)
+    _show(study, page, parsed.json)
 
 
 def _parser(prog: str, description: str, examples: Sequence[tuple[str, str]]) -> Arguments:
@@ -112,11 +101,9 @@ def _options(parsed: Namespace) -> ArmOptions:
     return ArmOptions(**{**given, "use": joined_names(parsed.use)})
 
 
-def _show(study: ArmStudy, title: str, command: str, folder: Path, as_json: bool) -> None:
-    from darts.joint.arm_report import write_arm_report
+def _show(study: ArmStudy, page: Path, as_json: bool) -> None:
     from darts.runs.directory import finite
 
-    page = write_arm_report(study, title, command, folder)
     if as_json:
         print(json.dumps(finite(study.as_dict()), indent=2, allow_nan=False))
         return
@@ -130,16 +117,10 @@ def _show(study: ArmStudy, title: str, command: str, folder: Path, as_json: bool
 
 
 def _ablate_predictor(parsed: Namespace) -> None:
-    from darts.joint.ablation import ablate_predictor
-    from darts.joint.directory import read_search
-    from darts.joint.report import write_ablation_report
+    from darts.joint.studies import ablate_prediction
     from darts.runs.directory import finite
 
-    if parsed.epochs or parsed.teacher or parsed.final:
-        raise UserError("--study predictor trains nothing: leave out --epochs, --teacher, --final.")
-    record = read_search(parsed.run)
-    found = ablate_predictor(record, folds=parsed.folds, seeds=parsed.seeds, seed=parsed.seed)
-    page = write_ablation_report(record, found, parsed.run / "ablation")
+    found, page = ablate_prediction(parsed.run, _options(parsed), parsed.folds, parsed.teacher)
     if parsed.json:
         print(json.dumps(finite(found.as_dict()), indent=2, allow_nan=False))
         return

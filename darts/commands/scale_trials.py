@@ -17,10 +17,9 @@ from darts.commands.shared import FIT_TRAINING, Arguments, print_table
 from darts.errors import UserError
 
 if TYPE_CHECKING:
-    from darts.scaling.bases import Base
     from darts.scaling.grid import Verdict
     from darts.scaling.options import ScalingOptions
-    from darts.training.options import TrainingOptions
+    from darts.scaling.run import Place
 
 _RECIPE = (
     "All other options are those of evaluate.py (--dataset, --epochs, --train-images …) and of "
@@ -46,22 +45,16 @@ def scale_grid_command(arguments: Sequence[str], prog: str) -> None:
         default=0.1,
         help="largest distance of alpha · beta² · gamma² from 2",
     )
-    parsed, options, base = _prepare(parser, arguments, prog, hold_out=5)
-    from darts.scaling.grid import judge, plan_grid, triples
-    from darts.scaling.report import GRID, write_scaling_report
+    parsed, options, place = _prepare(parser, arguments, prog, hold_out=5)
+    from darts.scaling.run import run_grid
 
-    candidates = triples(parsed.step, parsed.tolerance)
-    fits = plan_grid(base, candidates)
-    measured = _train(parsed, options, [found.rung for found in fits], "grid")
-    verdict = judge(candidates, fits, measured)
-    _write_json(parsed.output / GRID, verdict.as_dict())
-    _describe(parsed, options, prog, arguments)
-    page = write_scaling_report(parsed.output)
+    found = run_grid(options, place, step=parsed.step, tolerance=parsed.tolerance)
     if parsed.json:
-        print(json.dumps(verdict.as_dict()))
+        print(json.dumps(found.verdict.as_dict()))
         return
-    _print_grid(verdict)
-    print(f"report  {page}")
+    _print_failures(found.failures)
+    _print_grid(found.verdict)
+    print(f"report  {found.page}")
 
 
 def scale_study_command(arguments: Sequence[str], prog: str) -> None:
@@ -86,30 +79,24 @@ def scale_study_command(arguments: Sequence[str], prog: str) -> None:
     )
     add_coefficients(parser)
     parser.add_argument("--plan", action="store_true", help="list the networks without training")
-    parsed, options, base = _prepare(parser, arguments, prog)
-    from darts.scaling.report import STUDY, write_scaling_report
-    from darts.scaling.study import plan_study, tabulate
-    from darts.scaling.training import Measured, rung_key
+    parsed, options, place = _prepare(parser, arguments, prog)
+    from darts.scaling.run import StrategyStudy, run_study
     from darts.settings.quantities import parse_count
 
-    budgets = [parse_count(text, "--budgets") for text in parsed.budgets]
-    compound = coefficients_of(parsed)
-    planned = plan_study(base, parsed.strategies, budgets, compound, parsed.tolerance)
-    if parsed.plan:
-        nothing = Measured(accuracies=())
-        rows = tabulate(planned, {rung_key(each.rung): nothing for each in planned.values()})
-        _print_study(rows)
-        return
-    measured = _train(parsed, options, [found.rung for found in planned.values()], "study")
-    rows = tabulate(planned, measured)
-    _write_json(parsed.output / STUDY, rows)
-    _describe(parsed, options, prog, arguments)
-    page = write_scaling_report(parsed.output)
+    study = StrategyStudy(
+        budgets=[parse_count(text, "--budgets") for text in parsed.budgets],
+        strategies=parsed.strategies,
+        compound=coefficients_of(parsed),
+        tolerance=parsed.tolerance,
+    )
+    found = run_study(options, study, place, plan_only=parsed.plan)
     if parsed.json:
-        print(json.dumps(rows))
+        print(json.dumps(found.rows))
         return
-    _print_study(rows)
-    print(f"report  {page}")
+    _print_failures(found.failures)
+    _print_study(found.rows)
+    if found.page is not None:
+        print(f"report  {found.page}")
 
 
 def _parser(prog: str, description: str) -> Arguments:
@@ -124,10 +111,8 @@ def _parser(prog: str, description: str) -> Arguments:
 
 def _prepare(
     parser: Arguments, arguments: Sequence[str], prog: str, *, hold_out: int = 0
-) -> tuple[Namespace, ScalingOptions, Base]:
-    """Return the options of the command, those of the training, and the unscaled model.
-
-    Opens the data set, so that wrong data are reported before any training starts.
+) -> tuple[Namespace, ScalingOptions, Place]:
+    """Return the options of the command, those of the training, and where results go.
 
     Raises:
         UserError: An option or the data set is wrong.
@@ -135,19 +120,19 @@ def _prepare(
     if arguments and arguments[0].startswith("-") and arguments[0] not in ("-h", "--help"):
         raise UserError(f"{prog}: the model comes first, then the options.")
     parsed, rest = parser.parse_known_args(arguments)
-    if parsed.seeds < 1:
-        raise UserError(f"--seeds {parsed.seeds}: must be at least 1.")
-    from darts.data.sources import open_dataset
     from darts.models.registry import find_model
-    from darts.models.stems import choose_stem
-    from darts.scaling.bases import create_base
     from darts.scaling.options import ScalingOptions
+    from darts.scaling.run import Place
     from darts.settings.parsing import parse_options
     from darts.training.options import training_overlay
     from genotypes import Genotype
 
-    model = find_model(parsed.model)
-    cells = isinstance(model, Genotype)
+    place = Place(
+        output=parsed.output,
+        seeds=parsed.seeds,
+        command=shlex.join([*prog.split(), *arguments]),
+    )
+    cells = isinstance(find_model(parsed.model), Genotype)
     if not any(flag.split("=")[0] in ("--hold-out", "--hold_out") for flag in rest):
         rest = [*rest, f"--hold-out={hold_out}"]
     options = parse_options(
@@ -157,47 +142,12 @@ def _prepare(
         overlay=training_overlay,
         fit=FIT_TRAINING,
     )
-    if hold_out and not options.hold_out:
-        raise UserError(
-            "--hold-out 0: the test set must not choose the coefficients. Leave the option out, or "
-            "give 2 or more."
-        )
-    dataset = open_dataset(options, options.seed)
-    base = create_base(
-        model,
-        stem=choose_stem(options.stem, dataset.image_size),
-        channels=options.channels if cells else None,
-        layers=options.layers if cells else None,
-        resolution=dataset.image_size,
-        num_classes=dataset.num_classes,
-    )
-    return parsed, options, base
+    return parsed, options, place
 
 
-def _train(parsed: Namespace, options: ScalingOptions, rungs: list[Any], title: str) -> Any:
-    from darts.scaling.training import train_rungs
-    from darts.training.options import training_of
-    from darts.trials.executors import trial_resources
-    from darts.trials.schema import TRIALS_FILE
-    from darts.trials.store import TrialStore
-
-    device, resources = trial_resources(options, options.device)
-    with TrialStore(parsed.output / TRIALS_FILE) as store:
-        if options.retry_failed:
-            store.retry_failed()
-        measured = train_rungs(
-            store,
-            rungs,
-            training_of(options, device=device),
-            [options.seed + number for number in range(parsed.seeds)],
-            title=title,
-            executor=options.executor,
-            resources=resources,
-        )
-        for trial in store.rows():
-            if trial.error is not None:
-                print(f"failed  {trial.key}: {trial.error.splitlines()[-1]}")
-    return measured
+def _print_failures(failures: Sequence[str]) -> None:
+    for failure in failures:
+        print(f"failed  {failure}")
 
 
 def _print_grid(verdict: Verdict) -> None:
@@ -256,25 +206,3 @@ def _accuracy(values: dict[str, Any]) -> str:
         return "none"
     deviation = values["deviation"]
     return f"{values['accuracy']:.2f}" + ("" if deviation is None else f" ± {deviation:.2f}")
-
-
-def _title(parsed: Namespace, options: TrainingOptions) -> str:
-    data = Path(str(options.dataset).split(":")[-1]).name
-    epochs = f"{options.epochs} epoch{'s' if options.epochs > 1 else ''}"
-    return f"{Path(parsed.model).stem} on {data}, {epochs}"
-
-
-def _describe(
-    parsed: Namespace, options: TrainingOptions, prog: str, arguments: Sequence[str]
-) -> None:
-    from darts.scaling.report import ScalingDescription
-
-    command = shlex.join([*prog.split(), *arguments])
-    ScalingDescription(title=_title(parsed, options), command=command).write(parsed.output)
-
-
-def _write_json(path: Path, values: Any) -> None:
-    from darts.files import atomic_write
-
-    with atomic_write(path) as stream:
-        json.dump(values, stream, indent=1)

@@ -240,21 +240,18 @@ def space_analyse_command(arguments: Sequence[str], prog: str) -> None:
     parsed = parser.parse_args(arguments)
     if parsed.names and len(parsed.names) != len(parsed.directory):
         raise UserError("--names: give one name for each directory.")
-    from darts.design_space.analysis import analyse
-    from darts.design_space.report import analysis_text, write_analysis
-    from darts.design_space.stored_population import load_population
+    from darts import api
+    from darts.design_space.report import analysis_text
 
-    names = parsed.names or [None] * len(parsed.directory)
-    analysis = analyse(
-        [load_population(path, name) for path, name in zip(parsed.directory, names, strict=True)],
-        parsed.seed,
+    folder = parsed.output or parsed.directory[0] / "analysis"
+    analysis = api.analyse_populations(
+        parsed.directory, names=parsed.names, output=folder, seed=parsed.seed
     )
-    page = write_analysis(analysis, parsed.output or parsed.directory[0] / "analysis")
     if parsed.json:
         print(json.dumps(analysis.as_dict()))
         return
     print(analysis_text(analysis))
-    print(f"page  {page}")
+    print(f"page  {folder / 'analysis.html'}")
 
 
 def _show_trial(trials: Sequence[Trial], key: str, output: Path | None) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
 from darts.commands.shared import Arguments, print_table
-from darts.errors import UserError
+from darts.run_files import RunFiles
 
 
 def space_list_command(arguments: Sequence[str], prog: str) -> None:
@@ -52,16 +53,16 @@ def space_rank_command(arguments: Sequence[str], prog: str) -> None:
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parsed = parser.parse_args(arguments)
-    from darts.design_space.schedules import ranked_population, study_schedules, write_schedules
+    from darts import api
 
-    judged, *others = map(ranked_population, parsed.directory)
-    study = study_schedules(judged, others, parsed.seed)
-    picture = write_schedules(study, parsed.output or parsed.directory[0] / "ranks")
+    folder = parsed.output or parsed.directory[0] / "ranks"
+    command = f"{prog} {shlex.join(arguments)}"
+    study = api.rank_schedules(parsed.directory, output=folder, seed=parsed.seed, command=command)
     if parsed.json:
         print(json.dumps(study.as_dict()))
         return
     print_table(study.rows())
-    print(f"\npicture  {picture}")
+    print(f"\n{study.sentence()}\nreport  {RunFiles(folder).report}")
 
 
 def space_latency_command(arguments: Sequence[str], prog: str) -> None:
@@ -79,23 +80,20 @@ def space_latency_command(arguments: Sequence[str], prog: str) -> None:
     parser.add_argument("-o", "--output", type=Path, help="directory; by default DIRECTORY/latency")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parsed = parser.parse_args(arguments)
-    if parsed.batch < 1:
-        raise UserError(f"--batch: 1 image or more is needed, not {parsed.batch}.")
-    from darts.design_space.latency_study import study_latency, write_latency
-    from darts.design_space.stored_population import load_population
-    from darts.system.device import resolve_device
-    from darts.system.threads import set_threads
+    from darts import api
 
-    set_threads(parsed.threads)
-    study = study_latency(
-        load_population(parsed.directory),
+    folder = parsed.output or parsed.directory / "latency"
+    study = api.time_population(
+        parsed.directory,
         batch=parsed.batch,
-        device=resolve_device(parsed.device),
         resolution=parsed.resolution,
+        device=parsed.device,
+        threads=parsed.threads,
+        output=folder,
+        command=f"{prog} {shlex.join(arguments)}",
     )
-    picture = write_latency(study, parsed.output or parsed.directory / "latency")
     if parsed.json:
         print(json.dumps(study.as_dict()))
         return
     print_table(study.rows())
-    print(f"\npicture  {picture}")
+    print(f"\n{study.sentence()}\nreport  {folder / f'latency-{study.batch}.html'}")

@@ -27,7 +27,8 @@ from darts.files import atomic_write
 from darts.models.anynet.cost import anynet_cost
 from darts.models.arrays import FloatArray
 from darts.models.registry import create_network
-from darts.report.frame import dress, write_figure
+from darts.report.frame import Plot, dress, write_plots
+from darts.report.study_page import StudyPage
 from darts.report.style import CURVES, INK
 from darts.report.tables import Row
 
@@ -105,6 +106,17 @@ class LatencyStudy:
             rows.append((words, *(f"{one.r2:.3f}" for one in own), f"{r:.3f}"))
         return rows
 
+    def sentence(self) -> str:
+        """How much of the latency each cost explains."""
+        macs, activations = (
+            next(one.r2 for one in self.fits if (one.cost, one.shape) == (cost, "linear"))
+            for cost in _COSTS
+        )
+        return (
+            f"Activations explain {100 * activations:.0f} % of the variance of the latency, "
+            f"multiply-adds {100 * macs:.0f} % (linear fits)."
+        )
+
 
 def fit_latency(x: ArrayLike, seconds: ArrayLike, cost: str, shape: str) -> LatencyFit:
     """Fit latencies by least squares.
@@ -173,14 +185,29 @@ def study_latency(
     )
 
 
-def write_latency(study: LatencyStudy, directory: Path) -> Path:
-    """Write `latency-BATCH.json`, `.svg` and `.png`; return the picture."""
+def write_latency(study: LatencyStudy, directory: Path, command: str = "") -> Path:
+    """Write `latency-BATCH.json`, the plot and a page; return the page.
+
+    Args:
+        study: The measurement.
+        directory: The directory.
+        command: The command that repeats it, for the page.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     name = f"latency-{study.batch}"
     with atomic_write(directory / f"{name}.json") as stream:
         json.dump(study.as_dict(), stream, indent=2)
-    write_figure(plot_latency(study), directory / name)
-    return directory / f"{name}.svg"
+    note = "Each dot is a network; the lines are least-squares fits."
+    page = StudyPage(
+        name=f"Latency of {study.name}",
+        sentence=study.sentence(),
+        summary=f"{len(study.seconds)} networks, {study.batch} images of {study.resolution} "
+        "pixels; the median of passes in turns.",
+        tables=[("Share of the variance that a fit explains", study.rows())],
+        plots=write_plots([Plot(name, "Latency over cost", note, plot_latency(study))], directory),
+        command=command,
+    )
+    return page.write(directory / f"{name}.html")
 
 
 def plot_latency(study: LatencyStudy) -> Figure:

@@ -19,13 +19,16 @@ from matplotlib.figure import Figure
 from darts.design_space.stored_population import open_population
 from darts.errors import UserError
 from darts.files import atomic_write
-from darts.report.frame import dress, write_figure
+from darts.report.frame import Plot, dress, write_plots
+from darts.report.study_page import StudyPage
 from darts.report.style import CURVES, INK, plain_text
 from darts.report.tables import Row
+from darts.run_files import RunFiles
 from darts.statistics.interval import Interval
 from darts.statistics.ranks import RankCorrelation, correlate_ranks
 
 _FEWEST = 3
+_GOOD = 0.9
 _PLOT = "ranks"
 
 
@@ -88,6 +91,20 @@ class ScheduleStudy:
         for name, epochs, one in self.others:
             rows.append((f"{name} ({epochs} epochs, own schedule)", *_cells(one)))
         return rows
+
+    def sentence(self) -> str:
+        """From which epoch on the networks are ranked well."""
+        last = max(self.by_epoch)
+        good = [
+            epoch
+            for epoch, one in self.by_epoch.items()
+            if epoch < last and one.spearman is not None and one.spearman.middle >= _GOOD
+        ]
+        which = f"Epoch {min(good)} of {last} is the first" if good else "No epoch before the last"
+        return (
+            f"{which} whose errors have a rank correlation of {_GOOD} or more with those of the "
+            f"last ({self.networks} networks)."
+        )
 
 
 def ranked_population(directory: Path | str) -> RankedPopulation:
@@ -152,13 +169,27 @@ def study_schedules(
     )
 
 
-def write_schedules(study: ScheduleStudy, directory: Path) -> Path:
-    """Write `ranks.json`, `ranks.svg` and `ranks.png`; return the picture."""
+def write_schedules(study: ScheduleStudy, directory: Path, command: str = "") -> Path:
+    """Write `ranks.json`, the plot and `report.html`; return the page.
+
+    Args:
+        study: The study.
+        directory: The directory.
+        command: The command that repeats it, for the page.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     with atomic_write(directory / f"{_PLOT}.json") as stream:
         json.dump(study.as_dict(), stream, indent=2)
-    write_figure(plot_schedules(study), directory / _PLOT)
-    return directory / f"{_PLOT}.svg"
+    note = "Bands and bars: 95 % bootstrap intervals over networks."
+    page = StudyPage(
+        name=f"Do short trainings rank {study.name} as its own ones do?",
+        sentence=study.sentence(),
+        summary="Errors are those of the populations; nothing is trained.",
+        tables=[("Rank correlation with the last epoch, 95 % intervals", study.rows())],
+        plots=write_plots([Plot(_PLOT, "By epoch", note, plot_schedules(study))], directory),
+        command=command,
+    )
+    return page.write(RunFiles(directory).report)
 
 
 def plot_schedules(study: ScheduleStudy) -> Figure:

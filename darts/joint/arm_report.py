@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from darts.files import atomic_write
 from darts.joint.arms import ArmStudy
 from darts.report.frame import Plot, dress, write_plots
-from darts.report.render import render_page
+from darts.report.study_page import StudyPage
 from darts.report.style import CURVES, MUTED, plain_text
 from darts.run_files import RunFiles
 from darts.runs.directory import finite
@@ -22,7 +22,7 @@ def write_arm_report(study: ArmStudy, title: str, command: str, directory: Path)
     Args:
         study: The study.
         title: Heading of the page.
-        command: The command that repeats it.
+        command: The command that repeats it; empty for a call from Python.
         directory: The directory.
     """
     directory.mkdir(parents=True, exist_ok=True)
@@ -30,19 +30,19 @@ def write_arm_report(study: ArmStudy, title: str, command: str, directory: Path)
         json.dump(finite(study.as_dict()), stream, indent=2, allow_nan=False)
     note = "Small dots: single trainings; large dots and bars: means with Student's 95 % intervals."
     plots = write_plots([Plot(study.name, "Errors", note, plot_arms(study))], directory)
-    context = {
-        "name": title,
-        "sentence": study.sentence(),
-        "summary": f"{study.training} on {study.judged_on}.",
-        "tables": [
+    page = StudyPage(
+        name=title,
+        sentence=study.sentence(),
+        summary=f"{study.training} on {study.judged_on}.",
+        tables=[
             ("Errors of all networks", study.rows()),
             ("Differences, paired by seed", study.difference_rows()),
         ],
-        "notes": study.notes,
-        "plots": plots,
-        "commands": [("", command)],
-    }
-    return render_page(__package__, "ablation.html", RunFiles(directory).report, context)
+        notes=study.notes,
+        plots=plots,
+        command=command,
+    )
+    return page.write(RunFiles(directory).report)
 
 
 def plot_arms(study: ArmStudy) -> Figure:

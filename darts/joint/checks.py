@@ -11,7 +11,8 @@ from darts.errors import UserError
 from darts.joint.options import JointOptions, recipe_names
 from darts.joint.problem import RESOLUTION
 from darts.joint.space import Space
-from darts.training.options import TrainingOptions
+from darts.settings.parsing import options_from
+from darts.training.options import TrainingOptions, training_overlay
 
 
 def check_sizes(options: JointOptions) -> None:
@@ -53,6 +54,23 @@ def check_recipe_names(space: Space) -> None:
             f"{', '.join(known)}. A variable with another name needs 'sets', the list of the "
             "options that it sets."
         )
+
+
+def check_values(space: Space) -> None:
+    """Check that the options of a training take every value of a variable.
+
+    Raises:
+        UserError: One does not.
+    """
+    check_recipe_names(space)
+    for variable in space.variables:
+        for name in variable.sets if variable.part == "recipe" else ():
+            for value in variable.extremes():
+                settings = {"dataset": "digits", name: value}
+                try:
+                    options_from(TrainingOptions, settings, training_overlay)
+                except UserError as error:
+                    raise UserError(f"{space.name}: variable {variable.name}: {error}") from None
 
 
 def check_images(space: Space, options: TrainingOptions, dataset: Dataset) -> None:

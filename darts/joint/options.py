@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from darts.settings.options import tagged
-from darts.training.options import TrainingOptions
+from darts.data.options import DataOptions
+from darts.settings.options import names_of, tagged
+from darts.settings.recipes import read_recipe
+from darts.training.options import RecipeOptions, TrainingOptions, training_overlay
 from darts.trials.options import ExecutorOptions
 
 
@@ -54,6 +56,17 @@ JOINT_PRESETS: Mapping[str, Mapping[str, Any]] = {
     "quick": {"rounds": 4, "candidates": 8, "pool": 4000, "epochs": 10},
     "smoke": {"rounds": 2, "candidates": 4, "pool": 500, "epochs": 2},
 }
+
+
+def joint_overlay(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Defaults that follow from the data set and the preset: on ImageNet FBNetV3's recipe."""
+    implied = training_overlay(settings)
+    if implied["dataset"] == "imagenet":
+        shared = read_recipe("joint_fbnetv3")
+        names = set(names_of(RecipeOptions, DataOptions)) - {"dataset", "classes"}
+        implied |= {name: value for name, value in shared.items() if name in names}
+    own = {name: value for name, value in implied.items() if name != "epochs"}
+    return {**own, "test_every": 1, **JOINT_PRESETS[settings["preset"]]}
 
 
 def recipe_names() -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from darts.joint.evolution import Evolved, evolve_seeded
 from darts.joint.iterate import best_first
 from darts.joint.predictor import Scorer
 from darts.joint.variables import Floats
+from darts.settings.quantities import parse_millions
 
 
 def scorer_of(record: SearchRecord) -> Scorer:
@@ -52,6 +53,17 @@ class TradeOff:
     def factor(self, macs: Floats) -> Floats:
         """What accuracies are multiplied by, for multiply-adds `[N]`."""
         return (macs / self.target) ** self.exponent
+
+
+def trade_off_of(target: str | float | None, exponent: float) -> TradeOff | None:
+    """The trade-off of `--target-macs` and `--cost-exponent`; None without a target.
+
+    Raises:
+        UserError: The target is no amount.
+    """
+    if target is None:
+        return None
+    return TradeOff(1e6 * parse_millions(target, "--target-macs"), exponent)
 
 
 def evolve_record(

@@ -27,6 +27,7 @@ from darts.joint.query import scorer_of
 from darts.report.formatting import Card, duration, flat, percent
 from darts.report.frame import Plot, write_plots
 from darts.report.render import render_page
+from darts.report.study_page import StudyPage
 from darts.run_files import RunFiles
 from darts.runs.directory import finite
 from darts.statistics.ranks import spearman
@@ -229,14 +230,13 @@ def write_ablation_report(
     note = "Bars: Student's 95 % intervals over folds and seeds, which share candidates."
     plot = Plot("ablation", "Error of the predictor", note, plot_ablation(ablation))
     count = f"{ablation.candidates} trained candidates of {record.path.resolve().name}"
-    context = {
-        "name": "The predictor with and without pretraining",
-        "sentence": ablation.sentence(),
-        "summary": f"{count}, {ablation.folds} folds, {ablation.seeds} seeds; no training is "
+    page = StudyPage(
+        name="The predictor with and without pretraining",
+        sentence=ablation.sentence(),
+        summary=f"{count}, {ablation.folds} folds, {ablation.seeds} seeds; no training is "
         "repeated, and the test images are not used.",
-        "tables": [("Errors on held-out candidates", ablation.rows())],
-        "notes": [],
-        "plots": write_plots([plot], directory),
-        "commands": [("", f"python -m darts joint ablate {shlex.quote(str(record.path))}")],
-    }
-    return render_page(__package__, "ablation.html", RunFiles(directory).report, context)
+        tables=[("Errors on held-out candidates", ablation.rows())],
+        plots=write_plots([plot], directory),
+        command=f"python -m darts joint ablate {shlex.quote(str(record.path))}",
+    )
+    return page.write(RunFiles(directory).report)
