@@ -32,8 +32,11 @@ GUIDES = [
     *(path for path in sorted(ROOT.glob("docs/**/*.md")) if path.name != "extending.md"),
 ]
 # Words of blocks that read a finished run or fit for minutes, and of blocks that train.
-READS_A_RUN = ("darts.fit(", '"RUN_DIR"', 'read_search("DIR")', '"pop/regnetx"')
-TRAINS = ("darts.api.evaluate(", "darts.search(", "api.compare(")
+READS_A_RUN = ("darts.fit(", '"RUN_DIR"', '"pop/regnetx"')
+TRAINS = (
+    *("darts.api.evaluate(", "darts.search(", "api.compare("),
+    *("darts.search_jointly(", "darts.compare_scalings("),
+)
 # Programs that guides call; their calls are recorded.
 STUBS = ("python", "torchrun", "pip", "make", "pytest")
 

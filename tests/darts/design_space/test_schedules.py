@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+import darts
 from darts.cli import main
 from darts.design_space.latency_study import fit_latency, study_latency, write_latency
 from darts.design_space.population import Population
@@ -54,6 +55,14 @@ def test_correlation_by_epoch_and_of_another_schedule(
     assert rows[1][:5] == ["epoch", "1", "of", "3", "-1.000"]
     assert rows[3][:6] == ["short", "(1", "epochs,", "own", "schedule)", "0.800"]
     assert (long / "ranks/ranks.png").is_file()
+    sentence = "Epoch 2 of 3 is the first whose errors have a rank correlation of 0.9 or more"
+    assert sentence in out
+    page = (long / "ranks/report.html").read_text()
+    assert sentence in page
+    assert f"python -m darts space rank {long} {short}" in page
+    assert main(["report", str(long / "ranks")]) == 0
+    assert darts.rank_schedules([long, short]).as_dict() == study.as_dict()
+    assert "To repeat this" not in (long / "ranks/report.html").read_text()
 
 
 def test_what_cannot_be_ranked(tmp_path: Path) -> None:
@@ -92,7 +101,12 @@ def test_the_latency_of_a_population(tmp_path: Path) -> None:
     assert study.costs["macs"] == pytest.approx(made.properties["macs"])
     assert study.costs["activations"] == pytest.approx(made.properties["activations"])
     assert [one[0] for one in study.rows()] == ["latency against", "multiply-adds", "activations"]
-    assert write_latency(study, tmp_path).name == "latency-2.svg"
+    page = write_latency(study, tmp_path, "the command")
+    assert (page.name, (tmp_path / "latency-2.svg").is_file()) == ("latency-2.html", True)
+    assert study.sentence() in page.read_text()
+    assert "the command" in page.read_text()
+    with pytest.raises(UserError, match="1 image or more"):
+        darts.time_population(tmp_path, batch=0)
     few = Population(name="x", errors=made.errors[:2], configs=made.configs[:2])
     with pytest.raises(UserError, match="need 4 or more"):
         study_latency(few, batch=1, device=torch.device("cpu"))

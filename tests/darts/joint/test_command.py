@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+import darts
 from darts.cli import main
+from darts.errors import UserError
 from darts.joint.report import write_joint_report
 from darts.joint.space_file import list_joint_spaces
 
@@ -46,6 +48,26 @@ def test_evolve_writes_recipes_that_evaluate_takes(run: Path, capsys) -> None:
 
     config = find_model(recipe["model"])
     assert anynet_cost(config, resolution=8, num_classes=10).macs <= 2.5e6
+
+
+def test_the_search_and_its_evolution_are_functions_too(run: Path, tmp_path: Path, capsys) -> None:
+    assert main(["joint", "evolve", str(run), "--max-macs", "2.5"]) == 0
+    found = darts.evolve_candidate(run, max_macs="2.5M")
+    row = capsys.readouterr().out.splitlines()[1]
+    assert f"{found.accuracy:.2f} %" in row
+    assert f"{found.macs:,}" in row
+    assert found.recipe == run / "evolved" / "macs-2.5M.yaml"
+    with pytest.raises(UserError, match="cheapest"):
+        darts.evolve_candidate(run, max_macs="1k")
+    copy = tmp_path / "copy"
+    shutil.copytree(run, copy)
+    again = darts.search_jointly(resume=str(copy))
+    assert json.loads((copy / "result.json").read_text()) == json.loads(
+        (run / "result.json").read_text()
+    )
+    assert again.run_dir == copy
+    with pytest.raises(UserError, match="Unknown setting rouns"):
+        darts.search_jointly(rouns=3)
 
 
 def test_the_best_trial_is_a_recipe_that_evaluate_takes(run: Path, capsys) -> None:

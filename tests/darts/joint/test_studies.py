@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import darts
 from darts.cli import main
+from darts.errors import UserError
 from darts.joint.directory import read_search
 from darts.joint.query import trained_genes
 from darts.joint.transfer import found_recipe, own_recipe
 from darts.models.registry import find_model
+from darts.runs.directory import finite
 from darts.training.options import TrainingOptions
 from tests.darts.detection.support import tiny_model
 from tests.darts.joint.fake import instant_trial
@@ -57,6 +61,8 @@ def test_transfer_compares_recipes_by_paired_seeds(search: Path, capsys: Any) ->
     assert means[2] == pytest.approx((means[0] + means[1]) / 2)
     assert study["judged_on"] == "100 held-out training images"
     assert "favours it" in study["notes"][0]
+    again = darts.transfer_recipe(search, ["resnet18", "pcdarts_cifar10"], seeds=3)
+    assert json.loads(json.dumps(finite(again.as_dict()))) == study
     page = (search / "transfer" / "report.html").read_text()
     assert "found recipe instead of its own, resnet18" in page
     assert "favours it" in page
@@ -177,3 +183,22 @@ def test_the_smoke_form_trains_for_real(run: Path, tmp_path: Path, capsys: Any) 
     study = found(tmp_path / "search" / "transfer" / "transfer.json")
     assert [one["n"] for one in study["arms"]] == [1, 1]
     assert all(0 <= one["mean"] <= 100 for one in study["arms"])
+
+
+def test_ablations_are_functions_too(search: Path, capsys: Any) -> None:
+    assert main(["joint", "ablate", str(search), "--study", "recipes", "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    trained = darts.ablate_search(search, "recipes")
+    assert json.loads(json.dumps(finite(trained.as_dict()))) == printed
+    folder = search / "ablation-recipes"
+    assert "To repeat this" not in (folder / "report.html").read_text()
+    assert main(["joint", "ablate", str(search), "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert finite(darts.ablate_search(search).as_dict()) == printed
+    for words, settings in (
+        ("no study 'recipe' of a joint search. Did you mean 'recipes'?", {"study": "recipe"}),
+        ("predictor trains nothing", {"epochs": 3}),
+        ("Unknown setting seed5", {"seed5": 1}),
+    ):
+        with pytest.raises(UserError, match=re.escape(words)):
+            darts.ablate_search(search, **settings)

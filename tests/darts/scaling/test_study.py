@@ -3,9 +3,11 @@
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import darts
 from darts.cli import main
 from darts.errors import UserError
 from darts.models.registry import find_model
@@ -126,6 +128,16 @@ def test_commands(tmp_path: Path, data: str, capsys: pytest.CaptureFixture[str])
     again = capsys.readouterr()
     assert json.loads(again.out.splitlines()[-1]) == rows
     assert "study" not in again.err
+    # The function asks the same of the same trials.
+    sizes = {"channels": 4, "layers": 3, "epochs": 1, "batch_size": 16, "cutout": 0}
+    place = {"auxiliary": False, "threads": 1, "device": "cpu", "dataset": data}
+    settings: dict[str, Any] = {**sizes, **place}
+    strategies = ("compound", "width")
+    found = darts.compare_scalings(
+        "pcdarts_cifar10", ["200k"], out, strategies=strategies, seeds=2, **settings
+    )
+    assert json.loads(json.dumps(found.rows)) == rows
+    assert (found.failures, found.page) == ((), out / "report.html")
     # Another recipe is another experiment.
     assert main([*arguments, "--learning-rate", "0.1"]) == 2
     assert "learning_rate" in capsys.readouterr().err
@@ -139,6 +151,8 @@ def test_commands(tmp_path: Path, data: str, capsys: pytest.CaptureFixture[str])
     saved = json.loads((out / "grid.json").read_text())
     assert saved["rows"][0]["seeds"] == 1
     assert (out / "grid.png").is_file()
+    again = darts.search_scaling("pcdarts_cifar10", out, step=0.5, tolerance=0.3, **settings)
+    assert json.loads(json.dumps(again.verdict.as_dict())) == saved
     page_file = out / "report.html"
     before = page_file.read_text()
     page_file.unlink()
@@ -149,6 +163,19 @@ def test_commands(tmp_path: Path, data: str, capsys: pytest.CaptureFixture[str])
 
 def without_time(page: str) -> str:
     return page.partition("<footer>")[0]
+
+
+def test_functions_refuse(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with pytest.raises(UserError, match="the test set must not choose"):
+        darts.search_scaling("resnet18", out, hold_out=0, dataset="digits")
+    with pytest.raises(UserError, match="--seeds 0"):
+        darts.compare_scalings("resnet18", ["1M"], out, seeds=0, dataset="digits")
+    with pytest.raises(UserError, match="budgets: a number"):
+        darts.compare_scalings("resnet18", ["some"], out, dataset="digits")
+    with pytest.raises(UserError, match="Unknown setting epoch"):
+        darts.compare_scalings("resnet18", ["1M"], out, dataset="digits", epoch=3)
+    assert not out.exists()
 
 
 def test_headlines_say_what_is_known() -> None:
