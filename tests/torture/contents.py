@@ -41,12 +41,13 @@ _TIMES = re.compile(
 )
 
 
-def contents(folder: Path, leave: str = "$^") -> dict[str, Any]:
+def contents(folder: Path, leave: str = "$^", unread: str = "") -> dict[str, Any]:
     """The comparable content of all files of a directory, by their relative names.
 
     Args:
         folder: The directory.
         leave: Expression for names of files that hold nothing but measured times.
+        unread: Name of one more file that is not compared: it is damaged.
     """
     found: dict[str, Any] = {}
     for path in sorted(folder.rglob("*")):
@@ -56,7 +57,8 @@ def contents(folder: Path, leave: str = "$^") -> dict[str, Any]:
         if path.name.startswith("events.out.tfevents"):
             found.setdefault(f"{path.parent.relative_to(folder).as_posix()}/events", True)
             continue
-        found[name] = True if re.search(leave, name) else _content(path, folder)
+        left = name == unread or re.search(leave, name)
+        found[name] = True if left else _content(path, folder)
     return found
 
 
