@@ -1,5 +1,7 @@
 import pytest
 import torch
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from darts.data.corrupt import find_broken
 from darts.data.manifest import Manifest
@@ -80,3 +82,16 @@ def test_a_class_without_a_readable_image_is_an_error(folder):
         path.write_bytes(b"")
     with pytest.raises(UserError, match="no train image of class b"):
         opened(folder, skip_corrupt=True)
+
+
+def test_the_first_picture_claims_too_much(folder):
+    """Its size is looked at before anything else is read."""
+    notes = PngInfo()
+    notes.add_text("note", "x" * 2_000_000, zip=True)
+    first = folder / "train/a/000.jpg"
+    first.unlink()
+    Image.new("L", (40, 40)).save(first.with_suffix(".png"), pnginfo=notes)
+    with pytest.raises(UserError, match=r"a/000\.png cannot be read as an image .*--skip-corrupt"):
+        opened(folder)
+    dataset = opened(folder, skip_corrupt=True)
+    assert dataset.train.labels.bincount().tolist() == [6, 7]

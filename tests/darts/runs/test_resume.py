@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import shutil
@@ -14,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from darts.errors import UserError
+from darts.errors import DiskError, UserError
+from darts.runs.checkpoints import load_checkpoint
 from darts.runs.directory import RunDirectory
 from darts.runs.interrupt import Interrupted
 from darts.searching import task as searcher
@@ -158,6 +160,35 @@ def test_killed_at_ten_random_moments_and_resumed(kind: str, tmp_path: Path) -> 
             assert_same_run(whole, broken)
             broken = tmp_path / f"broken after {kills} kills"
     run(present_options())
+    assert_same_run(whole, broken)
+
+
+def test_a_full_disk_is_one_sentence_and_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make, run, task, _ = RUNS["search"]
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    options = make(broken, checkpoint_every=2)
+    run(make(whole, checkpoint_every=2))
+    step, done = task.step, 0
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def filling(self: Any) -> Any:
+        nonlocal done
+        done += 1
+        if done == 5:
+            monkeypatch.setattr(os, "fsync", full)
+        return step(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(task, "step", filling)
+        with pytest.raises(DiskError, match=r"No space left.*Make room, then continue.*--resume"):
+            run(options)
+    monkeypatch.undo()
+    assert load_checkpoint(broken)["step"] in (2, 4)  # It is written while steps go on.
+    run(go_on(options, broken))
     assert_same_run(whole, broken)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 from pathlib import Path
 
@@ -97,6 +98,17 @@ def test_a_checkpoint_that_knows_no_settings_is_one_sentence_too(runs, tmp_path,
     del state["task"]["settings"]
     save_checkpoint(state, run)
     assert "the checkpoint does not fit config.yaml" in refused(f"search --resume {run}", capsys)
+
+
+@pytest.mark.parametrize("line", ["report {run}/search", "draw darts_v2 -o {run}/cells"])
+def test_a_target_that_cannot_be_written(line, runs, capsys, monkeypatch) -> None:
+    def read_only(path: Path) -> None:
+        raise OSError(errno.EROFS, "Read-only file system", str(path))
+
+    before = sorted(path for path in runs.rglob("*") if path.is_file())
+    monkeypatch.setattr("genotypes.atomic._own_file", read_only)
+    assert "Read-only file system. " in refused(line.format(run=runs), capsys)
+    assert sorted(path for path in runs.rglob("*") if path.is_file()) == before
 
 
 @pytest.mark.parametrize(
