@@ -99,6 +99,7 @@ class Forker:
             **os.environ,
             "LD_PRELOAD": str(library),
             "OMP_NUM_THREADS": "1",
+            "OMP_WAIT_POLICY": "passive",
             "MPLBACKEND": "agg",
             "DARTS_BACKEND": "native",
             "FAULTY": str(library),

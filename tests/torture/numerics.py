@@ -1,10 +1,11 @@
-"""Numbers at their limits: odd images, extreme rates, bf16, and the memory of many steps."""
+"""Numbers: odd images, extreme rates, bf16, the memory of many steps, and several threads."""
 
 from __future__ import annotations
 
 import itertools
 import json
 import os
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from tests.torture.contents import contents, first_difference
 from tests.torture.faults import forker, said
 from tests.torture.kinds import Effort, Kind, Tally
 
@@ -174,7 +176,57 @@ def _watch(pid: int, sizes: list[float]) -> None:
         time.sleep(0.5)
 
 
+_LARGE = "--preset smoke --channels 16 --layers 3 --arch-warmup-epochs 0"
+THREADED = {
+    "search": f"search {_LARGE} --backend torch",
+    "native search": f"search {_LARGE} --backend native",
+    "second-order search": f"search {_LARGE} --backend torch --order 2",
+    "evaluate": "evaluate --genotype darts_v2 --preset smoke --channels 16 --layers 3",
+    "regnet": "evaluate --model regnetx_200mf --preset smoke",
+}
+
+
+def threads(effort: Effort) -> Tally:
+    """With two threads a run repeats itself bit for bit; whether 1 and 4 give the same is said."""
+    tally = Tally()
+    names = list(THREADED)
+    for number in range(effort.first, effort.first + effort.cases):
+        name, place = names[number % len(names)], effort.place / str(number)
+        found: dict[int, list[Any]] = {}
+        for count in (1, 2, 2, 4):
+            work = place / "work"
+            work.mkdir(parents=True)
+            _write(place, train=96, pixels=_large_noise)
+            line = (
+                f"{THREADED[name]} --dataset array:../data.npz --train-images 96 --test-images 32 "
+                f"--batch-size 32 --epochs 1 --device cpu --threads {count} --run-dir run"
+            )
+            ended = forker().run(line.split(), where=work)
+            if ended.code != 0:
+                tally.faults.append(f"{number} ({name}, {count} threads): {said(ended)}")
+                break
+            found.setdefault(count, []).append(contents(work)["run/checkpoint.pt"])
+            shutil.rmtree(work)
+        else:
+            same = {n: first_difference(found[1][0], found[n][0]) is None for n in (2, 4)}
+            print(
+                f"  {name}: the bits of 1 thread also with 2: {same[2]}, 4: {same[4]}", flush=True
+            )
+            difference = first_difference(*found[2])
+            if difference is None:
+                tally.done += 1
+            else:
+                tally.faults.append(f"{number} ({name}): {difference}")
+    return tally
+
+
+def _large_noise(draws: np.random.Generator, labels: np.ndarray) -> np.ndarray:
+    """Images whose tensors are large enough for several threads."""
+    return draws.integers(0, 256, (len(labels), 32, 32, 3)).astype(np.uint8)
+
+
 KINDS: tuple[Kind, ...] = (
     Kind("extremes", "odd images, extreme rates, bf16", extremes, len(CASES) // 3, grows=False),
     Kind("memory", "10,000 steps of each loop", memory, len(LOOPS), grows=False),
+    Kind("threads", "1, 2, 2 and 4 threads", threads, len(THREADED), grows=False),
 )
