@@ -13,7 +13,7 @@ From Python, the functions of this module do what the commands do:
 | `search_jointly`, `evolve_candidate` | architecture and recipe; the best under a ceiling |
 | `transfer_recipe`, `ablate_search` | a found recipe elsewhere; what parts of a search are worth |
 | `compare_scalings`, `search_scaling` | scaled networks at equal cost; a grid of coefficients |
-| `draw_activation_maps`, `report` | where a network sees its class; the page of any runs |
+| `draw_activation_maps` | where in images a network sees their class |
 | `look_up_cells`, `correlate`, `score_models` | known and one-shot accuracies, scores of cells |
 | `backends` | which back ends work here, and how fast |
 | `load_genotype`, `create_network`, `load_pretrained` | genotypes, networks, trained networks |
@@ -49,7 +49,6 @@ if TYPE_CHECKING:
         fit,
         look_up_cells,
         rank_schedules,
-        report,
         score_models,
         search,
         search_jointly,
@@ -83,7 +82,6 @@ __all__ = [
     "load_pretrained",
     "look_up_cells",
     "rank_schedules",
-    "report",
     "score_models",
     "search",
     "search_jointly",

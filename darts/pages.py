@@ -53,12 +53,17 @@ def page_of(directory: Path) -> Path:
     return write_report(directory)
 
 
-def page_of_several(directories: Sequence[Path], output: Path | None = None) -> Path:
+def page_of_several(
+    directories: Sequence[Path],
+    output: Path | None = None,
+    latencies: Mapping[Path, float] | None = None,
+) -> Path:
     """Write one page that compares runs; return its path.
 
     Args:
         directories: Directories of runs.
         output: The file; by default a new one beside the first run.
+        latencies: Seconds of a forward pass of trained networks, by directory.
 
     Raises:
         UserError: A directory holds no run, or the file is a page of another kind.
@@ -67,13 +72,14 @@ def page_of_several(directories: Sequence[Path], output: Path | None = None) -> 
     from darts.report.render import page_kind
 
     if output is None:
-        return write_comparison(directories, _new_file(directories[0].resolve().parent))
+        output = _new_file(directories[0].resolve().parent)
+        return write_comparison(directories, output, latencies)
     if output.exists() and (not output.is_file() or page_kind(output) != "comparison.html"):
         raise UserError(
             f"--output {output}: this is no page that compares runs; it is left as it is. Give "
             "another file."
         )
-    return write_comparison(directories, output)
+    return write_comparison(directories, output, latencies)
 
 
 def copy_page(page: Path, output: Path) -> Path:

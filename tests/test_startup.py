@@ -18,6 +18,13 @@ COMMANDS = [
 ]
 
 
+def test_no_function_is_named_as_a_module() -> None:
+    """An import of `darts.report` would otherwise replace a function `report`."""
+    import darts
+
+    assert not {path.stem for path in (CHECKOUT / "darts").iterdir()} & set(darts.__all__)
+
+
 def test_files_in_the_working_directory_hide_no_package(tmp_path: Path) -> None:
     for name in ("genotypes", "cells", "ops"):
         (tmp_path / f"{name}.py").write_text("raise SystemExit('imported')")

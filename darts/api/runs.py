@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from darts.detection.options import DetectionOptions, detection_overlay
+from darts.errors import UserError
 from darts.searching.options import SearchOptions, search_overlay
 from darts.settings.parsing import options_from
 from darts.settings.signatures import takes
@@ -259,13 +260,25 @@ def detect_in_folder(options: DetectionOptions) -> Path:
     return detect_all(options)
 
 
-def report(directories: Sequence[Path | str], output: Path | str | None = None) -> Path:
+def report(
+    directories: Sequence[Path | str],
+    output: Path | str | None = None,
+    *,
+    latency: bool = False,
+    batch: int = 1,
+    device: str = "auto",
+    threads: int = 0,
+) -> Path:
     """Write the page of one run of any kind, or one page that compares several runs.
 
     Args:
         directories: Directories of runs.
         output: The file; by default `report.html` of the one run, or a new file beside the first
             of several.
+        latency: Whether to time the trained networks of several runs here, all in turns.
+        batch: Images of a timed pass.
+        device: Device of the timed passes.
+        threads: CPU threads of the timed passes; 0: torch decides.
 
     Raises:
         UserError: A directory holds no run, or the file is a page of another kind.
@@ -274,6 +287,15 @@ def report(directories: Sequence[Path | str], output: Path | str | None = None) 
 
     paths = [Path(one) for one in directories]
     if len(paths) != 1:
-        return page_of_several(paths, None if output is None else Path(output))
+        times = {}
+        if latency:
+            from darts.system.threads import restored_threads
+            from darts.training.timing import time_runs
+
+            with restored_threads():
+                times = time_runs(paths, batch=batch, device=device, threads=threads)
+        return page_of_several(paths, None if output is None else Path(output), times)
+    if latency:
+        raise UserError("--latency compares networks: give several runs.")
     page = page_of(paths[0])
     return page if output is None else copy_page(page, Path(output))

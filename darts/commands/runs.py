@@ -234,6 +234,7 @@ def report_command(arguments: Sequence[str], prog: str) -> None:
         examples=[
             ("runs/…", "the page of a run, also while it is under way"),
             ("runs/a runs/b -o both.html", "two runs side by side"),
+            ("runs/a runs/b --latency --batch 64", "with the latency of their networks"),
         ],
     )
     parser.add_argument("run", type=Path, nargs="+", help="run directories")
@@ -245,7 +246,14 @@ def report_command(arguments: Sequence[str], prog: str) -> None:
         help="the page; by default report.html in the run, or a new comparison.html beside the "
         "first of several",
     )
+    parser.add_argument(
+        "--latency", action="store_true", help="time the trained networks of several runs here"
+    )
+    parser.add_argument("--batch", type=int, default=1, help="images of a timed pass; by default 1")
+    parser.add_argument("--device", default="auto", help="of the timed passes: cpu, cuda …")
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0: torch decides")
     parsed = parser.parse_args(arguments)
     from darts import api
 
-    print(api.report(parsed.run, parsed.output))
+    timed = {name: getattr(parsed, name) for name in ("latency", "batch", "device", "threads")}
+    print(api.report(parsed.run, parsed.output, **timed))

@@ -52,7 +52,9 @@ def cards(record: RunRecord) -> list[Card]:
     """The cards at the top of a report."""
     result = record.result or {}
     last = record.epochs[-1] if record.epochs else {}
-    done = last["epoch"] + 1 if last else 0
+    # A run of several seeds has no lines of its own.
+    ended = result.get("epoch")
+    done = last["epoch"] + 1 if last else ended if isinstance(ended, int) else 0
     total = record.total_epochs
     finished = record.result is not None
     entries = _precision(record) if record.is_detector else [_accuracy(record)]

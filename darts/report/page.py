@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -59,15 +60,26 @@ def write_report(run_directory: Path | str) -> Path:
     return render_page(__package__, "report.html", record.files.report, context)
 
 
-def write_comparison(run_directories: Sequence[Path | str], path: Path | str) -> Path:
+def write_comparison(
+    run_directories: Sequence[Path | str],
+    path: Path | str,
+    latencies: Mapping[Path, float] | None = None,
+) -> Path:
     """Write a page that compares runs: a table, overlaid curves, and the settings that differ.
+
+    Args:
+        run_directories: The runs.
+        path: The file to write.
+        latencies: Seconds of a forward pass of trained networks, by directory.
 
     Raises:
         UserError: No directories are given, or one of them holds no run.
     """
     if not run_directories:
         raise UserError("A comparison needs run directories: give at least one.")
-    records = [read_run(directory) for directory in run_directories]
+    records = [
+        _timed(read_run(each), (latencies or {}).get(Path(each))) for each in run_directories
+    ]
     figures = [{card.label: card.value for card in comparable_cards(one)} for one in records]
     labelled = _labelled(records)
     context = {
@@ -78,6 +90,13 @@ def write_comparison(run_directories: Sequence[Path | str], path: Path | str) ->
         "differences": _difference_table(labelled),
     }
     return render_page(__package__, "comparison.html", Path(path), context)
+
+
+def _timed(record: RunRecord, seconds: float | None) -> RunRecord:
+    """The record with a latency that was measured now, if there is one."""
+    if seconds is None:
+        return record
+    return replace(record, result={**(record.result or {}), "latency": seconds})
 
 
 def _winner(labelled: Sequence[tuple[str, RunRecord]]) -> str:

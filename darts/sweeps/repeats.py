@@ -53,6 +53,7 @@ _MEASURES = {
     "test_top5_accuracy": "top-5 accuracy (%)",
     "test_loss": "test loss",
     "average_test_accuracy": "test accuracy (%), mean weights",
+    "average_test_balanced_accuracy": "balanced accuracy (%), mean weights",
     "average_test_top5_accuracy": "top-5 accuracy (%), mean weights",
     "average_test_loss": "test loss, mean weights",
 }

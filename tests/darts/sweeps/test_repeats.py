@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import statistics
 from pathlib import Path
@@ -93,6 +94,20 @@ def test_mean_and_deviation(finished: tuple[Path, RepeatedTraining]) -> None:
     RunFiles(folder).report.unlink()
     again = darts.api.report([folder]).read_text()
     assert again.partition("Written")[0] == page.partition("Written")[0]
+
+
+def test_networks_of_several_runs_are_timed_together(
+    finished: tuple[Path, RepeatedTraining], tmp_path: Path
+) -> None:
+    folder, both = finished[0], tmp_path / "both.html"
+    page = darts.api.report([folder, folder / "seeds/3"], both, latency=True, threads=1).read_text()
+    assert "Latency" in page
+    assert len(re.findall(r"<td>[\d.]+ ms</td>", page)) == 2
+    assert "<td>2 of 2</td>" in page
+    assert "<td>0 of 2</td>" not in page
+    for runs, words in (([folder], "give several runs"), ([folder, folder], "--batch 0")):
+        with pytest.raises(UserError, match=words):
+            darts.api.report(runs, latency=True, batch=0)
 
 
 class Died(BaseException):
