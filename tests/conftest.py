@@ -3,7 +3,9 @@
 import gc
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 # Set before torch is loaded, and inherited by the commands that tests start: the tensors here are
 # small, and test processes run in parallel.
@@ -38,6 +40,15 @@ def pytest_collection_finish() -> None:
 def generator() -> torch.Generator:
     """A seeded random generator on the CPU."""
     return torch.Generator().manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """A headless Chromium for all tests of pages; they skip where there is none."""
+    from tests.browser import chromium
+
+    with chromium() as opened:
+        yield opened
 
 
 @pytest.fixture(scope="session")

@@ -22,7 +22,7 @@ def repeat_training(options: TrainingOptions) -> str:
     """
     named = {name: getattr(options, name) for name in ("genotype", "model", "dataset")}
     usual = options_from(TrainingOptions, named, training_overlay)
-    return " ".join(["python evaluate.py", *_flags(options, usual, tuple(named))])
+    return " ".join(["python evaluate.py", *flags_of(options, usual, tuple(named))])
 
 
 def repeat_search(options: SearchOptions) -> str:
@@ -33,10 +33,10 @@ def repeat_search(options: SearchOptions) -> str:
     """
     named = {"dataset": options.dataset, "method": options.method}
     usual = options_from(SearchOptions, named, search_overlay)
-    return " ".join(["python search.py", *_flags(options, usual, ("dataset",))])
+    return " ".join(["python search.py", *flags_of(options, usual, ("dataset",))])
 
 
-def _flags(options: Any, usual: Any, always: Sequence[str]) -> list[str]:
+def flags_of(options: Any, usual: Any, always: Sequence[str]) -> list[str]:
     """The flags of what differs from the usual settings."""
     found: list[str] = []
     for one in fields(options):

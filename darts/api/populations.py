@@ -122,7 +122,8 @@ def analyse_populations(
     labels: Sequence[str | None] = names or [None] * len(paths)
     populations = [load_population(path, name) for path, name in zip(paths, labels, strict=True)]
     analysis = analyse(populations, seed)
-    write_analysis(analysis, paths[0] / "analysis" if output is None else Path(output))
+    folder = paths[0] / "analysis" if output is None else Path(output)
+    write_analysis(analysis, folder, paths)
     return analysis
 
 

@@ -130,7 +130,7 @@ def _prepare(
     place = Place(
         output=parsed.output,
         seeds=parsed.seeds,
-        command=shlex.join([*prog.split(), *arguments]),
+        command=_again(prog, arguments, parsed.output),
     )
     cells = isinstance(find_model(parsed.model), Genotype)
     if not any(flag.split("=")[0] in ("--hold-out", "--hold_out") for flag in rest):
@@ -206,3 +206,10 @@ def _accuracy(values: dict[str, Any]) -> str:
         return "none"
     deviation = values["deviation"]
     return f"{values['accuracy']:.2f}" + ("" if deviation is None else f" ± {deviation:.2f}")
+
+
+def _again(prog: str, arguments: Sequence[str], output: Path) -> str:
+    """The command that does the same in a new directory: in the old one everything is done."""
+    new = f"{output.resolve().name}-again"
+    changed = {str(output): new, f"--output={output}": f"--output={new}"}
+    return shlex.join([*prog.split(), *(changed.get(one, one) for one in arguments)])

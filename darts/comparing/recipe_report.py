@@ -20,6 +20,7 @@ from darts.report.style import CURVES, INK, LINE, plain_text
 from darts.report.tables import Row, aligned
 from darts.run_files import RunFiles
 from darts.statistics.interval import Interval
+from darts.trials.background import machines_of, settings_of
 
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 # Half of the width of a 95 % interval in deviations.
@@ -61,6 +62,7 @@ def write_recipe_report(outcome: RecipeOutcome, directory: Path) -> Path:
             "published": (),  # Papers report no such study.
             "cells": (),
             "commands": [("", _repeat(directory))],
+            "background": [settings_of(directory), machines_of(directory)],
         },
     )
 

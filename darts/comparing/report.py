@@ -20,6 +20,7 @@ from darts.report.repeat import command_from_config
 from darts.report.style import cell_title
 from darts.report.tables import Row, aligned
 from darts.run_files import RunFiles
+from darts.trials.background import machines_of, settings_of
 from genotypes import Genotype
 
 _COSTS = ("params", "macs", "activations", "latency")
@@ -90,6 +91,7 @@ def write_comparison_report(
             "published": _published_rows(comparison),
             "cells": _cells(model),
             "commands": [("", command_from_config("python -m darts compare", directory))],
+            "background": [settings_of(directory), machines_of(directory)],
         },
     )
 

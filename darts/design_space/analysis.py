@@ -222,7 +222,8 @@ def mean_costs(populations: Sequence[Population]) -> list[float]:
 
 
 def _millions(macs: float) -> str:
-    return f"{macs / 1e6:,.1f} M"
+    # Three digits tell the means of small networks apart, too.
+    return f"{macs / 1e6:.3g} M" if macs < 1e9 else f"{macs / 1e6:,.0f} M"
 
 
 def _mean(values: FloatArray | None) -> float | None:

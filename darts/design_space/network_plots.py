@@ -16,7 +16,7 @@ from matplotlib.ticker import MaxNLocator
 from darts.design_space.linear_fit import LinearFit, block_widths, fit_lines
 from darts.design_space.population import Population
 from darts.models.anynet.config import AnyNetConfig
-from darts.report.frame import dress
+from darts.report.frame import Margins, dress
 from darts.report.style import CURVES, INK, LINE, MUTED
 
 _WIDTH, _INNER, _LINE = CURVES[0], "#9cc7e4", CURVES[1]
@@ -53,7 +53,7 @@ def plot_networks(population: Population, chosen: Sequence[tuple[str, int]]) -> 
     figure.legend(
         handles=[Patch(color=_WIDTH), Patch(color=_INNER)],
         labels=["width of the block", "width of its 3×3 convolution (b > 1)"],
-        loc="outside lower left",
+        loc="lower left",
         ncols=2,
         frameon=False,
         labelcolor=INK,
@@ -80,7 +80,7 @@ def plot_fits(population: Population, chosen: Sequence[tuple[str, int]]) -> Figu
     figure.legend(
         handles=handles,
         labels=["width of the block", "quantised line (Eq. 4)", "line (Eq. 2)"],
-        loc="outside lower left",
+        loc="lower left",
         ncols=3,
         frameon=False,
         labelcolor=INK,
@@ -130,8 +130,9 @@ def _panels(
 ) -> Figure:
     columns = min(3, len(chosen))
     rows = -(-len(chosen) // columns)
-    figure = Figure(figsize=(0.4 + 3.3 * columns, 0.5 + height * rows), layout="constrained")
+    figure = Figure(figsize=(0.4 + 3.3 * columns, 0.3 + height * rows))
     panels = figure.subplots(rows, columns, squeeze=False)
+    Margins(left=46, top=20, bottom=58, across=36, down=58).apply(figure, rows, columns)
     for number, axes in enumerate(panels.flat):
         if number >= len(chosen):
             axes.set_axis_off()
@@ -183,7 +184,5 @@ def _draw_fit(axes: Axes, config: AnyNetConfig, fit: LinearFit) -> None:
     axes.plot(x, fit.widths(len(x)), color=_LINE, linewidth=1.6, drawstyle="steps-mid")
     axes.plot(x, fit.line(len(x)), color=MUTED, linewidth=1.2, linestyle=":")
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
-    words = (
-        f"$e_{{fit}}$ {fit.error:.2f}:  $w_0$ {fit.w0},  $w_a$ {fit.wa:.1f},  $w_m$ {fit.wm:.2f}"
-    )
+    words = f"e_fit {fit.error:.2f}:  w₀ {fit.w0},  wₐ {fit.wa:.1f},  wₘ {fit.wm:.2f}"
     axes.set_xlabel(words, fontsize=8)

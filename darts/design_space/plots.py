@@ -20,7 +20,7 @@ from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullLocator
 from darts.design_space.population import Population
 from darts.design_space.statistics import distribution_band
 from darts.models.arrays import FloatArray
-from darts.report.frame import dress
+from darts.report.frame import Margins, dress
 from darts.report.style import CURVES, INK, MUTED, plain_text
 from darts.statistics.interval import Interval
 
@@ -33,14 +33,14 @@ _LABELS = {
     "depth": "depth (blocks)",
     "bottleneck": "bottleneck ratio b",
     "group_width": "group width g",
-    "w0": "initial width $w_0$",
-    "wa": "slope $w_a$",
-    "wm": "width ratio $w_m$",
-    "fit_error": "$e_{fit}$ of a quantised line",
+    "w0": "initial width w₀",
+    "wa": "slope wₐ",
+    "wm": "width ratio wₘ",
+    "fit_error": "e_fit of a quantised line",
     **{f"w{stage}": f"width of stage {stage}" for stage in range(1, 10)},
     **{f"d{stage}": f"depth of stage {stage}" for stage in range(1, 10)},
 }
-_SCALES = {"latency": 1e3}
+PROPERTY_SCALES = {"latency": 1e3}
 # If values differ by more than this factor, their axis is logarithmic.
 _WIDE = 8
 # More dots than this take less space in the file as pixels than as vectors.
@@ -155,15 +155,16 @@ def plot_properties(
     """
     rows = -(-len(names) // columns)
     columns = min(columns, len(names))
-    figure = Figure(figsize=(0.6 + 2.6 * columns, 0.35 + 2.25 * rows), layout="constrained")
+    figure = Figure(figsize=(0.6 + 2.6 * columns, 0.05 + 2.25 * rows))
     panels = figure.subplots(rows, columns, sharey=True, squeeze=False)
+    Margins().apply(figure, rows, columns)
     low, high = shown_range([population.errors])
     for index, axes in enumerate(panels.flat):
         if index >= len(names):
             axes.set_axis_off()
             continue
         name = names[index]
-        scale = _SCALES.get(name, 1.0)
+        scale = PROPERTY_SCALES.get(name, 1.0)
         _scatter(axes, population.properties[name] * scale, population.errors, colour)
         if interval := intervals.get(name):
             low_x, high_x = interval.low * scale, interval.high * scale
@@ -198,7 +199,7 @@ def plot_costs(
     panels = figure.subplots(1, len(names), sharey=True, squeeze=False)[0]
     low, high = shown_range([population.errors for population in populations])
     for axes, cost in zip(panels, names, strict=True):
-        scale = _SCALES.get(cost, 1.0)
+        scale = PROPERTY_SCALES.get(cost, 1.0)
         for population, colour in zip(populations, cycle(CURVES), strict=False):
             if cost in population.properties:
                 _scatter(axes, population.properties[cost] * scale, population.errors, colour)

@@ -19,8 +19,15 @@ from darts.design_space.network_plots import (
     plot_fits,
     plot_networks,
 )
-from darts.design_space.plots import plot_distributions, plot_properties, plot_trends
+from darts.design_space.plots import (
+    PROPERTY_SCALES,
+    plot_distributions,
+    plot_properties,
+    plot_trends,
+    property_label,
+)
 from darts.design_space.population import Population
+from darts.design_space.repeating import repeat_populations
 from darts.design_space.search_efficiency import (
     BestOf,
     best_of_curve,
@@ -28,13 +35,17 @@ from darts.design_space.search_efficiency import (
     plot_best_of,
 )
 from darts.design_space.statistics import Difference
+from darts.design_space.stored_population import POPULATION_FILE
 from darts.design_space.trends import by_trend
 from darts.files import atomic_write
+from darts.models.arrays import FloatArray
+from darts.report.formatting import flat
 from darts.report.frame import Plot, write_plots
 from darts.report.render import render_page
 from darts.report.style import CURVES
 from darts.report.tables import Row, aligned
 from darts.statistics.interval import Interval
+from darts.trials.background import machines_of
 
 # Parts of a population with fewer networks are not plotted.
 _SMALLEST_PART = 5
@@ -44,8 +55,14 @@ _SIGNIFICANT = 0.05
 _STAGE = re.compile(r"[wd][1-9]$")
 
 
-def write_analysis(analysis: Analysis, directory: Path) -> Path:
-    """Write `analysis.html`, `.json`, `.txt` and every plot into `directory`; return the page."""
+def write_analysis(analysis: Analysis, directory: Path, places: Sequence[Path] = ()) -> Path:
+    """Write `analysis.html`, `.json`, `.txt` and every plot into `directory`; return the page.
+
+    Args:
+        analysis: The analysis.
+        directory: Its directory.
+        places: The directory of each population, which knows where it was trained.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     sections = [("Error distributions", write_plots(_comparing_plots(analysis), directory))]
     for summary, colour in zip(analysis.summaries, cycle(CURVES), strict=False):
@@ -61,7 +78,10 @@ def write_analysis(analysis: Analysis, directory: Path) -> Path:
         "conclusions": conclusions(analysis),
         "notes": analysis.notes,
         "tables": analysis_tables(analysis),
+        "networks": _network_rows(analysis.populations),
         "sections": sections,
+        "commands": repeat_populations(analysis.populations, directory),
+        "background": list(_background(analysis.populations, places)),
     }
     return render_page(__package__, "analysis.html", directory / "analysis.html", context)
 
@@ -144,6 +164,43 @@ def _error_rows(analysis: Analysis) -> list[Row]:
             )
         )
     return rows
+
+
+def _network_rows(populations: Sequence[Population]) -> list[Row]:
+    """All networks, the best first, with their costs and structure."""
+    names = dict.fromkeys(
+        name for one in populations for name in one.properties if not _STAGE.match(name)
+    )
+    rows = [
+        (
+            float(one.errors[index]),
+            one.label(index),
+            one.name,
+            [_property(name, one.properties.get(name), index) for name in names],
+        )
+        for one in populations
+        for index in range(len(one))
+    ]
+    head: Row = ("network", "space", "error (%)", *(property_label(name) for name in names))
+    ranked = sorted(rows, key=lambda row: row[:2])
+    return [head, *((key, space, f"{error:.2f}", *own) for error, key, space, own in ranked)]
+
+
+def _property(name: str, values: FloatArray | None, index: int) -> str:
+    if values is None or not np.isfinite(values[index]):
+        return "–"
+    value = float(values[index]) * PROPERTY_SCALES.get(name, 1)
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def _background(
+    populations: Sequence[Population], places: Sequence[Path]
+) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    for number, population in enumerate(populations):
+        yield f"Recipe of {population.name}", flat(population.recipe)
+        if number < len(places):
+            title, rows = machines_of(places[number], POPULATION_FILE)
+            yield f"{title} of {population.name}", rows
 
 
 def _pair_rows(differences: Sequence[Difference]) -> list[Row]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import re
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from darts.fitting.outcome import Outcome
 from darts.fitting.recipe import fit_recipe
 from darts.fitting.repeating import steps_of
 from darts.report.curves import Curve, plot
-from darts.report.formatting import Card, duration, percent
+from darts.report.formatting import Card, duration, flat, percent
 from darts.report.frame import dress, inline_svg
 from darts.report.record import read_run
 from darts.report.render import render_page
@@ -25,6 +26,7 @@ from darts.report.style import CURVES, INK, MUTED, plain_text
 from darts.report.tables import Row
 from darts.run_files import RunFiles
 from darts.settings.quantities import format_count, format_seconds
+from darts.trials.background import machines_of
 
 _MOST_CLASSES = 20
 """Classes of which the whole confusion matrix is shown."""
@@ -80,8 +82,17 @@ def write_fit_report(
             "data": summary.sentences(),
             "plan": outcome.plan.reasons,
             "steps": _steps(outcome, options, summary, files),
+            "background": [("Configuration", flat(asdict(options))), machines_of(files.path)],
         },
     )
+
+
+def _time(seconds: float) -> str:
+    """
+    >>> _time(0.0125)
+    '12.5 ms'
+    """
+    return re.sub(r"(?<=\d)(?=[a-z])", " ", format_seconds(seconds))
 
 
 def _cards(outcome: Outcome) -> list[Card]:
@@ -96,7 +107,7 @@ def _cards(outcome: Outcome) -> list[Card]:
             f"ceiling {format_count(outcome.plan.ceiling)}",
         ),
         Card("Parameters", format_count(winner.params)),
-        Card("Latency", format_seconds(winner.latency), "one image on this machine"),
+        Card("Latency", _time(winner.latency), "one image on this machine"),
         Card("Time", duration(outcome.spent), f"of {duration(outcome.plan.budget)}"),
     ]
 
@@ -134,7 +145,7 @@ def _field_rows(outcome: Outcome) -> list[Row]:
                 "–" if interval is None else f"{interval.low:.1f} to {interval.high:.1f}",
                 format_count(entrant.macs),
                 format_count(entrant.params),
-                format_seconds(entrant.latency),
+                _time(entrant.latency),
             )
         )
     return rows

@@ -14,6 +14,7 @@ from darts.report.study_page import StudyPage
 from darts.report.style import CURVES, MUTED, plain_text
 from darts.run_files import RunFiles
 from darts.runs.directory import finite
+from darts.trials.background import machines_of
 
 
 def write_arm_report(study: ArmStudy, title: str, command: str, directory: Path) -> Path:
@@ -41,6 +42,7 @@ def write_arm_report(study: ArmStudy, title: str, command: str, directory: Path)
         notes=study.notes,
         plots=plots,
         command=command,
+        background=[machines_of(directory)],
     )
     return page.write(RunFiles(directory).report)
 

@@ -31,6 +31,7 @@ from darts.report.study_page import StudyPage
 from darts.run_files import RunFiles
 from darts.runs.directory import finite
 from darts.statistics.ranks import spearman
+from darts.trials.background import machines_of
 
 _POOL = 1000  # Candidates for the permutation importance.
 _SHOWN = 15  # Rows of the table.
@@ -49,7 +50,7 @@ def write_joint_report(directory: Path | str) -> Path:
         "commands": [("", _command(record))],
         "space": record.problem.space,
         "variables": [(one.name, one.domain) for one in record.problem.space.variables],
-        "config": flat(dict(record.config)),
+        "background": [("Configuration", flat(dict(record.config))), machines_of(record.path)],
         "cards": list(_cards(record)),
         "notes": list(_notes(record)),
         "plots": write_plots(_plots(record), record.path / "plots"),
@@ -238,5 +239,6 @@ def write_ablation_report(
         tables=[("Errors on held-out candidates", ablation.rows())],
         plots=write_plots([plot], directory),
         command=f"python -m darts joint ablate {shlex.quote(str(record.path))}",
+        background=[machines_of(record.path)],
     )
     return page.write(RunFiles(directory).report)

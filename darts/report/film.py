@@ -53,7 +53,8 @@ class HeatMap:
             "alphas": self.alphas,
             "betas": self.betas or None,
             "kept": self.kept,
-            "most": max(values, default=1.0) or 1.0,
+            "least": min(values, default=0.0),
+            "most": max(values, default=1.0),
         }
 
 

@@ -49,6 +49,36 @@ def dress(axes: Axes) -> None:
         side.set(visible=name in ("left", "bottom"), color=LINE)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Margins:
+    """Room around and between the panels of a figure, in points.
+
+    Matplotlib's own layout measures every text of every panel twice, which takes longer than the
+    drawing; panels that are alike need no measuring.
+    """
+
+    left: float = 44.0
+    right: float = 8.0
+    top: float = 8.0
+    bottom: float = 38.0
+    across: float = 12.0
+    down: float = 44.0
+
+    def apply(self, figure: Figure, rows: int, columns: int) -> None:
+        """Place a grid of panels."""
+        width, height = (72 * side for side in figure.get_size_inches())
+        wide = (width - self.left - self.right - (columns - 1) * self.across) / columns
+        high = (height - self.top - self.bottom - (rows - 1) * self.down) / rows
+        figure.subplots_adjust(
+            left=self.left / width,
+            right=1 - self.right / width,
+            top=1 - self.top / height,
+            bottom=self.bottom / height,
+            wspace=self.across / wide,
+            hspace=self.down / high,
+        )
+
+
 def inline_svg(figure: Figure, salt: str) -> Markup:
     """The figure as an SVG element; `salt` must differ between the plots of one page."""
     figure.set_facecolor(PAPER)

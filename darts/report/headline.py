@@ -45,7 +45,10 @@ def _search(record: RunRecord) -> str:
 
 def _training(record: RunRecord) -> str:
     result = record.result or {}
-    name = record.genotype.name if record.genotype else record.config.get("model", "the network")
+    model = record.config.get("model")
+    name = f"The network {model}" if model else "The network"
+    if record.genotype is not None:
+        name = f"The network of the cell {record.genotype.name}"
     if record.accuracy is None:
         return f"{name} has been trained; no test accuracy is recorded."
     images, shown = result.get("test_images"), percent(record.accuracy)
@@ -69,7 +72,7 @@ def _detector(record: RunRecord) -> str:
     seconds = (record.result or {}).get("seconds")
     took = f" (trained in {duration(seconds)})" if isinstance(seconds, (int, float)) else ""
     return (
-        f"The detector reaches an AP of {value:.1f} on the validation images after the last "
+        f"The detector reaches an AP of {value:.1f} of 100 on the validation images after the last "
         f"epoch{took}."
     )
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import os
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -30,6 +32,7 @@ from darts.report.record import RunRecord, read_run, strengths
 from darts.report.render import render_page
 from darts.report.repeat import command_from_config
 from darts.report.style import CURVES, cell_title
+from genotypes import Genotype
 from genotypes.search_space import DARTS
 
 
@@ -50,7 +53,7 @@ def write_report(run_directory: Path | str) -> Path:
         "plots": list(training_plots([record])),
         "diagnostics": list(diagnostic_plots(record)),
         "architecture": list(_architecture_plots(record)),
-        "cells": _last_cells(record),
+        "cells": cells_of(record),
         "film": film_of(record),
         "pictures": _photographs(record),
         "commands": [("", repeat_command(record))] if record.config else [],
@@ -88,6 +91,8 @@ def write_comparison(
         "front": _front(labelled),
         "plots": list(training_plots(records)),
         "differences": _difference_table(labelled),
+        "cells": _cells_of_all(labelled),
+        "commands": [("", _again(run_directories, Path(path)))],
     }
     return render_page(__package__, "comparison.html", Path(path), context)
 
@@ -97,6 +102,31 @@ def _timed(record: RunRecord, seconds: float | None) -> RunRecord:
     if seconds is None:
         return record
     return replace(record, result={**(record.result or {}), "latency": seconds})
+
+
+def _again(run_directories: Sequence[Path | str], path: Path) -> str:
+    places = [str(Path(one).resolve()) for one in run_directories]
+    return shlex.join(["python", "-m", "darts", "report", *places, "-o", str(path.resolve())])
+
+
+def _cells_of_all(
+    labelled: Sequence[tuple[str, RunRecord]],
+) -> list[tuple[str, list[CellImage]]]:
+    """The cells of the runs at one scale; equal ones once, under the names of all their runs."""
+    owners: dict[Genotype, list[str]] = {}
+    for label, record in labelled:
+        if record.genotype is not None:
+            owners.setdefault(record.genotype, []).append(label)
+    drawn = [
+        (f"{cell_title(kind)} of {genotype.name}", render_cell(genotype, kind))
+        for genotype in owners
+        for kind in genotype.kinds
+    ]
+    images = iter(at_one_scale(drawn))
+    return [
+        (", ".join(names), [next(images) for _ in genotype.kinds])
+        for genotype, names in owners.items()
+    ]
 
 
 def _winner(labelled: Sequence[tuple[str, RunRecord]]) -> str:
@@ -156,10 +186,20 @@ def _front(labelled: Sequence[tuple[str, RunRecord]]) -> Any:
 
 
 def _labelled(records: Sequence[RunRecord]) -> list[tuple[str, RunRecord]]:
-    """Each run with the name of its directory, or its path if names are not unique."""
+    """Each run with the name of its directory, or its path from the folder that all share.
+
+    The path is needed where names are not unique, and where they are numbers: runs of several
+    seeds are in directories RUN/seeds/0, RUN/seeds/1.
+    """
     names = [record.name for record in records]
-    unique = len(set(names)) == len(names)
-    return [(record.name if unique else str(record.files.path), record) for record in records]
+    if all(name.isdecimal() for name in names) and len(set(names)) == len(names):
+        return [(f"seed {name}", one) for name, one in zip(names, records, strict=True)]
+    clear = len(set(names)) == len(names) and not any(name.isdecimal() for name in names)
+    if clear:
+        return list(zip(names, records, strict=True))
+    paths = [str(record.files.path.resolve()) for record in records]
+    folder = os.path.commonpath([os.path.dirname(path) for path in paths])
+    return [(os.path.relpath(path, folder), one) for path, one in zip(paths, records, strict=True)]
 
 
 _PARTS = {
@@ -209,11 +249,18 @@ def _parts(record: RunRecord, name: str) -> Iterator[Curve]:
 
 
 def _overlay(records: Sequence[RunRecord], name: str) -> Iterator[Curve]:
-    """The main curve of each run: on test images, else architecture images, else training."""
+    """The main curve of each run: on test images, else architecture images, else training.
+
+    Where all runs were tested only once, at the end, those of training.
+    """
+    parts = ["test", "validation", "train"]
+    tested = [record.series(f"{part}_{name}")[0] for record in records for part in parts[:2]]
+    if max(map(len, tested), default=0) == 1:
+        parts = parts[2:]
     for index, (label, record) in enumerate(_labelled(records)):
         known = (
             (f"{label} ({part})", points)
-            for part in ("test", "validation", "train")
+            for part in parts
             if (points := record.series(f"{part}_{name}"))[0]
         )
         series = record.series(name)
@@ -244,7 +291,8 @@ def _architecture_plots(record: RunRecord) -> Iterator[tuple[str, Any]]:
             continue  # Tables of an unknown shape are left out of the page.
 
 
-def _last_cells(record: RunRecord) -> list[CellImage]:
+def cells_of(record: RunRecord) -> list[CellImage]:
+    """The cells of a run's genotype, with the strengths after the last epoch where known."""
     genotype = record.genotype
     if genotype is None:
         return []

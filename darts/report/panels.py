@@ -123,7 +123,8 @@ class PanelGrid:
         bottom = not any(one.row > panel.row and one.column == panel.column for one in self.panels)
         for tick in ticks(first, last, whole=True):
             yield svg_path([(across(tick), top), (across(tick), top + height)], GRID, 0.7)
-            if bottom:
+            # The first mark would touch the last one of the panel to the left.
+            if bottom and (tick > first or panel.column == 0):
                 yield svg_text(across(tick), top + height + 12, svg_number(tick), _SMALL, MUTED)
         for tick in ticks(self.low, self.high):
             yield svg_path([(left, up(tick)), (left + width, up(tick))], GRID, 0.7)

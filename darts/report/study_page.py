@@ -24,6 +24,7 @@ class StudyPage:
         plots: The plots, as `darts.report.frame.write_plots` returns them.
         notes: What a reader should know.
         command: The command that repeats it; empty for a call from Python.
+        background: Settings and machines under their titles, closed at first.
     """
 
     name: str
@@ -33,6 +34,7 @@ class StudyPage:
     plots: Sequence[tuple[str, str, Markup]]
     notes: Sequence[str] = ()
     command: str = ""
+    background: Sequence[tuple[str, Sequence[tuple[str, str]]]] = ()
 
     def write(self, path: Path) -> Path:
         """Write the page; return its path."""

@@ -122,7 +122,7 @@ def plot_grid(title: str, rows: Sequence[Mapping[str, Any]]) -> Figure:
     dress(axes)
     labels = ["  ".join(f"{value:g}" for value in row["coefficients"][0]) for row in rows]
     axes.set_xticks(list(places), labels, rotation=90, fontsize=8)
-    axes.set_xlabel("alpha  beta  gamma")
+    axes.set_xlabel("alpha  beta  gamma", labelpad=8)
     axes.set_ylabel("accuracy (%)")
     axes.set_title(plain_text(title), fontsize=11, color=INK)
     return figure

@@ -18,6 +18,7 @@ from darts.report.tables import Row
 from darts.run_files import RunFiles
 from darts.scaling.plots import plot_grid, plot_strategies
 from darts.scaling.study import COMPOUND
+from darts.trials.background import machines_of
 from darts.trials.schema import TRIALS_FILE
 from darts.trials.store import TrialStore
 
@@ -78,7 +79,7 @@ def write_scaling_report(directory: Path) -> Path:
             "name": directory.resolve().name,
             "commands": [("", described.command)] if described.command else [],
             "notes": failed,
-            "config": flat(recipe),
+            "background": [("Recipe of the trainings", flat(recipe)), machines_of(directory)],
             **content,
         },
     )

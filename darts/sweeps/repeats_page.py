@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from darts.report.formatting import Card, duration, flat, percent
-from darts.report.page import repeat_command, training_plots
+from darts.report.page import cells_of, repeat_command, training_plots
 from darts.report.record import REPEATS_ENTRY, read_run
 from darts.report.render import render_page
 from darts.report.tables import Row
@@ -47,6 +47,7 @@ def write_repeats_report(directory: Path | str) -> Path:
             "rows": found["rows"],
             "each": _each(found),
             "plots": list(training_plots(records)),
+            "cells": cells_of(record),
             "config": flat(record.config),
             "environment": flat(record.environment),
         },

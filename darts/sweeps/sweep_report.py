@@ -28,6 +28,7 @@ from darts.sweeps.tables import (
     notes_of_sweep,
     search_table,
 )
+from darts.trials.background import machines_of
 
 
 def outcome_json(outcome: SweepOutcome) -> str:
@@ -78,7 +79,7 @@ def write_sweep_report(outcome: SweepOutcome) -> Path:
         "agreement": [*agreement_lines(outcome), *noise_lines(outcome)],
         "edges": edge_table(outcome),
         "searches": search_table(outcome),
-        "settings": flat(settings),
+        "background": [("Settings", flat(settings)), machines_of(folder)],
     }
     return render_page(__package__, "sweep.html", RunFiles(folder).report, context)
 

@@ -284,6 +284,12 @@ class TrialStore:
             raise KeyError(key)
         return found[0]
 
+    @property
+    def environments(self) -> list[dict[str, Any]]:
+        """Software versions and machines of the finished trials, each once."""
+        rows = self._execute("SELECT description FROM environment ORDER BY id")
+        return [parsed(row["description"], self.path, dict) for row in rows]
+
     def _trials(self, condition: str, *values: Any) -> list[Trial]:
         curves = defaultdict(list)
         with self._transaction("BEGIN"):

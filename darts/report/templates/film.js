@@ -11,7 +11,8 @@
       for (let column = 0; column < map.columns; column++) {
         const cell = cells[column + 1], value = alphas ? alphas[edge][column] : null;
         cell.textContent = value === null ? "" : value.toFixed(2);
-        cell.style.background = value === null ? "" : `rgba(var(--heat), ${(0.6 * value / map.most).toFixed(3)})`;
+        const shade = (value - map.least) / (map.most - map.least || 1);
+        cell.style.background = value === null ? "" : `rgba(var(--heat), ${(0.6 * shade).toFixed(3)})`;
         cell.classList.toggle("kept", kept[edge] === column);
       }
       if (betas) {

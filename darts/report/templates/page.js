@@ -12,7 +12,14 @@
 
   for (const block of document.querySelectorAll(".command")) {
     const button = document.createElement("button");
-    const text = block.querySelector("pre").textContent;
+    const shown = block.querySelector("pre"), text = shown.textContent;
+    // Lines may break before a flag, not at its hyphens.
+    shown.replaceChildren(...text.split(/(?<=\s)(?=-)|(?<=^|\s-\S{1,30})(?=\s)/).map(part => {
+      const word = document.createElement("span");
+      word.textContent = part;
+      if (/^-\S+$/.test(part)) word.className = "flag";
+      return word;
+    }));
     button.type = "button";
     button.textContent = "Copy";
     button.setAttribute("aria-label", "Copy the command");
@@ -77,6 +84,14 @@
     for (const one of document.querySelectorAll(".wide, figure, .stage, pre"))
       one.scrollWidth > one.clientWidth + 1 ? one.setAttribute("tabindex", "0") : one.removeAttribute("tabindex");
   };
+  // A sheet cannot be opened: print what is closed, too.
+  let closed = [];
+  addEventListener("beforeprint", () => {
+    closed = [...document.querySelectorAll("details:not([open])")];
+    for (const one of closed) one.open = true;
+  });
+  addEventListener("afterprint", () => { for (const one of closed) one.open = false; });
+
   addEventListener("resize", reach);
   addEventListener("load", reach);
   for (const one of document.querySelectorAll("details")) one.addEventListener("toggle", reach);

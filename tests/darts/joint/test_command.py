@@ -1,6 +1,7 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -10,6 +11,7 @@ from darts.cli import main
 from darts.errors import UserError
 from darts.joint.report import write_joint_report
 from darts.joint.space_file import list_joint_spaces
+from tests.browser import check_soundness
 
 
 def test_search_reports(run: Path) -> None:
@@ -29,6 +31,10 @@ def test_report_of_the_baseline(run: Path, tmp_path: Path) -> None:
     page = write_joint_report(copy).read_text()
     assert "All rounds are quasi-random" in page
     assert "Rank correlation by epoch" not in page
+
+
+def test_the_page_is_sound_in_a_browser(run: Path, browser: Any) -> None:
+    check_soundness(browser, run / "report.html")
 
 
 def test_evolve_writes_recipes_that_evaluate_takes(run: Path, capsys) -> None:
