@@ -20,18 +20,21 @@ from darts.methods.gradient import Bilevel, LabelledBatch
 from darts.methods.neumann import NeumannSeries
 from darts.methods.unrolled import Unrolled, step_length
 from darts.searching.supernet import Supernet
-from genotypes.search_space import DARTS
+from genotypes.search_space import DARTS, SearchSpace
 from ops.initialise import initialise
 from tests.darts.methods.golden_toy import Losses, toy
 from tests.darts.methods.vectors import golden
 
 
-def small(engine: str = "torch", parts: int = 1) -> tuple[Bilevel, LabelledBatch, LabelledBatch]:
+def small(
+    engine: str = "torch", parts: int = 1, space: SearchSpace = DARTS
+) -> tuple[Bilevel, LabelledBatch, LabelledBatch]:
     """A supernet of two cells in float64, with two batches."""
     generator = torch.Generator().manual_seed(5)
-    architecture = Architecture(Topology(2), generator=generator, initial=(0.0, 0.5)).double()
+    topology, initial = Topology(2), (0.0, 0.5)
+    architecture = Architecture(topology, space=space, generator=generator, initial=initial)
     net = Supernet(
-        Topology(2), DARTS.operations, channels=4, layers=3, k=2, num_classes=3, backend=engine
+        topology, space.operations, channels=4, layers=3, k=2, num_classes=3, backend=engine
     ).double()
     initialise(net, generator)
 
@@ -40,7 +43,7 @@ def small(engine: str = "torch", parts: int = 1) -> tuple[Bilevel, LabelledBatch
         return LabelledBatch(images, torch.randint(3, (4,), generator=generator))
 
     sgd = torch.optim.SGD(net.parameters(), lr=0.05)
-    problem = Bilevel(net, architecture, sgd, functional.cross_entropy, parts=parts)
+    problem = Bilevel(net, architecture.double(), sgd, functional.cross_entropy, parts=parts)
     return problem, batch(), batch()
 
 

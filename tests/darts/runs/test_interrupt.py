@@ -11,10 +11,13 @@ import pytest
 
 from darts.runs.interrupt import Interrupted, InterruptGuard
 
+# Who runs the tests in the background may ignore signals, and children inherit that.
 LOOP = """
-import time
+import signal, time
 from darts.runs.interrupt import InterruptGuard
 
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 with InterruptGuard() as guard:
     print("running", flush=True)
     while not guard.requested:

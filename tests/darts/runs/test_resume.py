@@ -122,7 +122,8 @@ def test_interrupted_at_any_step_and_resumed(
 
 
 @pytest.mark.parametrize("kind", ["search", "retraining"])
-def test_killed_at_ten_random_moments_and_resumed(kind: str, tmp_path: Path) -> None:
+def test_killed_at_random_moments_and_resumed(kind: str, tmp_path: Path) -> None:
+    """Four times; `tests.torture` has many more."""
     make, run, _, settings = RUNS[kind]
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     settings = {**settings, "epochs": 6, "checkpoint_every": 2, "train_images": 100}
@@ -146,7 +147,7 @@ def test_killed_at_ten_random_moments_and_resumed(kind: str, tmp_path: Path) -> 
 
     moments = random.Random(5)
     kills = 0
-    while kills < 10:
+    while kills < 4:
         options = present_options()
         child = context.Process(target=run, args=(options,))
         child.start()

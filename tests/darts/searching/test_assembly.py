@@ -82,6 +82,6 @@ def test_the_strongest_cell_of_a_users_space(ceiling: bool, tmp_path: Path) -> N
 
 
 def test_spaces_that_no_supernet_has_are_refused(tmp_path: Path) -> None:
-    task = SearchTask(search_options(tmp_path / "run"))
+    task = SearchTask(search_options(tmp_path / "run", nodes=3))
     with pytest.raises(UserError, match="--nodes 3: cells of the search space 'tiny' have 2"):
         assembled(task, TINY)

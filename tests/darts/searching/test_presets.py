@@ -28,14 +28,14 @@ class Killed(BaseException):
 def test_a_method_searches_and_survives_kills(
     method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    survives_kills(method, tmp_path, monkeypatch)
+    survives_kills(method, tmp_path, monkeypatch, (2, 4))
 
 
 @pytest.mark.parametrize("parts", MIXTURES, ids=str)
 def test_a_mixture_of_parts_searches_and_survives_kills(
     parts: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    survives_kills(str(parts), tmp_path, monkeypatch)
+    survives_kills(str(parts), tmp_path, monkeypatch, (3,))
 
 
 @pytest.mark.parametrize("space", SPACES)
@@ -44,7 +44,9 @@ def test_a_space_is_searched_to_the_recorded_bits(space: str, tmp_path: Path) ->
     assert difference(f"space {space}", tmp_path / "run") is None
 
 
-def survives_kills(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def survives_kills(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kills: tuple[int, ...]
+) -> None:
     """A search of `tests.golden.methods`: its bits are those of the record, also after kills."""
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     settings = settings_of(name)
@@ -57,13 +59,13 @@ def survives_kills(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     def killed_at_times(self: SearchTask) -> Any:
         nonlocal done
         done += 1
-        if done in (2, 4):
+        if done in kills:
             raise Killed
         return step(self)
 
     monkeypatch.setattr(SearchTask, "step", killed_at_times)
     options = search_options(broken, **settings)
-    for _ in range(2):
+    for _ in kills:
         with pytest.raises(Killed):
             search_cells(options)
         options = replace(options, run_dir=None, resume=str(broken))

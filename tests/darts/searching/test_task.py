@@ -36,7 +36,7 @@ def test_a_search_writes_what_the_run_directory_promises(tmp_path: Path) -> None
     ]
     assert load_genotype(str(run / "genotype.yaml")) == result.genotype
     assert load_genotype(str(run / "genotypes/epoch-002.yaml")) == result.genotype
-    assert result.genotype.nodes == 3
+    assert result.genotype.nodes == 2
     assert result.genotype.provenance["searched_on"] == "digits"
     assert result.genotype.provenance["stem"] == "cifar"
     assert [(epoch, step) for epoch, step, _ in seen] == [(1, 5), (2, 10)]

@@ -30,7 +30,9 @@ def test_a_stage_with_the_same_width_and_candidates_goes_on_as_before(tmp_path: 
 def test_a_wider_stage_starts_from_the_weights_and_alpha_of_the_one_before(tmp_path: Path) -> None:
     still = {"learning_rate": 1e-9, "learning_rate_min": 1e-9, "arch_learning_rate": 1e-12}
     settings = {**SETTINGS, "epochs": 2, **still}
-    options = search_options(tmp_path / "run", stages="widening:k=4/2,kept=8/3", **settings)
+    options = search_options(
+        tmp_path / "run", nodes=3, stages="widening:k=4/2,kept=8/3", **settings
+    )
     search_cells(options)
     state = load_checkpoint(tmp_path / "run")["task"]
     alpha = state["architecture"]["alpha.normal"]

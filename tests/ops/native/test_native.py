@@ -60,8 +60,8 @@ def native(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
         {"k": 8, "channels": 16},
         {"k": 4, "channels": 12},  # Groups of 3 channels in the first cell.
         {"k": 2, "channels": 12},  # Groups of 6 channels, not a power of two.
-        {"channels": 36, "k": 1, "nodes": 2},  # Preprocessed one channel at a time.
-        {"channels": 32, "k": 1, "nodes": 2},
+        {"channels": 12, "k": 1, "nodes": 2},  # Preprocessed one channel at a time.
+        {"channels": 16, "k": 1, "nodes": 2},
         {"edge_normalisation": False},
         {"sampling": "random"},
         {"sampling": "random", "k": 1},
