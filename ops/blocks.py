@@ -160,6 +160,9 @@ class Residual(nn.Module):
         stages = chain_of(self.closing)
         if takes_chain(stages, opened):
             mask = None if generator is None else path_mask(x, probability, generator)
+            beside = chain_of([self.shortcut]) if isinstance(self.shortcut, ConvNorm) else ()
+            if opened is x and (not beside or takes_chain(beside, x)):
+                return run_chain(stages, x, mask=mask, shortcut=beside, finally_relu=True)
             add = self.shortcut(x)
             return run_chain(stages, opened, mask=mask, add=add, finally_relu=True)
         transformed = self._closed(opened)

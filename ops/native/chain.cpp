@@ -23,6 +23,7 @@ struct ChainCall {
     Size pitch;
     Real* d_sum;  // the gradient of the sum, if it is not that of y
     Real* dx;  // null if not needed
+    const Real* base;  // is added to the gradient of x; null for zeros; may be dx
     const StageCall* stage;
 };
 }
@@ -132,13 +133,14 @@ class Chain {
             stage.finish_sums(sums, tiles);
             tiles = stage.tiles();
             const Size rows = stage.batch * stage.pixels, inputs = stage.call.inputs;
-            Leaving leaving{{call.dx, inputs, inputs, rows}, nullptr, nullptr, 0, nullptr};
+            const Table base{const_cast<Real*>(call.base), inputs, inputs, rows};
+            Leaving leaving{{call.dx, inputs, inputs, rows}, base, nullptr, nullptr, 0, nullptr};
             Room next;
             Numbers next_sums;
             if (s) {
                 const Stage& before = stages[s - 1];
                 next = room(rows * before.columns), next_sums.resize(2 * tiles * before.columns);
-                leaving = {{next.get(), whole(inputs), before.columns, rows}, before.call.z,
+                leaving = {{next.get(), whole(inputs), before.columns, rows}, {}, before.call.z,
                            before.call.norm, before.columns, next_sums.data()};
             }
             stage.begin_gradients();

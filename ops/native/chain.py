@@ -115,6 +115,7 @@ def run_chain(
     relu: bool = False,
     mask: Tensor | None = None,
     add: Tensor | None = None,
+    shortcut: Sequence[ChainStage] | None = None,
     finally_relu: bool = False,
 ) -> Tensor:
     """mask · y + add, where y is the output of the last of `stages`, after a ReLU if `relu`.
@@ -127,9 +128,12 @@ def run_chain(
         x: `[B, C, H, W]`.
         mask: `[B, 1, 1, 1]`: factors of whole images, without a gradient.
         add: Like the result.
+        shortcut: Instead of `add`, the output of these stages on `x` is added; x itself if there
+            are none.
         finally_relu: Whether a ReLU follows the sum. The result must not be changed in place then.
     """
-    for stage in stages:
+    every = (*stages, *(shortcut or ()))
+    for stage in every:
         counter = stage.norm._buffers["num_batches_tracked"]
         assert counter is not None
         counter.add_(1)
@@ -138,8 +142,10 @@ def run_chain(
         mask = mask.to(x.dtype).contiguous()
     if add is not None:
         add = add.contiguous(memory_format=torch.channels_last)
-    parameters = [one.contiguous() for stage in stages for one in stage.parameters]
-    return _Chain.apply(tuple(stages), (relu, finally_relu), mask, add, x, *parameters)
+    parameters = [one.contiguous() for stage in every for one in stage.parameters]
+    beside = None if shortcut is None else tuple(shortcut)
+    way = _Way(tuple(stages), beside, (relu, finally_relu))
+    return _Chain.apply(way, mask, add, x, *parameters)
 
 
 def in_rows(gradient: Tensor) -> tuple[Tensor, int]:
@@ -194,72 +200,137 @@ def _run(function: Any, chain: Sequence[int], stages: Sequence[int]) -> None:
     function((_Word * (len(chain) + 1))(*chain, ctypes.addressof(of_stages)))
 
 
+class _Way(NamedTuple):
+    """What is computed, apart from the tensors; see `run_chain`."""
+
+    stages: tuple[ChainStage, ...]
+    shortcut: tuple[ChainStage, ...] | None
+    relus: tuple[bool, bool]
+
+
+class _Pass(NamedTuple):
+    """A forward pass of some stages, apart from the tensors that autograd keeps."""
+
+    stages: tuple[ChainStage, ...]
+    fixed: list[_Fixed]
+    relus: tuple[bool, bool]
+
+
+def _forward(
+    stages: tuple[ChainStage, ...],
+    relus: tuple[bool, bool],
+    x: Tensor,
+    parameters: Sequence[Tensor],
+    *,
+    mask: Tensor | None = None,
+    add: Tensor | None = None,
+) -> tuple[Tensor, _Pass, list[Tensor]]:
+    """The output of stages, their pass, and the inputs and statistics of their batch norms."""
+    library = load(x.dtype)
+    vector = library.chain_vector()
+    batch, _, height, width = x.shape
+    given = iter(parameters)
+    fixed, kept, words = [], [], []
+    size = (height, width)
+    for stage in stages:
+        known = _Fixed.of(stage, vector)
+        size = (_out(size[0], known.stride), _out(size[1], known.stride))
+        # The kernels of groups leave the last numbers of a row as they are.
+        make = x.new_zeros if known.groups > 1 and known.columns > known.outputs else x.new_empty
+        z = make((batch, *size, known.columns))
+        norm = x.new_empty((2, known.columns))
+        own = [next(given) for _ in range(_parameters_of(stage))]
+        running: Any = stage.norm._buffers
+        words += [*known, *_addresses(stage, own), *(0,) * _PARAMETERS]
+        words += [running["running_mean"].data_ptr(), running["running_var"].data_ptr()]
+        words += [z.data_ptr(), norm.data_ptr()]
+        fixed.append(known)
+        kept += [z, norm]
+    shape = (batch, fixed[-1].outputs, *size)
+    y = torch.empty(shape, dtype=x.dtype, memory_format=torch.channels_last)
+    chain = (batch, height, width, len(stages), torch.get_num_threads(), *relus)
+    tensors = (x.data_ptr(), address(mask), address(add), y.data_ptr(), *(0,) * 5)
+    _run(library.chain_forward, (*chain, *tensors), words)
+    return y, _Pass(stages, fixed, relus), kept
+
+
+def _backward(
+    done: _Pass,
+    x: Tensor,
+    dy: Tensor,
+    parameters: Sequence[Tensor],
+    kept: Sequence[Tensor],
+    *,
+    dx: Tensor | None,
+    base: Tensor | None,
+    mask: Tensor | None = None,
+    y: Tensor | None = None,
+    d_sum: Tensor | None = None,
+) -> list[Tensor]:
+    """The gradients of the parameters. Writes dx, plus `base`, and with `y` also `d_sum`."""
+    gradients = [torch.empty_like(parameter) for parameter in parameters]
+    words, at, of_stages = [], 0, iter(kept)
+    for stage, known in zip(done.stages, done.fixed, strict=True):
+        own = slice(at, at + _parameters_of(stage))
+        words += [*known, *_addresses(stage, parameters[own])]
+        words += [*_addresses(stage, gradients[own]), 0, 0]
+        words += [next(of_stages).data_ptr(), next(of_stages).data_ptr()]
+        at = own.stop
+    given, pitch = in_rows(dy)
+    batch, _, height, width = x.shape
+    chain = (batch, height, width, len(done.stages), torch.get_num_threads(), *done.relus)
+    tensors = (x.data_ptr(), address(mask), 0, address(y), given.data_ptr(), pitch)
+    written = (address(d_sum), address(dx), address(base))
+    _run(load(x.dtype).chain_backward, (*chain, *tensors, *written), words)
+    return gradients
+
+
+def _parameters_of(stage: ChainStage) -> int:
+    return len(stage.convolutions) + 2
+
+
 class _Chain(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any,
-        stages: Sequence[ChainStage],
-        relus: tuple[bool, bool],
+        way: _Way,
         mask: Tensor | None,
         add: Tensor | None,
         x: Tensor,
         *parameters: Tensor,
     ) -> Tensor:
-        library = load(x.dtype)
-        vector = library.chain_vector()
-        batch, _, height, width = x.shape
-        given = iter(parameters)
-        fixed, kept, words = [], [], []
-        size = (height, width)
-        for stage in stages:
-            known = _Fixed.of(stage, vector)
-            size = (_out(size[0], known.stride), _out(size[1], known.stride))
-            # The kernels of groups leave the last numbers of a row as they are.
-            make = x.new_zeros if known.groups > 1 else x.new_empty
-            z = make((batch, *size, known.columns))
-            norm = x.new_empty((2, known.columns))
-            own = [next(given) for _ in range(len(stage.convolutions) + 2)]
-            running: Any = stage.norm._buffers
-            words += [*known, *_addresses(stage, own), *(0,) * _PARAMETERS]
-            words += [running["running_mean"].data_ptr(), running["running_var"].data_ptr()]
-            words += [z.data_ptr(), norm.data_ptr()]
-            fixed.append(known)
-            kept += [z, norm]
-        y = torch.empty(
-            (batch, fixed[-1].outputs, *size), dtype=x.dtype, memory_format=torch.channels_last
-        )
-        chain = (batch, height, width, len(stages), torch.get_num_threads(), *relus)
-        tensors = (x.data_ptr(), address(mask), address(add), y.data_ptr(), 0, 0, 0, 0)
-        _run(library.chain_forward, (*chain, *tensors), words)
-        ctx.save_for_backward(x, mask, y if relus[1] else None, *parameters, *kept)
-        ctx.stages, ctx.fixed, ctx.relus = stages, fixed, relus
+        count = sum(map(_parameters_of, way.stages))
+        beside: tuple[_Pass | None, list[Tensor]] = (None, [])
+        if way.shortcut:
+            add, *beside = _forward(way.shortcut, (False, False), x, parameters[count:])
+        elif way.shortcut is not None:
+            add = x
+        own = parameters[:count]
+        y, main, kept = _forward(way.stages, way.relus, x, own, mask=mask, add=add)
+        ctx.passes, of_sum = (main, beside[0]), y if way.relus[1] else None
+        ctx.save_for_backward(x, mask, of_sum, *parameters, *kept, *beside[1])
+        ctx.itself, ctx.parameters = way.shortcut == (), len(parameters)
         return y
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
-        stages = ctx.stages
-        x, mask, y, *saved = ctx.saved_tensors
-        parameters, kept = saved[: -2 * len(stages)], iter(saved[-2 * len(stages) :])
-        gradients = [torch.empty_like(parameter) for parameter in parameters]
-        words, at = [], 0
-        for stage, known in zip(stages, ctx.fixed, strict=True):
-            own = slice(at, at + len(stage.convolutions) + 2)
-            words += [*known, *_addresses(stage, parameters[own])]
-            words += [*_addresses(stage, gradients[own]), 0, 0]
-            words += [next(kept).data_ptr(), next(kept).data_ptr()]
-            at = own.stop
+        x, mask, y, *tensors = ctx.saved_tensors
+        parameters, kept = tensors[: ctx.parameters], tensors[ctx.parameters :]
+        main, beside = ctx.passes
+        count, norms = sum(map(_parameters_of, main.stages)), 2 * len(main.stages)
         wanted = ctx.needs_input_grad
-        dx = torch.empty_like(x) if wanted[4] else None
-        given, pitch = in_rows(dy)
-        batch, _, height, width = x.shape
+        dx = torch.empty_like(x) if wanted[3] else None
         d_sum = dy if y is None else torch.empty_like(y)
-        chain = (batch, height, width, len(stages), torch.get_num_threads(), *ctx.relus)
-        of_sum = 0 if y is None else d_sum.data_ptr()
-        tensors = (x.data_ptr(), address(mask), 0, address(y), given.data_ptr(), pitch, of_sum)
-        _run(load(x.dtype).chain_backward, (*chain, *tensors, address(dx)), words)
-        learned = [
-            gradient if needed else None
-            for gradient, needed in zip(gradients, wanted[5:], strict=True)
+        base = d_sum.contiguous(memory_format=torch.channels_last) if ctx.itself else None
+        own, of_own = parameters[:count], kept[:norms]
+        forms = {"mask": mask, "y": y, "d_sum": None if y is None else d_sum}
+        learned = _backward(main, x, dy, own, of_own, dx=dx, base=base, **forms)
+        if beside is not None:  # Its gradient is added to that of the main stages.
+            others, of_others = parameters[count:], kept[norms:]
+            learned += _backward(beside, x, d_sum, others, of_others, dx=dx, base=dx)
+        needed = [
+            gradient if is_needed else None
+            for gradient, is_needed in zip(learned, wanted[4:], strict=True)
         ]
-        return None, None, None, d_sum if wanted[3] else None, dx, *learned
+        return None, None, d_sum if wanted[2] else None, dx, *needed

@@ -24,6 +24,7 @@ class Layout {
     // The same to write to: what pads a group goes to one more plane.
     std::vector<Size> to_window, to_pixel;
     std::vector<Size> at_middle, at_z;  // per pixel of a band
+    std::vector<Size> source;           // per output pixel of a tile: the first input pixel
     std::vector<Size> at_dz, to_dz;     // like at_window and to_pixel, in a plane of dz
     Numbers window, flipped;            // [taps, lanes], and the taps from last to first
     std::vector<Part> parts;
@@ -37,9 +38,7 @@ class Layout {
     }
     bool transposable() const { return call.window && call.stride == 1; }
     // Pixels go straight from a band of the input to one of the output: no planes.
-    bool direct() const {
-        return call.kernel == 1 && call.stride == 1 && !call.halves && !call.window;
-    }
+    bool direct() const { return call.kernel == 1 && !call.halves && !call.window; }
     bool gathered() const { return !call.window && call.kernel > 1 && call.stride == 1; }
     static Size out(Size size, const StageCall& call) { return (size - 1) / call.stride + 1; }
 
@@ -164,6 +163,10 @@ class Layout {
           at_window(positions(out_height, out_width, call.stride, 0)),
           at_pixel(positions(height, width, 1, border * (row + lanes))), at_middle(steps(lanes)),
           at_z(steps(columns)) {
+        for (Size p = 0; p < tile_images * out_pixels; ++p) {
+            const Size image = p / out_pixels, y = p % out_pixels / out_width, x = p % out_width;
+            source.push_back(image * pixels + y * call.stride * width + x * call.stride);
+        }
         to_window = at_window, to_pixel = at_pixel;
         std::fill(to_window.begin() + tile_images * out_pixels, to_window.end(), tile_images * plane);
         std::fill(to_pixel.begin() + tile_images * pixels, to_pixel.end(), tile_images * plane);

@@ -48,7 +48,7 @@ class Stage : public Layout {
         bands(images * out_pixels, [&](Size p, Size count, Size all) {
             const Size row = first * out_pixels + p;
             const Size* at = pixels_of(p);
-            if (direct()) x.fill(row, count, scratch.plane.data(), at);
+            if (direct()) x.fill(sources(first, p), count, scratch.plane.data(), at);
             if (call.window) {
                 slide(scratch.plane.data(), at, all, sliding(), window.data(), lanes,
                       scratch.middle.data());
@@ -155,11 +155,14 @@ class Stage : public Layout {
         Real* const gradient = gradients.get() + chunk * gradient_size();
         if (tile == chunk * tiles() / chunks()) std::fill_n(gradient, gradient_size(), Real(0));
         if (!direct()) fill(scratch, x, first, images);
+        if (direct() && call.stride > 1 && leaving.dx.at && !leaving.base.at)
+            std::fill(leaving.dx.at + first * pixels * leaving.dx.stride,
+                      leaving.dx.at + end * leaving.dx.stride, Real(0));
         if (!direct() && !transposable() && !gathered())
             std::fill(scratch.d_plane.begin(), scratch.d_plane.end(), 0);
         bands(images * out_pixels, [&](Size p, Size count, Size all) {
             const Size row = first * out_pixels + p;
-            if (direct()) x.fill(row, count, planes, at_middle.data());
+            if (direct()) x.fill(sources(first, p), count, planes, at_middle.data());
             make_dz(scratch, arriving, row, count, all);
             if (gathered() && leaving.dx.at) spread_dz(scratch, p, all);
             if (call.window)
@@ -168,7 +171,7 @@ class Stage : public Layout {
                 parts_band(scratch, p, all, leaving.dx.at, gradient);
             if (direct() && leaving.dx.at)
                 leave(planes, at_middle.data(), scratch.dx.data(), at_middle.data(), x.relu, leaving,
-                      row, count, end, tile);
+                      sources(first, p), count, end, tile);
         });
         if (direct() || !leaving.dx.at) return;
         bands(images * pixels, [&](Size p, Size count, Size all) {
@@ -176,8 +179,8 @@ class Stage : public Layout {
             const bool from_band = transposable() || gathered();
             if (from_band) gather_band(scratch, p, all);
             leave(planes, at, from_band ? scratch.dx.data() : scratch.d_plane.data(),
-                  from_band ? at_middle.data() : at, x.relu, leaving, first * pixels + p, count, end,
-                  tile);
+                  from_band ? at_middle.data() : at, x.relu, leaving, Following{first * pixels + p},
+                  count, end, tile);
         });
     }
 
@@ -218,6 +221,8 @@ class Stage : public Layout {
     }
 
    private:
+    // The input pixels of a direct stage for the outputs of a tile from p on.
+    Listed sources(Size first, Size p) const { return {first * pixels, &source[p]}; }
     // Where the pixels of a band of outputs are read.
     const Size* pixels_of(Size p) const { return direct() ? at_middle.data() : &at_window[p]; }
 
@@ -232,7 +237,7 @@ class Stage : public Layout {
 
     void fill(Scratch& scratch, const Reading& x, Size first, Size images) const {
         bands(images * pixels, [&](Size p, Size count, Size) {
-            x.fill(first * pixels + p, count, scratch.plane.data(), &at_pixel[p]);
+            x.fill(Following{first * pixels + p}, count, scratch.plane.data(), &at_pixel[p]);
         });
     }
 
@@ -328,25 +333,37 @@ class Stage : public Layout {
                          at_middle.data(), false);
     }
 
-    // The gradient of `count` pixels of the input from `row` on: behind the ReLU, to where it goes.
+    // The gradient of `count` pixels row_of(i) of the input: behind the ReLU, to where it goes.
+    template <class F>
     void leave(const Real* x, const Size* x_at, const Real* dx, const Size* dx_at, bool relu,
-               const Leaving& leaving, Size row, Size count, Size end, Size tile) const {
+               const Leaving& leaving, F row_of, Size count, Size end, Size tile) const {
         for_vectors(leaving.dx.channels, [&](Size c, auto rest) {
             const auto rows = [&](auto rectified, auto body) {
                 for (Size i = 0; i < count; ++i) {
                     Row gradient = get(dx + dx_at[i] + c);
                     if (rectified) gradient = get(x + x_at[i] + c) <= Row{} ? Row{} : gradient;
-                    body(i, gradient);
-                    leaving.dx.template store<rest>(row + i, c, end, gradient);
+                    body(row_of(i), gradient);
                 }
             };
             const auto all = [&](auto body) {
                 relu ? rows(std::true_type{}, body) : rows(std::false_type{}, body);
             };
-            if (!leaving.z) return all([](Size, Row) {});
-            const Real* z = leaving.z + row * leaving.columns + c;
+            const Table &to = leaving.dx, &base = leaving.base;
+            // What is added may stand where the sum goes: beyond the channels nothing is written.
+            if (base.at)
+                return all([&](Size row, Row gradient) {
+                    to.template store<rest>(row, c, row + 1,
+                                            gradient + base.template load<rest>(row, c));
+                });
+            if (!leaving.z)
+                return all([&](Size row, Row gradient) {
+                    to.template store<rest>(row, c, end, gradient);
+                });
             Sums sums(leaving.sums + 2 * tile * leaving.columns, leaving.norm, leaving.columns, c);
-            all([&](Size i, Row gradient) { sums.add(gradient, get(z + i * leaving.columns)); });
+            all([&](Size row, Row gradient) {
+                sums.add(gradient, get(leaving.z + row * leaving.columns + c));
+                to.template store<rest>(row, c, end, gradient);
+            });
             sums.save();
         });
     }

@@ -21,20 +21,32 @@ struct StageCall {
 };
 }
 
+// The rows of pixels: one after another, or where a table says.
+struct Following {
+    Size first;
+    Size operator()(Size i) const { return first + i; }
+};
+struct Listed {
+    Size first;
+    const Size* at;
+    Size operator()(Size i) const { return first + at[i]; }
+};
+
 // A map of numbers `factor · x + term`, then a ReLU or not: how a stage reads what is before it.
 struct Reading {
     Table from;
     const Real *factor, *term;  // null if x is read as it is
     bool relu;
 
-    // to[at[i]] = the pixels from `row` on.
-    void fill(Size row, Size count, Real* to, const Size* at) const {
+    // to[at[i]] = pixel row_of(i).
+    template <class F>
+    void fill(F row_of, Size count, Real* to, const Size* at) const {
         const Row floor = all(relu ? 0 : NO_FLOOR);
         for_vectors(from.channels, [&](Size c, auto rest) {
             const Row slope = factor ? get(factor + c) : all(1);
             const Row level = factor ? get(term + c) : Row{};
             for (Size i = 0; i < count; ++i) {
-                const Row x = from.template load<rest>(row + i, c);
+                const Row x = from.template load<rest>(row_of(i), c);
                 put(to + at[i] + c, above(floor, x * slope + level));
             }
         });
@@ -78,6 +90,7 @@ struct Arriving {
 // Where the gradient of a stage's input goes, and the stage before, whose sums it completes.
 struct Leaving {
     Table dx;              // nowhere if dx.at is null
+    Table base;            // is added; nothing if base.at is null; may be dx
     const Real *z, *norm;  // null if there is no stage before
     Size columns;          // numbers in a row of z
     Real* sums;            // [tiles, 2, columns]

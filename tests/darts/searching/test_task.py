@@ -52,7 +52,7 @@ def test_a_search_writes_what_the_run_directory_promises(tmp_path: Path) -> None
     means = sum(line["loss"] for line in steps[:5]) / 5
     assert epochs[0]["train_loss"] == pytest.approx(means, rel=1e-5)
     table = epochs[1]["architecture"]["normal"]
-    assert len(table["operations"]) == 9
+    assert len(table["operations"]) == 5
     assert sum(table["operations"][0]) == pytest.approx(1.0, abs=1e-6)
     assert table["edges"][0] + table["edges"][1] == pytest.approx(1.0, abs=1e-6)
     stored = json.loads((run / "result.json").read_text())

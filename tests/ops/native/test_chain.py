@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from ops.blocks import StridedPointwise
 from ops.native.chain import ChainStage, run_chain
 from ops.primitives import depthwise, pointwise
 
@@ -22,6 +23,11 @@ def separable(c_in: int, c_out: int, kernel: int, stride: int = 1, dilation: int
 
 def plain(c_in: int, c_out: int, relu: bool = True) -> ChainStage:
     return ChainStage(nn.BatchNorm2d(c_out, momentum=0.3), (pointwise(c_in, c_out),), relu)
+
+
+def strided(c_in: int, c_out: int, stride: int) -> ChainStage:
+    convolution = StridedPointwise(c_in, c_out, 1, stride, bias=False)
+    return ChainStage(nn.BatchNorm2d(c_out), (convolution,), relu=False)
 
 
 def grouped(channels: int, groups: int, stride: int = 1) -> ChainStage:
@@ -55,6 +61,7 @@ class Case:
     masked: bool = False
     added: bool = False
     finally_relu: bool = False
+    shortcut: Callable[[], list[ChainStage]] | None = None
 
 
 # Channels with and without a rest beside whole vectors; tiles of one and several images, with and
@@ -79,6 +86,23 @@ CASES = {
     "residual": Case(
         lambda: bottleneck(16, 2), (9, 10, 6, 6), masked=True, added=True, finally_relu=True
     ),
+    "identity beside": Case(
+        lambda: [plain(20, 24), grouped(24, 3), plain(24, 20)],
+        (9, 20, 6, 6),
+        masked=True,
+        finally_relu=True,
+        shortcut=list,
+    ),
+    "identity, no ReLU": Case(lambda: [plain(9, 9)], (5, 9, 4, 4), shortcut=list),
+    "projection beside": Case(
+        lambda: bottleneck(24, 3, 2),
+        (20, 10, 7, 7),
+        masked=True,
+        finally_relu=True,
+        shortcut=lambda: [strided(10, 30, 2)],
+    ),
+    "strided": Case(lambda: [plain(10, 12), strided(12, 20, 2)], (9, 10, 7, 5), relu=True),
+    "stride of 3": Case(lambda: [strided(11, 8, 3)], (9, 11, 8, 7)),
     "ReLU of a chain": Case(lambda: [plain(5, 7)], (9, 5, 6, 6), finally_relu=True),
     "groups of 12": Case(lambda: bottleneck(24, 2), (3, 10, 6, 7), True),
     "groups of 4": Case(lambda: bottleneck(24, 6, 2), (5, 10, 8, 8)),
@@ -87,20 +111,31 @@ CASES = {
 }
 
 
-def drawn(case: Case, dtype: torch.dtype) -> tuple[list[ChainStage], Tensor, Tensor | None]:
+@dataclass(frozen=True)
+class Drawn:
+    """The tensors of a case."""
+
+    stages: list[ChainStage]
+    shortcut: list[ChainStage] | None
+    x: Tensor
+    mask: Tensor | None
+
+
+def drawn(case: Case, dtype: torch.dtype) -> Drawn:
     torch.manual_seed(0)
     stages = case.stages()
-    for stage in stages:
+    shortcut = None if case.shortcut is None else case.shortcut()
+    for stage in (*stages, *(shortcut or ())):
         for layer in (stage.norm, *stage.convolutions):
             layer.to(dtype)
         nn.init.uniform_(stage.norm.weight, -1, 1.5)
         nn.init.uniform_(stage.norm.bias, -1, 1)
     x = torch.randn(case.shape, dtype=dtype).contiguous(memory_format=torch.channels_last)
     mask = torch.tensor([0.0, 1.5], dtype=dtype).repeat(len(x))[: len(x)].view(-1, 1, 1, 1)
-    return stages, x.requires_grad_(), mask if case.masked else None
+    return Drawn(stages, shortcut, x.requires_grad_(), mask if case.masked else None)
 
 
-def literal(case: Case, stages: Sequence[ChainStage], x: Tensor, mask: Tensor | None) -> Tensor:
+def through(stages: Sequence[ChainStage], x: Tensor) -> Tensor:
     for stage in stages:
         x = x.relu() if stage.relu else x
         if stage.halves:
@@ -109,30 +144,43 @@ def literal(case: Case, stages: Sequence[ChainStage], x: Tensor, mask: Tensor | 
         else:
             x = nn.Sequential(*stage.convolutions)(x)
         x = stage.norm(x)
-    x = x.relu() if case.relu else x
-    return x if mask is None else x * mask
+    return x
+
+
+def literal(case: Case, given: Drawn) -> Tensor:
+    y = through(given.stages, given.x)
+    y = y.relu() if case.relu else y
+    y = y if given.mask is None else y * given.mask
+    return y if given.shortcut is None else y + through(given.shortcut, given.x)
 
 
 def outcome(case: Case, dtype: torch.dtype, native: bool) -> list[Tensor]:
     """The output, all gradients and the buffers of the batch norms."""
-    stages, x, mask = drawn(case, dtype)
-    parameters = [one for stage in stages for one in stage.parameters]
+    given = drawn(case, dtype)
+    every = [*given.stages, *(given.shortcut or ())]
+    parameters = [one for stage in every for one in stage.parameters]
     torch.manual_seed(1)
     with torch.no_grad():
-        shape = literal(case, drawn(case, dtype)[0], x, mask).shape
+        shape = literal(case, drawn(case, dtype)).shape
     add = torch.randn(shape, dtype=dtype, requires_grad=True)
     if native:
-        given = add if case.added else None
-        finish = case.finally_relu
-        y = run_chain(stages, x, relu=case.relu, mask=mask, add=given, finally_relu=finish)
+        y = run_chain(
+            given.stages,
+            given.x,
+            relu=case.relu,
+            mask=given.mask,
+            add=add if case.added else None,
+            shortcut=given.shortcut,
+            finally_relu=case.finally_relu,
+        )
     else:
-        y = literal(case, stages, x, mask)
+        y = literal(case, given)
         y = y + add if case.added else y
         y = y.relu() if case.finally_relu else y
     torch.manual_seed(2)
-    wanted = [x, *parameters, *([add] if case.added else [])]
+    wanted = [given.x, *parameters, *([add] if case.added else [])]
     gradients = torch.autograd.grad(y, wanted, torch.randn(shape, dtype=dtype))
-    buffers = [buffer for stage in stages for buffer in stage.norm.buffers()]
+    buffers = [buffer for stage in every for buffer in stage.norm.buffers()]
     return [y.detach(), *gradients, *buffers]
 
 
@@ -172,7 +220,8 @@ def test_what_needs_no_gradient_gets_none() -> None:
 
 
 def test_a_gradient_may_be_a_slice_of_channels() -> None:
-    stages, x, _ = drawn(CASES["depthwise 3"], DOUBLE)
+    given = drawn(CASES["depthwise 3"], DOUBLE)
+    stages, x = given.stages, given.x
     y = run_chain(stages, x)
     wide = torch.randn(len(y), 12, *y.shape[2:], dtype=DOUBLE).contiguous(
         memory_format=torch.channels_last
@@ -184,14 +233,16 @@ def test_a_gradient_may_be_a_slice_of_channels() -> None:
 
 
 def test_a_second_derivative_is_an_error() -> None:
-    stages, x, _ = drawn(CASES["pointwise"], torch.float32)
+    given = drawn(CASES["pointwise"], torch.float32)
+    stages, x = given.stages, given.x
     (gradient,) = torch.autograd.grad(run_chain(stages, x).square().sum(), x, create_graph=True)
     with pytest.raises(RuntimeError, match="once_differentiable"):
         gradient.sum().backward()
 
 
 def test_the_output_may_be_changed_in_place() -> None:
-    stages, x, _ = drawn(CASES["pointwise"], DOUBLE)
+    given = drawn(CASES["pointwise"], DOUBLE)
+    stages, x = given.stages, given.x
     run_chain(stages, x).relu_().sum().backward()
     changed = x.grad
     x.grad = None
