@@ -300,15 +300,17 @@ class _Chain(torch.autograd.Function):
         *parameters: Tensor,
     ) -> Tensor:
         count = sum(map(_parameters_of, way.stages))
-        beside: tuple[_Pass | None, list[Tensor]] = (None, [])
+        beside: _Pass | None = None
+        others: list[Tensor] = []
         if way.shortcut:
-            add, *beside = _forward(way.shortcut, (False, False), x, parameters[count:])
+            rest = parameters[count:]
+            add, beside, others = _forward(way.shortcut, (False, False), x, rest)
         elif way.shortcut is not None:
             add = x
         own = parameters[:count]
         y, main, kept = _forward(way.stages, way.relus, x, own, mask=mask, add=add)
-        ctx.passes, of_sum = (main, beside[0]), y if way.relus[1] else None
-        ctx.save_for_backward(x, mask, of_sum, *parameters, *kept, *beside[1])
+        ctx.passes, of_sum = (main, beside), y if way.relus[1] else None
+        ctx.save_for_backward(x, mask, of_sum, *parameters, *kept, *others)
         ctx.itself, ctx.parameters = way.shortcut == (), len(parameters)
         return y
 
@@ -327,8 +329,8 @@ class _Chain(torch.autograd.Function):
         forms = {"mask": mask, "y": y, "d_sum": None if y is None else d_sum}
         learned = _backward(main, x, dy, own, of_own, dx=dx, base=base, **forms)
         if beside is not None:  # Its gradient is added to that of the main stages.
-            others, of_others = parameters[count:], kept[norms:]
-            learned += _backward(beside, x, d_sum, others, of_others, dx=dx, base=dx)
+            rest, of_rest = parameters[count:], kept[norms:]
+            learned += _backward(beside, x, d_sum, rest, of_rest, dx=dx, base=dx)
         needed = [
             gradient if is_needed else None
             for gradient, is_needed in zip(learned, wanted[4:], strict=True)

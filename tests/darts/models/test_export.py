@@ -23,7 +23,6 @@ from darts.training.task import train_network
 from genotypes import Genotype, save_genotype
 from tests.darts.runs_support import training_options
 
-
 # Few operations of each kind: exporting those of a published cell takes five times as long.
 CELL = Genotype(
     "cell",
