@@ -14,6 +14,7 @@ from darts.settings.options import (
     RunOptions,
     SeedOptions,
     StepOptions,
+    TrackOptions,
     UseOptions,
     names_of,
 )
@@ -38,6 +39,7 @@ class StudyOptions(
     SplitOptions,
     DataOptions,
     TrialOptions,
+    TrackOptions,
     StepOptions,
     RunOptions,
     UseOptions,

@@ -24,6 +24,7 @@ from darts.training.trial import train_trial
 from darts.trials.executors import TrialsInterrupted, run_trials, trial_resources
 from darts.trials.schema import TRIALS_FILE
 from darts.trials.store import TrialStore
+from darts.trials.tracking import TrialTracking
 from darts.trials.used import using_files
 
 
@@ -65,6 +66,7 @@ def run_missing(store: TrialStore, options: StudyOptions, run: RunDirectory, tit
             executor=options.executor,
             resources=resources,
             title=title,
+            tracking=TrialTracking(run.path, options),
         )
     except TrialsInterrupted:
         raise Interrupted(str(run.path)) from None

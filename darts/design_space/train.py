@@ -19,6 +19,7 @@ from darts.training.trial import opened_dataset, train_trial
 from darts.trials.executors import find_executor, run_trials, trial_resources
 from darts.trials.schema import Status
 from darts.trials.store import TrialStore
+from darts.trials.tracking import TrialTracking
 
 
 def train_missing(options: PopulationOptions) -> dict[Status, int]:
@@ -65,6 +66,7 @@ def train_missing(options: PopulationOptions) -> dict[Status, int]:
             executor=options.executor,
             resources=resources,
             title=options.space,
+            tracking=TrialTracking(Path(options.out), options),
         )
 
 

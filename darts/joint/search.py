@@ -14,7 +14,6 @@ from typing import Any
 import torch
 
 from darts.data.sources import classes_and_size
-from darts.errors import UserError
 from darts.joint.checks import check_images, check_recipe_names, check_sizes
 from darts.joint.costs import Costs, Limits
 from darts.joint.directory import (
@@ -84,8 +83,6 @@ def run_joint_search(options: JointOptions, model: Model | None) -> JointSearchR
         UserError: An option, the space, the data or the run directory is wrong.
         Interrupted: SIGINT or SIGTERM was received; finished trials are kept.
     """
-    if options.track != "none":
-        raise UserError(f"--track {options.track}: candidates have no runs that could be recorded.")
     torch.set_num_threads(options.threads or torch.get_num_threads())
     # Without the images every trial would fail. With other executors this process needs no GPU.
     dataset = opened_dataset(options, None if options.executor == "in-process" else "cpu")

@@ -14,6 +14,7 @@ from darts.joint.variables import Floats
 from darts.trials.executors import run_trials
 from darts.trials.job import Resources
 from darts.trials.store import Trial, TrialStore
+from darts.trials.tracking import TrialTracking
 from darts.trials.used import using_files
 
 
@@ -58,6 +59,7 @@ class StoredRounds:
             resources=Resources(workers=options.parallel, gpus_per_trial=options.gpus_per_trial),
             title=f"round {number + 1} of {options.rounds}",
             objective="error",
+            tracking=TrialTracking(self.store.path.parent, options),
         )
         trials = self._trials(number)
         if all(trial.status == "failed" for trial in trials):

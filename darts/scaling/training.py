@@ -19,6 +19,7 @@ from darts.trials.executors import run_trials
 from darts.trials.job import Resources
 from darts.trials.options import ExecutorName
 from darts.trials.store import TrialStore
+from darts.trials.tracking import TrialTracking
 from darts.trials.used import using_files
 
 
@@ -109,7 +110,14 @@ def train_rungs(
         }
     )
     work = using_files(options.use, partial(train_trial, options))
-    run_trials(store, work, executor=executor, resources=resources, title=title)
+    run_trials(
+        store,
+        work,
+        executor=executor,
+        resources=resources,
+        title=title,
+        tracking=TrialTracking(store.path.parent, options),
+    )
     rows = {row.key: row for row in store.rows()}
     measured = {}
     for key in different:

@@ -19,6 +19,7 @@ from darts.trials.options import ExecutorName, ExecutorOptions
 from darts.trials.progress import TrialProgress
 from darts.trials.schema import Status
 from darts.trials.store import TrialStore
+from darts.trials.tracking import TrialTracking
 
 
 class TrialsInterrupted(Interrupted):
@@ -76,6 +77,7 @@ def run_trials(
     title: str = "trials",
     objective: str = "test_error",
     retries: int = 1,
+    tracking: TrialTracking | None = None,
 ) -> dict[Status, int]:
     """Run all pending trials in the order of adding; return the number of trials by status.
 
@@ -89,6 +91,7 @@ def run_trials(
         title: Name of the experiment in the display.
         objective: Entry of the results that is to be minimised, for the display.
         retries: How often a trial is started again after its worker process died.
+        tracking: Records trials that have ended well; runs with directories of their own need none.
 
     Raises:
         TrialsInterrupted: SIGINT or SIGTERM came.
@@ -108,7 +111,7 @@ def run_trials(
     progress = TrialProgress(
         title=title, total=sum(counts.values()), done=counts["done"] + failed, failed=failed
     )
-    ledger = Ledger(store, progress, objective, retries)
+    ledger = Ledger(store, progress, objective, retries, tracking)
     with InterruptGuard() as guard:
         try:
             with progress:

@@ -9,6 +9,7 @@ from darts.errors import DiskError
 from darts.trials.attempt import TrialOutcome
 from darts.trials.progress import TrialProgress
 from darts.trials.store import TrialStore
+from darts.trials.tracking import TrialTracking
 
 
 class Ledger:
@@ -19,11 +20,20 @@ class Ledger:
         progress: The display.
         objective: Entry of the results that is to be minimised.
         deaths_allowed: Number of workers that may die on one trial before it counts as failed.
+        tracking: Records trials that have ended well, also those of earlier calls.
     """
 
     def __init__(
-        self, store: TrialStore, progress: TrialProgress, objective: str, deaths_allowed: int
+        self,
+        store: TrialStore,
+        progress: TrialProgress,
+        objective: str,
+        deaths_allowed: int,
+        tracking: TrialTracking | None = None,
     ) -> None:
+        self._tracking = tracking
+        if tracking is not None:
+            tracking.complete(store.rows())
         self._store, self._progress, self._objective = store, progress, objective
         self._deaths_allowed = deaths_allowed
         self._deaths: dict[str, int] = {}
@@ -58,6 +68,8 @@ class Ledger:
             self._store.finish(key, outcome.result, seconds=seconds, environment=where)
             self._compare(key, outcome.result)
             self._progress.ended(key, self._value(outcome.result))
+            if self._tracking is not None:
+                self._tracking.record(self._store.trial(key))
         else:
             error = outcome.error or "no result"
             self._store.fail(key, error, seconds=seconds, environment=where)
