@@ -1,6 +1,6 @@
 """Share of a quick search's time that is not steps, by part.
 
-    python benchmarks/beside_the_steps.py [--dataset digits] [--epochs 12] [--threads 0]
+    python benchmarks/beside_the_steps.py [--dataset digits] [--epochs 12] [--k 1] [--threads 0]
                                           [--device auto] [--processor-time] [--json]
 
 One search of the preset `quick`, with all that the command does: drawing, diagnostics, TensorBoard,
@@ -131,6 +131,7 @@ def search(options: argparse.Namespace, clocks: Clocks, writer: WriterClock) -> 
                 dataset=options.dataset,
                 preset="quick",
                 epochs=options.epochs,
+                k=options.k,
                 threads=options.threads,
                 device=options.device,
                 run_dir=str(Path(folder) / "run"),
@@ -165,6 +166,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--dataset", default="digits")
     parser.add_argument("--epochs", type=int, default=12)
+    parser.add_argument("--k", type=int, default=1, help="of the preset: 1")
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--processor-time", action="store_true")
