@@ -78,6 +78,37 @@ def test_a_named_network_is_a_point_with_an_interval(tmp_path: Path) -> None:
     assert named["outcome"] in (compared.path / "comparison.txt").read_text()
 
 
+class Killed(BaseException):
+    """Stands in for SIGKILL: nothing handles it."""
+
+
+def test_killed_and_continued_it_ends_in_the_same_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training, left = FakeTraining(), [4]
+
+    def dying(*arguments: Any) -> dict[str, float]:
+        left[0] -= 1
+        if left[0] < 0:
+            raise Killed
+        return training(*arguments)
+
+    settings = {**SMALL, "baseline": "regnetx_200mf", "seeds": 3}
+    for place in ("killed", "whole"):
+        (tmp_path / place).mkdir()
+    monkeypatch.chdir(tmp_path / "killed")
+    with mock.patch.object(trainings, "train_trial", dying), pytest.raises(Killed):
+        api.compare(**settings, run_dir="run")
+    with mock.patch.object(trainings, "train_trial", training):
+        api.compare(resume="run")
+    assert training.seen == {"pcdarts_cifar10": 3, "regnetx_200mf": 3}
+    monkeypatch.chdir(tmp_path / "whole")
+    compare(Path("run"), baseline="regnetx_200mf", seeds=3)
+    for name in ("comparison.json", "comparison.txt", "networks.svg", "networks.png"):
+        files = [tmp_path / place / "run" / name for place in ("killed", "whole")]
+        assert files[0].read_bytes() == files[1].read_bytes()
+
+
 def test_one_training_says_nothing_about_a_difference(tmp_path: Path) -> None:
     compared = compare(tmp_path / "run", baseline="regnetx_200mf")
     (sentence,) = json.loads((compared.path / "comparison.json").read_text())["networks"]

@@ -161,6 +161,46 @@ def test_commands(tmp_path: Path, data: str, capsys: pytest.CaptureFixture[str])
     assert without_time(page_file.read_text()) == without_time(before)
 
 
+class Killed(BaseException):
+    """Stands in for SIGKILL: nothing handles it."""
+
+
+@pytest.mark.parametrize("kind", ["study", "grid"])
+def test_killed_and_continued_it_ends_in_the_same_bytes(
+    kind: str, tmp_path: Path, data: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Trainings take no time: the error follows from network and seed."""
+    began: list[str] = []
+    deaths = {2, 5}
+
+    def instant(options: Any, settings: Any, report: Any) -> dict[str, Any]:
+        began.append("")
+        if len(began) in deaths:
+            raise Killed
+        channels = settings["recipe"]["channels"]
+        return {"test_error": 60.0 - channels + settings["seed"], "params": 1, "macs": 1}
+
+    monkeypatch.setattr("darts.scaling.training.train_trial", instant)
+    more = {"study": ["--budgets", "200k"], "grid": ["--step", "0.5", "--tolerance", "0.3"]}[kind]
+    recipe = [*more, "--seeds", "2", "--dataset", data, *TINY]
+
+    def scaled(folder: Path) -> int:
+        folder.mkdir(exist_ok=True)
+        monkeypatch.chdir(folder)
+        return main(["scale", kind, "pcdarts_cifar10", "-o", "out", *recipe])
+
+    for _ in deaths:
+        with pytest.raises(Killed):
+            scaled(tmp_path / "killed")
+    assert scaled(tmp_path / "killed") == 0
+    trained = len(began) - len(deaths)
+    assert scaled(tmp_path / "whole") == 0
+    assert len(began) == 2 * trained + len(deaths)  # No finished training is repeated.
+    for name in (f"{kind}.json", f"{kind}.svg", f"{kind}.png", "scaling.yaml"):
+        files = [tmp_path / place / "out" / name for place in ("killed", "whole")]
+        assert files[0].read_bytes() == files[1].read_bytes()
+
+
 def without_time(page: str) -> str:
     return page.partition("<footer>")[0]
 
