@@ -59,6 +59,8 @@ def evolve_within(
     name = "unlimited" if math.isinf(limits.max_macs) else f"macs-{limits.max_macs / 1e6:g}M"
     if trade_off is not None:
         name += f"-target-{trade_off.target / 1e6:g}M"
+        if trade_off.exponent != TradeOff.exponent:
+            name += f"-exponent{trade_off.exponent:g}"
     path = record.path / "evolved" / f"{name}.yaml"
     genes, costs = evolved.genes[:1], evolved.costs
     accuracy, macs, params = scorer_of(record)(genes)[0], costs.macs[0], costs.params[0]

@@ -142,7 +142,7 @@ def test_evolve_trades_accuracy_for_cost(run: Path, capsys) -> None:
     assert steep.costs.macs[0] < mild.costs.macs[0]
     flags = "--max-macs 4 --target-macs 2M --cost-exponent -2"
     assert main(["joint", "evolve", str(run), *flags.split()]) == 0
-    path = run / "evolved" / "macs-4M-target-2M.yaml"
+    path = run / "evolved" / "macs-4M-target-2M-exponent-2.yaml"
     printed = capsys.readouterr().out
     assert str(path) in printed
     assert f"{steep.costs.macs[0]:,.0f}" in printed
