@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from darts.errors import UserError
 from darts.joint.options import JointOptions, joint_overlay
 from darts.settings.options import names_of
 from darts.settings.parsing import options_from
@@ -127,7 +128,7 @@ def ablate_search(
     return ablate(run, study, options, teacher)[0]
 
 
-def transfer_recipe(run: Path | str, models: Sequence[str], **settings: Any) -> ArmStudy:
+def transfer_recipe(run: Path | str, models: str | Sequence[str], **settings: Any) -> ArmStudy:
     """Train models by the best recipe of a joint search and by their own.
 
     >>> found = transfer_recipe("runs/joint", ["resnet18", "darts_v2"])  # doctest: +SKIP
@@ -135,7 +136,7 @@ def transfer_recipe(run: Path | str, models: Sequence[str], **settings: Any) -> 
 
     Args:
         run: Directory of a joint search; trainings are stored in `RUN/transfer`.
-        models: Networks.
+        models: Networks: names or files.
         settings: Fields of `darts.joint.arm_trials.ArmOptions`: `seeds`, `epochs`, `final` …
 
     Raises:
@@ -144,7 +145,10 @@ def transfer_recipe(run: Path | str, models: Sequence[str], **settings: Any) -> 
     """
     from darts.joint.studies import transfer
 
-    return transfer(run, models, _arm_options(settings))[0]
+    named = [models] if isinstance(models, str) else list(models)
+    if not named:
+        raise UserError("models: name one network or more.")
+    return transfer(run, named, _arm_options(settings))[0]
 
 
 def _arm_options(settings: Mapping[str, Any]) -> ArmOptions:

@@ -205,7 +205,7 @@ def time_population(
 
 
 def _several(directories: Sequence[Path | str]) -> list[Path]:
-    paths = [Path(one) for one in directories]
+    paths = [Path(one) for one in ([directories] if isinstance(directories, str) else directories)]
     if not paths:
         raise UserError("Name the directory of a population.")
     return paths

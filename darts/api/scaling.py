@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from darts.errors import UserError
 from darts.scaling.options import ScalingOptions
 from darts.settings.parsing import options_from
 from darts.settings.signatures import takes
@@ -51,6 +52,8 @@ def compare_scalings(
     from darts.scaling.run import Place, StrategyStudy, run_study
     from darts.settings.quantities import parse_count
 
+    if isinstance(budgets, str) or not budgets:
+        raise UserError('budgets: give one or more in a list, such as ["20M"].')
     amounts = [
         parse_count(one, "budgets") if isinstance(one, str) else float(one) for one in budgets
     ]

@@ -68,6 +68,12 @@ class ArmOptions(TrialOptions):
     threads: int = option(0, where=True)
     use: str | None = None
 
+    def __post_init__(self) -> None:
+        if self.seeds < 1:
+            raise UserError(f"--seeds {self.seeds}: must be at least 1.")
+        if self.epochs is not None and self.epochs < 1:
+            raise UserError(f"--epochs {self.epochs}: must be at least 1.")
+
 
 def shared_options(record: SearchRecord, options: ArmOptions) -> TrainingOptions:
     """The options that all arms share: those of the candidates of a search."""

@@ -202,3 +202,11 @@ def test_ablations_are_functions_too(search: Path, capsys: Any) -> None:
     ):
         with pytest.raises(UserError, match=re.escape(words)):
             darts.ablate_search(search, **settings)
+    for words, models, settings in (
+        ("name one network or more", [], {}),
+        ("There is no model 'resnet19'", "resnet19", {}),
+        ("--seeds 0", ["resnet18"], {"seeds": 0}),
+        ("--epochs 0", ["resnet18"], {"epochs": 0}),
+    ):
+        with pytest.raises(UserError, match=re.escape(words)):
+            darts.transfer_recipe(search, models, **settings)

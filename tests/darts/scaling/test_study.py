@@ -213,6 +213,9 @@ def test_functions_refuse(tmp_path: Path) -> None:
         darts.compare_scalings("resnet18", ["1M"], out, seeds=0, dataset="digits")
     with pytest.raises(UserError, match="budgets: a number"):
         darts.compare_scalings("resnet18", ["some"], out, dataset="digits")
+    for budgets in ([], "20M"):
+        with pytest.raises(UserError, match="budgets: give one or more"):
+            darts.compare_scalings("resnet18", budgets, out, dataset="digits")
     with pytest.raises(UserError, match="Unknown setting epoch"):
         darts.compare_scalings("resnet18", ["1M"], out, dataset="digits", epoch=3)
     assert not out.exists()
