@@ -52,12 +52,14 @@ class StoredRounds:
                     for index, (row, guess) in enumerate(zip(rows, predicted.tolist(), strict=True))
                 }
             )
+        # A resumed search has the pending trials of a later round already.
+        latest = max(trial.settings["round"] for trial in self.store.rows())
         run_trials(
             self.store,
             using_files(options.use, TrainCandidate(options, self.problem)),
             executor=options.executor,
             resources=Resources(workers=options.parallel, gpus_per_trial=options.gpus_per_trial),
-            title=f"round {number + 1} of {options.rounds}",
+            title=f"round {latest + 1} of {options.rounds}",
             objective="error",
             tracking=TrialTracking(self.store.path.parent, options),
         )

@@ -3,6 +3,7 @@ import os
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from darts.joint.options import JointOptions
 from darts.joint.query import best_candidate, evolve_record, scorer_of, trained_genes
 from darts.joint.search import run_joint_search
 from darts.joint.trial import TrainCandidate
+from darts.trials.executors import run_trials
 from darts.trials.store import TrialStore
 from tests.darts.joint.fake import InstantTraining
 from tests.darts.joint.small import DESCRIBED
@@ -102,6 +104,28 @@ def test_a_killed_search_continues_exactly(
     run_joint_search(begun, None)
     assert counter.stat().st_size == 12 + 4
     assert outcome(options.run_dir) == outcome(tmp_path / "whole")
+
+
+def test_a_resumed_search_names_the_round_that_it_trains(
+    options: JointOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    titles: list[str] = []
+
+    class Killed(BaseException):
+        """Stands in for SIGKILL."""
+
+    def watching(store: TrialStore, *arguments: Any, title: str, **others: Any) -> None:
+        titles.append(title)
+        if len(titles) == 2:
+            raise Killed
+        run_trials(store, *arguments, title=title, **others)
+
+    monkeypatch.setattr("darts.joint.stored_rounds.run_trials", watching)
+    with pytest.raises(Killed):
+        run_joint_search(options, None)
+    run_joint_search(resumed(options), None)
+    rounds = [title.partition(" of")[0] for title in titles]
+    assert rounds[:3] == ["round 1", "round 2", "round 2"]
 
 
 def test_resuming_a_finished_search_changes_nothing(options: JointOptions) -> None:
