@@ -221,7 +221,7 @@ def _hold_out(options: DataOptions) -> Source:
             f"--task {options.task}: in {options.dataset} each image has exactly one class."
         )
     if options.half is not None:
-        chosen = file_half(source.train.labels, options.half, options.dataset)
+        chosen = file_half(source.train.labels, options.half, options.dataset, source.classes)
         source = replace(source, train=source.train.subset(chosen))
     if every == 0:
         return source

@@ -77,14 +77,22 @@ def balanced_subset(labels: Tensor, count: int, generator: torch.Generator) -> T
     return order[turn.argsort(stable=True)[:count]].sort().values
 
 
-def proportional_subset(labels: Tensor, fraction: float, generator: torch.Generator) -> Tensor:
+def proportional_subset(
+    labels: Tensor, fraction: float, generator: torch.Generator, classes: Sequence[str]
+) -> Tensor:
     """Sample floor(fraction * N) of N images; a class with n images keeps about fraction * n.
 
     The deviation is less than one image per class. Returns sorted indices.
 
     >>> labels = torch.tensor([0, 0, 0, 0, 1, 1])
-    >>> labels[proportional_subset(labels, 0.5, torch.Generator())].tolist()
+    >>> labels[proportional_subset(labels, 0.5, torch.Generator(), "ab")].tolist()
     [0, 0, 1]
+
+    Args:
+        labels: Class numbers `[N]`, or `[N, C]` with 1 for each class of an image.
+        fraction: The share.
+        generator: Where draws come from.
+        classes: Names of the classes, for the error.
 
     Raises:
         UserError: `fraction` is not in (0, 1], or so small that a class would have no image.
@@ -93,23 +101,26 @@ def proportional_subset(labels: Tensor, fraction: float, generator: torch.Genera
         raise UserError(f"cannot take the share {fraction}: it must be above 0 and at most 1")
     chosen = _by_class(strata(labels), generator)[_share(len(labels), fraction)].sort().values
     if lost := lacking(labels, chosen):
-        raise UserError(f"the share {fraction} leaves no image of class number {lost[0]}")
+        raise UserError(f"the share {fraction} leaves no image of class {classes[lost[0]]}")
     return chosen
 
 
-def file_half(labels: Tensor, half: Literal["first", "second"], name: str) -> Tensor:
+def file_half(
+    labels: Tensor, half: Literal["first", "second"], name: str, classes: Sequence[str]
+) -> Tensor:
     """The first or the second half of the images in file order, as indices.
 
     DARTS-Bench-Suite (arXiv 2507.16533) searches on the first 25,000 images of CIFAR-10 and
     retrains on the others. (Its code leaves out the very last image.)
 
-    >>> file_half(torch.tensor([0, 1, 0, 1, 1]), "second", "small")
+    >>> file_half(torch.tensor([0, 1, 0, 1, 1]), "second", "small", ("cat", "dog"))
     tensor([2, 3, 4])
 
     Args:
         labels: Class numbers `[N]`.
         half: The first half has floor(N / 2) images.
         name: Name of the data set, for the error.
+        classes: Names of the classes, for the error.
 
     Raises:
         UserError: The half lacks a class, because the files are sorted.
@@ -118,7 +129,7 @@ def file_half(labels: Tensor, half: Literal["first", "second"], name: str) -> Te
     chosen = torch.arange(cut) if half == "first" else torch.arange(cut, len(labels))
     if lost := lacking(labels, chosen):
         raise UserError(
-            f"--half {half}: {name} has no image of class number {lost[0]} in this half, "
+            f"--half {half}: {name} has no image of class {classes[lost[0]]} in this half, "
             "because its images are sorted by class. Use --train-fraction 0.5 instead, which "
             "samples each class."
         )

@@ -38,7 +38,9 @@ def draw_subset(source: Source, options: DataOptions, seed: int) -> Source:
     elif options.train_fraction is not None:
         generator = subset_generator(seed, "train_images")
         try:
-            chosen = proportional_subset(train.labels, options.train_fraction, generator)
+            chosen = proportional_subset(
+                train.labels, options.train_fraction, generator, source.classes
+            )
         except UserError as error:
             raise UserError(f"train_fraction {options.train_fraction}: {error}") from None
         train = train.subset(chosen)

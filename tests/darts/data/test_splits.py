@@ -128,8 +128,8 @@ def test_images_with_several_labels_are_divided_by_their_rarest():
 
 def test_halves_in_file_order():
     labels = torch.tensor([0, 1] * 5 + [0])
-    first, second = (file_half(labels, half, "x") for half in ("first", "second"))
+    first, second = (file_half(labels, half, "x", "ab") for half in ("first", "second"))
     assert first.tolist() == [0, 1, 2, 3, 4]
     assert is_a_partition((first, second), 11)
-    with pytest.raises(UserError, match="--half first: x has no image of class number 1 in this"):
-        file_half(torch.tensor([0, 0, 1, 1]), "first", "x")
+    with pytest.raises(UserError, match="--half first: x has no image of class dog in this"):
+        file_half(torch.tensor([0, 0, 1, 1]), "first", "x", ("cat", "dog"))
