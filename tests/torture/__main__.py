@@ -10,7 +10,7 @@ import os
 import sys
 import tempfile
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 # Before torch is loaded, and inherited by all processes: they run side by side.
@@ -51,7 +51,8 @@ def main(arguments: list[str] | None = None) -> int:
     print(_ROW.format("kind", "tries", "done", "refused", "faults", "CPU s", "seconds"), flush=True)
     faults = 0
     with ThreadPoolExecutor(parsed.jobs) as pool:
-        for kind, tally, seconds in pool.map(run, chosen):
+        for ended in as_completed([pool.submit(run, kind) for kind in chosen]):
+            kind, tally, seconds = ended.result()
             bad = len(tally.faults)
             counts = (tally.tries, tally.done, tally.refused, bad, f"{tally.seconds:.0f}")
             print(_ROW.format(kind.name, *counts, f"{seconds:.0f}"), flush=True)

@@ -10,16 +10,17 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 
+# Those with long kinds first, so that two at a time end together.
 _MODULES: tuple[str, ...] = (
+    "numerics",
+    "faults",
+    "happenings",
+    "damage",
     "genotype_inputs",
     "setting_inputs",
     "data_inputs",
     "run_inputs",
     "file_inputs",
-    "faults",
-    "happenings",
-    "damage",
-    "numerics",
 )
 
 

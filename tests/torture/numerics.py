@@ -226,7 +226,7 @@ def _large_noise(draws: np.random.Generator, labels: np.ndarray) -> np.ndarray:
 
 
 KINDS: tuple[Kind, ...] = (
-    Kind("extremes", "odd images, extreme rates, bf16", extremes, len(CASES) // 3, grows=False),
     Kind("memory", "10,000 steps of each loop", memory, len(LOOPS), grows=False),
+    Kind("extremes", "odd images, extreme rates, bf16", extremes, len(CASES) // 3, grows=False),
     Kind("threads", "1, 2, 2 and 4 threads", threads, len(THREADED), grows=False),
 )
