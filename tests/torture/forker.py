@@ -251,6 +251,9 @@ def _child(request: dict[str, Any], library: ctypes.CDLL, write: int) -> None:
         read, unread = os.pipe()
         os.close(read)
         os.dup2(unread, request["closed"])
+    # As in a process that begins: a stream knows whether its file can be searched.
+    streams = (os.fdopen(stream, "w", buffering=1, closefd=False) for stream in (1, 2))
+    sys.stdout, sys.stderr = streams
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     faulthandler.enable(sys.__stderr__)
