@@ -4,6 +4,7 @@ from importlib import import_module
 
 for name in (
     "darts.data.named",
+    "darts.fitting.run",
     "darts.searching.task",
     "darts.training.task",
     "tests.darts.runs_support",
