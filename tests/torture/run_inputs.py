@@ -285,13 +285,13 @@ KINDS = (
         "checkpoints",
         "damaged checkpoints, also with a right digest; pickled code",
         _checkpoint,
-        1000,
+        500,
         0,
     ),
     commands(
-        "records", "damaged settings, metrics, results and genotypes of runs", _record, 1500, 0
+        "records", "damaged settings, metrics, results and genotypes of runs", _record, 750, 0
     ),
-    commands("joint-runs", "damaged joint searches, candidates and predictors", _joint, 600, 0),
+    commands("joint-runs", "damaged joint searches, candidates and predictors", _joint, 300, 0),
     commands("joint-spaces", "damaged files of joint spaces", _joint_space, 1500, 5),
-    commands("stores", "damaged experiments in SQLite: pages, rows, values", _store, 700, 0),
+    commands("stores", "damaged experiments in SQLite: pages, rows, values", _store, 350, 0),
 )
