@@ -101,7 +101,8 @@ def write_figure(figure: Figure, path: Path) -> Markup:
     figure.set_layout_engine("none")
     figure.set_dpi(_DPI)
     with atomic_write(path.with_name(f"{path.name}.png"), "wb") as stream:
-        FigureCanvasAgg(figure).print_png(stream)
+        # Level 3 takes half of the time of 6, and the file is a tenth larger.
+        FigureCanvasAgg(figure).print_png(stream, pil_kwargs={"compress_level": 3})
     return drawn
 
 
