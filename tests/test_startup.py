@@ -56,3 +56,11 @@ def test_help_needs_no_heavy_library(command: list[str]) -> None:
     loaded = {line.rpartition("|")[2].strip() for line in timings}
     assert "darts" in loaded
     assert not loaded & HEAVY
+
+
+def test_pages_are_written_without_torch() -> None:
+    """Importing it takes longer than to write the page of a population."""
+    modules = ("design_space.report", "design_space.stored_population", "report.page", "pages")
+    code = "import sys\n" + "".join(f"import darts.{name}\n" for name in modules)
+    code += "raise SystemExit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=CHECKOUT, check=False).returncode == 0

@@ -9,15 +9,15 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cells.topology import Topology
 from darts.errors import UserError
 from darts.run_files import RunFiles
-from darts.targets.kinds import LEARNING_TASKS
-from darts.targets.single import SINGLE
-from darts.targets.target import LearningTask
 from genotypes import Genotype, GenotypeError, load_genotype, parse_genotype
+
+if TYPE_CHECKING:
+    from darts.targets.target import LearningTask
 
 REPEATS_ENTRY = "repeats"
 """The entry of `result.json` that only runs of several trainings have."""
@@ -72,6 +72,10 @@ class RunRecord:
     @property
     def target(self) -> LearningTask:
         """What the network learns."""
+        # Imported here: pages of populations need no torch, which takes longer than their plots.
+        from darts.targets.kinds import LEARNING_TASKS
+        from darts.targets.single import SINGLE
+
         kind = self.config.get("task")
         return LEARNING_TASKS.get(kind, SINGLE) if isinstance(kind, str) else SINGLE
 
