@@ -24,8 +24,10 @@ class Stage : public Layout {
 
     Size tiles() const { return (batch + tile_images - 1) / tile_images; }
     Table z() const { return {call.z, columns, columns, batch * out_pixels}; }
+    // What the next stage reads has whole(outputs) lanes: a row of z may be longer, because the last
+    // of its groups is rounded up on its own, and would run into the next row there.
     Reading normalised(const Real* factor, const Real* term, bool relu) const {
-        return {z(), factor, term, relu};
+        return {{call.z, whole(call.outputs), columns, batch * out_pixels}, factor, term, relu};
     }
 
     void prepare(Scratch& scratch, bool backward) const {

@@ -76,6 +76,9 @@ CASES = {
     "rows of 8": Case(lambda: [separable(9, 9, 5), separable(9, 10, 3, 1, 2)], (5, 9, 6, 8)),
     "small image": Case(lambda: [separable(17, 18, 3, 1, 2)], (64, 17, 2, 2)),
     "large image": Case(lambda: [separable(9, 40, 3)], (3, 9, 16, 16)),
+    # Rounded up to vectors, the last of these groups ends later than all channels rounded up.
+    "groups of 6": Case(lambda: bottleneck(12, 2), (5, 10, 8, 8)),
+    "groups of 5": Case(lambda: bottleneck(20, 4, 2), (33, 10, 6, 6), True, True, True),
     "two stages": Case(
         lambda: [separable(10, 10, 3, 2), separable(10, 10, 3)], (6, 10, 8, 8), False, True, True
     ),
@@ -192,7 +195,7 @@ def test_chains_equal_the_layers(name: str) -> None:
         torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-10)
 
 
-@pytest.mark.parametrize("name", ["depthwise 3", "two stages", "groups of 8"])
+@pytest.mark.parametrize("name", ["depthwise 3", "two stages", "groups of 8", "groups of 4"])
 def test_results_are_the_same_bits_for_any_number_of_threads(name: str) -> None:
     before = torch.get_num_threads()
     try:
