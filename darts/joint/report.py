@@ -90,7 +90,10 @@ def _cards(record: SearchRecord) -> Iterator[Card]:
     if record.result:
         found = record.result["best_predicted"]
         note = f"within the limits of the search; {found['macs'] / 1e6:.1f} M multiply-adds"
-        yield Card("Best predicted", percent(found["predicted_accuracy"]), note)
+        value = found["predicted_accuracy"]
+        if value > 100:  # The predictor is not bounded: it knows no candidate like this one.
+            note += "; the predictor guesses beyond what it knows"
+        yield Card("Best predicted", percent(value) if value <= 100 else "above 100 %", note)
     done = sum(trial.status == "done" for trial in record.trials)
     failed = sum(trial.status == "failed" for trial in record.trials)
     planned = record.config["rounds"] * record.config["candidates"]
