@@ -92,7 +92,8 @@ def sweep_headline(outcome: SweepOutcome) -> str:
         return f"No accuracy is known yet: {done} of {len(outcome.cells)} searches are judged."
     best = max(known, key=lambda one: one.accuracy.mean if one.accuracy else 0.0)
     assert best.accuracy is not None
-    text = f"{best.label} has the highest mean accuracy, {best.accuracy.mean:.2f} %"
+    verb = "have" if best.label.endswith("cells") else "has"
+    text = f"{best.label} {verb} the highest mean accuracy, {best.accuracy.mean:.2f} %"
     if best.accuracy.interval is not None:
         low, high = best.accuracy.interval.low, best.accuracy.interval.high
         text += f" [{low:.2f}, {high:.2f}] over {best.accuracy.n} seeds"
