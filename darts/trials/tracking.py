@@ -6,6 +6,7 @@ The driver records a trial when it has ended well, through the same `Tracker` as
 from __future__ import annotations
 
 import math
+import shutil
 from collections.abc import Iterable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,6 +19,7 @@ from darts.trials.trial import Trial
 
 FOLDER = "tensorboard"
 """Beside the file of the trials: one directory for each trial."""
+_PART = ".part"
 
 
 class TrialTracking:
@@ -41,6 +43,8 @@ class TrialTracking:
 
     def complete(self, trials: Iterable[Trial]) -> None:
         """Record those that have ended well and are not recorded yet."""
+        for left in self._folder.glob(f"*{_PART}"):  # Of a call that was killed.
+            shutil.rmtree(left, ignore_errors=True)
         for trial in trials:
             if trial.status == "done" and not self._place(trial).exists():
                 self.record(trial)
@@ -59,14 +63,16 @@ class TrialTracking:
         result = {f"result/{name}": one for name, one in _numbers(trial.result or {})}
         place = self._place(trial)
         with disk_errors(where=self._folder.parent):
-            place.mkdir(parents=True, exist_ok=True)
-            sink = open_sink(self._track, RunFiles(place), settings)
-            with Tracker(place, sink=sink) as tracker:
+            part = place.with_name(f"{place.name}{_PART}")
+            part.mkdir(parents=True, exist_ok=True)
+            sink = open_sink(self._track, RunFiles(part), settings)
+            with Tracker(part, sink=sink) as tracker:
                 tracker.settings(settings, tuple(result))
                 for epoch, measured in enumerate(trial.curve, 1):
                     values = {f"epoch/{name}": one for name, one in _numbers(measured)}
                     tracker.scalars(values, epoch)
                 tracker.scalars(result, max(1, len(trial.curve)))
+            part.rename(place)  # What is there is complete.
 
     def _place(self, trial: Trial) -> Path:
         return self._folder / trial.key.replace("/", "-").replace(" ", "-")

@@ -57,7 +57,10 @@ def test_what_was_not_recorded_is_recorded_by_the_next_call(tmp_path: Path) -> N
         store.add("a 1", {"seed": 1, "candidate": {"depth": 4}})
         run_trials(store, raises_at_two)
     assert not (tmp_path / FOLDER).exists()
+    # A call that was killed while it recorded has left this.
+    (tmp_path / FOLDER / "a-1.part").mkdir(parents=True)
     run(tmp_path)
+    assert {path.name for path in (tmp_path / FOLDER).iterdir()} == {"a-1", "a-3"}
     first = events(tmp_path / FOLDER / "a-1").Scalars("result/test_error")
     assert [one.value for one in first] == [1.0]
 
