@@ -19,7 +19,7 @@ import hashlib
 import json
 import re
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -41,13 +41,13 @@ _TIMES = re.compile(
 )
 
 
-def contents(folder: Path, leave: str = "$^", unread: str = "") -> dict[str, Any]:
+def contents(folder: Path, leave: str = "$^", unread: Collection[str] = ()) -> dict[str, Any]:
     """The comparable content of all files of a directory, by their relative names.
 
     Args:
         folder: The directory.
         leave: Expression for names of files that hold nothing but measured times.
-        unread: Name of one more file that is not compared: it is damaged.
+        unread: Names of more files that are not compared: they are damaged.
     """
     found: dict[str, Any] = {}
     for path in sorted(folder.rglob("*")):
@@ -57,7 +57,7 @@ def contents(folder: Path, leave: str = "$^", unread: str = "") -> dict[str, Any
         if path.name.startswith("events.out.tfevents"):
             found.setdefault(f"{path.parent.relative_to(folder).as_posix()}/events", True)
             continue
-        left = name == unread or re.search(leave, name)
+        left = name in unread or re.search(leave, name)
         found[name] = True if left else _content(path, folder)
     return found
 
