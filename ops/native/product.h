@@ -8,7 +8,9 @@
 
 #include "lanes.h"
 
-#if defined(__AVX512F__)
+#if defined(LANE_BYTES)  // by tests, for the layouts of other processors
+constexpr int VECTOR_BYTES = LANE_BYTES;
+#elif defined(__AVX512F__)
 constexpr int VECTOR_BYTES = 64;
 #elif defined(__AVX__)
 constexpr int VECTOR_BYTES = 32;
@@ -27,7 +29,9 @@ inline void put(Real* to, Row row) { *reinterpret_cast<Loose*>(to) = row; }
 
 // A row that is read several times: in a register, instead of once more from memory each time.
 inline void hold(Row& row) {
-#if defined(__AVX512F__)
+#if defined(LANE_BYTES)
+    (void)row;
+#elif defined(__AVX512F__)
     asm("" : "+v"(row));
 #elif defined(__x86_64__)
     asm("" : "+x"(row));

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from ops.blocks import StridedPointwise
+from ops.native import build, chain
 from ops.native.chain import ChainStage, run_chain
 from ops.primitives import depthwise, pointwise
 
@@ -78,6 +81,7 @@ CASES = {
     "large image": Case(lambda: [separable(9, 40, 3)], (3, 9, 16, 16)),
     # Rounded up to vectors, the last of these groups ends later than all channels rounded up.
     "groups of 6": Case(lambda: bottleneck(12, 2), (5, 10, 8, 8)),
+    "last group beyond 16": Case(lambda: bottleneck(80, 10), (5, 10, 4, 4)),
     "groups of 5": Case(lambda: bottleneck(20, 4, 2), (33, 10, 6, 6), True, True, True),
     "two stages": Case(
         lambda: [separable(10, 10, 3, 2), separable(10, 10, 3)], (6, 10, 8, 8), False, True, True
@@ -200,6 +204,26 @@ def test_chains_in_float32_are_close_to_the_layers(name: str) -> None:
     """Vectors have twice as many numbers there, so channels and groups end elsewhere in them."""
     ours = outcome(CASES[name], torch.float32, native=True)
     theirs = outcome(CASES[name], torch.float32, native=False)
+    for one, other in zip(ours, theirs, strict=True):
+        assert (one - other).double().norm() <= 1e-4 * other.double().norm().clamp(min=1)
+
+
+@pytest.fixture(scope="module")
+def long_vectors() -> Any:
+    """The kernels for vectors of 16 numbers, which this processor may have to put together."""
+    library = build.load_library("chain.cpp", {"REAL": "float", "LANE_BYTES": "64"})
+    library.chain_vector.restype = ctypes.c_int64
+    return library
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_layout_of_longer_vectors(
+    name: str, long_vectors: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs = outcome(CASES[name], torch.float32, native=False)
+    monkeypatch.setattr(chain, "load", lambda dtype: long_vectors)
+    ours = outcome(CASES[name], torch.float32, native=True)
+    assert long_vectors.chain_vector() == 16
     for one, other in zip(ours, theirs, strict=True):
         assert (one - other).double().norm() <= 1e-4 * other.double().norm().clamp(min=1)
 
