@@ -9,15 +9,19 @@ shapes are checked against the data, so that no input can read or write foreign 
 from __future__ import annotations
 
 import gc
+import os
 import pickle
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 from typing import IO, Any, NoReturn
 
 import numpy as np
 
 from darts.errors import UserError
 
+_LEAST, _FACTOR = 2**29, 100  # Bytes of memory for a pickle, and for each of its bytes.
 _KINDS = "biufcSU"  # Kinds of numpy.dtype that hold no Python objects.
 
 
@@ -178,6 +182,35 @@ class RestrictedUnpickler(pickle.Unpickler):
         return self._storages(identifier)
 
 
+@contextmanager
+def _little_memory(stream: IO[bytes]) -> Iterator[None]:
+    """Let the process take only as much more memory as a pickle of this length can need.
+
+    A damaged one of ten bytes can ask for a memo of 64 GB, which `pickle` fills with zeros before
+    it looks any further. Where the system knows no such limit (Windows, macOS), there is none.
+    """
+    try:
+        import resource
+
+        taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        begin = stream.tell()
+        length = stream.seek(0, os.SEEK_END) - begin
+        stream.seek(begin)
+        before = resource.getrlimit(resource.RLIMIT_AS)
+    except (ImportError, OSError, ValueError):
+        yield
+        return
+    limits = [
+        taken + _LEAST + _FACTOR * length,
+        *(n for n in before if n != resource.RLIM_INFINITY),
+    ]
+    resource.setrlimit(resource.RLIMIT_AS, (min(limits), before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
+
+
 def unpickle(stream: IO[bytes], where: str, **settings: Any) -> Any:
     """The value of the next pickle in `stream`; see `RestrictedUnpickler`.
 
@@ -187,7 +220,8 @@ def unpickle(stream: IO[bytes], where: str, **settings: Any) -> Any:
     collecting = gc.isenabled()
     gc.disable()  # Nothing becomes garbage here, and looking for it would take most of the time.
     try:
-        return RestrictedUnpickler(stream, where, **settings).load()
+        with _little_memory(stream):
+            return RestrictedUnpickler(stream, where, **settings).load()
     except UserError:
         raise
     except Exception as error:  # A damaged pickle raises whatever its bytes lead to.

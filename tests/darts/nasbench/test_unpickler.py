@@ -8,6 +8,7 @@ import io
 import os
 import pickle
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -147,3 +148,14 @@ def test_a_damaged_pickle_is_an_error_for_people(data: bytes) -> None:
 def test_a_reference_to_outside_data_is_refused() -> None:
     with pytest.raises(UserError, match="outside"):
         read(b"\x80\x02X\x01\x00\x00\x00aQ.")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs the limits of Linux")
+def test_an_absurd_memo_is_refused_before_memory_is_taken() -> None:
+    """Ten bytes that ask for 64 GB: the value None is to be the memo's entry 2**32 - 1."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    with pytest.raises(UserError, match="x: this pickle cannot be read: MemoryError"):
+        unpickle(io.BytesIO(b"\x80\x02Nr\xff\xff\xff\xff."), "x")
+    assert resource.getrlimit(resource.RLIMIT_AS) == before
+    assert unpickle(io.BytesIO(pickle.dumps([1, 2])), "x") == [1, 2]
