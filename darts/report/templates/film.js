@@ -50,7 +50,8 @@
     if (+slider.value === film.frames.length - 1) slider.value = 0;
     show();
     play.textContent = "Pause";
-    timer = setInterval(advance, 500);
+    const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    timer = setInterval(advance, calm ? 2000 : 500);
   });
   show();
 })();

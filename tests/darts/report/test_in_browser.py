@@ -69,13 +69,18 @@ def test_both_cells_have_one_scale_and_small_screens_scroll(browser: Any, pages:
             assert first > 0.6
 
 
-def test_play_runs_to_the_end_and_stops(browser: Any, pages: Pages) -> None:
-    with Visit(browser, pages("search"), still=True) as visit:
+@pytest.mark.parametrize(("motion", "pause"), [("no-preference", 500), ("reduce", 2000)])
+def test_play_runs_to_the_end_and_stops(
+    browser: Any, pages: Pages, motion: str, pause: int
+) -> None:
+    with Visit(browser, pages("search"), still=True, reduced_motion=motion) as visit:
         button = visit.page.locator("#play")
         button.click()
         assert visit.page.locator("#shown").inner_text() == "epoch 1"
         assert button.inner_text() == "Pause"
-        visit.page.clock.run_for(2500)
+        visit.page.clock.run_for(pause - 100)
+        assert visit.page.locator("#shown").inner_text() == "epoch 1"
+        visit.page.clock.run_for(4 * pause + 100)
         assert button.inner_text() == "Play"
         assert visit.page.locator("#shown").inner_text() == "epoch 4"
 
