@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from darts.errors import UserError
+from darts.joint.arm_options import ArmOptions
 from darts.joint.options import JointOptions, joint_overlay
 from darts.settings.options import names_of
 from darts.settings.parsing import options_from
@@ -15,7 +16,6 @@ from darts.settings.signatures import check_names, takes
 if TYPE_CHECKING:
     from darts.joint.ablation import PredictorAblation
     from darts.joint.answers import EvolvedCandidate
-    from darts.joint.arm_trials import ArmOptions
     from darts.joint.arms import ArmStudy
     from darts.joint.search import JointSearchResult
 
@@ -94,6 +94,7 @@ def evolve_candidate(
     return evolve_within(record, limits, seed, trade_off_of(target_macs, cost_exponent))
 
 
+@takes(ArmOptions)
 def ablate_search(
     run: Path | str,
     study: str = "predictor",
@@ -114,7 +115,7 @@ def ablate_search(
         study: The part.
         folds: Parts of the candidates, for `predictor`.
         teacher: Trained network to distil from, for `averaging`.
-        settings: Fields of `darts.joint.arm_trials.ArmOptions`: `seeds`, `epochs`, `final` …
+        settings: Fields of `darts.joint.arm_options.ArmOptions`: `seeds`, `epochs`, `final` …
 
     Raises:
         UserError: A setting is wrong, or the search or the teacher does not allow the study.
@@ -128,6 +129,7 @@ def ablate_search(
     return ablate(run, study, options, teacher)[0]
 
 
+@takes(ArmOptions)
 def transfer_recipe(run: Path | str, models: str | Sequence[str], **settings: Any) -> ArmStudy:
     """Train models by the best recipe of a joint search and by their own.
 
@@ -137,7 +139,7 @@ def transfer_recipe(run: Path | str, models: str | Sequence[str], **settings: An
     Args:
         run: Directory of a joint search; trainings are stored in `RUN/transfer`.
         models: Networks: names or files.
-        settings: Fields of `darts.joint.arm_trials.ArmOptions`: `seeds`, `epochs`, `final` …
+        settings: Fields of `darts.joint.arm_options.ArmOptions`: `seeds`, `epochs`, `final` …
 
     Raises:
         UserError: A setting, a model or the search is wrong.
@@ -152,7 +154,6 @@ def transfer_recipe(run: Path | str, models: str | Sequence[str], **settings: An
 
 
 def _arm_options(settings: Mapping[str, Any]) -> ArmOptions:
-    from darts.joint.arm_trials import ArmOptions
     from darts.settings.used_files import joined_names, use_files
 
     check_names(settings, *names_of(ArmOptions))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from darts.commands.shared import Arguments, add_trial_arguments, print_table
 
 if TYPE_CHECKING:
-    from darts.joint.arm_trials import ArmOptions
+    from darts.joint.arm_options import ArmOptions
     from darts.joint.arms import ArmStudy
 
 _STORED = (
@@ -93,7 +93,7 @@ def _parser(prog: str, description: str, examples: Sequence[tuple[str, str]]) ->
 
 
 def _options(parsed: Namespace) -> ArmOptions:
-    from darts.joint.arm_trials import ArmOptions
+    from darts.joint.arm_options import ArmOptions
     from darts.settings.options import names_of
     from darts.settings.used_files import joined_names
 

@@ -40,7 +40,7 @@ def training_command(recipe: Mapping[str, Any], networks: int, out: str) -> str 
     """The command that trains a population with this recipe; None if it has no such recipe.
 
     >>> training_command({"space": "regnetx", "dataset": "digits", "epochs": 2}, 9, "again")
-    'python -m darts space train --n 9 --out again --dataset digits --epochs 2 --space regnetx'
+    'python -m darts space train --dataset digits --epochs 2 --space regnetx --n 9 --out again'
     """
     if "space" not in recipe or "dataset" not in recipe:
         return None

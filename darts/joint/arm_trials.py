@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 from darts.data.facts import announce
 from darts.data.transforms import training_transform
 from darts.errors import UserError
+from darts.joint.arm_options import ArmOptions
 from darts.joint.arms import Arm, ArmStudy, Contrast, Difference, MeasuredArm, differences_of
 from darts.joint.directory import SearchRecord
 from darts.models.registry import describe_model
@@ -20,7 +21,6 @@ from darts.settings.options import (
     PresetOptions,
     RunOptions,
     names_of,
-    option,
     without_later,
 )
 from darts.settings.origins import Origins
@@ -34,7 +34,6 @@ from darts.training.options import (
 )
 from darts.training.trial import opened_dataset, train_trial
 from darts.trials.executors import run_trials, trial_resources
-from darts.trials.options import TrialOptions
 from darts.trials.run_trial import plain_options
 from darts.trials.schema import TRIALS_FILE
 from darts.trials.store import Trial, TrialStore
@@ -44,35 +43,6 @@ _LEFT_OUT = (
     *names_of(PresetOptions, RunOptions, IntervalOptions),
     *names_of(ModelOptions, PretrainedOptions, CheckpointOptions),
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class ArmOptions(TrialOptions):
-    """How the arms of a study are trained.
-
-    Attributes:
-        seeds: Number of trainings of each arm.
-        seed: The first seed.
-        epochs: Epochs of each training; None: those of the search.
-        final: Whether to train on all training images and judge by the test images, at the end.
-        device: Device of the trainings.
-        threads: CPU threads of each training.
-        use: Files of the user's own.
-    """
-
-    seeds: int = 3
-    seed: int = 0
-    epochs: int | None = None
-    final: bool = False
-    device: str = option("auto", where=True)
-    threads: int = option(0, where=True)
-    use: str | None = None
-
-    def __post_init__(self) -> None:
-        if self.seeds < 1:
-            raise UserError(f"--seeds {self.seeds}: must be at least 1.")
-        if self.epochs is not None and self.epochs < 1:
-            raise UserError(f"--epochs {self.epochs}: must be at least 1.")
 
 
 def shared_options(record: SearchRecord, options: ArmOptions) -> TrainingOptions:

@@ -19,7 +19,8 @@ import numpy as np
 
 from darts.errors import UserError
 from darts.files import user_path
-from darts.joint.arm_trials import ArmOptions, shared_options, train_arms
+from darts.joint.arm_options import ArmOptions
+from darts.joint.arm_trials import shared_options, train_arms
 from darts.joint.arms import Arm, ArmStudy, Contrast
 from darts.joint.directory import SearchRecord
 from darts.joint.problem import JointCandidate

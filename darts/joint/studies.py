@@ -8,8 +8,8 @@ from types import MappingProxyType
 
 from darts.errors import UserError, closest
 from darts.joint.ablation import PredictorAblation, ablate_predictor
+from darts.joint.arm_options import ArmOptions
 from darts.joint.arm_report import write_arm_report
-from darts.joint.arm_trials import ArmOptions
 from darts.joint.arms import ArmStudy
 from darts.joint.directory import read_search
 from darts.joint.recipe_ablation import train_ablation

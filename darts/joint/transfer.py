@@ -14,7 +14,8 @@ from typing import Any
 
 from darts.data.facts import data_facts
 from darts.errors import UserError
-from darts.joint.arm_trials import ArmOptions, over_networks, shared_options, train_arms
+from darts.joint.arm_options import ArmOptions
+from darts.joint.arm_trials import over_networks, shared_options, train_arms
 from darts.joint.arms import Arm, ArmStudy, Contrast
 from darts.joint.directory import SearchRecord
 from darts.joint.query import trained_genes

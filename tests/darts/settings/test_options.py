@@ -62,9 +62,9 @@ ADDED = {
         "pretrained_as",
         *DATA,
     },
-    "compare": {"use", *DATA, *names_of(BalanceOptions)},
+    "compare": {"use", "track", *DATA, *names_of(BalanceOptions)},
     "detect": {"use", "track", "ema", "averaged", "pyramid_channels", "sync_norm"},
-    "space train": {*RANGES, "best_of", "final_epochs", "final_seeds", "use", *DATA},
+    "space train": {*RANGES, "best_of", "final_epochs", "final_seeds", "use", "track", *DATA},
     "search": {
         *PARTS,
         *names_of(ChoiceOptions, ExecutorOptions),
